@@ -1,0 +1,63 @@
+"""Encoders: the four papers' own, and any timm model."""
+
+import fnmatch
+
+import timm
+
+from archs.encoders.base import ENCODERS, Encoder, Rectifiable
+from archs.encoders.paper import PooledResiduals, RectifiedPyramid
+from archs.encoders.pyramid import SimplePyramid
+from archs.encoders.timm import TimmEncoder, require_timm_name
+from archs.errors import SpecError
+from archs.spec import ArchSpec
+
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "PooledResiduals",
+    "Rectifiable",
+    "RectifiedPyramid",
+    "build_encoder",
+    "list_encoders",
+    "require_encoder",
+]
+
+
+def list_encoders(pattern: str = "*") -> list[str]:
+    """Return the encoders' names that match a shell-style pattern: the papers' own, then timm's."""
+    return ENCODERS.names(pattern) + sorted(fnmatch.filter(timm.list_models(), pattern))
+
+
+def require_encoder(name: str) -> None:
+    """Raise UnknownNameError, with the nearest name, where no encoder is called `name`."""
+    if name not in ENCODERS:
+        require_timm_name(name)
+
+
+def build_encoder(spec: ArchSpec) -> Encoder:
+    """Return the encoder that a spec names, at the spec's strides; a flat one gets a simple pyramid.
+
+    Raises UnknownNameError for an unknown name, SpecError for arguments that it does not take or strides
+    that it does not have.
+    """
+    encoder = _registered(spec) if spec.encoder in ENCODERS else _from_timm(spec)
+    if spec.strides is not None:
+        encoder.keep_strides(spec.strides)
+    return encoder
+
+
+def _from_timm(spec: ArchSpec) -> Encoder:
+    trunk = TimmEncoder(spec, **spec.encoder_args)
+    flat = len({level.stride for level in trunk.specs}) == 1
+    return SimplePyramid(trunk) if flat else trunk
+
+
+def _registered(spec: ArchSpec) -> Encoder:
+    if spec.pretrained:
+        raise SpecError(
+            f"encoder '{spec.encoder}' has no pretrained weights: name a timm encoder, or set pretrained=False."
+        )
+    try:
+        return ENCODERS[spec.encoder](spec, **spec.encoder_args)
+    except TypeError as error:
+        raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args: {error}.") from error

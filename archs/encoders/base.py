@@ -1,0 +1,73 @@
+"""What every encoder offers: maps from fine to coarse, and their published specs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from archs.errors import ShapeError, SpecError
+from archs.registry import Registry
+from archs.resampling import Link
+from archs.spec import FeatureSpec
+
+
+class Encoder(nn.Module, ABC):
+    """Image -> C_1..C_L, finest first. Publishes `specs`, one FeatureSpec per level.
+
+    The shapes of the first images' maps are checked against `specs`; later ones are trusted.
+    """
+
+    specs: list[FeatureSpec]
+    _kept: list[int] | None = None
+    _checked = False
+
+    def keep_strides(self, strides: Sequence[float]) -> None:
+        """Give only the deepest level of each of these strides. Raises SpecError for one that isn't there."""
+        index = {level.stride: i for i, level in enumerate(self.specs)}
+        missing = [stride for stride in strides if stride not in index]
+        if missing:
+            raise SpecError(f"the encoder has levels at strides {sorted(index)}, but not at {missing}.")
+        self._kept = sorted(index[stride] for stride in strides)
+        self.specs = [self.specs[i] for i in self._kept]
+
+    @abstractmethod
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, in_channels, H, W) -> the map of every level, finest first."""
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the kept levels of the image. Raises ShapeError where a map is not what `specs` say."""
+        maps = self.levels(image)
+        if self._kept is not None:
+            maps = [maps[i] for i in self._kept]
+        if not self._checked:
+            check_shapes(maps, self.specs)
+            self._checked = True
+        return maps
+
+
+class Rectifiable(Protocol):
+    """A bottom-up path whose levels `links` tie into a rectified Gaussian."""
+
+    specs: list[FeatureSpec]
+
+    @property
+    def links(self) -> list[Link]:
+        """The tied convolutions between neighbouring levels, finest first."""
+
+    def unaries(self, image: Tensor) -> list[Tensor]:
+        """(N, in_channels, H, W) -> b_1..b_L, what each level gets from the image, finest first."""
+
+
+ENCODERS: Registry[type[Encoder]] = Registry("encoder")
+
+
+def check_shapes(maps: Sequence[Tensor], specs: Sequence[FeatureSpec]) -> None:
+    """Raise ShapeError where the maps' number, channels or order of sizes is not what was published."""
+    got = [x.shape[1] for x in maps]
+    want = [level.channels for level in specs]
+    if got != want:
+        raise ShapeError(f"the encoder published levels of {want} channels but gave {got}.")
+    sides = [x.shape[-1] for x in maps]
+    if sides != sorted(sides, reverse=True):
+        raise ShapeError(f"the encoder's levels must go from fine to coarse, but their widths are {sides}.")

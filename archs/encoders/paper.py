@@ -1,0 +1,160 @@
+"""The encoders of U-Net, Stacked Hourglass and the rectified Gaussians, as their papers describe them."""
+
+import itertools
+from collections.abc import Sequence
+from typing import cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archs.blocks import BlockStyle, DoubleConv, Residual, ResidualUnit, initialise, make_norm
+from archs.encoders.base import ENCODERS, Encoder
+from archs.resampling import Link
+from archs.spec import ArchSpec, FeatureSpec
+
+
+@ENCODERS.register("double_conv")
+class DoubleConvEncoder(Encoder):
+    """U-Net's contracting path: per level two 3x3 convolutions, 2x2 max-pooling between levels.
+
+    encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024).
+    """
+
+    def __init__(self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024)) -> None:
+        super().__init__()
+        style = BlockStyle(norm=spec.norm, padding=spec.padding)
+        self.ceil_mode = spec.padding == "same"
+        fed = [spec.in_channels, *widths[:-1]]
+        self.blocks = nn.ModuleList(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
+        self.specs = [FeatureSpec(width, 2**level) for level, width in enumerate(widths)]
+        initialise(self)
+
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> maps at strides 1, 2, 4 ..."""
+        maps = [self.blocks[0](image)]
+        for block in list(self.blocks)[1:]:
+            maps.append(block(F.max_pool2d(maps[-1], 2, ceil_mode=self.ceil_mode)))
+        return maps
+
+
+class PooledResiduals(nn.Module):
+    """Hourglass's bottom-up path: the finest map as it is, then max-pooling and residual units per level.
+
+    `widths` and `strides` are those of the levels, finest first.
+    """
+
+    def __init__(self, widths: Sequence[int], strides: Sequence[float], style: BlockStyle) -> None:
+        super().__init__()
+        self.ratios = [max(1, round(b / a)) for a, b in itertools.pairwise(strides)]
+        self.blocks = nn.ModuleList(Residual(i, o, style) for i, o in itertools.pairwise(widths))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, widths[0], H, W) -> the map of every level, finest first."""
+        maps = [x]
+        for ratio, block in zip(self.ratios, self.blocks, strict=True):
+            pooled = F.max_pool2d(maps[-1], ratio, ceil_mode=True) if ratio > 1 else maps[-1]
+            maps.append(block(pooled))
+        return maps
+
+
+@ENCODERS.register("residual_pool")
+class ResidualPoolEncoder(Encoder):
+    """Hourglass's stem (to stride 4) and the bottom-up half of its first module.
+
+    encoder_args: width, the channels of every level (default: the decoder's, or 256); depth, the
+    number of poolings (4).
+    """
+
+    def __init__(self, spec: ArchSpec, width: int | None = None, depth: int = 4) -> None:
+        super().__init__()
+        width = width or (spec.width if isinstance(spec.width, int) else 256)
+        style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
+        stem, middle = max(width // 4, 1), max(width // 2, 1)
+        self.stem = nn.Sequential(
+            nn.Conv2d(spec.in_channels, stem, 7, stride=2, padding=3),
+            *make_norm(spec.norm, stem),
+            nn.ReLU(inplace=True),
+            ResidualUnit(stem, middle, spec.norm),
+            nn.MaxPool2d(2, ceil_mode=True),
+            ResidualUnit(middle, middle, spec.norm),
+            ResidualUnit(middle, width, spec.norm),
+        )
+        strides = [4 * 2**level for level in range(depth + 1)]
+        self.bottom_up = PooledResiduals([width] * len(strides), strides, style)
+        self.specs = [FeatureSpec(width, stride) for stride in strides]
+        initialise(self)
+
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> maps at strides 4, 8, 16 ..."""
+        return cast(list[Tensor], self.bottom_up(self.stem(image)))
+
+
+@ENCODERS.register("vgg_rectified")
+class VGGRectified(Encoder):
+    """VGG's 3x3 convolutions, every layer a level; max-pooling stands between stages of one stride.
+
+    encoder_args: stages, the channels of the layers between poolings (default: VGG-16's 13 layers).
+    """
+
+    def __init__(
+        self,
+        spec: ArchSpec,
+        stages: Sequence[Sequence[int]] = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    ) -> None:
+        super().__init__()
+        widths = [width for stage in stages for width in stage]
+        stage_of = [number for number, stage in enumerate(stages) for _ in stage]
+        self.first = nn.Conv2d(spec.in_channels, widths[0], 3, padding=1)
+        self.convs = nn.ModuleList(
+            Link(widths[i - 1], widths[i], pool=stage_of[i] != stage_of[i - 1]) for i in range(1, len(widths))
+        )
+        self.biases = nn.ParameterList(nn.Parameter(self.first.weight.new_zeros(width)) for width in widths[1:])
+        self.specs = [FeatureSpec(w, 2**stage) for w, stage in zip(widths, stage_of, strict=True)]
+        initialise(self)
+
+    @property
+    def links(self) -> list[Link]:
+        """The convolutions that tie neighbouring levels, finest first."""
+        return [cast(Link, link) for link in self.convs]
+
+    def unaries(self, image: Tensor) -> list[Tensor]:
+        """Return the first layer's convolution of the image, then the bias maps of the others."""
+        maps = [self.first(image)]
+        for bias, level in zip(self.biases, self.specs[1:], strict=True):
+            height, width = (-(-extent // int(level.stride)) for extent in image.shape[-2:])
+            maps.append(bias.view(1, -1, 1, 1).expand(len(image), -1, height, width))
+        return maps
+
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> the rectified map of every layer: a plain VGG."""
+        maps = [F.relu(self.first(image))]
+        for link, bias in zip(self.links, self.biases, strict=True):
+            maps.append(F.relu(link.down(maps[-1]) + bias.view(1, -1, 1, 1)))
+        return maps
+
+
+class RectifiedPyramid(nn.Module):
+    """Any encoder under a rectified layer per level, for a rectified Gaussian on a shared trunk.
+
+    A level's bias is a lateral of the trunk's map; one strided 3x3 convolution ties each pair of neighbours.
+    """
+
+    def __init__(self, trunk: Encoder, laterals: Sequence[nn.Module], widths: Sequence[int]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.laterals = nn.ModuleList(laterals)
+        strides = [level.stride for level in trunk.specs]
+        ratios = [max(1, round(b / a)) for a, b in itertools.pairwise(strides)]
+        self.ties = nn.ModuleList(Link(widths[i], widths[i + 1], stride=ratio) for i, ratio in enumerate(ratios))
+        self.specs = [FeatureSpec(w, level.stride) for w, level in zip(widths, trunk.specs, strict=True)]
+        initialise(self.laterals)
+        initialise(self.ties)
+
+    @property
+    def links(self) -> list[Link]:
+        """The strided convolutions that tie neighbouring levels, finest first."""
+        return [cast(Link, link) for link in self.ties]
+
+    def unaries(self, image: Tensor) -> list[Tensor]:
+        """Return the lateral of every level of the trunk."""
+        return [lateral(x) for lateral, x in zip(self.laterals, self.trunk(image), strict=True)]

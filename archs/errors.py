@@ -1,0 +1,33 @@
+"""The errors that the design space raises; each text is one sentence that names the thing and the mend."""
+
+import difflib
+from collections.abc import Iterable
+
+MOST_CHOICES = 40  # a list of all timm encoders helps nobody
+
+
+class ArchError(Exception):
+    """Base of every error that `archs` raises on purpose."""
+
+
+class UnknownNameError(ArchError):
+    """A name that no registry holds."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        known = sorted(choices)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        shown = ", ".join(known[:MOST_CHOICES]) + (" ..." if len(known) > MOST_CHOICES else "")
+        super().__init__(f"unknown {kind} '{name}'.{hint} Choices: {shown}.")
+
+
+class DuplicateNameError(ArchError):
+    """A name that is registered already."""
+
+
+class SpecError(ArchError):
+    """Factors that are of the wrong type, out of range, or contradict each other."""
+
+
+class ShapeError(ArchError):
+    """A tensor whose shape is not what was published, or an input size that a network cannot take."""

@@ -1,0 +1,174 @@
+"""The one network: an encoder, then stages of top-down path and head, each feeding the next."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from archs.blocks import BLOCKS, channels_of, initialise, project
+from archs.decoder import Decoder, block_style, level_size
+from archs.encoders import PooledResiduals, RectifiedPyramid, build_encoder
+from archs.encoders.paper import VGGRectified
+from archs.heads import Head, resize
+from archs.laterals import LATERALS
+from archs.rectified import RectifiedDecoder
+from archs.spec import ArchSpec, FeatureSpec, Size
+
+
+class Stage(nn.Module):
+    """A decoder, a block on its finest map, and a head."""
+
+    def __init__(self, spec: ArchSpec, decoder: Decoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+        finest, *coarser = decoder.specs
+        self.head_block = BLOCKS[spec.head_block](finest.channels, finest.channels, block_style(spec))
+        self.head = Head(spec, [FeatureSpec(self.channels, finest.stride), *coarser])
+        initialise(self)
+
+    @property
+    def channels(self) -> int:
+        """The channels of the map that the head's finest logits are made from."""
+        return channels_of(self.head_block)
+
+    def forward(self, features: Sequence[Tensor], image_size: Size) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the decoder's maps, finest first, and the logits, coarse to fine."""
+        finest, *coarser = self.decoder(features, image_size)
+        maps = [self.head_block(finest), *coarser]
+        return maps, self.head(maps)
+
+
+class Restart(nn.Module):
+    """From one stage to the next: x + remap(features) + remap(prediction), then bottom-up again (Hourglass)."""
+
+    def __init__(self, features: int, classes: int, channels: int, bottom_up: nn.Module) -> None:
+        super().__init__()
+        self.remap_features = nn.Conv2d(features, channels, 1)
+        self.remap_prediction = nn.Conv2d(classes, channels, 1)
+        self.bottom_up = bottom_up
+        initialise(self)
+
+    def forward(self, x: Tensor, features: Tensor, prediction: Tensor) -> list[Tensor]:
+        """Return the next stage's maps, finest first, from x, features and prediction of one size."""
+        x = x + self.remap_features(features) + self.remap_prediction(prediction)
+        return cast(list[Tensor], self.bottom_up(x))
+
+
+class EncoderDecoder(nn.Module):
+    """Any point of the design space. Build it with `archs.create_model` or `archs.build_model`.
+
+    `model(image)` gives logits, `model.predictions(image)` every supervised output, `model.spec` says
+    what it is.
+    """
+
+    def __init__(self, spec: ArchSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        encoder = _bottom_up(spec)
+        self.encoder: nn.Module = encoder
+        levels = encoder.specs
+        self.stages = nn.ModuleList([Stage(spec, _decoder(spec, levels, encoder))])
+        self.restarts = nn.ModuleList()
+        if spec.stacks > 1:
+            self._stack(encoder)
+
+    def _stack(self, encoder: Encoder | RectifiedPyramid) -> None:
+        """Add the later stages, each of which starts from the finest level of the one before."""
+        spec, levels = self.spec, encoder.specs
+        widths = spec.level_widths([level.channels for level in levels])
+        strides = [level.stride for level in levels]
+        inner = [FeatureSpec(w, s) for w, s in zip(widths, strides, strict=True)]
+        self.entry = project(levels[0].channels, widths[0])
+        for number in range(1, spec.stacks):
+            if spec.share_stacks and number > 1:
+                self.restarts.append(self.restarts[0])
+                self.stages.append(self.stages[1])
+                continue
+            bottom_up = PooledResiduals(widths, strides, block_style(spec))
+            features = cast(Stage, self.stages[-1]).channels
+            self.restarts.append(Restart(features, spec.classes, widths[0], bottom_up))
+            self.stages.append(Stage(spec, _decoder(spec, inner, encoder)))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride."""
+        return self._fit(self._run(image)[-1][1][-1], image)
+
+    def predictions(self, image: Tensor) -> list[Tensor]:
+        """Return the logits of every supervised output, first to last; the last is `forward`'s.
+
+        supervision "last": that one; "stacks": one per stage; "levels": the last stage's, coarse to fine.
+        """
+        stages = self._run(image)
+        if self.spec.supervision == "stacks":
+            logits = [outputs[-1] for _, outputs in stages]
+        else:
+            logits = stages[-1][1] if self.spec.supervision == "levels" else stages[-1][1][-1:]
+        return [self._fit(x, image) for x in logits]
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Return the last stage's maps that its head reads, finest first."""
+        return self._run(image)[-1][0]
+
+    def _run(self, image: Tensor) -> list[tuple[list[Tensor], list[Tensor]]]:
+        """Return the maps (finest first) and the logits (coarse to fine) of every stage."""
+        size = (image.shape[-2], image.shape[-1])
+        features = cast(Rectifiable, self.encoder).unaries(image) if self.spec.passes else self.encoder(image)
+        results = [self.stages[0](features, size)]
+        if len(self.restarts):
+            features = [self.entry(features[0])]
+        for restart, stage in zip(self.restarts, list(self.stages)[1:], strict=True):
+            maps, logits = results[-1]
+            features = restart(features[0], maps[0], logits[-1])
+            results.append(stage(features, size))
+        return results
+
+    def _fit(self, logits: Tensor, image: Tensor) -> Tensor:
+        """Return the logits at the spec's head_stride."""
+        if self.spec.head_stride is None:
+            return logits
+        return resize(logits, level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride))
+
+
+def _bottom_up(spec: ArchSpec) -> Encoder | RectifiedPyramid:
+    encoder = build_encoder(spec)
+    if not spec.passes or isinstance(encoder, VGGRectified):
+        return encoder
+    widths = spec.level_widths([level.channels for level in encoder.specs])
+    laterals = [
+        LATERALS[spec.lateral](level.channels, width, block_style(spec))
+        for level, width in zip(encoder.specs, widths, strict=True)
+    ]
+    given = [channels_of(lateral) for lateral in laterals]
+    return RectifiedPyramid(encoder, laterals, given)
+
+
+def _decoder(spec: ArchSpec, levels: Sequence[FeatureSpec], encoder: Encoder | RectifiedPyramid) -> Decoder:
+    if spec.passes:
+        read = levels_to_read(spec, levels)
+        return RectifiedDecoder(spec, levels, cast(Rectifiable, encoder).links, read)
+    chain = [*featureless_levels(spec, levels), *levels]
+    return Decoder(spec, chain, levels_to_read(spec, chain))
+
+
+def featureless_levels(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[FeatureSpec]:
+    """Return the levels finer than the encoder's finest, each twice as fine as the next, that the spec asks for."""
+    if spec.decoder_stride is None:
+        return []
+    strides: list[float] = []
+    while (finest := strides[-1] if strides else levels[0].stride) > spec.decoder_stride:
+        strides.append(max(finest / 2, spec.decoder_stride))
+    return [FeatureSpec(0, stride) for stride in reversed(strides)]
+
+
+def levels_to_read(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[int]:
+    """Return the indices of the levels that the head reads, finest first.
+
+    `head_strides` are those of the published maps; of several levels with one stride the deepest is read.
+    """
+    if spec.head_levels == "finest":
+        return [0]
+    if spec.head_strides is None:
+        return list(range(len(levels)))
+    factor = getattr(BLOCKS[spec.out], "stride_factor", 1)
+    index = {level.stride * factor: i for i, level in enumerate(levels)}
+    return sorted(index[stride] for stride in spec.head_strides if stride in index)

@@ -1,0 +1,98 @@
+"""Named points of the design space: the published networks, and their controlled relatives.
+
+A preset is a mapping from factors to values; to add an architecture is to add one here.
+"""
+
+from typing import Any
+
+from archs.registry import Registry
+
+PRESETS: Registry[dict[str, Any]] = Registry("model")
+
+# U-Net (arXiv 1505.04597): unpadded, no norm. The paper does not state the dropout's rate.
+UNET = {"lateral": "identity", "upsample": "transposed", "fusion": "concat_wide", "post": "double_conv"}
+PRESETS.register("unet.paper")(
+    {
+        **UNET,
+        "encoder": "double_conv",
+        "width": None,
+        "norm": "none",
+        "padding": "valid",
+        "dropout": 0.5,
+        "head_stride": None,
+    }
+)
+
+# The decoder of segmentation_models_pytorch's Unet: BatchNorm, nearest upsampling, one more level without a skip.
+PRESETS.register("unet.smp")(
+    {
+        **UNET,
+        "encoder": "resnet34",
+        "upsample": "nearest",
+        "width": (16, 32, 64, 128, 256, 512),
+        "decoder_stride": 1,
+        "head": "conv3x3",
+    }
+)
+
+# Stacked Hourglass (arXiv 1603.06937): 8 stacks, one residual unit per block, heatmaps at stride 4.
+HOURGLASS = {"lateral": "residual", "bridge": "residual", "pre": "residual"}
+PRESETS.register("hourglass.paper")(
+    {
+        **HOURGLASS,
+        "encoder": "residual_pool",
+        "width": 256,
+        "head_block": "residual_project",
+        "head_stride": None,
+        "stacks": 8,
+        "supervision": "stacks",
+    }
+)
+
+# FPN (arXiv 1612.03144): C2..C5 of ResNet-50, no norm in the neck, P6 by subsampling.
+FPN = {
+    "lateral": "conv1x1",
+    "bridge": "lateral",
+    "out": "conv3x3",
+    "head_levels": "all",
+    "supervision": "levels",
+}
+PRESETS.register("fpn.paper")(
+    {
+        **FPN,
+        "encoder": "resnet50",
+        "strides": (4, 8, 16, 32),
+        "width": 256,
+        "norm": "none",
+        "extra_levels": 1,
+        "head_stride": None,
+    }
+)
+
+# Hierarchical rectified Gaussian (arXiv 1507.05699): QP2 on VGG-16; the head reads pool2..pool5.
+RECTIFIED = {
+    "upsample": "adjoint",
+    "post": "relu",
+    "bridge": "relu",
+    "norm": "none",
+    "passes": 2,
+    "head_levels": "summed",
+    "share_head": False,
+}
+PRESETS.register("rectified_gaussian.paper")(
+    {
+        **RECTIFIED,
+        "encoder": "vgg_rectified",
+        "lateral": "identity",
+        "width": None,
+        "out": "max_pool",
+        "head_strides": (4, 8, 16, 32),
+    }
+)
+
+# Controlled: the same factors on one encoder, one width, one output size, one stack.
+CONTROLLED = {"encoder": "resnet18", "width": 64, "norm": "batch", "head_stride": 1}
+PRESETS.register("unet")({**UNET, **CONTROLLED})
+PRESETS.register("hourglass")({**HOURGLASS, **CONTROLLED})
+PRESETS.register("fpn")({**FPN, **CONTROLLED})
+PRESETS.register("rectified_gaussian")({**RECTIFIED, **CONTROLLED, "lateral": "conv1x1"})

@@ -1,0 +1,88 @@
+"""Hierarchical rectified Gaussians (Hu & Ramanan, arXiv 1507.05699): feedback as layer-wise inference.
+
+Maximises S(z) = 1/2 z'Wz + b'z over z >= 0 with w_ii = -1 and neighbouring levels tied by `Link`s. One
+update, z_l <- ReLU(b_l + down(z_{l-1}) + up(z_{l+1})), is exact coordinate ascent over a level.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from archs.decoder import Decoder, TopDownStep
+from archs.errors import SpecError
+from archs.resampling import Adjoint, Link, center_fit
+from archs.spec import ArchSpec, FeatureSpec, Size
+
+
+def score(z: Sequence[Tensor], biases: Sequence[Tensor], links: Sequence[Link]) -> Tensor:
+    """Return S(z), a scalar, for maps z and biases of one shape per level, finest first."""
+    own = sum(((b * x).sum() - (x * x).sum() / 2 for x, b in zip(z, biases, strict=True)), torch.tensor(0.0))
+    tied = ((link.down(fine) * coarse).sum() for link, fine, coarse in zip(links, z[:-1], z[1:], strict=True))
+    return sum(tied, own)
+
+
+class RectifiedDecoder(Decoder):
+    """`passes` layer-wise passes over a chain of rectified levels, bottom-up first, then down, up, down ...
+
+    The top-down step is the shared one (so that fusion, blocks and upsampling can be exchanged); its
+    skip is the bottom-up pre-activation, and "adjoint" upsampling is tied to the links. One pass is a
+    plain rectified CNN.
+    """
+
+    def __init__(
+        self, spec: ArchSpec, levels: Sequence[FeatureSpec], links: Sequence[Link], read: Sequence[int]
+    ) -> None:
+        # the lateral has been applied already: a level's bias is the encoder's lateral
+        super().__init__(spec.model_copy(update={"lateral": "identity"}), levels, read)
+        self.passes = spec.passes
+        self._links = tuple(links)  # a tuple: they are registered with the bottom-up path, and only there
+        for step, link, level in zip(self.steps, links, levels[:-1], strict=True):
+            if step.out_channels != level.channels:
+                raise SpecError(
+                    f"the levels of a rectified Gaussian keep their width, but fusion='{spec.fusion}' with "
+                    f"post='{spec.post}' makes {step.out_channels} channels of {level.channels}: "
+                    "choose fusion='concat', or a post block that restores the width."
+                )
+            if isinstance(step.up, Adjoint):
+                step.up.tie(link)
+
+    def forward(self, features: Sequence[Tensor], image_size: Size) -> list[Tensor]:
+        """Return the outputs of z_1..z_L after all passes, finest first, from the biases b_1..b_L."""
+        pre_activations, z = self._ascend(features, None)
+        for number in range(2, self.passes + 1):
+            if number % 2 == 0:
+                tops, z = self._descend(pre_activations, z)
+            else:
+                pre_activations, z = self._ascend(features, tops)
+        return self.publish(z)
+
+    def _ascend(self, biases: Sequence[Tensor], tops: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+        """Update every level from the finest up, keeping what came from above; return b + bottom-up, and z."""
+        pre_activations = [biases[0]]
+        z = [self._update(0, biases[0], tops)]
+        for level, link in enumerate(self._links, start=1):
+            bottom = center_fit(link.down(z[-1]), (biases[level].shape[-2], biases[level].shape[-1]))
+            pre_activations.append(biases[level] + bottom)
+            z.append(self._update(level, pre_activations[-1], tops))
+        return pre_activations, z
+
+    def _update(self, level: int, pre_activation: Tensor, tops: Sequence[Tensor] | None) -> Tensor:
+        if level == len(self.steps):
+            return self.enter(pre_activation)
+        if tops is None:
+            return F.relu(pre_activation)
+        return cast(TopDownStep, self.steps[level]).merge(tops[level], pre_activation)
+
+    def _descend(self, pre_activations: Sequence[Tensor], z: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Update every level below the deepest, coarse to fine; return what came from above, and z."""
+        tops: list[Tensor] = []
+        path = [z[-1]]
+        for level in reversed(range(len(self.steps))):
+            step = cast(TopDownStep, self.steps[level])
+            size = (z[level].shape[-2], z[level].shape[-1])
+            tops.insert(0, step.top(path[0], size, below=z[level]))
+            path.insert(0, step.merge(tops[0], pre_activations[level]))
+        return tops, path
