@@ -123,7 +123,9 @@ class DoubleConv(nn.Sequential):
                 f"two unpadded 3x3 convolutions need a map of at least 5x5 px but got {height}x{width}: "
                 "the image is too small for this network."
             )
-        return cast(Tensor, super().forward(x))
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 class ResidualUnit(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from archs.blocks import BLOCKS, channels_of, initialise, project
 from archs.decoder import Decoder, block_style, level_size
-from archs.encoders import PooledResiduals, RectifiedPyramid, build_encoder
+from archs.encoders import Encoder, PooledResiduals, Rectifiable, RectifiedPyramid, build_encoder
 from archs.encoders.paper import VGGRectified
 from archs.heads import Head, resize
 from archs.laterals import LATERALS
