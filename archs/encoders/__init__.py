@@ -2,7 +2,7 @@
 
 import fnmatch
 
-import timm
+from timm import list_models as list_timm_models
 
 from archs.encoders.base import ENCODERS, Encoder, Rectifiable
 from archs.encoders.paper import PooledResiduals, RectifiedPyramid
@@ -25,7 +25,7 @@ __all__ = [
 
 def list_encoders(pattern: str = "*") -> list[str]:
     """Return the encoders' names that match a shell-style pattern: the papers' own, then timm's."""
-    return ENCODERS.names(pattern) + sorted(fnmatch.filter(timm.list_models(), pattern))
+    return ENCODERS.names(pattern) + sorted(fnmatch.filter(list_timm_models(), pattern))
 
 
 def require_encoder(name: str) -> None:

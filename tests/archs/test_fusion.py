@@ -1,0 +1,120 @@
+"""Every registered fusion keeps the contract, and the identity behind the whole study holds."""
+
+import pytest
+import torch
+from torch import nn
+
+import archs
+from archs.contract import CHECKS, check_fusion
+from archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
+
+
+@pytest.mark.parametrize("name", archs.list_fusions())
+def test_registered_fusions_keep_the_contract(name):
+    findings = check_fusion(FUSIONS[name])
+    assert [f.check for f in findings] == list(CHECKS)
+    assert [f.message for f in findings if not f.ok] == []
+
+
+def test_the_eight_fusions_are_there():
+    assert archs.list_fusions() == [
+        "add", "coarse_only", "concat", "concat_wide", "gated", "max", "skip_only", "weighted",
+    ]  # fmt: skip
+
+
+def test_concat_then_1x1_is_two_1x1_then_add():
+    torch.manual_seed(0)
+    concat, add = Concat(5, 7, 6).double(), Add(5, 7, 6).double()
+    with torch.no_grad():
+        add.coarse_projection.weight.copy_(concat.mix.weight[:, :5])
+        add.skip_projection.weight.copy_(concat.mix.weight[:, 5:])
+        add.coarse_projection.bias.copy_(concat.mix.bias)
+        add.skip_projection.bias.zero_()
+    coarse, skip = torch.randn(2, 5, 4, 3).double(), torch.randn(2, 7, 4, 3).double()
+    torch.testing.assert_close(concat(coarse, skip), add(coarse, skip), rtol=1e-12, atol=1e-12)
+
+
+def test_add_of_one_width_has_no_parameters():
+    assert not list(Add(8, 8, 8).parameters())
+
+
+def test_weighted_is_the_normalised_mean_and_never_negative():
+    fusion = Weighted(1, 1, 1)
+    fusion.weight.data = torch.tensor([3.0, -2.0])
+    coarse, skip = torch.full((1, 1, 1, 1), 5.0), torch.full((1, 1, 1, 1), 7.0)
+    assert fusion(coarse, skip).item() == pytest.approx(3 * 5 / (3 + 1e-4))
+
+
+def test_gate_decides_whether_the_skip_passes():
+    fusion = Gated(4, 4, 4)
+    nn.init.zeros_(fusion.psi.weight)
+    coarse, skip = torch.randn(1, 4, 3, 3), torch.randn(1, 4, 3, 3)
+    nn.init.constant_(fusion.psi.bias, -100.0)
+    closed = fusion(coarse, skip)
+    nn.init.constant_(fusion.psi.bias, 100.0)
+    torch.testing.assert_close(closed, fusion.mix(torch.cat([coarse, torch.zeros_like(skip)], 1)))
+    torch.testing.assert_close(fusion(coarse, skip), fusion.mix(torch.cat([coarse, skip], 1)))
+
+
+class Resizes(Fusion):
+    def forward(self, coarse, skip):
+        return nn.functional.avg_pool2d(coarse[:, : self.out_channels] + 0 * skip.mean(), 2, ceil_mode=True)
+
+
+class IgnoresSkip(Fusion):
+    def forward(self, coarse, skip):
+        return coarse[:, :1].expand(-1, self.out_channels, -1, -1)
+
+
+class OverwritesSkip(Add):
+    def merge(self, coarse, skip):
+        return skip.detach().add_(coarse) + skip
+
+
+class Noisy(Add):
+    def merge(self, coarse, skip):
+        return coarse + skip + torch.rand(())
+
+
+class Branches(Add):
+    def merge(self, coarse, skip):
+        return coarse if coarse.sum() > skip.sum() else skip
+
+
+class Idle(Add):
+    def __init__(self, *channels):
+        super().__init__(*channels)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+
+class Explodes(Fusion):
+    def forward(self, coarse, skip):
+        raise ValueError("no idea")
+
+
+@pytest.mark.parametrize(
+    ("fusion", "check", "says"),
+    [
+        (Resizes, "shapes", "keep the size"),
+        (IgnoresSkip, "gradients", "does not depend on 'skip'"),
+        (OverwritesSkip, "determinism", "in place"),
+        (Noisy, "determinism", "two calls"),
+        (Branches, "export", "raised"),
+        (Idle, "gradients", "'unused' gets no gradient"),
+        (Explodes, "cost", "ValueError: no idea"),
+    ],
+)
+def test_the_contract_says_in_words_what_is_wrong(fusion, check, says):
+    finding = next(f for f in check_fusion(fusion) if f.check == check)
+    assert not finding.ok
+    assert says in finding.message
+
+
+def test_registering_something_else_is_an_error():
+    with pytest.raises(archs.SpecError, match="'mine' must be a class derived from"):
+        archs.register_fusion("mine")(nn.Identity)
+
+
+def test_registering_a_taken_name_is_an_error():
+    with pytest.raises(archs.DuplicateNameError, match="'add' is registered already"):
+        archs.register_fusion("add")(Add)

@@ -1,0 +1,173 @@
+"""What holds of every registered model: gradients, sizes, predictions; and of every factor: it can be overridden."""
+
+import copy
+
+import pytest
+import torch
+
+import archs
+from archs.blocks import BLOCKS
+from archs.laterals import LATERALS
+from archs.resampling import UPSAMPLERS
+
+SMALL = {
+    "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},
+    "unet.smp": {"encoder_name": "resnet10t", "width": (4, 4, 8, 8, 8, 8)},
+    "hourglass.paper": {"stacks": 2, "width": 8},
+    "fpn.paper": {"encoder_name": "resnet10t", "width": 8},
+    "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
+}
+CONTROLLED = {"encoder_name": "test_resnet", "width": 8}
+
+
+def small(name: str, **factors) -> archs.EncoderDecoder:
+    torch.manual_seed(0)
+    return archs.create_model(name, classes=3, **{**SMALL.get(name, CONTROLLED), **factors})
+
+
+def side_of(model: archs.EncoderDecoder) -> int:
+    return 204 if model.spec.padding == "valid" else 64
+
+
+def loss_of(predictions: list[torch.Tensor]) -> torch.Tensor:
+    """A loss that no normalisation makes constant."""
+    return sum((x * torch.randn_like(x)).sum() for x in predictions)
+
+
+def test_the_registered_models():
+    assert archs.list_models("hour*") == ["hourglass", "hourglass.paper"]
+    assert set(archs.list_models()) >= {"unet", "hourglass", "fpn", "rectified_gaussian", *SMALL}
+
+
+@pytest.mark.parametrize("name", archs.list_models())
+def test_gradients_reach_every_parameter_and_every_skip(name):
+    model = small(name)
+    maps: list[torch.Tensor] = []
+
+    def keep(module, inputs, output):
+        for x in output:
+            x.retain_grad()
+        maps.extend(output)
+
+    if not model.spec.passes:  # a rectified Gaussian's skips are its biases; their parameters tell
+        model.encoder.register_forward_hook(keep)
+    for parameter in model.parameters():  # residual branches begin at zero, which would hide gradients
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    side = side_of(model)
+    # BatchNorm makes two values of one channel +1 and -1 whatever they were, so: more than two images
+    loss_of(model.predictions(torch.randn(4, 3, side, side))).backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
+    assert [i for i, x in enumerate(maps) if x.grad is None or not x.grad.any()] == []
+
+
+@pytest.mark.parametrize("name", archs.list_models())
+def test_last_prediction_is_the_models_output(name):
+    model = small(name).eval()
+    image = torch.randn(1, 3, side_of(model), side_of(model))
+    with torch.no_grad():
+        assert torch.equal(model(image), model.predictions(image)[-1])
+
+
+@pytest.mark.parametrize("size", [(33, 50), (7, 5), (1, 3), (64, 96)])
+@pytest.mark.parametrize("name", ["unet", "hourglass", "fpn", "rectified_gaussian", "unet.smp", "unet.paper"])
+def test_any_size_works_and_comes_out_at_the_inputs_size(name, size):
+    model = small(name, padding="same", head_stride=1).eval()
+    with torch.no_grad():
+        for logits in model.predictions(torch.randn(1, 3, *size)):
+            assert logits.shape == (1, 3, *size)
+            assert bool(logits.isfinite().all())
+
+
+@pytest.mark.parametrize(("stride", "shape"), [(1, (33, 50)), (2, (17, 25)), (4, (9, 13))])
+def test_head_stride_sets_the_output_size(stride, shape):
+    assert small("fpn", head_stride=stride).eval()(torch.zeros(1, 3, 33, 50)).shape[-2:] == shape
+
+
+@pytest.mark.parametrize("fusion", archs.list_fusions())
+@pytest.mark.parametrize("name", ["unet", "hourglass", "fpn", "rectified_gaussian"])
+def test_every_fusion_fits_every_controlled_model(name, fusion):
+    if (name, fusion) == ("rectified_gaussian", "concat_wide"):
+        pytest.skip("a rectified Gaussian's levels keep their width; test_rectified has the refusal")
+    model = small(name, fusion=fusion)
+    assert {type(s.fusion) for s in model.stages[0].decoder.steps} == {archs.fusion.FUSIONS[fusion]}
+    with torch.no_grad():
+        assert model.eval()(torch.randn(1, 3, 40, 40)).shape == (1, 3, 40, 40)
+
+
+OVERRIDES = [
+    *({"lateral": name} for name in LATERALS.names()),
+    *({"upsample": name} for name in UPSAMPLERS.names() if name != "adjoint"),
+    *({factor: "conv1x1"} for factor in ("pre", "post", "out", "bridge", "head_block")),
+    *({"post": name, "share_head": False} for name in BLOCKS.names() if name != "max_pool"),
+    {"stacks": 3, "supervision": "stacks"},
+    {"stacks": 3, "share_stacks": True},
+    {"norm": "group"},
+    {"norm": "none"},
+    {"blocks": 2},
+    {"strides": (4, 8, 16)},
+    {"decoder_stride": 1},
+    {"head_levels": "summed", "supervision": "last", "out": "conv3x3"},
+    {"head_levels": "all", "supervision": "levels", "out": "conv3x3", "extra_levels": 1},
+    {"passes": 3, "upsample": "adjoint", "bridge": "relu"},
+    {"width": None},
+    {"in_channels": 1},
+]
+
+
+@pytest.mark.parametrize("factors", OVERRIDES, ids=str)
+@pytest.mark.parametrize("name", ["unet", "hourglass", "fpn"])
+def test_any_factor_can_be_overridden_by_name(name, factors):
+    if factors.get("stacks") or "decoder_stride" in factors:
+        factors = {**factors, "head_levels": "finest", "supervision": factors.get("supervision", "last")}
+    if "passes" in factors and name == "unet":
+        factors = {**factors, "fusion": "concat", "lateral": "conv1x1"}
+    if "width" in factors:
+        factors = {**factors, "share_head": False}
+    model = small(name, **factors).eval()
+    for factor, value in factors.items():
+        assert getattr(model.spec, factor) == value
+    with torch.no_grad():
+        assert model(torch.randn(1, model.spec.in_channels, 48, 40)).shape == (1, 3, 48, 40)
+
+
+@pytest.mark.parametrize("name", archs.list_models())
+def test_a_model_is_rebuilt_from_its_spec_as_yaml(name):
+    model = small(name).eval()
+    again = archs.build_model(archs.ArchSpec.from_yaml(model.spec.to_yaml())).eval()
+    again.load_state_dict(model.state_dict())
+    image = torch.randn(1, 3, side_of(model), side_of(model))
+    with torch.no_grad():
+        assert torch.equal(model(image), again(image))
+
+
+@pytest.mark.parametrize("name", ["rectified_gaussian", "rectified_gaussian.paper"])
+def test_a_deep_copy_shares_no_weight_with_the_original(name):
+    model = small(name).eval()
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(image)
+        twin = copy.deepcopy(model)
+        for parameter in model.parameters():
+            parameter.zero_()
+        assert torch.equal(twin(image), expected)
+
+
+@pytest.mark.parametrize("name", archs.list_models())
+def test_every_parameter_belongs_to_a_part(name):
+    parts = {archs.part_of(n) for n, _ in small(name).named_parameters()}
+    assert {"encoder", "head"} <= parts
+    assert parts <= {"encoder", "lateral", "fusion", "decoder", "head"}
+
+
+def test_parts_split_a_concat_unet_as_written_down():
+    model = small("fpn", fusion="concat")
+    split: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        part = archs.part_of(name)
+        split[part] = split.get(part, 0) + parameter.numel()
+    widths = [level.channels for level in model.encoder.specs]
+    assert split["lateral"] == sum(w * 8 + 8 for w in widths)
+    assert split["fusion"] == 4 * (16 * 8 + 8)
+    assert split["decoder"] == 5 * (8 * 8 * 9 + 8)
+    assert split["head"] == 8 * 3 + 3
