@@ -45,11 +45,11 @@ class TopDownStep(nn.Module):
         self.out_channels = channels_of(self.post)
 
     def top(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
-        """Return what comes from above, (N, C, h, w) -> (N, C', *size); unpadded, twice (h, w) instead."""
+        """Return what comes from above, (N, C, h, w) -> (N, C', *size); unpadded, a multiple of (h, w) instead."""
         coarse = self.pre(coarse)
         if self.unpadded:
-            height, width = (round(extent * self.ratio) for extent in coarse.shape[-2:])
-            size = (height, width)
+            step = max(1, round(self.ratio))
+            size = (coarse.shape[-2] * step, coarse.shape[-1] * step)
         return cast(Tensor, self.up(coarse, size, below))
 
     def merge(self, top: Tensor, feature: Tensor | None) -> Tensor:
@@ -102,23 +102,28 @@ class Decoder(nn.Module):
             specs.append(FeatureSpec(specs[-1].channels, specs[-1].stride * 2))
         return specs
 
-    def forward(self, features: Sequence[Tensor], image_size: Size) -> list[Tensor]:
-        """Return the maps that the head reads, finest first, from the encoder's maps, finest first."""
+    def forward(self, features: Sequence[Tensor], image_size: Size, every_level: bool = True) -> list[Tensor]:
+        """Return the maps that the head reads, finest first, from the encoder's maps, finest first.
+
+        Without `every_level`, the finest of them alone.
+        """
         path = [self.enter(features[-1])]
         chain: list[Tensor | None] = [None] * self.featureless
         chain.extend(features[:-1])
         for step, feature, stride in zip(reversed(self.steps), reversed(chain), self.strides[-2::-1], strict=True):
             size = level_size(image_size, stride) if feature is None else (feature.shape[-2], feature.shape[-1])
             path.insert(0, step(path[0], feature, size))
-        return self.publish(path)
+        return self.publish(path, every_level)
 
     def enter(self, deepest: Tensor) -> Tensor:
         """Return P_L, where the top-down path begins, from the encoder's deepest map."""
         (bridge,) = self.deepest.values()
         return cast(Tensor, bridge(self.dropout(deepest)))
 
-    def publish(self, path: Sequence[Tensor]) -> list[Tensor]:
-        """Return the output of each level that the head reads, and the extra coarser levels."""
+    def publish(self, path: Sequence[Tensor], every_level: bool) -> list[Tensor]:
+        """Return the output of each level that the head reads, and the extra coarser levels; or the finest."""
+        if not every_level:
+            return [cast(Tensor, self.outs[0](path[self.read[0]]))]
         outs = [out(path[i]) for out, i in zip(self.outs, self.read, strict=True)]
         for _ in range(self.extra_levels):
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))

@@ -27,15 +27,18 @@ class Head(nn.Module):
             )
         style = BlockStyle(norm=spec.norm, padding="same" if spec.head == "conv3x3" else spec.padding)
         make = BLOCKS[spec.head]
-        self.levels = len(levels)
+        self.shared = shared
         self.predictors = nn.ModuleList(
             make(level.channels, spec.classes, style) for level in (levels[:1] if shared else levels)
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Return logits (N, classes, h, w), coarse to fine; the last are the finest (or the sum)."""
-        predictors = list(self.predictors) * (self.levels if len(self.predictors) == 1 else 1)
-        logits = [predict(x) for predict, x in zip(predictors, maps, strict=True)][::-1]
+        """Return logits (N, classes, h, w), coarse to fine; the last are the finest (or the sum).
+
+        `maps` are all levels, or the finest alone.
+        """
+        predictors = list(self.predictors) * (len(maps) if self.shared else 1)
+        logits = [predict(x) for predict, x in zip(predictors, maps, strict=False)][::-1]
         if not self.summed:
             return logits
         total = logits[0]

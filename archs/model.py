@@ -31,9 +31,11 @@ class Stage(nn.Module):
         """The channels of the map that the head's finest logits are made from."""
         return channels_of(self.head_block)
 
-    def forward(self, features: Sequence[Tensor], image_size: Size) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the decoder's maps, finest first, and the logits, coarse to fine."""
-        finest, *coarser = self.decoder(features, image_size)
+    def forward(
+        self, features: Sequence[Tensor], image_size: Size, every_level: bool
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the decoder's maps, finest first, and the logits, coarse to fine; or the finest of both."""
+        finest, *coarser = self.decoder(features, image_size, every_level or self.head.summed)
         maps = [self.head_block(finest), *coarser]
         return maps, self.head(maps)
 
@@ -91,14 +93,14 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride."""
-        return self._fit(self._run(image)[-1][1][-1], image)
+        return self._fit(self._run(image, every_level=False)[-1][1][-1], image)
 
     def predictions(self, image: Tensor) -> list[Tensor]:
         """Return the logits of every supervised output, first to last; the last is `forward`'s.
 
         supervision "last": that one; "stacks": one per stage; "levels": the last stage's, coarse to fine.
         """
-        stages = self._run(image)
+        stages = self._run(image, every_level=self.spec.supervision == "levels")
         if self.spec.supervision == "stacks":
             logits = [outputs[-1] for _, outputs in stages]
         else:
@@ -107,19 +109,19 @@ class EncoderDecoder(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the last stage's maps that its head reads, finest first."""
-        return self._run(image)[-1][0]
+        return self._run(image, every_level=True)[-1][0]
 
-    def _run(self, image: Tensor) -> list[tuple[list[Tensor], list[Tensor]]]:
+    def _run(self, image: Tensor, every_level: bool) -> list[tuple[list[Tensor], list[Tensor]]]:
         """Return the maps (finest first) and the logits (coarse to fine) of every stage."""
         size = (image.shape[-2], image.shape[-1])
         features = cast(Rectifiable, self.encoder).unaries(image) if self.spec.passes else self.encoder(image)
-        results = [self.stages[0](features, size)]
+        results = [self.stages[0](features, size, every_level)]
         if len(self.restarts):
             features = [self.entry(features[0])]
         for restart, stage in zip(self.restarts, list(self.stages)[1:], strict=True):
             maps, logits = results[-1]
             features = restart(features[0], maps[0], logits[-1])
-            results.append(stage(features, size))
+            results.append(stage(features, size, every_level))
         return results
 
     def _fit(self, logits: Tensor, image: Tensor) -> Tensor:

@@ -49,15 +49,18 @@ class RectifiedDecoder(Decoder):
             if isinstance(step.up, Adjoint):
                 step.up.tie(link)
 
-    def forward(self, features: Sequence[Tensor], image_size: Size) -> list[Tensor]:
-        """Return the outputs of z_1..z_L after all passes, finest first, from the biases b_1..b_L."""
+    def forward(self, features: Sequence[Tensor], image_size: Size, every_level: bool = True) -> list[Tensor]:
+        """Return the outputs of z_1..z_L after all passes, finest first, from the biases b_1..b_L.
+
+        The last pass down ends at the finest level that the head reads.
+        """
         pre_activations, z = self._ascend(features, None)
         for number in range(2, self.passes + 1):
             if number % 2 == 0:
-                tops, z = self._descend(pre_activations, z)
+                tops, z = self._descend(pre_activations, z, self.read[0] if number == self.passes else 0)
             else:
                 pre_activations, z = self._ascend(features, tops)
-        return self.publish(z)
+        return self.publish(z, every_level)
 
     def _ascend(self, biases: Sequence[Tensor], tops: Sequence[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
         """Update every level from the finest up, keeping what came from above; return b + bottom-up, and z."""
@@ -76,13 +79,15 @@ class RectifiedDecoder(Decoder):
             return F.relu(pre_activation)
         return cast(TopDownStep, self.steps[level]).merge(tops[level], pre_activation)
 
-    def _descend(self, pre_activations: Sequence[Tensor], z: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Update every level below the deepest, coarse to fine; return what came from above, and z."""
+    def _descend(
+        self, pre_activations: Sequence[Tensor], z: Sequence[Tensor], finest: int
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Update the levels below the deepest, coarse to `finest`; return what came from above, and z."""
         tops: list[Tensor] = []
         path = [z[-1]]
-        for level in reversed(range(len(self.steps))):
+        for level in reversed(range(finest, len(self.steps))):
             step = cast(TopDownStep, self.steps[level])
             size = (z[level].shape[-2], z[level].shape[-1])
             tops.insert(0, step.top(path[0], size, below=z[level]))
             path.insert(0, step.merge(tops[0], pre_activations[level]))
-        return tops, path
+        return tops, [*z[:finest], *path]

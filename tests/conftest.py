@@ -1,7 +1,34 @@
 """Every test process computes on one thread: they run side by side."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
 
 # before torch is imported, so that workers do not fight for cores
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
+
+
+@pytest.fixture
+def small_folder() -> Callable[..., Path]:
+    """Write a folder of images and masks: disc (1) on ground (0), a few images per split."""
+
+    def write(root: Path, counts: tuple[int, int, int] = (8, 4, 4), size: tuple[int, int] = (40, 56)) -> Path:
+        rng = np.random.default_rng(0)
+        rows, columns = np.mgrid[: size[0], : size[1]]
+        for split, count in zip(("train", "val", "test"), counts, strict=True):
+            for kind in ("images", "masks"):
+                (root / kind / split).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                row, column = rng.integers(8, size[0] - 8), rng.integers(8, size[1] - 8)
+                mask = ((rows - row) ** 2 + (columns - column) ** 2 < 49).astype(np.uint8)
+                image = rng.integers(0, 90, (*size, 3)) + 120 * mask[..., None]
+                Image.fromarray(image.astype(np.uint8)).save(root / "images" / split / f"{number}.png")
+                Image.fromarray(mask).save(root / "masks" / split / f"{number}.png")
+        return root
+
+    return write

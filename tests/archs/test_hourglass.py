@@ -11,7 +11,8 @@ class Res(nn.Module):
     def __init__(self, i, o):
         super().__init__()
         self.a, self.b, self.c = nn.BatchNorm2d(i), nn.BatchNorm2d(o // 2), nn.BatchNorm2d(o // 2)
-        self.x, self.y, self.z = nn.Conv2d(i, o // 2, 1), nn.Conv2d(o // 2, o // 2, 3, 1, 1), nn.Conv2d(o // 2, o, 1)
+        self.x, self.y = nn.Conv2d(i, o // 2, 1), nn.Conv2d(o // 2, o // 2, 3, 1, 1)
+        self.z = nn.Conv2d(o // 2, o, 1)
         self.s = nn.Conv2d(i, o, 1) if i != o else nn.Identity()
 
     def forward(self, x):

@@ -1,4 +1,4 @@
-"""What holds of every registered model: gradients, sizes, predictions; and of every factor: it can be overridden."""
+"""What holds of every registered model (gradients, sizes, predictions), and that every factor can be overridden."""
 
 import copy
 
