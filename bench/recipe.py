@@ -1,0 +1,39 @@
+"""The one training recipe that all arms share."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.augment import Augmentation
+from bench.machine import Device, Precision
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Recipe(BaseModel):
+    """How every network is trained: AdamW under a one-cycle schedule, for a fixed budget in images seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Count = 8192  # budget in images seen, rounded up to whole batches
+    batch_size: Count = 16
+    lr: Positive = 1e-3  # the highest learning rate of the cycle
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    clip_norm: Positive = 1.0  # gradients are scaled down to this norm
+    validations: Count = 4  # times the validation split is scored, evenly spread, the last at the end
+    precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
+    channels_last: bool = True
+    device: Device = "auto"
+    threads: Count | None = None  # CPU threads; None: as many as torch uses already
+    augmentation: Augmentation = Augmentation()
+
+    @property
+    def steps(self) -> int:
+        """The number of batches trained on."""
+        return -(-self.images // self.batch_size)
+
+    @property
+    def validation_steps(self) -> set[int]:
+        """The steps, counted from 1, after which the validation split is scored."""
+        return {-(-self.steps * turn // self.validations) for turn in range(1, self.validations + 1)}

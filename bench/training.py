@@ -1,0 +1,219 @@
+"""Training: one recipe for every network and task; the best state on validation is tested once."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision, Precision
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import functional as transforms
+
+from bench.augment import Augmenter
+from bench.data import Data, Sample
+from bench.errors import BenchError
+from bench.machine import resolve_device, resolve_precision, use_threads
+from bench.recipe import Recipe
+from bench.tasks import Batch, Task
+
+__all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
+STD = (0.229, 0.224, 0.225)
+SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
+
+Progress = Callable[[int], None]  # called with the number of training images done
+
+
+class TrainingError(BenchError):
+    """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What one training leaves: scores and timings, resolved settings, arrays for the predictions artifact."""
+
+    values: dict[str, float]
+    settings: dict[str, Any]
+    predictions: dict[str, np.ndarray]
+
+
+def train(
+    build_model: Callable[[], nn.Module],
+    data: Data,
+    task: Task,
+    recipe: Recipe,
+    seed: int,
+    progress: Progress = lambda images: None,
+) -> TrainOutcome:
+    """Build a network, train it on `data.train` and score it, all drawn from `seed`.
+
+    The seed varies initialisation, order and augmentation; order and augmentation are the same for every
+    network, so that arms can be paired by seed. The state that scores best on `data.val` is scored once on
+    `data.test`. On the CPU the same seed gives the same values, timings aside. torch's random state and
+    thread count are left as they were found.
+
+    Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
+    "train/images", "train/seconds" (validation not included), "train/images_per_s" and "train/busy_share",
+    the share of those seconds spent in forward, backward and optimizer.
+    Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
+    """
+    with _seeded(seed), use_threads(recipe.threads) as threads:
+        trainer = _Trainer(build_model(), task, recipe)
+        splits = [_load(split, task.targets) for split in (data.train, data.val, data.test)]
+        values = trainer.fit(splits[0], splits[1], seed, progress)
+        values |= _prefixed("test", trainer.evaluate(splits[2]))
+        shown = _take(splits[2], slice(SHOWN_IMAGES))
+        return TrainOutcome(
+            values, trainer.settings | {"threads": threads}, task.artifact(trainer.predict(shown), shown)
+        )
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+def _load(dataset: Dataset[Sample], targets: tuple[str, ...]) -> Batch:
+    """Return a whole split as one batch in memory."""
+    samples = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
+    return {key: torch.stack([_compact(sample[key]) for sample in samples]) for key in ("image", *targets)}
+
+
+def _compact(values: Tensor) -> Tensor:
+    """Return labels in one byte each instead of eight, where they fit."""
+    fits = values.dtype == torch.int64 and bool(((values >= 0) & (values <= 255)).all())
+    return values.to(torch.uint8) if fits else values
+
+
+def _take(split: Batch, which: Tensor | slice) -> Batch:
+    return {key: value[which] for key, value in split.items()}
+
+
+def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
+
+
+def _order(samples: int, steps: int, batch_size: int, generator: torch.Generator) -> list[Tensor]:
+    """Return the indices of each batch: every sample once in random order, then all again, and so on."""
+    passes = math.ceil(steps * batch_size / samples)
+    order = torch.cat([torch.randperm(samples, generator=generator) for _ in range(passes)])
+    return list(torch.split(order[: steps * batch_size], batch_size))
+
+
+@dataclass
+class _Best:
+    """The state that scores best on validation so far."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict)
+    images: int = 0
+
+
+class _Trainer:
+    """A network with its optimizer and schedule, on its device."""
+
+    def __init__(self, model: nn.Module, task: Task, recipe: Recipe) -> None:
+        self.task, self.recipe = task, recipe
+        device = resolve_device(recipe.device)
+        precision = resolve_precision(recipe.precision, device)
+        mixed = precision == "bf16-mixed"  # given as a plug-in, which Fabric does not announce each time
+        plugin = MixedPrecision("bf16-mixed", device.type) if mixed else Precision()
+        self.fabric = Fabric(accelerator=device.type, devices=1, plugins=plugin)
+        self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        model = model.to(memory_format=self.memory_format)
+        optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.steps)
+        self.settings = recipe.model_dump(mode="json") | {
+            "device": device.type,
+            "precision": precision,
+            "mean": list(MEAN),
+            "std": list(STD),
+        }
+
+    def fit(self, train: Batch, val: Batch, seed: int, progress: Progress) -> dict[str, float]:
+        """Train for the whole budget, go back to the best state, and return what there is to tell."""
+        recipe, best = self.recipe, _Best()
+        generator = torch.Generator().manual_seed(seed)
+        order = _order(len(train["image"]), recipe.steps, recipe.batch_size, generator)
+        draws = torch.randint(2**62, (recipe.steps,), generator=generator).tolist()
+        augment = Augmenter(recipe.augmentation, self.task.info.size)
+        busy = seconds = 0.0
+        for step, (which, draw) in enumerate(zip(order, draws, strict=True), start=1):
+            start = time.perf_counter()
+            batch = self._prepare(augment(self.fabric.to_device(_take(train, which)), draw))
+            ready = time.perf_counter()
+            loss = self._step(batch, step * recipe.batch_size)
+            end = time.perf_counter()
+            busy, seconds = busy + end - ready, seconds + end - start
+            progress(step * recipe.batch_size)
+            if step in recipe.validation_steps:
+                self._keep_best(best, val, step * recipe.batch_size)
+        self.model.load_state_dict(best.state)
+        images = recipe.steps * recipe.batch_size
+        return _prefixed("val", best.scores | {"best_at_images": best.images}) | {
+            "train/images": images,
+            "train/seconds": seconds,
+            "train/images_per_s": images / seconds,
+            "train/busy_share": busy / seconds,
+            "train/loss_last": loss,
+        }
+
+    def _step(self, batch: Batch, images: int) -> float:
+        """Take one optimizer step and return the loss."""
+        self.model.train()
+        with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
+            predictions = self.model.predictions(batch["image"])
+        loss = self.task.loss([logits.float() for logits in predictions], batch)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        for name, value in (("the loss", loss.item()), ("the gradient norm", norm.item())):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{name} became {value} at image {images} of {self.recipe.images}; "
+                    f"try a lower lr than {self.recipe.lr:g}, or precision 32-true."
+                )
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.item()
+
+    def _prepare(self, batch: Batch) -> Batch:
+        """Return the batch with images as the network takes them: normalised, in the memory format."""
+        image = transforms.to_dtype(batch["image"], torch.float32, scale=True)
+        image = transforms.normalize(image, list(MEAN), list(STD))
+        return batch | {"image": image.contiguous(memory_format=self.memory_format)}
+
+    def _keep_best(self, best: _Best, val: Batch, images: int) -> None:
+        """Score the validation split; where it is better than before, keep scores and state in memory."""
+        scores, key = self.evaluate(val), self.task.selection
+        if key not in scores:
+            raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
+        gain = scores[key] - best.scores.get(key, -math.inf if self.task.higher_is_better else math.inf)
+        if gain > 0 if self.task.higher_is_better else gain < 0:
+            best.scores, best.images = scores, images
+            best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def evaluate(self, split: Batch) -> dict[str, float]:
+        """Return the task's metrics over a whole split, without augmentation."""
+        metrics = self.task.metrics(self.fabric.device)
+        for which in torch.split(torch.arange(len(split["image"])), self.recipe.batch_size):
+            batch = self.fabric.to_device(_take(split, which))
+            metrics.update(self.predict(batch), batch)
+        return metrics.compute()
+
+    @torch.inference_mode()
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the last prediction (N, C, H, W) for images as they are stored."""
+        self.model.eval()
+        logits: Tensor = self.model(self._prepare(self.fabric.to_device(batch))["image"])
+        return logits
