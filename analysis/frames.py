@@ -1,0 +1,125 @@
+"""Records as tidy tables: one row per cell, per measured value, per raw sample."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.records import Cell, RunRecord, content_hash
+from bench.store import open_run
+
+MISSING = "not run yet"
+
+_FIELDS = ("kind", "arm", "model", "fusion", "encoder", "task", "dataset", "seed")
+_IDENTITY = (*_FIELDS, "cell_id", "base")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A run as tables; rows stand in the order of the suite's plan.
+
+    Every table has the columns kind, arm, model, fusion, encoder, task, dataset, seed, cell_id and `base`
+    (equal where all factors but the fusion are), and
+    - `cells`: status ("ok", "failed", "missing"), reason, seconds: one row per planned cell;
+    - `values`: key, value: one row per number that a finished cell measured;
+    - `samples`: order, latency_ms: one row per timed forward pass.
+    """
+
+    suite: Mapping[str, Any]
+    records: tuple[RunRecord, ...]
+    cells: pd.DataFrame
+    values: pd.DataFrame
+    samples: pd.DataFrame
+    directory: Path | None = None  # the run folder, inside which the records' artifacts lie
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """One row per arm: arm, model, fusion, encoder, base."""
+        columns = ["arm", "model", "fusion", "encoder", "base"]
+        return self.cells[columns].drop_duplicates("arm").reset_index(drop=True)
+
+    def finished(self, kind: str) -> list[RunRecord]:
+        """Return the records of one kind that did not fail."""
+        return [record for record in self.records if record.kind == kind and record.status == "ok"]
+
+    def wide(self, kind: str) -> pd.DataFrame:
+        """Return one row per finished cell of `kind`, with a column per measured key; without `base`."""
+        rows = [{**_identity(record), **record.values} for record in self.finished(kind)]
+        return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY)).drop(columns="base")
+
+    def studies(self) -> list["Frames"]:
+        """Return one `Frames` per task and dataset; scores are only ever compared inside one."""
+        keys = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
+        return [self._study(str(task), str(dataset)) for task, dataset in keys]
+
+    def _study(self, task: str, dataset: str) -> "Frames":
+        def keep(table: pd.DataFrame) -> pd.DataFrame:
+            return table[(table.task == task) & (table.dataset == dataset)].reset_index(drop=True)
+
+        records = tuple(one for one in self.records if (one.task, one.dataset) == (task, dataset))
+        cells, values, samples = keep(self.cells), keep(self.values), keep(self.samples)
+        return replace(self, records=records, cells=cells, values=values, samples=samples)
+
+
+def from_records(
+    cells: Iterable[Cell],
+    records: Iterable[RunRecord],
+    suite: Mapping[str, Any] | None = None,
+    directory: Path | None = None,
+) -> Frames:
+    """Return the tables of a plan and of what has been measured of it; a cell without a record is missing."""
+    planned = {cell.cell_id: cell for cell in cells}
+    outcomes = {record.cell_id: record for record in records}
+    ordered = tuple(outcomes[cell_id] for cell_id in planned if cell_id in outcomes)
+    finished = [record for record in ordered if record.status == "ok"]
+    return Frames(
+        suite=suite or {},
+        records=ordered,
+        directory=directory,
+        cells=_table(
+            ({**_identity(cell), **_outcome(outcomes.get(cell_id))} for cell_id, cell in planned.items()),
+            ("status", "reason", "seconds"),
+        ),
+        values=_table(
+            (
+                {**_identity(record), "key": key, "value": value}
+                for record in finished
+                for key, value in record.values.items()
+            ),
+            ("key", "value"),
+        ),
+        samples=_table(
+            (
+                {**_identity(record), "order": order, "latency_ms": sample}
+                for record in finished
+                for order, sample in enumerate(record.samples)
+            ),
+            ("order", "latency_ms"),
+        ),
+    )
+
+
+def load(run_dir: Path) -> Frames:
+    """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none."""
+    run = open_run(Path(run_dir))
+    return from_records(run.cells(), run.records(), run.suite, run.directory)
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    other_factors = {name: value for name, value in cell.spec.items() if name != "fusion"}
+    base = content_hash([cell.model, other_factors])
+    return {**{name: getattr(cell, name) for name in _FIELDS}, "cell_id": cell.cell_id, "base": base}
+
+
+def _outcome(record: RunRecord | None) -> dict[str, Any]:
+    if record is None:
+        return {"status": "missing", "reason": MISSING, "seconds": None}
+    return {"status": record.status, "reason": record.reason, "seconds": record.seconds}
+
+
+def _table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    """Return `rows` with the identity's columns and `columns`, all there even where no row is."""
+    table = pd.DataFrame(list(rows), columns=[*_IDENTITY, *columns])
+    return table.astype({"seed": "Int64"})

@@ -1,0 +1,94 @@
+"""The one table of what is measured: how each value is called, in which unit it is shown, which way is up."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.records import PARTS
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured value. `key` is its name in a record, `scale` turns the recorded number into `unit`."""
+
+    key: str
+    label: str
+    unit: str = ""
+    better: Better | None = None  # None where neither direction is better
+    scale: float = 1.0
+    digits: int = 1  # decimals shown
+    per_class: str | None = None  # the keys' prefix of the same metric per class: "test/iou/"
+
+    @property
+    def title(self) -> str:
+        """The label with its unit, as on an axis: "mIoU (%)"."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher value is better, -1 where a lower one is: value * sign grows with quality."""
+        return -1 if self.better == "lower" else 1
+
+    def show(self, value: float, signed: bool = False) -> str:
+        """Return a recorded `value` as people read it, without the unit; "–" where it is missing."""
+        if math.isnan(value):
+            return "–"
+        number = f"{value * self.scale:{'+' if signed else ''},.{self.digits}f}"
+        return number.replace("-", "\N{MINUS SIGN}")
+
+    def show_unit(self, value: float, signed: bool = False) -> str:
+        """Return `show` with the unit; a signed percentage is a difference, hence in points."""
+        unit = "points" if signed and self.unit == "%" else self.unit
+        return f"{self.show(value, signed)} {unit}".rstrip()
+
+
+def _score(key: str, label: str, per_class: str | None = None) -> Metric:
+    return Metric(key, label, "%", "higher", scale=100, per_class=per_class)
+
+
+# The first score of a record that stands here is the one by which arms are ranked and plotted.
+SCORES = (
+    _score("test/miou", "mIoU", per_class="test/iou/"),
+    _score("test/dice", "Dice", per_class="test/dice/"),
+)
+
+_COUNTS = (
+    ("params", "Parameters", "M", 1e-6),
+    ("macs", "MACs", "G", 1e-9),
+    ("activations", "Activations", "M", 1e-6),
+)
+
+METRICS = (
+    *SCORES,
+    _score("val/miou", "Validation mIoU"),
+    *(Metric(f"{key}/total", label, unit, "lower", scale, 3) for key, label, unit, scale in _COUNTS),
+    *(
+        Metric(f"{key}/{part}", f"{label}: {part}", unit, "lower", scale, 3)
+        for key, label, unit, scale in _COUNTS
+        for part in PARTS
+    ),
+    Metric("params/trainable", "Trainable", "M", "lower", 1e-6, 3),
+    Metric("buffers/total", "Buffers", "M", "lower", 1e-6, 3),
+    Metric("flops/total", "FLOPs", "G", "lower", 1e-9, 3),
+    Metric("latency_ms/median", "Median latency", "ms", "lower", digits=2),
+    Metric("latency_ms/low", "95 % low", "ms", "lower", digits=2),
+    Metric("latency_ms/high", "95 % high", "ms", "lower", digits=2),
+    Metric("latency_ms/p10", "p10", "ms", "lower", digits=2),
+    Metric("latency_ms/p90", "p90", "ms", "lower", digits=2),
+    Metric("throughput/images_per_s", "Throughput", "images/s", "higher"),
+    Metric("val/best_at_images", "Best at image", digits=0),
+    Metric("train/images", "Images seen", digits=0),
+    Metric("train/seconds", "Training time", "s", "lower"),
+    Metric("train/images_per_s", "Training speed", "images/s", "higher"),
+    Metric("train/busy_share", "Busy share", "%", "higher", scale=100),
+    Metric("train/loss_last", "Last loss", "", "lower", digits=3),
+)
+
+_BY_KEY = {entry.key: entry for entry in METRICS}
+
+
+def metric(key: str) -> Metric:
+    """Return the table's entry for `key`; a value that the table lacks is shown under its own key."""
+    return _BY_KEY.get(key, Metric(key, key, digits=3))

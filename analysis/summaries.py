@@ -1,0 +1,105 @@
+"""Facts per arm: scores with their interval, classes, cost by part, latency, and the trade between them."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import Frames
+from analysis.intervals import summarize
+from analysis.metrics import SCORES, Metric
+from analysis.pareto import pareto_front
+from analysis.provenance import flatten
+from bench.records import PARTS
+
+COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
+
+
+def headline(study: Frames) -> Metric | None:
+    """Return the score by which the arms of one study are compared; None where no run has one."""
+    keys = set(study.values["key"])
+    return next((score for score in SCORES if score.key in keys), None)
+
+
+def scores(study: Frames, key: str) -> pd.DataFrame:
+    """Return the value of `key` of each finished run: arm, seed, value."""
+    rows = study.values[study.values["key"] == key]
+    return rows[["arm", "seed", "value"]].reset_index(drop=True)
+
+
+def accuracy(study: Frames, key: str) -> pd.DataFrame:
+    """Return `key` per arm that the plan trains: arm, model, fusion, planned, n, mean, sd, low, high.
+
+    `planned` counts the runs of the plan, `n` those that have a value. An arm without any is a row too.
+    """
+    found = scores(study, key)
+    rows: list[dict[str, Any]] = []
+    trained = study.cells[study.cells.kind == "train"].groupby(["arm", "model", "fusion"], sort=False)
+    for (arm, model, fusion), runs in trained:
+        summary = summarize(found.loc[found.arm == arm, "value"].tolist())
+        rows.append({"arm": arm, "model": model, "fusion": fusion, "planned": len(runs), **summary._asdict()})
+    return pd.DataFrame(rows, columns=["arm", "model", "fusion", "planned", "n", "mean", "sd", "low", "high"])
+
+
+def per_class(study: Frames, score: Metric) -> pd.DataFrame:
+    """Return the mean over seeds of `score` per class: one row per arm, one column per class's key.
+
+    A class that an arm's runs have no value for is NaN there.
+    """
+    if score.per_class is None:
+        return pd.DataFrame(columns=["arm"])
+    rows = study.values[study.values["key"].str.startswith(score.per_class)]
+    means = rows.groupby(["arm", "key"], sort=False)["value"].mean().unstack()
+    return means.reindex(index=rows["arm"].unique(), columns=rows["key"].unique()).reset_index()
+
+
+def cost(study: Frames) -> pd.DataFrame:
+    """Return one row per costed arm: the identity, every counted value, and `notes` of the counters."""
+    notes = ["; ".join(record.notes) for record in study.finished("cost")]
+    return study.wide("cost").assign(notes=notes)
+
+
+def parts(study: Frames, quantity: str) -> pd.DataFrame:
+    """Return where `quantity` ("params", "macs") sits: arm, part, value, share of the arm's total.
+
+    The share is NaN where an arm's parts add up to nothing.
+    """
+    rows = study.values[study.values["key"].isin([f"{quantity}/{part}" for part in PARTS])]
+    rows = rows.assign(part=rows["key"].str.removeprefix(f"{quantity}/"))[["arm", "part", "value"]]
+    totals = rows.groupby("arm")["value"].transform("sum")
+    return rows.assign(share=(rows["value"] / totals).where(totals > 0)).reset_index(drop=True)
+
+
+def latency(study: Frames) -> pd.DataFrame:
+    """Return one row per timed arm: the identity, the measured values, and each setting as "setting/<name>"."""
+    settings = [dict(flatten(record.settings)) for record in study.finished("latency")]
+    return study.wide("latency").join(pd.DataFrame(settings).add_prefix("setting/"))
+
+
+def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
+    """Return mean score against cost for the arms that have both.
+
+    Columns: arm, model, fusion, cost, score, on_front (of low cost and good score).
+    """
+    means = accuracy(study, score.key).set_index("arm")
+    costs = study.values[study.values["key"] == cost_key].set_index("arm")["value"]
+    both = means.assign(cost=costs, score=means["mean"]).dropna(subset=["cost", "score"]).reset_index()
+    both["on_front"] = pareto_front(both["cost"], both["score"] * score.sign)
+    return both[["arm", "model", "fusion", "cost", "score", "on_front"]]
+
+
+def why_empty(study: Frames, kind: str) -> str | None:
+    """Return why no cell of `kind` has a result, in one sentence; None where one has."""
+    cells = study.cells[study.cells.kind == kind]
+    if cells.empty:
+        return f"The suite plans no {kind} cell."
+    if (cells.status == "ok").any():
+        return None
+    failed, missing = int((cells.status == "failed").sum()), int((cells.status == "missing").sum())
+    return f"No {kind} cell has a result: {failed} failed, {missing} not run yet."
+
+
+def spread(values: pd.Series) -> float:
+    """Return the largest of `values` over the smallest, less one: 0.25 is a quarter more; else NaN."""
+    known = values.dropna()
+    return float(known.max() / known.min() - 1) if len(known) and known.min() > 0 else math.nan

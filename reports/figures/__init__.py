@@ -1,0 +1,54 @@
+"""The figures by name: facts in, a matplotlib Figure out; nothing here touches pyplot's global state."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from analysis.frames import Frames
+from bench.errors import unknown_name
+from reports.errors import ReportError
+from reports.figures.cost import cost_figure
+from reports.figures.predictions import predictions_figure
+from reports.figures.scores import accuracy_figure, fusion_figure
+from reports.figures.timing import latency_figure
+from reports.figures.tradeoff import pareto_figure
+from reports.style import RC
+
+KINDS: dict[str, Callable[[Frames], Figure]] = {
+    "accuracy": accuracy_figure,
+    "cost": cost_figure,
+    "fusion": fusion_figure,
+    "latency": latency_figure,
+    "pareto": pareto_figure,
+    "predictions": predictions_figure,
+}
+FORMATS = ("pdf", "png", "svg")
+_NO_DATE: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+DPI = 200
+
+
+def draw(kind: str, study: Frames) -> Figure:
+    """Return the figure `kind` of one study. Raises ReportError: unknown kind, or nothing to show."""
+    if kind not in KINDS:
+        raise ReportError(unknown_name("figure", kind, KINDS))
+    with matplotlib.rc_context(RC):
+        return KINDS[kind](study)
+
+
+def save(figure: Figure, path: Path, form: str) -> Path:
+    """Write `figure` to `path` in the format `form`, the same bytes for the same figure.
+
+    Raises ReportError for an unknown format or a file that cannot be written.
+    """
+    if form not in FORMATS:
+        raise ReportError(unknown_name("format", form, FORMATS))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with matplotlib.rc_context(RC):
+            figure.savefig(path, format=form, dpi=DPI, metadata=_NO_DATE[form])
+    except OSError as error:
+        raise ReportError(f"cannot write {path}: {error.strerror or error}.") from error
+    return path

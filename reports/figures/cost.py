@@ -1,0 +1,54 @@
+"""Where parameters and MACs sit, as stacked bars by part of the network."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from analysis.frames import Frames
+from analysis.metrics import Metric, metric
+from analysis.summaries import parts
+from bench.records import PARTS
+from reports.errors import ReportError
+from reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
+
+QUANTITIES = ("params", "macs")
+
+
+def cost_figure(study: Frames) -> Figure:
+    """Return parameters and MACs per arm by part: on the left all parts, on the right those beside the encoder."""
+    tables = {quantity: table for quantity in QUANTITIES if len(table := parts(study, quantity))}
+    if not tables:
+        raise ReportError("there is no cost to show: no cost cell of this run folder has a result.")
+    arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
+    size = (WIDTH, 0.7 + (0.8 + 0.32 * len(arms)) * len(tables))
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
+    grid = figure.subplots(len(tables), 2, squeeze=False)
+    for (whole, rest), (quantity, table) in zip(grid, tables.items(), strict=True):
+        counts = table.pivot(index="arm", columns="part", values="value").reindex(arms)
+        total = metric(f"{quantity}/total")
+        _stack(whole, total, total.title, counts)
+        _stack(rest, total, f"{total.title} without the encoder", counts.drop(columns="encoder", errors="ignore"))
+        clean_rows(whole, arms)
+        clean_rows(rest, [""] * len(arms))
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(PARTS), fontsize=9)
+    return figure
+
+
+def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame) -> None:
+    """Draw one bar per row of `counts` (arm x part), its sum at the end; a part that is not counted has no bar."""
+    left = pd.Series(0.0, index=counts.index)
+    for part in (part for part in PARTS if part in counts):
+        width = counts[part].fillna(0) * total.scale
+        bar: dict[str, Any] = {"color": PART_COLORS[part], "edgecolor": "white", "linewidth": 0.6, "label": part}
+        axes.barh(range(len(counts)), width, left=left, height=0.68, **bar)
+        left = left + width
+    for row, end in enumerate(left):
+        axes.text(end, row, f" {end:,.{total.digits}f}", va="center", fontsize=9)
+    axes.set_xlabel(title)
+    axes.locator_params(axis="x", nbins=TICKS)
+    axes.margins(x=0.16)
+    axes.set_xlim(left=0)

@@ -1,0 +1,133 @@
+"""The forest plot: one row per arm with all its measurements, their centre, an interval and the numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reports.style import INK, MUTED, WIDTH, Look, clean_rows
+
+ROW, FRAME = 0.42, 1.5  # inches: a row, all around the rows
+TICKS = 8  # this axis is wider than those of other figures
+DESCRIBED = 3  # fewer measurements than this have an interval that is descriptive only: it is dotted
+DENSE = 20  # more measurements than this are drawn as a cloud instead of one by one
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, in the units of the axis. What is missing is NaN, and `text` says so."""
+
+    label: str
+    look: Look
+    values: Sequence[float]
+    center: float
+    low: float
+    high: float
+    text: str  # the numbers, right of the row
+
+
+def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
+    """Return the forest plot of `rows`; `names` are those of a measurement, the centre and the interval.
+
+    With `zero` the axis takes in zero, and a line marks it.
+    """
+    figure = Figure(figsize=(WIDTH, FRAME + ROW * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    clean_rows(axes, [row.label for row in rows])
+    span = _span(rows, zero)
+    axes.set_xlim(*span)
+    axes.locator_params(axis="x", nbins=TICKS)
+    if zero:
+        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    for position, row in enumerate(rows):
+        _draw_row(axes, position, row)
+    _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
+    axes.set_title(title, pad=30)
+    axes.set_xlabel("\n".join([axis, *_notes(rows, *span)]))
+    _legend(axes, rows, names)
+    return figure
+
+
+def _notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
+    """Return what a reader must know of lines and points that are not what they seem."""
+    intervals = [row for row in rows if not isnan(row.low)]
+    values = [value for row in rows for value in row.values]
+    outside = sum(not low <= value <= high for value in values)
+    dotted = any(len(row.values) < DESCRIBED for row in intervals)
+    cut = any(row.low < low or row.high > high for row in intervals)
+    notes = {
+        "dotted: interval of 2 measurements, descriptive only": dotted,
+        "arrow: interval leaves the axis": cut,
+        f"{outside} of {len(values):,} measurements lie outside the axis": outside > 0,
+    }
+    return ["; ".join(note for note, holds in notes.items() if holds)] if any(notes.values()) else []
+
+
+def _span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:
+    """Return the axis: all measurements, but of a dense row only those within 1.5 times its 98 % range.
+
+    Intervals may leave it, and are then drawn with an arrowhead: two seeds would squeeze all else to a dot.
+    """
+    kept = np.concatenate([*(_kept(row) for row in rows), np.zeros(1 if zero else 0)])
+    if not kept.size:
+        return 0.0, 1.0
+    low, high = float(kept.min()), float(kept.max())
+    room = 0.15 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _kept(row: Row) -> np.ndarray:
+    values = np.asarray(row.values, dtype=float)
+    if len(values) <= DENSE:
+        return values
+    low, high = np.quantile(values, [0.01, 0.99])
+    kept: np.ndarray = values[(values >= low - 0.25 * (high - low)) & (values <= high + 0.25 * (high - low))]
+    return kept
+
+
+def _draw_row(axes: Axes, position: int, row: Row) -> None:
+    color = row.look.color
+    if len(row.values) > DENSE:
+        shift = np.random.default_rng(0).uniform(0.14, 0.36, len(row.values))
+        cloud: dict[str, Any] = {"markersize": 3, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True}
+        axes.plot(row.values, position + shift, "o", color=color, **cloud)
+    else:
+        axes.plot(row.values, [position + 0.24] * len(row.values), "|", color=color, markersize=8, alpha=0.8)
+    if not isnan(row.low):
+        _draw_interval(axes, position, row)
+    axes.plot([row.center], [position], **row.look.point(8))
+    _beside(axes, position, row.text, MUTED if isnan(row.center) else INK)
+
+
+def _beside(axes: Axes, position: float, text: str, color: str) -> None:
+    axes.text(1.02, position, text, color=color, va="center_baseline", transform=axes.get_yaxis_transform())
+
+
+def _draw_interval(axes: Axes, position: int, row: Row) -> None:
+    left, right = axes.get_xlim()
+    inside = max(row.low, left), min(row.high, right)
+    line: dict[str, Any] = {"linestyle": ":", "linewidth": 1.5} if len(row.values) < DESCRIBED else {"linewidth": 2}
+    axes.plot(inside, [position, position], color=row.look.color, alpha=0.65, zorder=1, **line)
+    for end, edge, arrow in ((row.low, left, "<"), (row.high, right, ">")):
+        marker = arrow if not left <= end <= right else "|"
+        place = edge if marker == arrow else end
+        axes.plot([place], [position], marker, color=row.look.color, markersize=7, clip_on=False)
+
+
+def _legend(axes: Axes, rows: Sequence[Row], names: tuple[str, str, str]) -> None:
+    measured, center, interval = names
+    dense = any(len(row.values) > DENSE for row in rows)
+    mark: dict[str, Any] = {"marker": "o", "markersize": 3} if dense else {"marker": "|", "markersize": 8}
+    handles = [
+        Line2D([], [], color=MUTED, linestyle="none", label=measured, **mark),
+        Line2D([], [], color=MUTED, marker="o", markersize=7, linestyle="none", label=center),
+    ]
+    if not all(isnan(row.low) for row in rows):
+        handles.append(Line2D([], [], color=MUTED, linewidth=2, label=interval))
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+    axes.legend(handles=handles, ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)

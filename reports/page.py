@@ -1,0 +1,78 @@
+"""The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.frames import Frames, load
+from analysis.provenance import distinct
+from reports.blocks import Block, Commands, Section, Sentences
+from reports.errors import ReportError
+from reports.sections import chapters
+
+
+def write_report(run_dir: Path, out: Path | None = None) -> Path:
+    """Write the report of the run in `run_dir` to the folder `out`, and return the path of its index.html.
+
+    `out` is by default the folder report/ in the run folder. A run that is not finished has a report too:
+    what is missing is shown as missing. The same records give the same files.
+    Raises StoreError where `run_dir` holds no run, ReportError where `out` cannot be written.
+    """
+    frames = load(run_dir)
+    directory = out or Path(run_dir) / "report"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        page = _render(frames, directory)
+        (directory / "index.html").write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"cannot write the report to {directory}: {error.strerror or error}.") from error
+    return directory / "index.html"
+
+
+def _render(frames: Frames, directory: Path) -> str:
+    made = [(chapter.title, chapter.sections()) for chapter in chapters(frames.studies(), directory)]
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        name=frames.suite.get("name", "run"),
+        description=frames.suite.get("description", ""),
+        tiles=_tiles(frames),
+        chapters=made,
+        closing=Section("reproduce", "How to reproduce", _reproduce(frames)),
+    )
+
+
+def _tiles(frames: Frames) -> dict[str, str]:
+    """Return the few figures that say how large the run is."""
+    done, total = int((frames.cells.status == "ok").sum()), len(frames.cells)
+    dates = [record.created_at[:10] for record in frames.records]
+    return {
+        "arms": str(len(frames.arms)),
+        "seeds": str(frames.cells.seed.dropna().nunique()),
+        "cells with a result": f"{done} of {total}",
+        "measured": max(dates) if dates else "nothing yet",
+    }
+
+
+def _reproduce(frames: Frames) -> list[Block]:
+    found: dict[str, Any] = distinct(record.environment for record in frames.records)
+    folder = str(frames.directory)
+    suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
+    plugged = any(record.determines.get("fusion_source") for record in frames.records)
+    lines = [
+        *(f"git checkout {commit}" for commit in found.get("commit", [])[:1]),
+        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FUSION.py" if plugged else ""),
+        f"skipbench report {again}",
+    ]
+    note = (
+        "The run folder holds the resolved suite. The same code, versions and seeds give the same scores on the "
+        "same kind of machine; latency and training time vary with the machine and its load."
+    )
+    return [Sentences([note]), Commands(lines)]

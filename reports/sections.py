@@ -1,0 +1,193 @@
+"""The sections of one study, in the order in which they are read; an empty one says why it is."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.answers import answers
+from analysis.frames import Frames
+from analysis.limits import limits
+from analysis.metrics import Metric, metric
+from analysis.provenance import distinct
+from analysis.summaries import accuracy, headline, per_class, why_empty
+from analysis.text import count
+from reports import study_tables as tables
+from reports.blocks import Block, Grid, Picture, Section, Sentences
+from reports.errors import ReportError
+from reports.figures import draw, save
+from reports.tables import Table
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One study and where its files go; `prefix` tells the files and anchors of several studies apart."""
+
+    study: Frames
+    directory: Path
+    prefix: str = ""
+
+    @property
+    def title(self) -> str:
+        """What is studied: "segmentation on scenes"."""
+        first = self.study.cells.iloc[0]
+        return f"{first.task} on {first.dataset}"
+
+    def sections(self) -> list[Section]:
+        """Return the study's sections, writing their figures and tables as they are made."""
+        score = headline(self.study)
+        made = (
+            ("answer", "The answer", self._answer()),
+            ("setup", "What was run, and on what", self._setup()),
+            ("cost", "Cost", self._cost()),
+            ("latency", "Latency", self._latency()),
+            ("accuracy", "Accuracy", self._accuracy(score)),
+            ("tradeoff", "Accuracy against cost", self._tradeoff(score)),
+            ("parts", "Where parameters and MACs sit", self._parts()),
+            ("fusion", "One fusion against another", self._fusion(score)),
+            ("predictions", "Predictions", self._predictions()),
+            ("gaps", "Failures and missing cells", self._gaps()),
+            ("limits", "What cannot be concluded", [Sentences(limits(self.study))]),
+        )
+        return [Section(f"{self.prefix}{ident}", title, blocks) for ident, title, blocks in made]
+
+    def _answer(self) -> list[Block]:
+        return [Sentences([*answers(self.study), f"First of the limits: {limits(self.study)[0]}"])]
+
+    def _setup(self) -> list[Block]:
+        study = self.study
+        records = study.records
+        suite = {key: study.suite[key] for key in ("name", "description", "task") if study.suite.get(key)}
+        what = distinct([suite, {"data": study.cells.dataset.iloc[0]}])
+        what |= distinct({"data fingerprint": record.data_fingerprint} for record in records)
+        what |= {
+            "arms": [str(len(study.arms))],
+            "seeds": [", ".join(map(str, study.cells.seed.dropna().unique()))],
+        }
+        environment = distinct(record.environment for record in records)
+        recipe = distinct(record.settings for record in study.finished("train"))
+        more = {
+            "recipe": ("How every run was trained.", recipe),
+            "suite": ("The resolved suite.", distinct([study.suite])),
+        }
+        folded = [tables.facts_table(name, caption, facts) for name, (caption, facts) in more.items() if facts]
+        setup = tables.facts_table("setup", "The study.", what | environment)
+        return [self._grid(setup), *(self._grid(table, folded=True) for table in folded)]
+
+    def _cost(self) -> list[Block]:
+        if empty := self._unless_empty("cost"):
+            return empty
+        notes = tables.left_out_table(self.study)
+        folded = [] if notes.frame.empty else [self._grid(notes, folded=True)]
+        return [self._grid(tables.cost_table(self.study)), *folded]
+
+    def _latency(self) -> list[Block]:
+        if empty := self._unless_empty("latency"):
+            return empty
+        medians = self.study.wide("latency")["latency_ms/median"]
+        median = metric("latency_ms/median")
+        alt = f"Latency of {count(len(medians), 'arm')}, medians from {_range(median, medians)}"
+        caption = "Every timed forward pass, the median and its 95 % bootstrap interval."
+        return [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
+
+    def _accuracy(self, score: Metric | None) -> list[Block]:
+        if score is None:
+            return self._unless_empty("train") or [
+                Sentences(["No finished run has a score that this report knows."])
+            ]
+        means = accuracy(self.study, score.key)["mean"].dropna()
+        alt = f"{score.label} of {count(len(means), 'arm')} per seed, means from {_range(score, means)}"
+        caption = "Every run, the mean per arm and its 95 % t-interval over seeds."
+        blocks = [
+            self._picture("accuracy", alt, caption),
+            self._grid(tables.accuracy_table(self.study, score)),
+        ]
+        if len(per_class(self.study, score)):
+            blocks.append(self._grid(tables.class_table(self.study, score)))
+        return [*blocks, self._grid(tables.runs_table(self.study), folded=True)]
+
+    def _tradeoff(self, score: Metric | None) -> list[Block]:
+        picture = self._picture(
+            "pareto",
+            f"Mean {score.label if score else 'score'} against cost, one point per arm",
+            "Mean score against cost. An arm is off the front where another costs no more, scores no less, "
+            "and is better in one of the two. Means only: the front is as uncertain as they are.",
+        )
+        if score is None or isinstance(picture, Sentences):
+            return [picture]
+        return [picture, self._grid(tables.tradeoff_table(self.study, score))]
+
+    def _parts(self) -> list[Block]:
+        if empty := self._unless_empty("cost"):
+            return empty
+        alt = "Parameters and MACs of each arm, stacked by encoder, lateral, fusion, decoder and head"
+        picture = self._picture(
+            "cost",
+            alt,
+            "Parameters and MACs of one image by part of the network: all of it, and without the encoder.",
+        )
+        keys = set(self.study.values["key"])
+        split = [name for name in ("params", "macs") if any(key.startswith(f"{name}/") for key in keys)]
+        return [picture, *(self._grid(tables.parts_table(self.study, name)) for name in split)]
+
+    def _fusion(self, score: Metric | None) -> list[Block]:
+        alt = "Difference in score that another fusion makes in each model, per seed"
+        caption = (
+            "Score of a fusion less that of the fusion that the suite lists first for the model, at the same seed "
+            "(same order of images, same augmentation). A description: no hypothesis is tested here."
+        )
+        picture = self._picture("fusion", alt, caption)
+        if score is None or isinstance(picture, Sentences):
+            return [picture]
+        return [picture, self._grid(tables.fusion_table(self.study, score))]
+
+    def _predictions(self) -> list[Block]:
+        alt = "Test images, their true label maps and the label maps that each arm predicts"
+        caption = (
+            "The same test images for all arms, at the first finished seed; below each the share of right pixels."
+        )
+        return [self._picture("predictions", alt, caption, form="png")]
+
+    def _gaps(self) -> list[Block]:
+        table = tables.gaps_table(self.study)
+        if table.frame.empty:
+            return [Sentences([f"None: all {count(len(self.study.cells), 'cell')} have a result."])]
+        return [self._grid(table)]
+
+    def _unless_empty(self, kind: str) -> list[Block]:
+        why = why_empty(self.study, kind)
+        return [Sentences([why])] if why else []
+
+    def _grid(self, table: Table, folded: bool = False) -> Grid:
+        table.write(self.directory / "tables", self.prefix)
+        return Grid(table, folded)
+
+    def _picture(self, kind: str, alt: str, caption: str, form: str = "svg") -> Picture | Sentences:
+        """Draw a figure and write it as PNG and SVG; where there is nothing to draw, say why."""
+        try:
+            figure = draw(kind, self.study)
+        except ReportError as error:
+            return Sentences([_capital(str(error))])
+        stem = self.directory / "figures" / f"{self.prefix}{kind}"
+        files = {ending: save(figure, Path(f"{stem}.{ending}"), ending) for ending in ("png", "svg")}
+        return Picture(files[form], alt, caption)
+
+
+def chapters(studies: Sequence[Frames], directory: Path) -> list[Chapter]:
+    """Return one chapter per study; only where there are several do their files carry a prefix."""
+    made = [Chapter(study, directory) for study in studies]
+    return made if len(made) == 1 else [Chapter(c.study, directory, f"{_slug(c.title)}-") for c in made]
+
+
+def _range(entry: Metric, values: pd.Series) -> str:
+    return f"{entry.show(values.min())} to {entry.show_unit(values.max())}"
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

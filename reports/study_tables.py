@@ -1,0 +1,169 @@
+"""The tables of one study: which facts stand in which columns."""
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.frames import Frames
+from analysis.metrics import METRICS, SCORES, Metric, metric
+from analysis.paired import fusion_differences, fusion_effects
+from analysis.provenance import distinct
+from analysis.summaries import COSTS, accuracy, cost, latency, parts, per_class, scores, tradeoff
+from bench.records import PARTS
+from reports.tables import Column, Table, measured, text, value
+
+ARM = text("arm", "Arm")
+COST_KEYS = (
+    "params/total",
+    "params/trainable",
+    "buffers/total",
+    "macs/total",
+    "flops/total",
+    "activations/total",
+)
+LATENCY_KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))
+RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/", "val/", "train/")))
+
+
+def cost_table(study: Frames) -> Table:
+    """Return what each arm costs."""
+    frame = cost(study)
+    caption = "Cost of one image. MACs: multiply-accumulates. FLOPs: counted independently, 2 to a MAC."
+    return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(frame, COST_KEYS)))
+
+
+def left_out_table(study: Frames) -> Table:
+    """Return what the counters have to say of each arm, such as the operators that they left out."""
+    frame = cost(study)[["arm", "notes"]]
+    notes = (ARM, text("notes", "Notes"))
+    return Table("cost-notes", "What the counters left out.", frame[frame["notes"] != ""], notes)
+
+
+def latency_table(study: Frames) -> Table:
+    """Return the latency of each arm; the options that all arms share stand in the caption."""
+    frame = latency(study)
+    frame["samples"] = [len(record.samples) for record in study.finished("latency")]
+    options = distinct(record.settings for record in study.finished("latency"))
+    shared = ", ".join(f"{name} {values[0]}" for name, values in options.items() if len(values) == 1)
+    varied = [text(f"setting/{name}", name) for name, values in options.items() if len(values) > 1]
+    caption = (
+        "Latency of one forward pass, arms timed in interleaved rounds; 95 % bootstrap interval of the median."
+    )
+    if shared:
+        caption += f" The same for all arms: {shared}."
+    keys = (*LATENCY_KEYS, "throughput/images_per_s")
+    samples = Column("samples", "Samples", number=True)
+    return Table("latency", caption, frame, (ARM, *measured(frame, keys), samples, *varied))
+
+
+def accuracy_table(study: Frames, score: Metric) -> Table:
+    """Return the headline score per arm with every seed and the t-interval, and the means of other scores."""
+    frame = accuracy(study, score.key)
+    frame["seeds"] = _each_seed(frame["arm"], scores(study, score.key), "value", score)
+    others = [other for other in SCORES if other != score and other.key in set(study.values["key"])]
+    for other in others:
+        frame[other.key] = accuracy(study, other.key)["mean"]
+    columns = (
+        ARM,
+        Column("n", "Seeds", number=True),
+        value("mean", score, f"Mean {score.title}"),
+        value("sd", score, "SD"),
+        value("low", score, "95 % low"),
+        value("high", score, "95 % high"),
+        *(value(other.key, other, f"Mean {other.title}") for other in others),
+        Column("seeds", f"{score.label}, each seed", number=True),
+    )
+    caption = f"{score.label} on the test images, once per run; t-interval over seeds, none for one seed."
+    return Table("accuracy", caption, frame, columns)
+
+
+def class_table(study: Frames, score: Metric) -> Table:
+    """Return the mean over seeds of the headline score, per class."""
+    frame = per_class(study, score)
+    columns = (value(key, score, key.removeprefix(score.per_class or "")) for key in frame.columns.drop("arm"))
+    caption = f"{score.title} per class, mean over seeds."
+    return Table("classes", caption, frame, (ARM, *columns))
+
+
+def runs_table(study: Frames) -> Table:
+    """Return every finished training run."""
+    frame = study.wide("train")
+    seed = Column("seed", "Seed", number=True)
+    return Table("runs", "Every finished training run.", frame, (ARM, seed, *measured(frame, RUN_KEYS)))
+
+
+def tradeoff_table(study: Frames, score: Metric) -> Table:
+    """Return score and costs side by side, and on which front an arm is."""
+    frame = accuracy(study, score.key)[["arm", "mean"]].dropna()
+    columns: list[Column] = [ARM, value("mean", score, f"Mean {score.title}")]
+    for key in COSTS:
+        points = tradeoff(study, score, key)
+        if len(points):
+            front = f"{key}/on_front"
+            points = points.rename(columns={"cost": key, "on_front": front})
+            frame = frame.merge(points[["arm", key, front]], on="arm", how="left")
+            columns += [value(key, metric(key)), Column(front, "On the front", _yes)]
+    return Table("tradeoff", "Mean score against cost; fronts are of the means.", frame, tuple(columns))
+
+
+def parts_table(study: Frames, quantity: str) -> Table:
+    """Return how an arm's parameters or MACs are shared among its parts; the counts stand in the CSV."""
+    total = metric(f"{quantity}/total")
+    rows = parts(study, quantity)
+    present = [part for part in PARTS if part in set(rows["part"])]
+    counts = rows.pivot(index="arm", columns="part", values="value")[present]
+    shares = rows.pivot(index="arm", columns="part", values="share")[present].add_suffix(" share")
+    sums = counts.sum(axis=1).rename("sum")
+    frame = pd.concat([sums, counts, shares], axis=1).reindex(rows["arm"].unique()).reset_index()
+    share = Metric("share", "share", "%", scale=100, digits=2)
+    columns = (ARM, value("sum", total), *(value(f"{part} share", share, f"{part} (%)") for part in present))
+    return Table(f"parts-{quantity}", f"{total.label}: share of each part.", frame, columns)
+
+
+def fusion_table(study: Frames, score: Metric) -> Table:
+    """Return what another fusion changes, paired by seed."""
+    frame = fusion_effects(study, score.key)
+    frame["seeds"] = _each_seed(
+        frame["arm"], fusion_differences(study, score.key), "difference", score, signed=True
+    )
+    unit = "points" if score.unit == "%" else score.unit
+    columns = (
+        text("label", "Model: fusion − reference"),
+        Column("n", "Seeds", number=True),
+        value("mean", score, f"Mean ({unit})", signed=True),
+        value("low", score, "95 % low", signed=True),
+        value("high", score, "95 % high", signed=True),
+        Column("seeds", "Each seed", number=True),
+    )
+    caption = f"Difference in {score.label} between two fusions of one model, paired by seed."
+    return Table("fusions", caption, frame, columns)
+
+
+def gaps_table(study: Frames) -> Table:
+    """Return the cells without a result, and why."""
+    frame = study.cells[study.cells.status != "ok"]
+    columns = (
+        text("kind", "Cell"),
+        ARM,
+        Column("seed", "Seed", number=True),
+        text("status", "Status"),
+        text("reason", "Reason"),
+    )
+    return Table("gaps", "Cells without a result.", frame.drop(columns="base"), columns)
+
+
+def facts_table(name: str, caption: str, facts: dict[str, list[str]]) -> Table:
+    """Return a table of what was set or found; where records disagree, every value is shown."""
+    rows = [{"what": key, "value": " | ".join(values)} for key, values in facts.items()]
+    frame = pd.DataFrame(rows, columns=["what", "value"])
+    return Table(name, caption, frame, (text("what", "What"), text("value", "Value")))
+
+
+def _each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
+    """Return, per arm, its runs' values as people read them: "70.9, 71.5"."""
+    shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
+    return [", ".join(score.show(one, signed) for one in shown.get(arm, [])) or "–" for arm in arms]
+
+
+def _yes(flag: Any) -> str:
+    return "yes" if flag else "no"

@@ -1,0 +1,73 @@
+"""Tables for people and for programs: the same facts as HTML cells, Markdown and CSV."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.metrics import Metric, metric
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of facts is headed and shown. Numbers are set to the right."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Facts (`frame`, as they were recorded) and the columns of them that people see."""
+
+    name: str  # of its files
+    caption: str
+    frame: pd.DataFrame
+    columns: tuple[Column, ...]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The shown cells, row by row."""
+        return [[_cell(row[c.key], c) for c in self.columns] for row in self.frame.to_dict("records")]
+
+    def markdown(self) -> str:
+        """Return the shown cells as a Markdown table under its caption."""
+        rule = ["---:" if column.number else "---" for column in self.columns]
+        lines = ([column.title for column in self.columns], rule, *self.rows)
+        body = "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
+        return f"{self.caption}\n\n{body}\n"
+
+    def write(self, directory: Path, prefix: str = "") -> None:
+        """Write `<name>.csv`, all facts at full precision, and `<name>.md`, as shown."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.frame.to_csv(directory / f"{prefix}{self.name}.csv", index=False)
+        (directory / f"{prefix}{self.name}.md").write_text(self.markdown(), encoding="utf-8")
+
+
+def text(key: str, title: str) -> Column:
+    """Return a column of words."""
+    return Column(key, title)
+
+
+def value(key: str, entry: Metric, title: str | None = None, signed: bool = False) -> Column:
+    """Return a column of numbers that are shown as the metric `entry` is."""
+    return Column(key, title or entry.title, lambda number: entry.show(number, signed), number=True)
+
+
+def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
+    """Return a column for each of the measured `keys` that `frame` has."""
+    return tuple(value(key, metric(key)) for key in keys if key in frame)
+
+
+def _cell(content: Any, column: Column) -> str:
+    return MISSING if pd.isna(content) else column.show(content)
+
+
+def _escape(content: str) -> str:
+    return content.replace("|", "\\|").replace("\n", " ")

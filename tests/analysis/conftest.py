@@ -1,0 +1,49 @@
+"""Cells and records with numbers that are easy to check by hand."""
+
+from collections.abc import Callable
+
+import pytest
+
+from analysis.frames import Frames, from_records
+from bench.records import Cell, RunRecord
+
+
+def _cell(kind="train", arm="unet / add", seed=0, task="segmentation", dataset="shapes", **factors):
+    """Return a cell of an arm that is named "model / fusion"; other factors belong to its spec."""
+    model, fusion = arm.split(" / ")
+    spec = {"encoder": "tiny", "fusion": fusion, **factors}
+    seed = seed if kind == "train" else None
+    identity = {"arm": arm, "seed": seed, "spec": spec, "task": task, "dataset": dataset}
+    return Cell(kind=kind, model=model, fusion=fusion, encoder="tiny", determines=identity, **identity)
+
+
+def _record(cell, values=None, **outcome):
+    return RunRecord(
+        **cell.model_dump(), status="failed" if "reason" in outcome else "ok", values=values or {}, **outcome
+    )
+
+
+@pytest.fixture
+def cell() -> Callable[..., Cell]:
+    """Make a cell."""
+    return _cell
+
+
+@pytest.fixture
+def record() -> Callable[..., RunRecord]:
+    """Make the outcome of a cell; one with a reason failed."""
+    return _record
+
+
+@pytest.fixture
+def trained() -> Callable[..., Frames]:
+    """Make the one study in which each arm has these mIoUs at the seeds 0, 1, ...; None is a run still missing."""
+
+    def make(scores: dict[str, list[float | None]], **factors) -> Frames:
+        runs = [
+            (_cell(arm=arm, seed=seed, **factors), v) for arm, vs in scores.items() for seed, v in enumerate(vs)
+        ]
+        records = [_record(one, {"test/miou": value}) for one, value in runs if value is not None]
+        return from_records([one for one, _ in runs], records)
+
+    return make

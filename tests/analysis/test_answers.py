@@ -1,0 +1,69 @@
+"""The answer in sentences: each rests on the facts it is given."""
+
+from analysis.answers import answers, rivals
+from analysis.frames import from_records
+from analysis.metrics import metric
+
+
+def _saying(sentences, words):
+    """Return the only sentence with these words in it."""
+    (found,) = [sentence for sentence in sentences if words in sentence]
+    return found
+
+
+def test_the_best_mean_is_named_with_its_interval_and_its_rivals(trained):
+    study = trained({"a / x": [0.50, 0.51, 0.52], "b / x": [0.60, 0.61, 0.62], "c / x": [0.60, 0.605, 0.61]})
+    best = _saying(answers(study), "Best mean")
+    assert best == (
+        "Best mean mIoU: b / x with 61.0 % (3 seeds, 95 % interval 58.5 to 63.5); "
+        "the intervals of 1 of the 2 other arms that have one overlap with it."
+    )
+
+
+def test_one_seed_gives_no_interval(trained):
+    sentences = answers(trained({"a / x": [0.5], "b / x": [0.6]}))
+    assert _saying(sentences, "Best mean") == "Best mean mIoU: b / x with 60.0 % (1 seed, so no interval)."
+    assert _saying(sentences, "lie within") == "The means of the 2 arms lie within 10.0 points."
+
+
+def test_arms_are_set_against_the_spread_of_seeds(trained):
+    sentence = _saying(answers(trained({"a / x": [0.50, 0.54], "b / x": [0.53, 0.53]})), "lie within")
+    assert (
+        sentence
+        == "The means of the 2 arms lie within 1.0 points; the seeds of a single arm differ by up to 4.0 points."
+    )
+
+
+def test_a_fusion_s_worth_is_a_paired_mean(trained):
+    sentence = _saying(answers(trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})), "by fusion")
+    assert "fpn: concat − add = +0.5 points (higher in 1 of 2 seeds)" in sentence
+
+
+def test_rivals_are_the_arms_whose_interval_overlaps(trained):
+    best, others = rivals(trained({"a / x": [0.1, 0.11], "b / x": [0.6, 0.7], "c / x": [0.7]}), metric("test/miou"))
+    assert best["arm"] == "c / x"  # one seed: the best mean, but nothing to overlap with
+    assert others.empty
+
+
+def test_an_unfinished_run_says_so_first(cell, record):
+    cells = [cell(seed=0), cell(seed=1), cell("cost")]
+    sentences = answers(from_records(cells, [record(cells[0], reason="out of memory")]))
+    assert sentences == ["The run is incomplete: 0 of 3 cells have a result, 1 failed, 2 not run yet."]
+
+
+def test_fronts_and_costs_name_their_arms(cell, record):
+    arms = {"a / x": (0.5, 1e9, 9.0), "b / x": (0.6, 2e9, 5.0)}
+    cells = {(kind, arm): cell(kind, arm) for kind in ("train", "cost", "latency") for arm in arms}
+    records = [
+        record(cells[kind, arm], {key: value})
+        for arm, numbers in arms.items()
+        for kind, key, value in zip(
+            ("train", "cost", "latency"), ("test/miou", "macs/total", "latency_ms/median"), numbers, strict=True
+        )
+    ]
+    sentences = answers(from_records(cells.values(), records))
+    assert "Pareto front of mean mIoU: against MACs a / x and b / x; against median latency b / x." in sentences
+    assert (
+        "MACs from 1.000 G (a / x) to 2.000 G (b / x); median latency from 5.00 ms (b / x) to 9.00 ms (a / x)."
+        in sentences
+    )

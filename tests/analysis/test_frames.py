@@ -1,0 +1,89 @@
+"""Records as tables: every planned cell is a row, whatever became of it."""
+
+import pandas as pd
+import pytest
+
+from analysis.frames import from_records, load
+from bench.errors import StoreError
+from bench.store import write_run
+
+
+@pytest.fixture
+def run(cell, record):
+    cost, fine, broken, late = cell("cost"), cell(seed=0), cell(seed=1), cell(seed=2)
+    records = [
+        record(broken, reason="loss became nan at image 64"),
+        record(fine, {"test/miou": 0.5, "test/iou/car": 0.4}, seconds=3.0),
+        record(cost, {"params/total": 10.0}),
+    ]
+    return [cost, fine, broken, late], records
+
+
+def test_every_cell_is_a_row_in_the_order_of_the_plan(run):
+    cells = from_records(*run).cells
+    assert cells["status"].tolist() == ["ok", "ok", "failed", "missing"]
+    assert cells["reason"].tolist()[2:] == ["loss became nan at image 64", "not run yet"]
+    assert cells["seed"].tolist() == [pd.NA, 0, 1, 2]
+    assert cells["seconds"].tolist()[1] == 3.0
+
+
+def test_values_are_one_row_per_measured_number(run):
+    values = from_records(*run).values
+    assert list(zip(values["kind"], values["key"], values["value"], strict=True)) == [
+        ("cost", "params/total", 10.0),
+        ("train", "test/miou", 0.5),
+        ("train", "test/iou/car", 0.4),
+    ]
+
+
+def test_a_failed_cell_measured_nothing(cell, record):
+    failed = record(cell("latency"), reason="no GPU", samples=[1.0])
+    frames = from_records([failed], [failed])
+    assert frames.samples.empty
+    assert frames.finished("latency") == []
+    assert frames.wide("latency").empty
+
+
+def test_samples_keep_their_order(cell, record):
+    timed = cell("latency")
+    samples = from_records([timed], [record(timed, samples=[3.0, 1.0, 2.0])]).samples
+    assert samples[["order", "latency_ms"]].to_numpy().tolist() == [[0, 3.0], [1, 1.0], [2, 2.0]]
+
+
+def test_studies_keep_tasks_and_datasets_apart(cell, record):
+    cells = [cell(), cell(dataset="streets"), cell(task="pose"), cell(seed=1)]
+    studies = from_records(cells, [record(cells[1], {"test/miou": 0.3})]).studies()
+    assert [(study.cells.task.iloc[0], study.cells.dataset.iloc[0]) for study in studies] == [
+        ("segmentation", "shapes"),
+        ("segmentation", "streets"),
+        ("pose", "shapes"),
+    ]
+    assert [len(study.cells) for study in studies] == [2, 1, 1]
+    assert [len(study.values) for study in studies] == [0, 1, 0]
+
+
+def test_arms_that_differ_in_fusion_only_have_the_same_base(cell):
+    cells = [
+        cell(arm="unet / add"),
+        cell(arm="unet / concat"),
+        cell(arm="unet / max", width=8),
+        cell(arm="fpn / add"),
+    ]
+    bases = from_records(cells, []).arms["base"].tolist()
+    assert bases[0] == bases[1]
+    assert len(set(bases)) == 3
+
+
+def test_a_run_folder_gives_the_same_tables(run, tmp_path):
+    cells, records = run
+    with write_run(tmp_path, {"name": "made-up"}, cells) as writer:
+        writer.save(records)
+    loaded = load(tmp_path)
+    assert loaded.suite == {"name": "made-up"}
+    pd.testing.assert_frame_equal(loaded.cells, from_records(cells, records).cells)
+    pd.testing.assert_frame_equal(loaded.values, from_records(cells, records).values)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="holds no run"):
+        load(tmp_path)

@@ -1,0 +1,113 @@
+"""Limits are said where their fact holds, and not where it doesn't."""
+
+from analysis.frames import from_records
+from analysis.limits import limits
+
+ENVIRONMENT = {"commit": "abc", "dirty": False, "cpu": "a CPU"}
+
+
+def _said(study, words):
+    return any(words in sentence for sentence in limits(study))
+
+
+def test_seeds_limit_what_can_be_said(trained):
+    def of(n):
+        return limits(trained({"a / x": [0.5 + 0.01 * seed for seed in range(n)]}))[0]
+
+    assert of(1).startswith("1 seed: no interval.")
+    assert of(2).startswith("2 seeds: descriptive only. A 95 % t-interval of 2 runs reaches 12.7 standard errors")
+    assert of(3).startswith("3 seeds: few.")
+    assert of(6).startswith("6 seeds: the 95 % t-interval takes the scores to be normally distributed")
+
+
+def test_intervals_past_what_a_score_can_be_are_named(trained):
+    study = trained({"a / x": [0.85, 0.95], "b / x": [0.5, 0.51]})
+    assert _said(study, "intervals that go past 0 or 100 %, where no score is: a / x.")
+    assert not _said(trained({"b / x": [0.5, 0.51]}), "past")
+
+
+def test_overlapping_intervals_leave_the_best_arm_open(trained):
+    close = trained({"a / x": [0.50, 0.52, 0.51], "b / x": [0.50, 0.53, 0.52]})
+    apart = trained({"a / x": [0.50, 0.501, 0.502], "b / x": [0.70, 0.701, 0.702]})
+    assert _said(close, "The best mean is that of b / x, but its interval overlaps with that of a / x")
+    assert not _said(apart, "overlaps")
+
+
+def test_pairs_are_counted_where_there_are_several(trained):
+    assert _said(trained({f"{arm} / x": [0.5, 0.6] for arm in "abcd"}), "4 arms make 6 pairs")
+    assert not _said(trained({"a / x": [0.5, 0.6], "b / x": [0.5, 0.6]}), "pairs")
+
+
+def test_arms_with_fewer_seeds_are_named(trained):
+    uneven = trained({"a / x": [0.5, 0.6], "b / x": [0.5, None], "c / x": [None, None]})
+    assert _said(uneven, "Fewer finished seeds than other arms have: b / x (1 of 2) and c / x (0 of 2).")
+    assert _said(uneven, "Of 6 cells 0 failed and 3 did not run")
+    assert not _said(trained({"a / x": [0.5, 0.6], "b / x": [0.5, 0.4]}), "Fewer")
+
+
+def test_unequal_cost_is_stated_with_its_size(cell, record):
+    cells = [cell("cost", "a / x"), cell("cost", "b / x")]
+    values = [{"params/total": 100.0, "macs/total": 7.0}, {"params/total": 131.0, "macs/total": 7.0}]
+    study = from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
+    assert _said(study, "differ in parameters by up to 31 %: accuracy is compared at one recipe")
+    assert not _said(study, "MACs by up to")
+
+
+def test_budget_and_where_validation_was_best(cell, record):
+    cells = [cell(seed=0), cell(seed=1)]
+    shared = {"test/miou": 0.5, "train/images": 2048}
+    values = [shared | {"val/best_at_images": 2048}, shared | {"val/best_at_images": 1024}]
+    study = from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
+    assert _said(study, "Each run saw 2,048 training images")
+    assert _said(study, "In 1 of 2 runs validation was best at the very end of training.")
+
+
+def test_a_recipe_that_varies_is_named(cell, record):
+    cells = [cell(seed=0), cell(seed=1)]
+    unlike = [
+        record(one, {"test/miou": 0.5}, settings={"lr": lr, "batch": 8})
+        for one, lr in zip(cells, (1, 2), strict=True)
+    ]
+    assert _said(from_records(cells, unlike), "they differ in lr.")
+    assert not _said(from_records(cells, unlike[:1]), "differ in lr")
+
+
+def test_scores_on_two_versions_of_the_data_are_not_comparable(cell, record):
+    cells = [cell(seed=0), cell(seed=1)]
+    records = [record(one, {"test/miou": 0.5}, data_fingerprint=one.cell_id) for one in cells]
+    assert _said(from_records(cells, records), "2 versions of the data")
+    assert not _said(from_records(cells, records[:1]), "versions of the data")
+
+
+def test_the_machine_of_a_latency_is_named(cell, record):
+    timed = cell("latency")
+    study = from_records([timed], [record(timed, settings={"device": "cpu"}, environment=ENVIRONMENT)])
+    assert _said(study, "Latency was measured on one machine only, on cpu (a CPU):")
+
+
+def test_latencies_whose_intervals_overlap_have_no_order(cell, record):
+    intervals = {"a / x": (1.0, 2.0), "b / x": (1.5, 2.5), "c / x": (2.2, 3.0)}
+    timed = [
+        record(cell("latency", arm), {"latency_ms/low": low, "latency_ms/high": high})
+        for arm, (low, high) in intervals.items()
+    ]
+    assert _said(from_records(timed, timed), "intervals of 2 of 3 pairs of arms overlap: their order is open.")
+    assert not _said(from_records(timed[::2], timed[::2]), "order is open")
+
+
+def test_code_that_cannot_be_repeated_is_a_limit(cell, record):
+    cells = [cell(seed=0), cell(seed=1)]
+
+    def of(*environments):
+        return from_records(
+            cells, [record(one, environment=e) for one, e in zip(cells, environments, strict=False)]
+        )
+
+    assert not _said(of(ENVIRONMENT), "commit")
+    assert _said(of(ENVIRONMENT | {"dirty": True}), "The code had uncommitted changes")
+    assert _said(of(ENVIRONMENT, ENVIRONMENT | {"commit": "def"}), "2 versions of the code")
+    assert _said(of({}), "The records name no commit")
+
+
+def test_without_a_score_nothing_is_concluded(cell):
+    assert limits(from_records([cell()], []))[0] == "No arm has a score: nothing can be concluded about accuracy."

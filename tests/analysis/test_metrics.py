@@ -1,0 +1,36 @@
+"""The table of metrics: one entry per key, shown in its unit."""
+
+import math
+
+from analysis.metrics import METRICS, SCORES, metric
+
+
+def test_every_key_stands_once():
+    keys = [entry.key for entry in METRICS]
+    assert len(set(keys)) == len(keys)
+
+
+def test_values_are_shown_in_their_unit():
+    assert metric("test/miou").show_unit(0.7123) == "71.2 %"
+    assert metric("params/total").show_unit(31_030_658) == "31.031 M"
+    assert metric("macs/encoder").show_unit(5_180_000_000) == "5.180 G"
+    assert metric("train/images").show(8192) == "8,192"
+
+
+def test_a_difference_of_percentages_is_in_points():
+    assert metric("test/miou").show_unit(-0.0123, signed=True) == "\N{MINUS SIGN}1.2 points"
+    assert metric("latency_ms/median").show_unit(1.5, signed=True) == "+1.50 ms"
+
+
+def test_a_missing_value_is_not_a_number():
+    assert metric("test/miou").show(math.nan) == "–"
+
+
+def test_an_unknown_key_keeps_its_name_and_has_no_better_direction():
+    unknown = metric("test/made_up")
+    assert (unknown.label, unknown.better, unknown.show(0.5)) == ("test/made_up", None, "0.500")
+
+
+def test_every_score_says_which_way_is_better():
+    assert all(score.better for score in SCORES)
+    assert metric("latency_ms/median").sign == -metric("test/miou").sign

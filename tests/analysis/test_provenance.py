@@ -1,0 +1,18 @@
+"""Settings and environment, flattened, with every value that occurs."""
+
+from analysis.provenance import distinct, flatten
+
+
+def test_nested_keys_are_joined_and_none_is_left_out():
+    assert dict(flatten({"versions": {"torch": "2.14", "timm": None}, "size": [96, 128], "dirty": False})) == {
+        "versions.torch": "2.14",
+        "size": "96, 128",
+        "dirty": "False",
+    }
+
+
+def test_every_value_that_occurs_is_kept_once():
+    assert distinct([{"commit": "a"}, {"commit": "b", "gpu": "x"}, {"commit": "a"}]) == {
+        "commit": ["a", "b"],
+        "gpu": ["x"],
+    }

@@ -1,0 +1,122 @@
+"""Facts per arm, against numbers done by hand."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from analysis.frames import from_records
+from analysis.intervals import summarize
+from analysis.metrics import Metric, metric
+from analysis.summaries import (
+    accuracy,
+    cost,
+    headline,
+    latency,
+    parts,
+    per_class,
+    scores,
+    spread,
+    tradeoff,
+    why_empty,
+)
+
+MIOU = metric("test/miou")
+
+
+def test_accuracy_has_a_row_for_every_arm_that_is_trained(trained):
+    table = accuracy(
+        trained({"unet / add": [0.5, 0.6], "fpn / add": [0.7, None], "fpn / max": [None, None]}), "test/miou"
+    )
+    assert table["arm"].tolist() == ["unet / add", "fpn / add", "fpn / max"]
+    assert table["n"].tolist() == [2, 1, 0]
+    assert table["planned"].tolist() == [2, 2, 2]
+    assert table.loc[0, ["mean", "sd", "low", "high"]].tolist() == list(summarize([0.5, 0.6])[1:])
+    assert table.loc[1, "mean"] == 0.7
+    assert table.loc[1:, ["low", "high"]].isna().all(axis=None)
+
+
+def test_scores_are_every_seed(trained):
+    table = scores(trained({"unet / add": [0.5, None, 0.6]}), "test/miou")
+    assert list(zip(table["seed"], table["value"], strict=True)) == [(0, 0.5), (2, 0.6)]
+
+
+def test_the_headline_is_the_first_score_of_the_table_that_was_measured(trained, cell, record):
+    assert headline(trained({"unet / add": [0.5]})) == MIOU
+    assert headline(trained({"unet / add": [None]})) is None
+    other = cell()
+    assert headline(from_records([other], [record(other, {"test/made_up": 1.0})])) is None
+
+
+def test_classes_are_means_over_seeds_in_the_data_s_order(cell, record):
+    cells = [cell(seed=0), cell(seed=1)]
+    values = [{"test/iou/sky": 0.2, "test/iou/car": 0.5}, {"test/iou/sky": 0.4}]
+    table = per_class(from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)]), MIOU)
+    assert table.columns.tolist() == ["arm", "test/iou/sky", "test/iou/car"]
+    assert table.loc[0, ["test/iou/sky", "test/iou/car"]].tolist() == pytest.approx([0.3, 0.5])
+
+
+def test_shares_of_parts_add_up_to_the_whole(cell, record):
+    costed = cell("cost")
+    values = {
+        "params/encoder": 60.0,
+        "params/fusion": 0.0,
+        "params/decoder": 40.0,
+        "params/total": 100.0,
+        "macs/head": 0.0,
+    }
+    study = from_records([costed], [record(costed, values, notes=["left out: relu 3x"])])
+    table = parts(study, "params")
+    assert dict(zip(table["part"], table["share"], strict=True)) == {"encoder": 0.6, "fusion": 0.0, "decoder": 0.4}
+    assert math.isnan(parts(study, "macs").loc[0, "share"])
+    assert cost(study)["notes"].tolist() == ["left out: relu 3x"]
+
+
+def test_settings_of_latency_are_columns(cell, record):
+    timed = cell("latency")
+    study = from_records(
+        [timed], [record(timed, {"latency_ms/median": 3.0}, settings={"size": [96, 96], "threads": 2})]
+    )
+    row = latency(study).iloc[0]
+    assert (row["latency_ms/median"], row["setting/size"], row["setting/threads"]) == (3.0, "96, 96", "2")
+
+
+@pytest.fixture
+def priced(cell, record):
+    """Make a study of arms with a score and MACs each; None: not costed."""
+
+    def make(points):
+        records = [record(cell("train", arm), {"test/miou": score}) for arm, (score, _) in points.items()]
+        records += [record(cell("cost", arm), {"macs/total": macs}) for arm, (_, macs) in points.items() if macs]
+        return from_records(records, records)
+
+    return make
+
+
+def test_tradeoff_leaves_out_arms_without_a_score_or_a_cost(priced):
+    points = tradeoff(
+        priced({"a / x": (0.5, 10.0), "b / x": (0.6, None), "c / x": (0.4, 20.0)}), MIOU, "macs/total"
+    )
+    assert points["arm"].tolist() == ["a / x", "c / x"]
+    assert points["on_front"].tolist() == [True, False]
+    assert points["cost"].tolist() == [10.0, 20.0]
+
+
+def test_on_the_front_of_a_score_whose_lower_values_are_better_is_the_lowest(priced):
+    error = Metric("test/miou", "error", better="lower")
+    points = tradeoff(priced({"a / x": (0.5, 10.0), "b / x": (0.6, 10.0)}), error, "macs/total")
+    assert points["on_front"].tolist() == [True, False]
+
+
+def test_an_empty_kind_says_why(cell, record):
+    cells = [cell("cost"), cell("latency", "a / x"), cell("latency", "b / x")]
+    study = from_records(cells, [record(cells[0], {"params/total": 1.0}), record(cells[1], reason="no GPU")])
+    assert why_empty(study, "cost") is None
+    assert why_empty(study, "latency") == "No latency cell has a result: 1 failed, 1 not run yet."
+    assert why_empty(study, "train") == "The suite plans no train cell."
+
+
+def test_spread_is_how_much_more_the_largest_is():
+    assert spread(pd.Series([100.0, 125.0, math.nan])) == pytest.approx(0.25)
+    assert math.isnan(spread(pd.Series([], dtype=float)))
+    assert math.isnan(spread(pd.Series([0.0, 1.0])))

@@ -1,0 +1,191 @@
+"""Figures show every fact, nothing clipped or overlapping, and leave pyplot alone."""
+
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+
+from analysis.summaries import accuracy, scores
+from reports.errors import ReportError
+from reports.figures import FORMATS, KINDS, draw, save
+
+LONG = (
+    "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder_name=mobilenetv3",
+    "$x$ / <b>",
+    "c / d",
+)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Draw a figure and return each text that is really drawn with its box in pixels: ticks may hide."""
+    texts = {}
+    draw_text = Text.draw
+    monkeypatch.setattr(
+        Text, "draw", lambda text, renderer: (texts.update({text: None}), draw_text(text, renderer))
+    )
+
+    def boxes(figure):
+        texts.clear()
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figure.draw(renderer)
+        shown = [text for text in texts if text.get_visible() and text.get_text().strip()]
+        return [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+
+    return boxes
+
+
+def _overlap(one, other):
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return width > 1 and height > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", [{}, {"seeds": (0,)}, {"arms": LONG}, {"arms": ("unet / add",)}], ids=str)
+def test_no_text_is_clipped_or_overlaps(study, drawn, kind, what):
+    try:
+        figure = draw(kind, study(**what))
+    except ReportError:
+        assert kind == "fusion"  # these arms have no pair
+        return
+    texts = drawn(figure)
+    assert len(texts) > 5
+    tight = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+    width, height = figure.get_size_inches()
+    assert tight.x0 >= -0.02
+    assert tight.y0 >= -0.02
+    assert tight.x1 <= width + 0.02
+    assert tight.y1 <= height + 0.02
+    assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+
+
+def test_nearly_equal_measurements_have_readable_ticks(study, drawn):
+    facts = study()
+    rows = facts.values["key"] == "latency_ms/median"
+    facts.values.loc[rows, "value"] = [193.81, 193.82, 193.8, 193.84]
+    texts = drawn(draw("pareto", facts))
+    assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+
+
+def test_differences_are_drawn_with_zero_in_view(study):
+    facts = study(seeds=(0,))
+    facts.values.loc[facts.values["arm"] == "unet / add", "value"] += 5
+    (axes,) = draw("fusion", facts).axes
+    assert axes.get_xlim()[0] < 0 < axes.get_xlim()[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_png_has_the_size_of_the_figure_and_shows_something(study, tmp_path, kind):
+    figure = draw(kind, study())
+    with Image.open(save(figure, tmp_path / "figure.png", "png")) as image:
+        assert image.size == tuple(int(inches * 200) for inches in figure.get_size_inches())
+        assert np.asarray(image.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize(("form", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_every_format_is_what_it_says_and_the_same_each_time(study, tmp_path, form, start):
+    facts = study()
+    files = [save(draw("accuracy", facts), tmp_path / name / f"figure.{form}", form) for name in "ab"]
+    content = [file.read_bytes() for file in files]
+    assert content[0].startswith(start)
+    assert content[0] == content[1]
+
+
+def test_accuracy_shows_every_arm_every_seed_and_the_interval(study):
+    facts = study()
+    (axes,) = draw("accuracy", facts).axes
+    table = accuracy(facts, "test/miou")
+    assert [label.get_text() for label in axes.get_yticklabels()] == table["arm"].tolist()
+    drawn = sorted(
+        float(x) for line in axes.lines if line.get_marker() == "|" for x in np.atleast_1d(line.get_xdata())
+    )
+    for value in scores(facts, "test/miou")["value"]:
+        assert np.isclose(drawn, 100 * value).any()
+    shown = [text.get_text() for text in axes.texts]
+    first = table.iloc[0]
+    assert f"{100 * first['mean']:.1f} [{100 * first['low']:.1f}, {100 * first['high']:.1f}]" in shown
+
+
+def test_accuracy_of_one_seed_shows_no_interval(study):
+    (axes,) = draw("accuracy", study(seeds=(0,))).axes
+    assert sum("(1 seed)" in text.get_text() for text in axes.texts) == 4
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["one seed", "mean"]
+
+
+def test_an_arm_without_a_result_keeps_its_row(study):
+    (axes,) = draw("accuracy", study(failed=lambda cell: cell.arm == "fpn / add")).axes
+    assert [text.get_text() for text in axes.texts].count("no result") == 1
+
+
+def test_pareto_draws_a_point_per_arm_and_a_panel_per_cost(study):
+    figure = draw("pareto", study())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "mIoU against MACs",
+        "mIoU against median latency",
+    ]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [
+        "unet / concat_wide",
+        "unet / add",
+        "fpn / add",
+        "fpn / concat",
+        "Pareto front of the means",
+        "one seed",
+    ]
+    alone = draw("pareto", study(finished=lambda cell: cell.kind != "latency"))
+    assert len(alone.axes) == 1
+
+
+def test_bars_of_cost_add_up_to_the_total(study):
+    facts = study()
+    parameters, _, macs, beside = draw("cost", facts).axes
+    totals = facts.values[facts.values["key"] == "params/total"]["value"]
+    ends = [
+        max(bar.get_x() + bar.get_width() for bar in parameters.patches if round(bar.get_y() + 0.34) == row)
+        for row in range(4)
+    ]
+    assert ends == pytest.approx((totals / 1e6).tolist())
+    assert [text.get_text().strip() for text in macs.texts] == ["0.264", "0.266", "0.268", "0.270"]
+    assert [text.get_text().strip() for text in beside.texts] == ["0.024", "0.026", "0.028", "0.030"]
+
+
+def test_predictions_show_image_truth_and_every_arm(study):
+    figure = draw("predictions", study())
+    labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert labels == ["image", "truth", "unet / concat_wide", "unet / add", "fpn / add", "fpn / concat"]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["ground", "car", "not annotated"]
+    captions = [[label.get_text() for label in axes.get_xticklabels()] for axes in figure.axes]
+    assert captions[:3] == [[], [], ["100 %"] * 3]  # the first arm's made-up predictions are the truth
+
+
+def test_unknown_kinds_and_formats_are_named_with_the_nearest(study, tmp_path):
+    facts = study()
+    with pytest.raises(ReportError, match=r"unknown figure 'paretto'. Did you mean 'pareto'"):
+        draw("paretto", facts)
+    with pytest.raises(ReportError, match=r"unknown format 'jpg'. Did you mean 'png'"):
+        save(draw("cost", facts), tmp_path / "figure.jpg", "jpg")
+    assert set(FORMATS) == {"png", "svg", "pdf"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_without_facts_says_what_is_missing(study, kind):
+    with pytest.raises(ReportError, match=r"^there (is|are) no .*:"):
+        draw(kind, study(finished=lambda cell: False))
+
+
+def test_drawing_leaves_no_global_state(study, tmp_path):
+    before = dict(matplotlib.rcParams)
+    facts = study()
+    for kind in KINDS:
+        save(draw(kind, facts), tmp_path / f"{kind}.png", "png")
+    assert dict(matplotlib.rcParams) == before
+    from matplotlib import pyplot
+
+    assert pyplot.get_fignums() == []

@@ -1,0 +1,230 @@
+"""The report: whatever a run holds, the page says it, opens offline and is the same each time."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.errors import StoreError
+from reports import write_plot, write_report
+from reports.errors import ReportError
+
+SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "tradeoff", "parts", "fusion"]
+SECTIONS += ["predictions", "gaps", "limits", "reproduce"]
+HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
+
+
+class Page(HTMLParser):
+    """A parsed page: text per section, rows of tables, and what it refers to."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.tags, self.ids, self.links, self.images = [], [], [], []
+        self.text, self.rows = {"": ""}, {"": []}
+        self._section, self._in_cell = "", False
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        """Keep what a tag refers to; a section's id starts its text."""
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes[name] for name in ("href", "action") if name in attributes]
+        self.images += [attributes] if tag == "img" else []
+        if tag == "section":
+            self._section = attributes["id"]
+            self.text[self._section], self.rows[self._section] = "", []
+        if tag == "tr":
+            self.rows[self._section].append([])
+        self._in_cell = tag in ("td", "th")
+        if self._in_cell:
+            self.rows[self._section][-1].append("")
+
+    def handle_endtag(self, tag):
+        """A cell ends: what follows is not in it."""
+        self._in_cell = False
+
+    def handle_data(self, data):
+        """Add text to its section and to the open cell."""
+        self.text[self._section] += data
+        if self._in_cell:
+            self.rows[self._section][-1][-1] += data.strip()
+
+    def row(self, section, first):
+        """Return the first row of a section that begins with `first`."""
+        return next(row for row in self.rows[section] if row[0] == first)
+
+
+@pytest.fixture(scope="module")
+def complete(made_up):
+    """The run folder of a complete run, its report written."""
+    folder = made_up()
+    write_report(folder)
+    return folder
+
+
+def test_a_complete_run_fills_every_section(complete):
+    page = Page(complete / "report" / "index.html")
+    assert [ident for ident in page.text if ident] == SECTIONS
+    assert len(page.images) == 6
+    for arm in ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat"):
+        seeds, _, _, low, high, values = page.row("accuracy", arm)[1:]
+        assert seeds == "2"
+        assert values.count(",") == 1
+        assert float(low.replace("\N{MINUS SIGN}", "-")) < float(high)
+        assert page.row("cost", arm)
+        assert page.row("latency", arm)
+    assert "2 seeds: descriptive only." in page.text["answer"]
+    assert "None: all 16 cells have a result." in page.text["gaps"]
+    assert page.row("setup", "data fingerprint")[1] == "f00d"
+    assert page.row("setup", "versions.torch")[1] == "2.0"
+    assert "git checkout 0123abc" in page.text["reproduce"]
+    assert f"skipbench run {complete}/suite.yaml --out {complete}-again" in page.text["reproduce"]
+
+
+def test_one_seed_has_no_interval(made_up):
+    page = Page(write_report(made_up(seeds=(0,))))
+    assert page.row("accuracy", "fpn / add")[1] == "1"
+    assert page.row("accuracy", "fpn / add")[3:6] == ["–", "–", "–"]  # sd, low, high
+    assert "1 seed: no interval." in page.text["limits"]
+
+
+def test_failed_and_missing_cells_are_rows_with_their_reason(made_up):
+    page = Page(
+        write_report(
+            made_up(
+                failed=lambda cell: cell.kind == "train" and cell.arm == "unet / add",
+                finished=lambda cell: cell.seed != 1 or cell.arm != "fpn / add",
+            )
+        )
+    )
+    assert ["train", "unet / add", "0", "failed", "loss became nan at image 64"] in page.rows["gaps"]
+    assert ["train", "fpn / add", "1", "missing", "not run yet"] in page.rows["gaps"]
+    assert len(page.rows["gaps"]) == 1 + 3
+    assert page.row("accuracy", "unet / add")[1:3] == ["0", "–"]
+    assert "13 of 16 cells have a result, 2 failed, 1 not run yet" in page.text["answer"]
+
+
+@pytest.mark.parametrize(
+    ("finished", "empty"),
+    [
+        (
+            lambda cell: cell.kind == "cost",
+            {"latency": "No latency cell has a result", "accuracy": "No train cell has"},
+        ),
+        (
+            lambda cell: cell.kind == "train",
+            {"cost": "No cost cell has", "tradeoff": "There is no trade-off to show"},
+        ),
+        (lambda cell: False, {"parts": "No cost cell has a result: 0 failed, 4 not run yet."}),
+    ],
+    ids=["only cost", "only training", "nothing"],
+)
+def test_an_empty_section_says_why(made_up, finished, empty):
+    page = Page(write_report(made_up(finished=finished)))
+    assert [ident for ident in page.text if ident] == SECTIONS
+    for section, why in empty.items():
+        assert why in page.text[section]
+
+
+def test_a_run_in_which_all_failed_has_a_report(made_up):
+    page = Page(write_report(made_up(failed=lambda cell: True)))
+    assert page.images == []
+    assert "0 of 16 cells have a result, 16 failed" in page.text["answer"]
+
+
+def test_one_arm_has_nothing_to_be_compared_to(made_up):
+    page = Page(write_report(made_up(arms=("unet / add",))))
+    assert "no two arms with a common seed differ in fusion only" in page.text["fusion"]
+    assert "no other arm has an interval to compare it with" in page.text["answer"]
+
+
+def test_the_page_needs_no_other_file_and_no_network(complete):
+    file = complete / "report" / "index.html"
+    page = Page(file)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert all(image["src"].startswith("data:image/") and image["alt"] for image in page.images)
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r"url\(|@import|https?://", file.read_text())
+    for image in page.images:
+        kind, _, content = image["src"].partition(";base64,")
+        if kind == "data:image/svg+xml":
+            assert not re.search(rb'(xlink:)?href="(?!#|data:)', base64.b64decode(content))
+
+
+def test_names_from_outside_are_escaped(made_up):
+    file = write_report(
+        made_up(
+            arms=("unet / add", HOSTILE),
+            classes=("<img src=x onerror=alert(1)>", "arm"),
+            failed=lambda cell: cell.kind == "latency",
+            reason="</section><script>alert(2)</script>",
+            suite={"name": "<i>name</i>", "description": "{{ 7 * 7 }} & more"},
+        )
+    )
+    page = Page(file)
+    assert "script" not in page.tags
+    assert "i" not in page.tags
+    assert HOSTILE in page.text["accuracy"]
+    assert page.row("gaps", "latency")[-1] == "</section><script>alert(2)</script>"
+    assert "{{ 7 * 7 }} & more" in page.text[""]
+
+
+def test_the_same_records_give_the_same_files(complete, tmp_path):
+    reports = [complete / "report", write_report(complete, tmp_path / "again").parent]
+    files = [sorted(path.relative_to(report) for path in report.rglob("*") if path.is_file()) for report in reports]
+    assert files[0] == files[1]
+    assert {path.suffix for path in files[0]} == {".html", ".png", ".svg", ".csv", ".md"}
+    assert all((reports[0] / path).read_bytes() == (reports[1] / path).read_bytes() for path in files[0])
+
+
+def test_tables_hold_the_facts(complete):
+    tables = complete / "report" / "tables"
+    accuracy = pd.read_csv(tables / "accuracy.csv")
+    runs = pd.read_csv(tables / "runs.csv")
+    assert accuracy["arm"].tolist() == runs["arm"].unique().tolist()
+    assert accuracy["mean"].tolist() == pytest.approx(runs.groupby("arm", sort=False)["test/miou"].mean().tolist())
+    names = {path.stem for path in tables.glob("*.csv")}
+    assert names == {path.stem for path in tables.glob("*.md")}
+    assert {
+        "cost",
+        "latency",
+        "accuracy",
+        "classes",
+        "runs",
+        "tradeoff",
+        "fusions",
+        "parts-params",
+        "setup",
+    } <= names
+
+
+def test_two_studies_are_kept_apart(made_up):
+    file = write_report(made_up(datasets=("shapes", "streets"), finished=lambda cell: cell.kind == "cost"))
+    page = Page(file)
+    assert len(page.ids) == len(set(page.ids)) == 2 * 11 + 1
+    assert "segmentation-on-streets-accuracy" in page.ids
+    assert (file.parent / "figures" / "segmentation-on-shapes-cost.svg").is_file()
+    with pytest.raises(ReportError, match="holds 2 studies"):
+        write_plot(file.parent.parent, "accuracy")
+
+
+def test_a_report_that_cannot_be_written_says_so(made_up, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ReportError, match="cannot write"):
+        write_report(made_up(), tmp_path / "file")
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="holds no run"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "pdf"])
+def test_one_figure_lands_in_the_run_folder_or_where_it_is_wanted(complete, tmp_path, form):
+    assert write_plot(complete, "pareto", form) == complete / "report" / "figures" / f"pareto.{form}"
+    assert write_plot(complete, "cost", form, tmp_path / "mine" / "cost.x").stat().st_size > 1000

@@ -1,0 +1,77 @@
+"""Colours that people can tell apart, and text that they can read."""
+
+import itertools
+from importlib import resources
+
+import matplotlib
+import numpy as np
+import pytest
+
+from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, class_colors, fitted
+
+# Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
+SEEN_BY = {
+    "all cones": np.eye(3),
+    "no red cones": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
+    "no green cones": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+WHITE = np.array([0.9505, 1.0, 1.089])
+
+
+def _linear(color):
+    rgb = np.array(matplotlib.colors.to_rgb(color))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _lab(color, cones):
+    xyz = TO_XYZ @ np.clip(cones @ _linear(color), 0, 1) / WHITE
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("cones", SEEN_BY.values(), ids=SEEN_BY)
+@pytest.mark.parametrize(
+    "colors", [COLORS, tuple(PART_COLORS.values()), class_colors(11)], ids=["arms", "parts", "classes"]
+)
+def test_colours_differ_for_the_colour_blind(colors, cones):
+    distances = [np.linalg.norm(_lab(a, cones) - _lab(b, cones)) for a, b in itertools.combinations(colors, 2)]
+    assert min(distances) > 10  # CIE76; about 2 is just noticeable
+
+
+def test_thirty_classes_have_thirty_colours():
+    assert len(np.unique(class_colors(30), axis=0)) == 30
+
+
+def test_every_arm_looks_its_own_and_those_of_a_model_share_a_colour(study):
+    looks = arm_looks(study())
+    assert len(set(looks.values())) == 4
+    assert looks["unet / add"].color == looks["unet / concat_wide"].color != looks["fpn / add"].color
+    assert looks["unet / add"].marker != looks["fpn / add"].marker
+
+
+def test_arms_of_one_model_have_a_colour_each(study):
+    looks = arm_looks(study(arms=("unet / add", "unet / max")))
+    assert len({look.color for look in looks.values()}) == 2
+
+
+def test_a_long_label_is_cut_to_two_lines():
+    assert fitted("unet / add") == "unet / add"
+    assert fitted("word " * 40).count("\n") == 1
+    assert fitted("word " * 40).endswith("…")
+
+
+def _contrast(one, other):
+    bright, dark = sorted(
+        (0.0722 * c[2] + 0.7152 * c[1] + 0.2126 * c[0] for c in map(_linear, (one, other))), reverse=True
+    )
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#f5f7f9"])
+@pytest.mark.parametrize("text", [INK, MUTED, "#01558a"])
+def test_text_has_the_contrast_that_wcag_asks_for(text, ground):
+    css = (resources.files("reports") / "templates" / "report.css").read_text()
+    assert text in css
+    assert ground in css or ground == "#ffffff"
+    assert _contrast(text, ground) >= 4.5

@@ -1,0 +1,47 @@
+"""Tables: the same facts as CSV at full precision and as Markdown the way people read them."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from analysis.metrics import metric
+from reports.tables import Column, Table, measured, text, value
+
+FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan], "hidden": [1, 2]})
+
+
+@pytest.fixture
+def table():
+    return Table("facts", "Some facts.", FACTS, (text("arm", "Arm"), value("test/miou", metric("test/miou"))))
+
+
+def test_rows_are_as_shown_and_missing_is_no_number(table):
+    assert table.rows == [["a | b", "12.3"], ["c", "–"]]
+
+
+def test_markdown_escapes_bars_and_sets_numbers_right(table):
+    assert table.markdown().splitlines() == [
+        "Some facts.",
+        "",
+        "| Arm | mIoU (%) |",
+        "| --- | ---: |",
+        "| a \\| b | 12.3 |",
+        "| c | – |",
+    ]
+
+
+def test_csv_keeps_every_fact_at_full_precision(table, tmp_path):
+    table.write(tmp_path / "tables", prefix="one-")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "one-facts.csv"), FACTS)
+    assert (tmp_path / "tables" / "one-facts.md").read_text() == table.markdown()
+
+
+def test_only_measured_columns_are_shown():
+    columns = measured(FACTS, ("params/total", "test/miou"))
+    assert [column.key for column in columns] == ["test/miou"]
+
+
+def test_a_nullable_seed_is_shown_as_it_is():
+    seeds = pd.DataFrame({"seed": pd.array([0, None], dtype="Int64")})
+    assert Table("seeds", "", seeds, (Column("seed", "Seed"),)).rows == [["0"], ["–"]]
