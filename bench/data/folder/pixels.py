@@ -1,0 +1,73 @@
+"""Image files as tensors: decoded whole, turned upright, of one size."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from bench.errors import DataError
+
+MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}  # one number per pixel
+LARGEST_VALUE = 65535
+
+
+class FileError(DataError):
+    """One file cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}.")
+        self.path = path
+        self.reason = reason
+
+
+def decode(path: Path) -> Image.Image:
+    """Return the whole image, turned as its EXIF orientation says. Raises FileError."""
+    try:
+        with Image.open(path) as image:
+            image.load()  # a header alone does not show that a file is cut short
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
+    except Exception as error:  # decoders raise whatever they stumble over, from OSError to SyntaxError
+        raise FileError(path, f"cannot be read as an image ({_in_brief(error)})") from None
+
+
+def _in_brief(error: Exception) -> str:
+    return "its format is unknown or damaged" if "cannot identify" in str(error) else str(error).rstrip(".")
+
+
+def load_image(path: Path, size: tuple[int, int]) -> Tensor:
+    """Return the image as RGB, (3, H, W) uint8, resized to `size` (bilinear, antialiased). Raises FileError.
+
+    Grey becomes RGB, 16-bit grey loses its lower 8 bits, transparency is dropped.
+    """
+    image = decode(path)
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    resized: Tensor = F.resize(pixels, list(size), InterpolationMode.BILINEAR, antialias=True)
+    return resized.contiguous()
+
+
+def decode_mask(path: Path) -> npt.NDArray[np.int64]:
+    """Return the value per pixel (H, W); of a palette image, the index. Raises FileError."""
+    mask = decode(path)
+    if mask.mode not in MASK_MODES:
+        expected = "expected one class index per pixel: an 8- or 16-bit grey or a palette image"
+        raise FileError(path, f"is a mask of mode {mask.mode}, {expected}")
+    values = np.asarray(mask).astype(np.int64)
+    if values.max() > LARGEST_VALUE or values.min() < 0:
+        raise FileError(path, f"holds values beyond 0 to {LARGEST_VALUE}")
+    return values
+
+
+def load_mask(path: Path, size: tuple[int, int], lookup: npt.NDArray[Any]) -> Tensor:
+    """Return `lookup` at each pixel's value, (H, W), resized to `size` (nearest). Raises FileError."""
+    mask = torch.from_numpy(lookup[decode_mask(path)])
+    resized: Tensor = F.resize(mask[None], list(size), InterpolationMode.NEAREST_EXACT)
+    return resized[0]

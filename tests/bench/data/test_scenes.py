@@ -1,0 +1,153 @@
+"""Scenes: the same everywhere, each on its own, true to their annotations, fast, and with work to do."""
+
+import hashlib
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from bench.data import Sample, open_data
+from bench.data.scenes import CLASSES, JOINTS, make_scene
+from bench.data.scenes.draws import Draws
+from bench.data.scenes.figures import figure
+from bench.data.scenes.geometry import UNIT, Place
+from bench.data.scenes.scene import KINDS, _place
+
+SIZE = (96, 96)
+# Of all arrays of scenes 0 to 19 of seed 0. A new hash means new data: results are no longer comparable.
+GOLDEN = "4afa652368061e011b0ada8f76125b34eba1a9c7380fd935d130d9c1289ea432"
+
+
+def digest(scenes: range, seed: int = 0, size: tuple[int, int] = SIZE) -> str:
+    sha = hashlib.sha256()
+    for index in scenes:
+        for name, values in sorted(vars(make_scene(size, seed, 0, index)).items()):
+            sha.update(f"{name} {values.shape} {values.dtype.name}".encode() + values.tobytes())
+    return sha.hexdigest()
+
+
+def samples(count: int = 60, **options: int) -> list[Sample]:
+    data = open_data("scenes", train=count, **options)
+    return [data.train[index] for index in range(count)]
+
+
+def test_a_seed_gives_these_very_bytes_on_every_machine() -> None:
+    assert digest(range(20)) == GOLDEN
+
+
+def test_a_scene_does_not_depend_on_what_was_made_before() -> None:
+    forwards, backwards = open_data("scenes", train=6), open_data("scenes", train=9)
+    first = [forwards.train[index] for index in range(6)]
+    last = [backwards.train[index] for index in reversed(range(6))][::-1]
+    for one, other in zip(first, last, strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_no_scene_is_in_two_splits_or_seeds() -> None:
+    data = [open_data("scenes", train=40, val=40, test=40, seed=seed) for seed in (0, 1)]
+    images = [
+        split[index]["image"] for each in data for split in (each.train, each.val, each.test) for index in range(40)
+    ]
+    assert len({image.numpy().tobytes() for image in images}) == len(images) == 240
+
+
+def test_a_sample_is_what_the_contract_says() -> None:
+    sample = open_data("scenes", size=(64, 80)).test[0]
+    objects, figures = len(sample["labels"]), int((sample["labels"] == CLASSES.index("figure")).sum())
+    shapes = {name: (tuple(value.shape), value.dtype) for name, value in sample.items()}
+    assert shapes == {
+        "image": ((3, 64, 80), torch.uint8),
+        "mask": ((64, 80), torch.int64),
+        "boxes": ((objects, 4), torch.float32),
+        "labels": ((objects,), torch.int64),
+        "joints": ((figures, len(JOINTS), 2), torch.float32),
+        "joint_visible": ((figures, len(JOINTS)), torch.bool),
+    }
+
+
+def test_boxes_are_tight_around_pixels_of_their_class() -> None:
+    for sample in samples():
+        for box, label in zip(sample["boxes"].int().tolist(), sample["labels"], strict=True):
+            left, top, right, bottom = box
+            inside = sample["mask"][top:bottom, left:right] == label
+            edges = inside[0], inside[-1], inside[:, 0], inside[:, -1]
+            assert all(edge.any() for edge in edges)
+
+
+def test_every_object_pixel_lies_in_a_box_of_its_class() -> None:
+    for sample in samples():
+        unexplained = sample["mask"].clone()
+        for (left, top, right, bottom), label in zip(sample["boxes"].int().tolist(), sample["labels"], strict=True):
+            window = unexplained[top:bottom, left:right]
+            window[window == label] = 0
+        assert not unexplained.any()
+
+
+def test_a_visible_joint_lies_on_a_figure_and_some_are_hidden() -> None:
+    figure_label = CLASSES.index("figure")
+    hidden = 0
+    for sample in samples():
+        x, y = sample["joints"].long().unbind(-1)
+        inside = (x >= 0) & (x < 96) & (y >= 0) & (y < 96)
+        on_figure = sample["mask"][y.clamp(0, 95), x.clamp(0, 95)] == figure_label
+        assert (on_figure & inside)[sample["joint_visible"]].all()
+        hidden += int((inside & ~sample["joint_visible"]).sum())
+    assert hidden > 20  # occlusion happens
+
+
+def test_a_figure_alone_shows_all_its_joints() -> None:
+    for seed in range(50):
+        shape = figure(Draws(seed), Place((200, 200), (100 * UNIT, 100 * UNIT), 64 * UNIT))
+        pixels = np.zeros((200, 200), bool)
+        pixels[shape.window.rows, shape.window.cols] = shape.inside
+        assert all(pixels[y // UNIT, x // UNIT] for x, y in shape.joints)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (64, 160), (192, 192)])
+def test_objects_are_a_twelfth_to_two_thirds_of_the_shorter_side(size: tuple[int, int]) -> None:
+    draws = Draws(0)
+    for name, kind in KINDS.items():
+        extents = [_place(draws, size, kind).extent / UNIT / min(size) for _ in range(400)]
+        smallest = 1 / 6 if name == "figure" else 1 / 12
+        assert 0.99 * smallest <= min(extents) < 1.2 * smallest  # lengths are whole sixteenths of a pixel
+        assert 0.6 < max(extents) <= 2 / 3
+
+
+def test_every_class_covers_some_of_the_images() -> None:
+    pixels = torch.bincount(torch.cat([sample["mask"].flatten() for sample in samples(200)]), minlength=6)
+    shares = dict(zip(CLASSES, (pixels / pixels.sum()).tolist(), strict=True))
+    assert 0.6 < shares.pop("background") < 0.8
+    assert all(0.02 < share < 0.12 for share in shares.values())
+
+
+def test_colour_alone_does_not_tell_the_class() -> None:
+    """The most frequent class of each of 512 colours, learned on half of the scenes, guesses the other half."""
+    scenes = samples(300)
+    red, green, blue = torch.stack([sample["image"].long() // 32 for sample in scenes]).unbind(1)
+    colours, masks = red * 64 + green * 8 + blue, torch.stack([sample["mask"] for sample in scenes])
+    table = torch.bincount((colours[:150] * 6 + masks[:150]).flatten(), minlength=512 * 6).reshape(512, 6)
+    guess, truth = table.argmax(1)[colours[150:]], masks[150:]
+    ious = {
+        name: float(((guess == label) & (truth == label)).sum() / ((guess == label) | (truth == label)).sum())
+        for label, name in enumerate(CLASSES)
+    }
+    assert sum(ious.values()) / len(ious) < 0.55
+    assert max(ious["disc"], ious["striped"], ious["figure"]) < 0.4
+
+
+def test_five_hundred_scenes_a_second_on_one_core() -> None:
+    seconds = []
+    for _ in range(5):
+        start = time.process_time()
+        for index in range(50):
+            make_scene(SIZE, 0, 0, index)
+        seconds.append((time.process_time() - start) / 50)
+    assert 1 / min(seconds) >= 500
+
+
+def test_the_fingerprint_tells_what_differs() -> None:
+    variants = [{}, {"seed": 1}, {"size": (64, 64)}, {"train": 10}]
+    fingerprints = [open_data("scenes", **options).info.fingerprint for options in variants]
+    assert len(set(fingerprints)) == len(variants)
+    assert open_data("scenes").info.fingerprint == fingerprints[0]
