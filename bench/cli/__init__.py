@@ -1,0 +1,66 @@
+"""The command `skipbench`, the only place that knows every room. Commands import what they need when called."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from bench.cli import extend, listing, measure, render, run, status
+from bench.errors import BenchError
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+for module in (run, status, render, measure, extend, listing):
+    module.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0: all went well; 1: a cell failed, or a fusion breaks its contract; 2: bad input; 130: interrupted.
+    """
+    try:
+        return app(arguments, prog_name="skipbench", standalone_mode=False) or 0
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        if sentence:
+            print(f"skipbench: {sentence}", file=sys.stderr)
+        return 2
+
+
+@app.callback(invoke_without_command=True)
+def skipbench(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Build, cost, train and compare Hourglass, FPN, U-Net and hierarchical rectified Gaussians.
+
+    \b
+    A first study, in minutes:
+      skipbench run quick                     train every arm on the embedded data
+      skipbench report runs/quick             the answer, as one HTML page
+      skipbench run quick --data my/images    the same study on your own images
+
+    \b
+    A look at one model:
+      skipbench list models
+      skipbench cost unet fpn --encoder resnet34 --img-size 256x256
+    """
+    if show_version:
+        print(f"skipbench {version('skipbench')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _sentence(error: Exception) -> str | None:
+    """Return what to tell people of an error that is theirs to mend, None for any other."""
+    if isinstance(error, BenchError):
+        return str(error)
+    if hasattr(error, "format_message"):  # typer's own: unknown command, unknown option, missing argument
+        return str(error.format_message()).replace("Value error, ", "")
+    from archs.errors import ArchError  # late: it brings torch
+
+    return str(error) if isinstance(error, ArchError) else None

@@ -1,0 +1,119 @@
+"""`skipbench run`: measure everything that a suite asks for and that is not there yet."""
+
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Plugins
+
+if TYPE_CHECKING:
+    from bench.attempt import Failure
+    from bench.forecast import Forecast
+    from bench.grid import Plan
+    from bench.records import Cell
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(run)
+
+
+def run(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Your own images and masks instead of the suite's data.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE if not given.")
+    ] = None,
+    plugin: Plugins = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the cells, their cost and the time; write nothing.")
+    ] = False,
+) -> int:
+    """Run a suite: count, time and train every arm, once.
+
+    What is there already is not measured again: a run may be stopped at any moment and goes on where it
+    was. A cell that fails is kept with its reason, the others go on, and the command ends with exit code 1;
+    the next run tries it again.
+
+    \b
+    Examples:
+      skipbench run quick
+      skipbench run quick --dry-run
+      skipbench run quick recipe.images=512 "seeds=[0]" --out runs/short
+      skipbench run quick --data my/images data.ignore_index=11
+      skipbench run my_suite.yaml --plugin my_fusion.py
+    """
+    from bench.grid import make_plan
+    from bench.plugins import load_plugins
+    from bench.suite import load_suite
+
+    load_plugins(plugin or [])
+    chosen = load_suite(suite, overrides or [], data)
+    plan = make_plan(chosen)
+    for note in plan.data.info.notes:
+        print(f"data: {note}")
+    if dry_run:
+        return _preview(plan)
+    return _measure(plan, out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])]))
+
+
+def _measure(plan: "Plan", directory: Path) -> int:
+    from bench.cli.output import console
+    from bench.runner import run_plan
+
+    folder = shlex.quote(str(directory))
+    try:
+        records = run_plan(plan, directory, console())
+    except KeyboardInterrupt:
+        print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
+        return 130
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        print(f"failed: {record.name}: {record.reason}", file=sys.stderr)
+    print(f"{len(records) - len(failed)} of {len(plan.cells)} cells are in {folder}, {len(failed)} failed.")
+    print(f"Next: skipbench report {folder}")
+    return 1 if failed else 0
+
+
+def _preview(plan: "Plan") -> int:
+    from bench.attempt import attempt
+    from bench.cli.output import console, print_table
+    from bench.forecast import STEPS, Forecast, forecast
+    from bench.progress import human_time
+
+    arms = {cell.arm: cell for cell in plan.cells if cell.kind == "cost"}
+    with console().status("timing a few training steps of each arm"):
+        forecasts = {arm: attempt(partial(forecast, cell, plan)) for arm, cell in arms.items()}
+    expected = [(cell, forecasts[cell.arm]) for cell in plan.cells]
+    title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
+    print_table([_preview_row(*each) for each in expected], title)
+    total = sum(each.seconds[cell.kind] for cell, each in expected if isinstance(each, Forecast))
+    print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
+    return 0
+
+
+def _preview_row(cell: "Cell", expected: "Forecast | Failure") -> dict[str, str]:
+    from bench.attempt import Failure
+    from bench.progress import human_time
+
+    if isinstance(expected, Failure):
+        return {"cell": cell.name, "parameters": "–", "MACs": "–", "about": f"fails: {expected.reason}"}
+    values = expected.cost.values
+    return {
+        "cell": cell.name,
+        "parameters": f"{values['params/total'] / 1e6:.3f} M",
+        "MACs": f"{values['macs/total'] / 1e9:.3f} G",
+        "about": human_time(expected.seconds[cell.kind]),
+    }

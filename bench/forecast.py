@@ -1,0 +1,53 @@
+"""What a plan will cost before it runs: counts, and time from a few training steps on this machine."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from torch.utils.data import Subset
+
+from archs import ArchSpec, build_model
+from bench.cost import Cost, cost
+from bench.data import Data
+from bench.grid import Plan
+from bench.records import Cell, Kind
+from bench.training import train
+
+STEPS = 4  # training steps that are timed for each arm
+FORWARD_SHARE = 1 / 3  # of a training step's time: the backward pass takes about twice the forward pass
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One arm's counted cost, and the seconds that a cell of each kind will take on this machine."""
+
+    cost: Cost
+    seconds: dict[Kind, float]
+
+
+def forecast(cell: Cell, plan: Plan) -> Forecast:
+    """Count the cost of the cell's arm and time STEPS of its training steps; writes nothing."""
+    start = time.perf_counter()
+    spec = ArchSpec.from_dict(cell.spec)
+    counted = cost(spec, plan.image_size)
+    counting = time.perf_counter() - start
+    recipe = plan.recipe
+    few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
+    outcome = train(partial(build_model, spec), _few(plan.data, recipe.batch_size), plan.task, few, seed=0)
+    counts = plan.data.info.counts
+    equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * counts["val"] + counts["test"])
+    forwards = (plan.latency.warmup + plan.latency.rounds) * plan.latency.batch_size * FORWARD_SHARE
+    per_image = 1 / outcome.values["train/images_per_s"]
+    return Forecast(
+        counted,
+        {"cost": counting, "latency": forwards * per_image, "train": equivalents * per_image},
+    )
+
+
+def _few(data: Data, most: int) -> Data:
+    """Return the first images of each split, one batch at most."""
+    train_split, val, test = (
+        Subset(split, range(min(most, data.info.counts[name])))
+        for name, split in (("train", data.train), ("val", data.val), ("test", data.test))
+    )
+    return Data(train_split, val, test, data.info)

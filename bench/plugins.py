@@ -1,0 +1,94 @@
+"""Fusions from elsewhere: a file named on the command line, or an installed package's entry point."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from archs.errors import ArchError
+from archs.fusion import FUSIONS, Fusion
+from bench.errors import PluginError
+
+ENTRY_POINTS = "skipbench.fusions"
+
+
+def load_plugins(files: Iterable[Path] = ()) -> None:
+    """Register the fusions of every installed package that offers some, then those in `files`.
+
+    Raises PluginError with one sentence that names the package or the file and what is wrong with it.
+    """
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        _load_installed(entry_point)
+    for file in files:
+        load_plugin(file)
+
+
+def load_plugin(file: Path) -> dict[str, type[Fusion]]:
+    """Import `file`, once per process, and return the fusions that it registers. Raises PluginError."""
+    if not file.is_file():
+        raise PluginError(f"no such plug-in file: {file}.")
+    name = f"skipbench_plugin_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    if name not in sys.modules:
+        _import(file, name)
+    every = {fusion: FUSIONS[fusion] for fusion in FUSIONS.names()}
+    fusions = {key: fusion for key, fusion in every.items() if fusion.__module__ == name}
+    if not fusions:
+        raise PluginError(
+            f"plug-in {file} registers no fusion; put @register_fusion('name') above a class derived from "
+            "archs.fusion.Fusion."
+        )
+    return fusions
+
+
+def plugin_source(fusion: str) -> str | None:
+    """Return the hash of the file that defines a plugged-in fusion, None for the project's own.
+
+    It is part of a result's identity: an edited plug-in is another fusion under the same name.
+    """
+    module = inspect.getmodule(FUSIONS[fusion])
+    if module is None or module.__name__.partition(".")[0] == "archs":
+        return None
+    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:16]
+
+
+def _load_installed(entry_point: EntryPoint) -> None:
+    try:
+        entry_point.load()
+    except Exception as error:
+        package = entry_point.dist.name if entry_point.dist else entry_point.value
+        raise PluginError(
+            f"the installed package '{package}' offers a fusion ({entry_point.value}) that cannot be loaded: "
+            f"{_in_words(error)}; mend or uninstall it."
+        ) from error
+
+
+def _import(file: Path, name: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plug-in {file} is no Python file; its name must end in .py.")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if isinstance(error, ArchError):
+            raise PluginError(f"plug-in {file}: {error}") from error
+        line = _line(error, file)
+        raise PluginError(f"plug-in {file} does not import{line}: {_in_words(error)}.") from error
+
+
+def _line(error: BaseException, file: Path) -> str:
+    """Return ", line 3" where the error arose in `file`."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _in_words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}".removesuffix(".")

@@ -1,0 +1,125 @@
+"""Runs what a plan still lacks. A cell that fails leaves a record with its reason, and the others go on."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from archs import ArchSpec, EncoderDecoder, build_model
+from bench.attempt import Failure, attempt
+from bench.cost import cost
+from bench.environment import environment
+from bench.grid import Plan
+from bench.inputs import random_images
+from bench.latency import LatencyOptions, measure_latency
+from bench.progress import Advance, RunProgress
+from bench.records import Cell, RunRecord
+from bench.store import RunWriter, write_run
+from bench.training import train
+
+
+def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
+    """Measure every cell of `plan` that `directory` lacks, and return all records of the run.
+
+    A cell that failed before is tried again. Raises StoreError where the folder cannot be used; whatever
+    ends the process, the cells that were finished by then are kept.
+    """
+    with write_run(directory, plan.suite, plan.cells) as run:
+        missing = run.missing()
+        with RunProgress(console, plan.cells, missing) as progress:
+            for cells in _sessions(plan.cells, missing):
+                with progress.measuring(cells) as advance:
+                    records = _measure(cells, plan, run, advance)
+                run.save(records)
+                progress.finished(records)
+        return run.records()
+
+
+def _sessions(cells: Sequence[Cell], missing: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yield what is measured together: all arms for latency if one is missing, any other cell alone."""
+    identities = {cell.cell_id for cell in missing}
+    for kind, group in groupby(cells, key=lambda cell: cell.kind):
+        session = list(group)
+        lacking = [cell for cell in session if cell.cell_id in identities]
+        if kind == "latency" and lacking:
+            yield session
+        elif kind != "latency":
+            yield from ([cell] for cell in lacking)
+
+
+def _measure(cells: Sequence[Cell], plan: Plan, run: RunWriter, advance: Advance) -> list[RunRecord]:
+    """Return a record for each of `cells`, which are one session."""
+    start = time.perf_counter()
+    if cells[0].kind == "latency":
+        outcomes = _latency(cells, plan, advance)
+    else:
+        measure = _cost if cells[0].kind == "cost" else _train
+        outcomes = [attempt(partial(measure, cell, plan, run, advance)) for cell in cells]
+    seconds = (time.perf_counter() - start) / len(cells)
+    return [_record(cell, outcome, plan, seconds) for cell, outcome in zip(cells, outcomes, strict=True)]
+
+
+def _record(cell: Cell, outcome: dict[str, Any] | Failure, plan: Plan, seconds: float) -> RunRecord:
+    return RunRecord(
+        **cell.model_dump(),
+        **_fields(outcome),
+        environment=environment(),
+        data_fingerprint=plan.data.info.fingerprint if cell.kind == "train" else None,
+        seconds=seconds,
+    )
+
+
+def _fields(outcome: dict[str, Any] | Failure) -> dict[str, Any]:
+    """Return the record's fields for an outcome; a number that is not finite is no result."""
+    if isinstance(outcome, Failure):
+        return {"status": "failed", "reason": outcome.reason}
+    wrong = [f"{name} is {value}" for name, value in outcome["values"].items() if not math.isfinite(value)]
+    if wrong:
+        return {"status": "failed", "reason": "not finite: " + ", ".join(wrong)}
+    return {"status": "ok", **outcome}
+
+
+def _cost(cell: Cell, plan: Plan, run: RunWriter, advance: Advance) -> dict[str, Any]:
+    return asdict(cost(ArchSpec.from_dict(cell.spec), plan.image_size))
+
+
+def _latency(cells: Sequence[Cell], plan: Plan, advance: Advance) -> list[dict[str, Any] | Failure]:
+    """Time all arms in turns; one that does not run at all does not keep the others from it."""
+    models = [attempt(partial(_running_model, cell, plan.latency)) for cell in cells]
+    names = {cell.arm: model for cell, model in zip(cells, models, strict=True)}
+    sound = {name: model for name, model in names.items() if not isinstance(model, Failure)}
+    rounds = plan.latency.warmup + plan.latency.rounds
+    measured = attempt(partial(measure_latency, sound, plan.latency, lambda done: advance(done / rounds)))
+    if isinstance(measured, Failure):
+        return [measured for _ in cells]
+    return [model if isinstance(model, Failure) else asdict(measured[name]) for name, model in names.items()]
+
+
+def _running_model(cell: Cell, options: LatencyOptions) -> EncoderDecoder:
+    """Return the cell's network after one forward pass on the CPU, which raises what it has to."""
+    model = build_model(ArchSpec.from_dict(cell.spec)).eval()
+    with torch.inference_mode():
+        model(random_images(model, 1, options.size))
+    return model
+
+
+def _train(cell: Cell, plan: Plan, run: RunWriter, advance: Advance) -> dict[str, Any]:
+    assert cell.seed is not None
+    outcome = train(
+        partial(build_model, ArchSpec.from_dict(cell.spec)),
+        plan.data,
+        plan.task,
+        plan.recipe,
+        cell.seed,
+        lambda images: advance(images / plan.recipe.images),
+    )
+    artifacts = {"predictions": run.save_arrays(cell, outcome.predictions)}
+    notes = list(plan.data.info.notes)
+    return {"values": outcome.values, "settings": outcome.settings, "notes": notes, "artifacts": artifacts}

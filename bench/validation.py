@@ -1,0 +1,81 @@
+"""What pydantic finds wrong, as one sentence: the place, what was given, what was expected."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import SuiteError, unknown_name
+
+Model = TypeVar("Model", bound=BaseModel)
+
+EXPECTED = {  # pydantic's error type -> what people call it; other types keep pydantic's own words
+    "bool_parsing": "true or false",
+    "dict_type": "a mapping (keys and values)",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "model_type": "a mapping (keys and values)",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_type": "text",
+    "too_long": "at most {max_length} item(s)",
+    "too_short": "at least {min_length} item(s)",
+    "tuple_type": "a list",
+}
+
+
+def parse(model: type[Model], content: Any, place: str = "") -> Model:
+    """Return `content` as an instance of `model`; `place` is where it stands in the suite ("recipe").
+
+    Raises SuiteError: one sentence on the first thing that is wrong, a misspelt key before all else.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
+        raise SuiteError(_sentence(model, findings[0], place)) from None
+
+
+def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) -> str:
+    *outer, key = finding["loc"] or (place or "content",)
+    inside = _path(place, outer) or "the suite"
+    if finding["type"] == "extra_forbidden":
+        return f"in {inside}: " + unknown_name("key", str(key), _keys(model, outer))
+    if finding["type"] == "missing":
+        return f"{inside} lacks {f'item {key + 1}' if isinstance(key, int) else f'the key {key!r}'}."
+    whole = _path(place, finding["loc"]) or "the suite"
+    if finding["type"] == "value_error":
+        return f"{whole}: {finding['msg'].removeprefix('Value error, ')}"
+    expected = finding["msg"].removeprefix("Input should be ")
+    if finding["type"] in EXPECTED:
+        expected = EXPECTED[finding["type"]].format(**finding.get("ctx", {}))
+    return f"{whole} is {finding['input']!r}, expected {expected}."
+
+
+def _path(place: str, location: tuple[int | str, ...] | list[int | str]) -> str:
+    """Return "arms[1].fusion" for ("arms", 1, "fusion")."""
+    path = place
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def _keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
+    """Return the keys that are right where `location` points to inside `model`."""
+    for step in location:
+        if isinstance(step, str) and step in model.model_fields:
+            annotation = model.model_fields[step].annotation
+            nested = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
+            model = nested[0] if nested else model
+    return list(model.model_fields)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

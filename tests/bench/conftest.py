@@ -1,0 +1,50 @@
+"""A suite that runs in seconds, and the command line as a function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+TINY = """
+name: tiny
+data: {name: scenes, size: [32, 32], train: 16, val: 4, test: 4}
+model: {encoder_name: test_resnet, width: 8}
+arms:
+  - {model: fpn, fusion: [add, concat]}
+recipe: {images: 16, batch_size: 8, validations: 1, threads: 1, device: cpu}
+seeds: [0, 1]
+latency: {rounds: 2, warmup: 1, threads: 1, device: cpu}
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Skipbench = Callable[..., Outcome]
+
+
+@pytest.fixture
+def tiny_suite(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return str(path)
+
+
+@pytest.fixture
+def skipbench(capsys: pytest.CaptureFixture[str]) -> Skipbench:
+    """Return the command `skipbench`, run in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        code = main([str(argument) for argument in arguments])
+        return Outcome(code, *capsys.readouterr())
+
+    return run

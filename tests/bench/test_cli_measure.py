@@ -1,0 +1,123 @@
+"""`cost`, `latency`, `list` and `check`: the same numbers in every format, and plug-ins in each."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from archs import create_model, list_models
+
+SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=8")
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_cost_gives_the_same_counts_as_table_csv_and_json(skipbench: Any) -> None:
+    command = ("cost", "unet", "fpn", *SMALL, "--classes", 6)
+    from_json = json.loads(skipbench(*command, "--format", "json").out)
+    from_csv = read_csv(skipbench(*command, "--format", "csv").out)
+    table = skipbench(*command).out
+    assert [row["model"] for row in from_json] == [row["model"] for row in from_csv] == ["unet", "fpn"]
+    for one, other in zip(from_json, from_csv, strict=True):
+        model = create_model(one["model"], encoder_name="test_resnet", width=8, classes=6)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        assert one["params/total"] == float(other["params/total"]) == parameters
+        assert one["image_size"] == other["image_size"] == "32x48"
+        assert f"{parameters / 1e6:.3f}" in table
+        assert any("not counted as MACs" in note for note in one["notes"])
+    assert "unet: not counted as MACs" in table
+
+
+def test_a_factor_set_for_all_models_is_a_column(skipbench: Any) -> None:
+    rows = read_csv(skipbench("cost", "unet", "fpn", *SMALL, "--set", "fusion=gated", "--format", "csv").out)
+    assert [row["fusion"] for row in rows] == ["gated", "gated"]
+
+
+def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) -> None:
+    command = (
+        "latency",
+        "unet",
+        "fpn",
+        *SMALL,
+        "--rounds",
+        3,
+        "--batch-size",
+        2,
+        "--threads",
+        1,
+        "--device",
+        "cpu",
+    )
+    rows = json.loads(skipbench(*command, "--format", "json").out)
+    assert [row["model"] for row in rows] == ["unet", "fpn"]
+    for row in rows:
+        assert len(row["samples_ms"]) == 3
+        assert row["latency_ms/median"] == sorted(row["samples_ms"])[1]
+        assert (row["batch_size"], row["threads"], row["size"], row["device"]) == (2, 1, "32x48", "cpu")
+    table = skipbench(*command).out
+    for column in ("median, ms", "p90, ms", "images/s", "memory format", "precision", "32x48"):
+        assert column in table
+
+
+def test_list_takes_a_pattern(skipbench: Any) -> None:
+    assert skipbench("list", "models", "hour*").out.split() == list_models("hour*")
+    assert "resnet18" in skipbench("list", "encoders", "resnet*").out.split()
+    assert skipbench("list", "suites").out.split() == ["quick", "standard"]
+    assert {"scenes", "folder"} <= set(skipbench("list", "datasets").out.split())
+
+
+PLUGIN = """
+from archs.fusion import Add, Fusion, register_fusion
+
+
+@register_fusion("fine_{name}")
+class Fine(Add):
+    pass
+
+
+@register_fusion("shrinks_{name}")
+class Shrinks(Fusion):
+    def forward(self, coarse, skip):
+        return (coarse + skip)[..., ::2]
+"""
+
+
+def test_a_plug_in_can_be_listed_and_counted(skipbench: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN.format(name="listed"))
+    assert "fine_listed" in skipbench("list", "fusions", "--plugin", file).out.split()
+    rows = read_csv(
+        skipbench("cost", "fpn", *SMALL, "--set", "fusion=fine_listed", "--plugin", file, "--format", "csv").out
+    )
+    assert rows[0]["fusion"] == "fine_listed"
+
+
+def test_check_says_of_each_fusion_in_a_file_what_is_wrong(skipbench: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN.format(name="checked"))
+    outcome = skipbench("check", file)
+    assert outcome.code == 1
+    fine, shrinks = outcome.out.split("fusion 'shrinks_checked':")
+    assert fine.startswith("fusion 'fine_checked':")
+    assert "BROKEN" not in fine
+    assert "BROKEN  shapes:" in shrinks
+    file = tmp_path / "fine.py"
+    file.write_text(PLUGIN.format(name="kept").split('@register_fusion("shrinks')[0])
+    outcome = skipbench("check", file)
+    assert outcome.code == 0
+    assert "The contract is kept." in outcome.out
+
+
+def test_a_plug_in_that_breaks_the_network_is_one_sentence(skipbench: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        PLUGIN.format(name="measured").replace("(coarse + skip)[..., ::2]", "coarse.repeat(1, 2, 1, 1)")
+    )
+    for command in ("cost", "latency"):
+        outcome = skipbench(command, "fpn", *SMALL, "--set", "fusion=shrinks_measured", "--plugin", file)
+        assert outcome.code == 2
+        assert "cannot be measured: " in outcome.err
+        assert outcome.err.count("\n") == 1

@@ -1,0 +1,84 @@
+"""The grid: which cells a suite comes to, and what makes two cells the same."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.grid import Plan, make_plan
+from bench.suite import load_suite
+
+
+@pytest.fixture
+def plan(tiny_suite: str):
+    """Return a function from overrides to the plan of the tiny suite."""
+    return lambda *overrides: make_plan(load_suite(tiny_suite, overrides))
+
+
+def identities(plan: Plan, kind: str) -> list[str]:
+    return [cell.cell_id for cell in plan.cells if cell.kind == kind]
+
+
+def test_lists_are_choices_and_every_combination_is_an_arm(plan) -> None:
+    arms = "arms=[{model: [unet, fpn], fusion: [add, max], width: [8, 16]}, {model: fpn, fusion: concat}]"
+    names = [cell.arm for cell in plan(arms).cells if cell.kind == "cost"]
+    assert names == [
+        *(
+            f"{model} / {fusion}, width={width}"
+            for model in ("unet", "fpn")
+            for fusion in ("add", "max")
+            for width in (8, 16)
+        ),
+        "fpn / concat",
+    ]
+
+
+def test_a_value_that_is_itself_a_list_is_wrapped_in_one(plan) -> None:
+    (cell,) = [cell for cell in plan("arms=[{model: fpn, strides: [[4, 8, 16]]}]").cells if cell.kind == "cost"]
+    assert cell.spec["strides"] == [4.0, 8.0, 16.0]
+
+
+def test_a_cell_carries_the_resolved_spec_with_the_classes_of_the_data(plan) -> None:
+    for cell in plan().cells:
+        assert (cell.spec["width"], cell.spec["encoder"], cell.spec["classes"]) == (8, "test_resnet", 6)
+        assert (cell.fusion, cell.encoder, cell.dataset) == (cell.spec["fusion"], "test_resnet", "scenes")
+
+
+def test_the_resolved_suite_leaves_nothing_to_a_default(plan) -> None:
+    suite = plan("data.size=[32, 64]").suite
+    assert suite["recipe"]["lr"] > 0
+    assert suite["cost"]["size"] == suite["latency"]["size"] == [32, 64]
+
+
+@pytest.mark.parametrize("override", ["name=other", "description=words", "task=segmentation", "recipe.lr=1.0e-3"])
+def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -> None:
+    assert [cell.cell_id for cell in plan(override).cells] == [cell.cell_id for cell in plan().cells]
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("recipe.lr=0.5", {"train"}),
+        ("recipe.augmentation.flip=0", {"train"}),
+        ("data.seed=1", {"train"}),
+        ("seeds=[2, 3]", {"train"}),
+        ("latency.rounds=4", {"latency"}),
+        ("cost.size=[64, 64]", {"cost", "latency"}),  # latency is measured at the same size unless told otherwise
+        ("model.width=9", {"cost", "latency", "train"}),
+        ("arms=[{model: fpn, fusion: [add, concat, max]}]", {"latency"}),  # one session times all arms in turns
+    ],
+)
+def test_what_determines_a_result_changes_its_identity_and_nothing_else_does(
+    plan, override: str, changed: set[str]
+) -> None:
+    before, after = plan(), plan(override)
+    for kind in ("cost", "latency", "train"):
+        kept = set(identities(before, kind)) & set(identities(after, kind))
+        assert len(kept) == (0 if kind in changed else len(identities(before, kind))), kind
+
+
+def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, small_folder) -> None:
+    root = small_folder(tmp_path / "here" / "mine")
+    before = make_plan(load_suite(tiny_suite, data_root=root))
+    root = root.rename(tmp_path / "mine")
+    after = make_plan(load_suite(tiny_suite, data_root=root))
+    assert [cell.cell_id for cell in after.cells] == [cell.cell_id for cell in before.cells]

@@ -1,0 +1,124 @@
+"""Suites: what a YAML file and dotted overrides come to, and the sentence for each thing that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import SuiteError
+from bench.suite import list_suites, load_suite
+
+TINY = """
+name: tiny
+data: {name: scenes, size: [64, 96], train: 8}
+model: {encoder_name: resnet18, width: 8}
+arms:
+  - {model: unet, fusion: [concat_wide, add]}
+  - {model: fpn}
+recipe: {images: 8}
+seeds: [0, 1]
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return str(path)
+
+
+def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
+    suite = load_suite(tiny)
+    assert suite.name == "tiny"
+    assert suite.data.options == {"size": [64, 96], "train": 8}
+    assert [arm.choices for arm in suite.arms] == [
+        {"model": ["unet"], "fusion": ["concat_wide", "add"]},
+        {"model": ["fpn"]},
+    ]
+    assert suite.seeds == [0, 1]
+
+
+def test_overrides_reach_every_depth_as_yaml_values(tiny: str) -> None:
+    overrides = [
+        "recipe.images=512",
+        "seeds=[3]",
+        "data.size=[64,64]",
+        "recipe.optimizer.name=sgd",
+        "cost.size=[32, 48]",
+    ]
+    suite = load_suite(tiny, overrides)
+    assert suite.recipe == {"images": 512, "optimizer": {"name": "sgd"}}
+    assert suite.seeds == [3]
+    assert suite.data.options["size"] == [64, 64]
+    assert suite.cost.size == (32, 48)
+
+
+def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny: str) -> None:
+    suite = load_suite(tiny, ["data.ignore_index=11"], data_root=Path("my/images"))
+    assert suite.data.name == "folder"
+    assert suite.data.root == Path("my/images")
+    assert suite.data.options == {"size": [64, 96], "ignore_index": 11}
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("recpie.images=3", "in the suite: unknown key 'recpie'. Did you mean 'recipe'?"),
+        ("cost.siz=[1, 2]", "in cost: unknown key 'siz'. Did you mean 'size'?"),
+        ("seeds=0,1", "seeds is '0,1', expected a list."),
+        ("seeds=[0, a]", "seeds[1] is 'a', expected a whole number."),
+        ("seeds=[-1]", "seeds[0] is -1, expected 0 or more."),
+        ("seeds=[]", "seeds is [], expected at least 1 item(s)."),
+        ("seeds=[0, 0]", "seeds: 0 stands twice"),
+        ("cost.size=[32]", "cost.size lacks item 2."),
+        ("arms=unet", "arms is 'unet', expected a list."),
+        ("arms=[{fusion: add}]", "arms[0] lacks the key 'model'."),
+        ("arms=[{model: unet, fusion: []}]", "arms[0]: 'fusion' lists no value"),
+        ("model=3", "model is 3, expected a mapping (keys and values)."),
+        ("name=a b", "name is 'a b', expected text that matches"),
+        ("data={}", "data lacks the key 'name'."),
+        ("images", "'images' sets nothing; expected key=value, such as recipe.images=512."),
+        ("recipe..images=3", "'recipe..images=3' sets nothing"),
+        ("seeds=[0", "the value of 'seeds=[0' is not valid YAML"),
+        ("seeds.first=0", "'seeds.first=0' looks inside 'seeds', which is [0, 1] and has no keys."),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place_and_what_is_right(tiny: str, override: str, sentence: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        load_suite(tiny, [override])
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("name: x\narms: [", ", line 2: "),
+        ("name: x\nseeds: [0]\nname: y", ", line 3: the key 'name' stands twice."),
+        ("name: \x00", "is not valid YAML"),
+        ("- 1", "holds list, expected a mapping"),
+        ("", "holds NoneType, expected a mapping"),
+        (b"name: \xff", "cannot be read as text"),
+    ],
+)
+def test_a_file_that_is_no_suite_says_why_and_where(tmp_path: Path, content: str | bytes, sentence: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(SuiteError) as error:
+        load_suite(str(path))
+    assert str(error.value).startswith(str(path))
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_suite_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"unknown suite 'quik'\. Did you mean 'quick'\?"):
+        load_suite("quik")
+    with pytest.raises(SuiteError, match=r"no such suite file: .*absent\.yaml"):
+        load_suite(str(tmp_path / "absent.yaml"))
+
+
+def test_the_shipped_suites_share_one_grid() -> None:
+    assert set(list_suites()) == {"quick", "standard"}
+    quick, standard = load_suite("quick"), load_suite("standard")
+    assert quick.arms == standard.arms
+    assert (len(quick.seeds), len(standard.seeds)) == (2, 6)
