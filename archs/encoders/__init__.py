@@ -2,13 +2,14 @@
 
 import fnmatch
 
+from timm import is_model as is_timm_model
 from timm import list_models as list_timm_models
 
 from archs.encoders.base import ENCODERS, Encoder, Rectifiable
 from archs.encoders.paper import PooledResiduals, RectifiedPyramid
 from archs.encoders.pyramid import SimplePyramid
-from archs.encoders.timm import TimmEncoder, require_timm_name
-from archs.errors import SpecError
+from archs.encoders.timm import TimmEncoder
+from archs.errors import SpecError, UnknownNameError
 from archs.spec import ArchSpec
 
 __all__ = [
@@ -30,8 +31,8 @@ def list_encoders(pattern: str = "*") -> list[str]:
 
 def require_encoder(name: str) -> None:
     """Raise UnknownNameError, with the nearest name, where no encoder is called `name`."""
-    if name not in ENCODERS:
-        require_timm_name(name)
+    if name not in ENCODERS and not is_timm_model(name.split(".")[0]):  # timm's names may end in ".tag"
+        raise UnknownNameError("encoder", name, list_encoders())
 
 
 def build_encoder(spec: ArchSpec) -> Encoder:
@@ -40,6 +41,7 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     Raises UnknownNameError for an unknown name, SpecError for arguments that it does not take or strides
     that it does not have.
     """
+    require_encoder(spec.encoder)
     encoder = _registered(spec) if spec.encoder in ENCODERS else _from_timm(spec)
     if spec.strides is not None:
         encoder.keep_strides(spec.strides)
@@ -47,9 +49,8 @@ def build_encoder(spec: ArchSpec) -> Encoder:
 
 
 def _from_timm(spec: ArchSpec) -> Encoder:
-    trunk = TimmEncoder(spec, **spec.encoder_args)
-    flat = len({level.stride for level in trunk.specs}) == 1
-    return SimplePyramid(trunk) if flat else trunk
+    trunk = TimmEncoder(spec)
+    return SimplePyramid(trunk) if trunk.flat else trunk
 
 
 def _registered(spec: ArchSpec) -> Encoder:

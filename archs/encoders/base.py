@@ -6,19 +6,22 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from archs.decoder import level_size
 from archs.errors import ShapeError, SpecError
 from archs.registry import Registry
 from archs.resampling import Link
-from archs.spec import FeatureSpec
+from archs.spec import FeatureSpec, Size
 
 
 class Encoder(nn.Module, ABC):
     """Image -> C_1..C_L, finest first. Publishes `specs`, one FeatureSpec per level.
 
+    `input_size` is the only (height, width) in pixels that it takes, None where it takes any.
     The shapes of the first images' maps are checked against `specs`; later ones are trusted.
     """
 
     specs: list[FeatureSpec]
+    input_size: Size | None = None
     _kept: list[int] | None = None
     _checked = False
 
@@ -71,3 +74,9 @@ def check_shapes(maps: Sequence[Tensor], specs: Sequence[FeatureSpec]) -> None:
     sides = [x.shape[-1] for x in maps]
     if sides != sorted(sides, reverse=True):
         raise ShapeError(f"the encoder's levels must go from fine to coarse, but their widths are {sides}.")
+
+
+def crop(maps: Sequence[Tensor], strides: Sequence[float], image_size: Size) -> list[Tensor]:
+    """Return the maps, (N, C, H_l, W_l), finest first, without what lies right of and below the image."""
+    sizes = [level_size(image_size, stride) for stride in strides]
+    return [x[..., :height, :width] for x, (height, width) in zip(maps, sizes, strict=True)]

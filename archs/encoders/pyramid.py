@@ -3,10 +3,11 @@
 from typing import cast
 
 import torch.nn.functional as F
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from archs.blocks import initialise
-from archs.encoders.base import Encoder
+from archs.encoders.base import Encoder, crop
 from archs.spec import FeatureSpec
 
 
@@ -24,16 +25,19 @@ class SimplePyramid(Encoder):
         self.up2 = nn.ConvTranspose2d(channels, half, 2, stride=2)
         self.up4 = nn.Sequential(
             nn.ConvTranspose2d(channels, half, 2, stride=2),
-            nn.GroupNorm(1, half),
+            LayerNorm2d(half),
             nn.GELU(),
             nn.ConvTranspose2d(half, quarter, 2, stride=2),
         )
         widths = [quarter, half, channels, channels]
-        self.specs = [FeatureSpec(w, stride * f) for w, f in zip(widths, (0.25, 0.5, 1, 2), strict=True)]
+        self.strides = [stride * factor for factor in (0.25, 0.5, 1, 2)]
+        self.specs = [FeatureSpec(w, s) for w, s in zip(widths, self.strides, strict=True)]
+        self.input_size = trunk.input_size
         for grown in (self.up2, self.up4):
             initialise(grown)
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> four maps, finest first."""
         x = cast(Tensor, self.trunk(image)[-1])
-        return [self.up4(x), self.up2(x), x, F.max_pool2d(x, 2, ceil_mode=True)]
+        maps = [self.up4(x), self.up2(x), x, F.max_pool2d(x, 2, ceil_mode=True)]
+        return crop(maps, self.strides, (image.shape[-2], image.shape[-1]))

@@ -1,60 +1,134 @@
 """Any timm model with `features_only` as an encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import timm
+import torch
+import torch.nn.functional as F
+from timm.layers.helpers import to_2tuple
 from torch import Tensor
 
-from archs.encoders.base import Encoder
-from archs.errors import ArchError, SpecError, UnknownNameError
-from archs.spec import ArchSpec, FeatureSpec
+from archs.encoders.base import Encoder, crop
+from archs.errors import ShapeError, SpecError
+from archs.spec import ArchSpec, FeatureSpec, Size
+
+# How timm's families say "take images of any size"; each refuses words that it does not know.
+ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
 
 class TimmEncoder(Encoder):
-    """A timm trunk by name, without its classifier; `encoder_args` go to `timm.create_model`.
+    """A timm trunk by name, without its classifier; the spec's `encoder_args` go to `timm.create_model`.
 
-    Nothing deeper than the last of the spec's `strides` is built.
-    Raises UnknownNameError for a name that timm does not know, SpecError for arguments that it refuses.
+    Nothing deeper than the last of the spec's `strides` is built, and a flat trunk (one stride) gives its
+    last map only. Where a trunk needs sides divisible by its coarsest stride, the image is padded with
+    zeros, right and below, and the maps are cropped. Raises SpecError for arguments that timm refuses.
     """
 
-    def __init__(self, spec: ArchSpec, **timm_args: Any) -> None:
+    def __init__(self, spec: ArchSpec) -> None:
         super().__init__()
-        require_timm_name(spec.encoder)
-        options = {"pretrained": spec.pretrained, "in_chans": spec.in_channels, **timm_args}
-        self.trunk = _create(spec.encoder, options)
-        deep_enough = _depth(self.trunk.feature_info.reduction(), spec.strides)
-        if deep_enough is not None and "out_indices" not in options:
-            self.trunk = _create(spec.encoder, {**options, "out_indices": tuple(range(deep_enough))})
-        info = self.trunk.feature_info
-        self.specs = [FeatureSpec(c, s) for c, s in zip(info.channels(), info.reduction(), strict=True)]
-        self.channels_last = str(getattr(self.trunk, "output_fmt", "NCHW")).endswith("NHWC")
+        self.name = spec.encoder
+        args, blueprint = _blueprint(spec)
+        info = blueprint.feature_info
+        strides = info.reduction()
+        self.flat = len(set(strides)) == 1
+        self.divisor, self.input_size, shapes = _probe(blueprint, spec.in_channels, _own_size(blueprint, args))
+        if "img_size" in args and not shapes:
+            raise SpecError(f"encoder '{self.name}' does not run on images of {self.input_size} px: drop img_size.")
+        channels = [shape[1] for shape in shapes] or info.channels()
+        kept = slice(-1, None) if self.flat else slice(_depth(strides, spec.strides))
+        self.strides = strides[kept]
+        self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
+        self.proven_side = 4 * max(strides)  # every trunk that takes any size has run with such sides
+        args["out_indices"] = tuple(info.out_indices)[kept]
+        self.trunk = _create(spec, args, spec.pretrained)
 
     def levels(self, image: Tensor) -> list[Tensor]:
-        """(N, C, H, W) -> the trunk's maps as (N, C_l, H_l, W_l), finest first."""
-        maps = list(self.trunk(image))
-        return [x.permute(0, 3, 1, 2).contiguous() for x in maps] if self.channels_last else maps
+        """(N, C, H, W) -> the trunk's maps as (N, C_l, H_l, W_l), finest first.
+
+        Raises ShapeError for a size that the trunk cannot take.
+        """
+        height, width = image.shape[-2:]
+        if self.input_size not in (None, (height, width)):
+            raise ShapeError(
+                f"encoder '{self.name}' takes images of {self.input_size} px (height, width) only but got "
+                f"{(height, width)}: resize them, or build it for their size, where the model can be, with "
+                f"encoder_args={{'img_size': {(height, width)}}}."
+            )
+        if self.divisor > 1:
+            image = F.pad(image, (0, -width % self.divisor, 0, -height % self.divisor))
+        try:
+            maps = _maps(self.trunk, image)
+        except (RuntimeError, ValueError) as error:
+            if min(height, width) >= self.proven_side:
+                raise
+            raise ShapeError(
+                f"encoder '{self.name}' cannot take a batch of {tuple(image.shape)}: give it larger images "
+                f"or, in training, more at a time ({error})."
+            ) from error
+        return maps if self.divisor == 1 else crop(maps, self.strides, (height, width))
 
 
-def require_timm_name(name: str) -> None:
-    """Raise UnknownNameError where timm has no model `name` (with or without a ".tag")."""
-    from archs.encoders import list_encoders
-
-    if not timm.is_model(name.split(".")[0]):
-        raise UnknownNameError("encoder", name, list_encoders())
-
-
-def _create(name: str, options: dict[str, Any]) -> Any:
+def _create(spec: ArchSpec, args: dict[str, Any], pretrained: bool) -> Any:
+    ours: dict[str, Any] = {"features_only": True, "pretrained": pretrained, "in_chans": spec.in_channels}
     try:
-        return timm.create_model(name, features_only=True, **options)
-    except ArchError:
-        raise
+        return timm.create_model(spec.encoder, **ours, **args)
     except Exception as error:  # timm raises whatever the model's constructor does
-        raise SpecError(f"timm cannot build encoder '{name}' with {options}: {error}.") from error
+        raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {error}.") from error
 
 
-def _depth(reductions: list[float], strides: tuple[float, ...] | None) -> int | None:
-    """Return how many levels are needed, None where all are (or where a flat trunk becomes a pyramid)."""
-    if strides is None or len(set(reductions)) == 1:
+def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> tuple[dict[str, Any], Any]:
+    """Return the arguments with which the trunk takes the most image sizes, and the trunk without weights."""
+    args = {**words[0], **spec.encoder_args}
+    try:
+        with torch.device("meta"):
+            return args, _create(spec, args, pretrained=False).eval()
+    except SpecError as error:
+        if len(words) == 1 or not isinstance(error.__cause__, TypeError):
+            raise
+    return _blueprint(spec, words[1:])
+
+
+def _own_size(trunk: Any, args: dict[str, Any]) -> Size:
+    height, width = to_2tuple(args.get("img_size", trunk.pretrained_cfg["input_size"][-2:]))
+    return height, width
+
+
+def _probe(trunk: Any, in_channels: int, own_size: Size) -> tuple[int, Size | None, list[torch.Size]]:
+    """Return what image sides must be divisible by, the only size (None: any), and the maps' shapes.
+
+    No shapes where the trunk does not run without weights: then its own size is taken for the only one.
+    """
+    deepest = max(trunk.feature_info.reduction())
+    rows = 4 if own_size[0] // deepest == 3 else 3  # at its own size every trunk runs
+    height, width = rows * deepest, (rows + 1) * deepest
+    for divisor, size in ((1, (height + 1, width + 3)), (deepest, (height, width))):
+        shapes = _shapes(trunk, in_channels, size)
+        scaled = bool(shapes) and shapes[0][-1] == shapes[0][-2]  # to the trunk's own size: wide has become square
+        if shapes and not scaled:
+            return divisor, None, shapes
+    return 1, own_size, _shapes(trunk, in_channels, own_size)
+
+
+def _shapes(trunk: Any, in_channels: int, size: Size) -> list[torch.Size]:
+    """Return the shapes of the maps of one image of that size; none where the trunk cannot take it."""
+    try:
+        with torch.no_grad():
+            return [x.shape for x in _maps(trunk, torch.empty(1, in_channels, *size, device="meta"))]
+    except (AssertionError, RuntimeError, ValueError):
+        return []
+
+
+def _maps(trunk: Any, image: Tensor) -> list[Tensor]:
+    """(N, C, H, W) -> the trunk's maps as (N, C_l, H_l, W_l), whichever layout it gives them in."""
+    maps = list(trunk(image))
+    if str(getattr(trunk, "output_fmt", "NCHW")).endswith("NHWC"):
+        return [x.permute(0, 3, 1, 2) for x in maps]
+    return maps
+
+
+def _depth(strides: Sequence[float], wanted: Sequence[float] | None) -> int | None:
+    """Return how many levels are needed, None where all are or where a wanted one isn't there."""
+    if wanted is None or not set(wanted) <= set(strides):
         return None
-    needed = sum(reduction <= max(strides) for reduction in reductions)
-    return needed if 0 < needed < len(reductions) else None
+    return sum(stride <= max(wanted) for stride in strides)
