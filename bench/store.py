@@ -129,7 +129,7 @@ def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) 
         yield run
 
 
-def plan_difference(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+def _plan_difference(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Return the top-level keys in which two resolved suites differ, those that only name it left out."""
     keys = (stored.keys() | given.keys()) - {"name", "description"}
     return sorted(key for key in keys if stored.get(key) != given.get(key))
@@ -187,7 +187,7 @@ def _create(connection: sqlite3.Connection, suite: Mapping[str, Any], cells: Seq
 def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> None:
     if {cell.cell_id for cell in run.cells()} == {cell.cell_id for cell in cells}:
         return
-    keys = plan_difference(run.suite, suite)
+    keys = _plan_difference(run.suite, suite)
     what = f"another suite (they differ in: {', '.join(keys)})" if keys else "a run on other data or plug-ins"
     raise StoreError(f"{run.directory} holds {what}; choose another folder with --out.")
 

@@ -12,10 +12,12 @@ from bench.cli.options import RunFolder
 class Figure(str, Enum):
     """The figures of a report."""
 
-    pareto = "pareto"
     accuracy = "accuracy"
-    latency = "latency"
     cost = "cost"
+    fusion = "fusion"
+    latency = "latency"
+    pareto = "pareto"
+    predictions = "predictions"
 
 
 class ImageFormat(str, Enum):

@@ -35,9 +35,7 @@ def test_padded_unet_with_batchnorm_is_a_variant_by_factors(in_channels, upsampl
     assert parameters(model) == count
 
 
-@pytest.mark.parametrize(
-    ("stacks", "count"), [(1, 3_426_448), (2, 6_570_400), (4, 12_858_304), (8, 25_434_112)]
-)
+@pytest.mark.parametrize(("stacks", "count"), [(1, 3_426_448), (2, 6_570_400), (4, 12_858_304), (8, 25_434_112)])
 def test_hourglass_has_the_authors_parameters(stacks, count):
     assert parameters(on_meta("hourglass.paper", classes=16, stacks=stacks)) == count
 

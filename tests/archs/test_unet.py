@@ -40,9 +40,7 @@ class PlainUNet(nn.Module):
 def small_pair():
     torch.manual_seed(0)
     widths = (4, 8, 16, 32, 64)
-    model = archs.create_model(
-        "unet.paper", in_channels=1, classes=2, encoder_args={"widths": widths}, dropout=0.0
-    )
+    model = archs.create_model("unet.paper", in_channels=1, classes=2, encoder_args={"widths": widths}, dropout=0.0)
     return model.eval(), PlainUNet(widths).eval()
 
 
