@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
-MOST_CHOICES = 40  # a list of all timm encoders helps nobody
+MOST_CHOICES = 40  # a list of all timm encoders helps nobody,
+NEAREST = 8  # so of more choices than that only the nearest are named
 
 
 class ArchError(Exception):
@@ -15,10 +16,10 @@ class UnknownNameError(ArchError):
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         known = sorted(choices)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, known, n=NEAREST, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        shown = ", ".join(known[:MOST_CHOICES]) + (" ..." if len(known) > MOST_CHOICES else "")
-        super().__init__(f"unknown {kind} '{name}'.{hint} Choices: {shown}.")
+        listed = ", ".join(known if len(known) <= MOST_CHOICES else [*near, f"{len(known)} in all"])
+        super().__init__(f"unknown {kind} '{name}'.{hint} Choices: {listed}.")
 
 
 class DuplicateNameError(ArchError):

@@ -32,3 +32,8 @@ def small_folder() -> Callable[..., Path]:
         return root
 
     return write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest test, so that no worker is left waiting for it at the end."""
+    items.sort(key=lambda item: "readme" not in item.nodeid)

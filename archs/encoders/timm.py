@@ -1,5 +1,6 @@
 """Any timm model with `features_only` as an encoder."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ class TimmEncoder(Encoder):
     """A timm trunk by name, without its classifier; the spec's `encoder_args` go to `timm.create_model`.
 
     Nothing deeper than the last of the spec's `strides` is built, and a flat trunk (one stride) gives its
-    last map only. Where a trunk needs sides divisible by its coarsest stride, the image is padded with
-    zeros, right and below, and the maps are cropped. Raises SpecError for arguments that timm refuses.
+    last map only. An image smaller than the coarsest stride is padded to it with zeros, right and below,
+    as is every image to a multiple of it where the trunk needs that; the maps are cropped.
+    Raises SpecError for arguments that timm refuses, or with which the trunk does not run.
     """
 
     def __init__(self, spec: ArchSpec) -> None:
@@ -32,14 +34,12 @@ class TimmEncoder(Encoder):
         info = blueprint.feature_info
         strides = info.reduction()
         self.flat = len(set(strides)) == 1
-        self.divisor, self.input_size, shapes = _probe(blueprint, spec.in_channels, _own_size(blueprint, args))
-        if "img_size" in args and not shapes:
-            raise SpecError(f"encoder '{self.name}' does not run on images of {self.input_size} px: drop img_size.")
+        self.coarsest = max(strides)
+        self.divisor, self.input_size, shapes = _probe(blueprint, spec)
         channels = [shape[1] for shape in shapes] or info.channels()
         kept = slice(-1, None) if self.flat else slice(_depth(strides, spec.strides))
         self.strides = strides[kept]
         self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
-        self.proven_side = 4 * max(strides)  # every trunk that takes any size has run with such sides
         args["out_indices"] = tuple(info.out_indices)[kept]
         self.trunk = _create(spec, args, spec.pretrained)
 
@@ -55,18 +55,16 @@ class TimmEncoder(Encoder):
                 f"{(height, width)}: resize them, or build it for their size, where the model can be, with "
                 f"encoder_args={{'img_size': {(height, width)}}}."
             )
-        if self.divisor > 1:
-            image = F.pad(image, (0, -width % self.divisor, 0, -height % self.divisor))
+        below, right = (max(-side % self.divisor, self.coarsest - side) for side in (height, width))
+        padded = F.pad(image, (0, right, 0, below)) if max(below, right) > 0 else image
         try:
-            maps = _maps(self.trunk, image)
+            maps = _maps(self.trunk, padded)
         except (RuntimeError, ValueError) as error:
-            if min(height, width) >= self.proven_side:
+            if min(height, width) >= 4 * self.coarsest:  # such sides have been probed: the cause is another
                 raise
-            raise ShapeError(
-                f"encoder '{self.name}' cannot take a batch of {tuple(image.shape)}: give it larger images "
-                f"or, in training, more at a time ({error})."
-            ) from error
-        return maps if self.divisor == 1 else crop(maps, self.strides, (height, width))
+            what = f"encoder '{self.name}' cannot take a batch of {tuple(image.shape)}"
+            raise ShapeError(f"{what}: give it larger images or, in training, more at a time ({error}).") from error
+        return maps if padded is image else crop(maps, self.strides, (height, width))
 
 
 def _create(spec: ArchSpec, args: dict[str, Any], pretrained: bool) -> Any:
@@ -89,34 +87,33 @@ def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> t
     return _blueprint(spec, words[1:])
 
 
-def _own_size(trunk: Any, args: dict[str, Any]) -> Size:
-    height, width = to_2tuple(args.get("img_size", trunk.pretrained_cfg["input_size"][-2:]))
-    return height, width
-
-
-def _probe(trunk: Any, in_channels: int, own_size: Size) -> tuple[int, Size | None, list[torch.Size]]:
+def _probe(trunk: Any, spec: ArchSpec) -> tuple[int, Size | None, list[torch.Size]]:
     """Return what image sides must be divisible by, the only size (None: any), and the maps' shapes.
 
-    No shapes where the trunk does not run without weights: then its own size is taken for the only one.
+    No shapes where the trunk cannot run without values: then its own size is taken for the only one.
+    Raises SpecError where it runs on images of none of the sizes.
     """
-    deepest = max(trunk.feature_info.reduction())
-    rows = 4 if own_size[0] // deepest == 3 else 3  # at its own size every trunk runs
-    height, width = rows * deepest, (rows + 1) * deepest
-    for divisor, size in ((1, (height + 1, width + 3)), (deepest, (height, width))):
-        shapes = _shapes(trunk, in_channels, size)
-        scaled = bool(shapes) and shapes[0][-1] == shapes[0][-2]  # to the trunk's own size: wide has become square
-        if shapes and not scaled:
-            return divisor, None, shapes
-    return 1, own_size, _shapes(trunk, in_channels, own_size)
+    own_size = to_2tuple(spec.encoder_args.get("img_size", trunk.pretrained_cfg["input_size"][-2:]))
+    coarsest = max(trunk.feature_info.reduction())
+    rows = 4 if own_size[0] // coarsest == 3 else 3  # at its own size every trunk runs
+    height, width = rows * coarsest, (rows + 1) * coarsest
+    for divisor, size in ((1, (height + 1, width + 3)), (coarsest, (height, width))):
+        with contextlib.suppress(AssertionError, RuntimeError, ValueError):
+            shapes = _shapes(trunk, spec.in_channels, size)
+            if shapes[0][-1] > shapes[0][-2]:  # else wide has become square: scaled to the trunk's own size
+                return divisor, None, shapes
+    try:
+        return 1, own_size, _shapes(trunk, spec.in_channels, own_size)
+    except Exception as error:  # timm raises whatever the model does
+        if "meta tensors" in str(error):
+            return 1, own_size, []
+        kind = f"{spec.in_channels} channels and {own_size} px"
+        raise SpecError(f"encoder '{spec.encoder}' does not run on images of {kind}: {error}.") from error
 
 
 def _shapes(trunk: Any, in_channels: int, size: Size) -> list[torch.Size]:
-    """Return the shapes of the maps of one image of that size; none where the trunk cannot take it."""
-    try:
-        with torch.no_grad():
-            return [x.shape for x in _maps(trunk, torch.empty(1, in_channels, *size, device="meta"))]
-    except (AssertionError, RuntimeError, ValueError):
-        return []
+    with torch.no_grad():
+        return [x.shape for x in _maps(trunk, torch.empty(1, in_channels, *size, device="meta"))]
 
 
 def _maps(trunk: Any, image: Tensor) -> list[Tensor]:

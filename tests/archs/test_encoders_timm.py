@@ -50,11 +50,11 @@ def test_maps_are_what_the_specs_publish_at_any_size(name):
         encoder = encoder_of(name)
         assert encoder.input_size is None
         assert strides_of(encoder) == ANY_SIZE[name]
-        for size in [(97, 131), (64, 96), (33, 47)]:
+        for size in [(97, 131), (64, 96), (33, 47), (17, 5)]:
             for x, level in zip(encoder(torch.empty(1, 3, *size)), encoder.specs, strict=True):
                 assert x.shape[1] == level.channels
                 for given, extent in zip(x.shape[2:], size, strict=True):
-                    assert given in (math.floor(extent / level.stride), math.ceil(extent / level.stride))
+                    assert given in (math.floor(extent / level.stride) or 1, math.ceil(extent / level.stride))
 
 
 @pytest.mark.parametrize("name", OWN_SIZE)
@@ -78,9 +78,16 @@ def test_a_trunk_of_fixed_size_can_be_built_for_another():
         assert encoder(torch.empty(1, 3, 96, 128))[-1].shape[2:] == (3, 4)
 
 
-def test_a_trunk_that_cannot_be_built_for_another_size_says_so():
-    with pytest.raises(archs.SpecError, match=r"'efficientformer_l1' does not run on images of \(96, 128\) px"):
-        encoder_of("efficientformer_l1", encoder_args={"img_size": (96, 128)})
+@pytest.mark.parametrize(
+    ("name", "factors", "images"),
+    [
+        ("efficientformer_l1", {"encoder_args": {"img_size": (96, 128)}}, r"3 channels and \(96, 128\) px"),
+        ("csatv2", {"in_channels": 1}, r"1 channels and \(512, 512\) px"),
+    ],
+)
+def test_a_trunk_that_cannot_be_built_for_such_images_says_so(name, factors, images):
+    with pytest.raises(archs.SpecError, match=f"'{name}' does not run on images of {images}"):
+        encoder_of(name, **factors)
 
 
 @pytest.mark.parametrize(
