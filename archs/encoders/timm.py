@@ -100,7 +100,10 @@ def _probe(trunk: Any, spec: ArchSpec) -> tuple[int, Size | None, list[torch.Siz
     for divisor, size in ((1, (height + 1, width + 3)), (coarsest, (height, width))):
         with contextlib.suppress(AssertionError, RuntimeError, ValueError):
             shapes = _shapes(trunk, spec.in_channels, size)
-            if shapes[0][-1] > shapes[0][-2]:  # else wide has become square: scaled to the trunk's own size
+            scaled = shapes[0][-1] == shapes[0][-2]  # wide has become square: to the trunk's own size
+            # hybrid ViTs fold the tokens of odd sides into a wrong grid, which the channels alone show
+            folded = divisor == 1 and [shape[1] for shape in shapes] != trunk.feature_info.channels()
+            if not scaled and not folded:
                 return divisor, None, shapes
     try:
         return 1, own_size, _shapes(trunk, spec.in_channels, own_size)
