@@ -22,7 +22,6 @@ ANY_SIZE = {  # encoder -> its strides
     "vit_tiny_patch16_224": (4, 8, 16, 32),  # flat, of fixed size unless told otherwise
     "vit_small_patch14_dinov2": (3.5, 7, 14, 28),
     "vitamin_small_224": (4, 8, 16, 32),  # a hybrid that folds the tokens of odd sides into a wrong grid
-    "vitamin_small_224": (4, 8, 16, 32),  # a hybrid, which folds odd sides into a wrong grid
 }
 OWN_SIZE = {  # encoder -> its strides, and the side of the only images that it takes
     "coatnet_0_224": ((2, 4, 8, 16, 32), 224),
