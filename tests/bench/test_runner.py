@@ -16,8 +16,14 @@ from bench.store import open_run
 ENDS = ((1, signal.SIGKILL), (3, signal.SIGINT), (6, signal.SIGKILL))  # how, after so many records
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to its background jobs, which is to ignore SIGINT: tests may be one of them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(suite: str, directory: Path, *options: str, **process: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench.cli", "run", suite, "--out", str(directory), *options]
+    process.setdefault("preexec_fn", hear_interrupts)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **process)
 
 
