@@ -4,12 +4,13 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from archs.errors import ShapeError
+from archs.errors import ShapeError, SpecError
 from archs.registry import Registry
 
 
@@ -55,7 +56,8 @@ def project(in_channels: int, out_channels: int) -> nn.Module:
 def initialise(module: nn.Module) -> None:
     """Draw every convolution below `module` from N(0, sqrt(2/N)), N inputs per output; biases are 0.
 
-    This is U-Net's rule, used for all networks so that initialisation is no hidden factor.
+    This is U-Net's rule, used for all networks so that initialisation is no hidden factor. A layer that
+    names its own `start_std` and `start` (of the bias) gets those.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -63,9 +65,9 @@ def initialise(module: nn.Module) -> None:
             if isinstance(layer, nn.ConvTranspose2d):  # an output sees a kernel's taps only once per stride
                 taps //= layer.stride[0] * layer.stride[1]
             fan_in = layer.in_channels // layer.groups * max(taps, 1)
-            nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in))
+            nn.init.normal_(layer.weight, std=getattr(layer, "start_std", math.sqrt(2 / fan_in)))
             if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+                nn.init.constant_(layer.bias, getattr(layer, "start", 0.0))
 
 
 @BLOCKS.register("none")
@@ -100,6 +102,50 @@ class Conv3x3(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
         super().__init__(in_channels, out_channels, 3, padding=1 if style.padding == "same" else 0)
+
+
+class Predictor(nn.Conv2d):
+    """A 3x3 convolution whose outputs are all near `start` before training."""
+
+    start_std = 0.01
+
+    def __init__(self, in_channels: int, out_channels: int, start: float = 0.0) -> None:
+        super().__init__(in_channels, out_channels, 3, padding=1)
+        self.start = start
+
+
+class FCOSHead(nn.Module):
+    """The anchor-free detection head of FCOS (arXiv 1904.01355): two towers of `depth` 3x3 convolutions.
+
+    One ends in a logit per class, which starts at a probability of .01; the other in the logarithms of the
+    distances from a pixel to the left, top, right and bottom of its box, in strides, and the centre-ness logit.
+    The towers have GroupNorm whatever the network's norm is: levels share them, and statistics they don't share.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, depth: int = 4) -> None:
+        super().__init__()
+        if out_channels < 6:
+            raise SpecError(
+                f"an FCOS head has 5 channels beside one per class, so classes={out_channels} is too few."
+            )
+        group = BlockStyle(norm="group")
+        self.class_tower, self.box_tower = (
+            nn.Sequential(
+                *(layer for _ in range(depth) for layer in conv_norm_relu(in_channels, in_channels, 3, group))
+            )
+            for _ in range(2)
+        )
+        self.class_logits = Predictor(in_channels, out_channels - 5, start=-math.log(0.99 / 0.01))
+        self.box = Predictor(in_channels, 5)
+        self.out_channels = out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, h, w) -> (N, classes + 4 + 1, h, w)."""
+        return torch.cat([self.class_logits(self.class_tower(x)), self.box(self.box_tower(x))], 1)
+
+
+BLOCKS.register("fcos")(FCOSHead)
+BLOCKS.register("fcos_light")(partial(FCOSHead, depth=1))
 
 
 @BLOCKS.register("double_conv")

@@ -25,7 +25,7 @@ class Head(nn.Module):
             raise SpecError(
                 "one head for all levels needs maps of one width: set share_head=False or out='conv3x3'."
             )
-        style = BlockStyle(norm=spec.norm, padding="same" if spec.head == "conv3x3" else spec.padding)
+        style = BlockStyle(norm=spec.norm)  # padded, also where the path is not
         make = BLOCKS[spec.head]
         self.shared = shared
         self.predictors = nn.ModuleList(

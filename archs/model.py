@@ -91,9 +91,14 @@ class EncoderDecoder(nn.Module):
             self.restarts.append(Restart(features, spec.classes, widths[0], bottom_up))
             self.stages.append(Stage(spec, _decoder(spec, inner, encoder)))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride."""
-        return self._fit(self._run(image, every_level=False)[-1][1][-1], image)
+    def forward(self, image: Tensor) -> Tensor | list[Tensor]:
+        """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride.
+
+        With outputs="levels", the logits of every level that the head reads, coarse to fine.
+        """
+        every_level = self.spec.outputs == "levels"
+        logits = [self._fit(x, image) for x in self._run(image, every_level)[-1][1]]
+        return logits if every_level else logits[-1]
 
     def predictions(self, image: Tensor) -> list[Tensor]:
         """Return the logits of every supervised output, first to last; the last is `forward`'s.

@@ -68,6 +68,7 @@ class ArchSpec(BaseModel):
     share_head: bool = True  # one head for all levels, or one per level
     head_stride: int | None = Field(default=1, ge=1)  # logits' stride; None: as the decoder leaves them
     supervision: Literal["last", "stacks", "levels"] = "last"
+    outputs: Literal["last", "levels"] = "last"  # of model(x): the last logits, or those of every level read
     # repetition
     stacks: int = PositiveInt
     share_stacks: bool = False  # all stacks after the first share one set of weights

@@ -22,7 +22,10 @@ _CACHE_BYTES = 1 << 30  # what one split keeps in memory at most
 
 @dataclass(frozen=True)
 class DataInfo:
-    """What a dataset holds. Mask values are indices into `classes`, or `ignore_index`."""
+    """What a dataset holds: masks where it has `classes`, boxes where it has `objects`, figures where `joints`.
+
+    Mask values are indices into `classes`, or `ignore_index`; labels of boxes are indices into `objects`.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -31,15 +34,41 @@ class DataInfo:
     counts: dict[str, int]  # split -> samples
     fingerprint: str  # hash of all that determines the samples' content
     notes: tuple[str, ...] = ()  # what was decided for the user, each with the option that changes it
+    objects: tuple[str, ...] = ()
+    joints: tuple[str, ...] = ()
+    bones: tuple[tuple[int, int], ...] = ()  # pairs of joints to draw a line between
+    reference: tuple[int, int] | None = None  # the joints whose distance is a figure's length
+    size_limits: tuple[float, float] | None = None  # sides of squares: small < first <= medium < second <= large
+
+    @property
+    def mirror(self) -> tuple[int, ...]:
+        """For each joint the one that takes its place when left and right are exchanged; told by their names."""
+        partners = [_other_side(name) for name in self.joints]
+        return tuple(self.joints.index(other) if other in self.joints else i for i, other in enumerate(partners))
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The size limits in px as the network sees images; by default 1/6 and 1/3 of the shorter side."""
+        return self.size_limits or (min(self.size) / 6, min(self.size) / 3)
+
+
+def _other_side(name: str) -> str:
+    for side, other in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT")):
+        if side in name or other in name:
+            return name.replace(side, other) if side in name else name.replace(other, side)
+    return name
 
 
 @dataclass(frozen=True)
 class Data:
     """A dataset: its splits and what is in them.
 
-    A sample holds "image" (3, H, W) uint8 and "mask" (H, W) int64. A dataset may add, in pixels,
-    "boxes" (n, 4) float32 x1, y1, x2, y2, "labels" (n,) int64, and, for F figures of J joints,
-    "joints" (F, J, 2) float32 x, y and "joint_visible" (F, J) bool.
+    A sample holds "image" (3, H, W) uint8 and, of what its dataset has (in pixels; pixel i covers i to i + 1),
+    - "mask" (H, W) int64, and perhaps "instances" (H, W) uint8: 0, or k for a pixel of the k-th box's object;
+    - "boxes" (n, 4) float32 x1, y1, x2, y2, "labels" (n,) int64 and "ignored" (n,) bool: objects that are
+      neither to be found nor wrong to be found (a crowd, or marked as difficult);
+    - for F figures of J joints "joints" (F, J, 2) float32 x, y (NaN: not annotated) and "visibility" (F, J)
+      uint8: 0 not annotated or outside the image, 1 hidden, 2 visible.
     """
 
     train: Dataset[Sample]

@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 
 from bench.data.base import IGNORED, SPLITS, CachedDataset, Data, DataInfo, DataSource, Sample, register_dataset
-from bench.data.scenes.figures import JOINTS
-from bench.data.scenes.scene import CLASSES, Scene, make_scene
+from bench.data.scenes.figures import BONES, JOINTS
+from bench.data.scenes.scene import CLASSES, OBJECTS, Scene, make_scene
 from bench.records import content_hash
 
-__all__ = ["CLASSES", "JOINTS", "Scene", "Scenes", "make_scene"]
+__all__ = ["CLASSES", "JOINTS", "OBJECTS", "Scene", "Scenes", "make_scene"]
 
 Count = Annotated[int, Field(ge=1)]
 Pixels = Annotated[int, Field(ge=32, le=1024)]
@@ -38,7 +38,17 @@ class Scenes(DataSource):
             CachedDataset(partial(_sample, self.size, self.seed, number), counts[split], self.size)
             for number, split in enumerate(SPLITS)
         )
-        info = DataInfo("scenes", CLASSES, IGNORED, self.size, counts, self._fingerprint())
+        info = DataInfo(
+            name="scenes",
+            classes=CLASSES,
+            ignore_index=IGNORED,
+            size=self.size,
+            counts=counts,
+            fingerprint=self._fingerprint(),
+            objects=OBJECTS,
+            joints=JOINTS,
+            bones=tuple((JOINTS.index(bone.start), JOINTS.index(bone.end)) for bone in BONES if bone.end in JOINTS),
+        )
         return Data(train, val, test, info)
 
     def _fingerprint(self) -> str:
@@ -46,7 +56,7 @@ class Scenes(DataSource):
         digest = hashlib.sha256()
         for number in range(len(SPLITS)):
             scene = make_scene(self.size, self.seed, number, 0)
-            digest.update(scene.image.tobytes() + scene.mask.tobytes())
+            digest.update(b"".join(value.tobytes() for value in vars(scene).values()))
         return content_hash({"options": self.model_dump(mode="json"), "content": digest.hexdigest()})
 
 

@@ -31,7 +31,8 @@ KINDS = {
     "striped": Kind(disc, (165, 110, 100), striped=True),  # a disc but for its texture
     "figure": Kind(figure, (165, 150, 90), octaves=(1, 2)),
 }
-CLASSES = ("background", *KINDS)
+OBJECTS = tuple(KINDS)
+CLASSES = ("background", *OBJECTS)
 
 # Grey levels, per colour channel.
 _SPREAD = 25  # colours of one class lie within this of its middle
@@ -53,10 +54,12 @@ class Scene:
 
     image: Array  # (3, H, W) uint8
     mask: Array  # (H, W) uint8, indices into CLASSES
+    instances: Array  # (H, W) uint8: 0 where no object is, k on the k-th object
     boxes: Array  # (n, 4) float32 x1, y1, x2, y2: tight around an object's visible pixels
-    labels: Array  # (n,) int64, indices into CLASSES
+    labels: Array  # (n,) int64, indices into OBJECTS
+    ignored: Array  # (n,) bool, all false
     joints: Array  # (F, J, 2) float32 x, y; may lie outside the image
-    joint_visible: Array  # (F, J) bool: inside the image and not behind another object
+    visibility: Array  # (F, J) uint8: 0 outside the image, 1 behind another object, 2 visible
 
 
 class _Seen(NamedTuple):
@@ -65,7 +68,7 @@ class _Seen(NamedTuple):
     label: int
     box: tuple[int, int, int, int]
     joints: tuple[Point, ...]
-    visible: list[bool]  # per joint
+    visibility: list[int]  # per joint
 
 
 class _Canvas:
@@ -85,24 +88,26 @@ class _Canvas:
             return
         np.copyto(self.light[:, rows, cols], colours, where=seen)
         self._owner[rows, cols][seen] = number = len(self._objects) + 1
-        visible = [self._owner_at(joint) == number for joint in shape.joints]
-        self._objects.append(_Seen(label, _box(seen, shape.window), shape.joints, visible))
+        visibility = [self._visibility(joint, number) for joint in shape.joints]
+        self._objects.append(_Seen(label, _box(seen, shape.window), shape.joints, visibility))
 
-    def _owner_at(self, point: Point) -> int:
+    def _visibility(self, point: Point, number: int) -> int:
         x, y = point[0] // UNIT, point[1] // UNIT
         inside = 0 <= y < self._owner.shape[0] and 0 <= x < self._owner.shape[1]
-        return int(self._owner[y, x]) if inside else 0
+        return 1 + int(self._owner[y, x] == number) if inside else 0
 
     def scene(self, image: Array) -> Scene:
         """Return `image` with the truth about all objects that were added."""
         figures = [each for each in self._objects if each.joints]
         return Scene(
             image,
-            np.array([0, *(each.label for each in self._objects)], np.uint8)[self._owner],
+            np.array([0, *(1 + each.label for each in self._objects)], np.uint8)[self._owner],
+            self._owner,
             np.array([each.box for each in self._objects], np.float32).reshape(-1, 4),
             np.array([each.label for each in self._objects], np.int64),
+            np.zeros(len(self._objects), bool),
             np.array([each.joints for each in figures], np.float32).reshape(-1, len(JOINTS), 2) / np.float32(UNIT),
-            np.array([each.visible for each in figures], bool).reshape(-1, len(JOINTS)),
+            np.array([each.visibility for each in figures], np.uint8).reshape(-1, len(JOINTS)),
         )
 
 
@@ -112,8 +117,8 @@ def make_scene(size: tuple[int, int], *key: int) -> Scene:
     back, front = textures.smooth_noise(draws, size, 2)
     canvas = _Canvas(_background(draws, back))
     for _ in range(draws.between(5, 10)):
-        label = 1 + draws.below(len(KINDS))
-        kind = KINDS[CLASSES[label]]
+        label = draws.below(len(KINDS))
+        kind = KINDS[OBJECTS[label]]
         shape = kind.shape(draws, _place(draws, size, kind))
         canvas.add(label, shape, _colours(draws, kind, front, shape.window) + shape.tone)
     return canvas.scene(textures.photograph(draws, canvas.light, draws.between(*_GRAIN)))

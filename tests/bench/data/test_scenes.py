@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.data import Sample, open_data
-from bench.data.scenes import CLASSES, JOINTS, make_scene
+from bench.data.scenes import CLASSES, JOINTS, OBJECTS, make_scene
 from bench.data.scenes.draws import Draws
 from bench.data.scenes.figures import figure
 from bench.data.scenes.geometry import UNIT, Place
@@ -16,7 +16,7 @@ from bench.data.scenes.scene import KINDS, _place
 
 SIZE = (96, 96)
 # Of all arrays of scenes 0 to 19 of seed 0. A new hash means new data: results are no longer comparable.
-GOLDEN = "4afa652368061e011b0ada8f76125b34eba1a9c7380fd935d130d9c1289ea432"
+GOLDEN = "77d790038b2fbfc87f8f5b85235be84c0f79926e85e156db18494cbc1ca222b6"
 
 
 def digest(scenes: range, seed: int = 0, size: tuple[int, int] = SIZE) -> str:
@@ -54,23 +54,34 @@ def test_no_scene_is_in_two_splits_or_seeds() -> None:
 
 def test_a_sample_is_what_the_contract_says() -> None:
     sample = open_data("scenes", size=(64, 80)).test[0]
-    objects, figures = len(sample["labels"]), int((sample["labels"] == CLASSES.index("figure")).sum())
+    objects, figures = len(sample["labels"]), int((sample["labels"] == OBJECTS.index("figure")).sum())
     shapes = {name: (tuple(value.shape), value.dtype) for name, value in sample.items()}
     assert shapes == {
         "image": ((3, 64, 80), torch.uint8),
         "mask": ((64, 80), torch.int64),
+        "instances": ((64, 80), torch.uint8),
         "boxes": ((objects, 4), torch.float32),
         "labels": ((objects,), torch.int64),
+        "ignored": ((objects,), torch.bool),
         "joints": ((figures, len(JOINTS), 2), torch.float32),
-        "joint_visible": ((figures, len(JOINTS)), torch.bool),
+        "visibility": ((figures, len(JOINTS)), torch.uint8),
     }
+
+
+def test_an_instance_is_what_its_box_is_tight_around_and_its_label_what_the_mask_says() -> None:
+    for sample in samples():
+        for number, (box, label) in enumerate(zip(sample["boxes"], sample["labels"], strict=True), start=1):
+            rows, columns = torch.where(sample["instances"] == number)
+            extent = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert box.tolist() == [float(edge) for edge in extent]
+            assert CLASSES[int(sample["mask"][rows[0], columns[0]])] == OBJECTS[label]
 
 
 def test_boxes_are_tight_around_pixels_of_their_class() -> None:
     for sample in samples():
         for box, label in zip(sample["boxes"].int().tolist(), sample["labels"], strict=True):
             left, top, right, bottom = box
-            inside = sample["mask"][top:bottom, left:right] == label
+            inside = sample["mask"][top:bottom, left:right] == label + 1
             edges = inside[0], inside[-1], inside[:, 0], inside[:, -1]
             assert all(edge.any() for edge in edges)
 
@@ -80,7 +91,7 @@ def test_every_object_pixel_lies_in_a_box_of_its_class() -> None:
         unexplained = sample["mask"].clone()
         for (left, top, right, bottom), label in zip(sample["boxes"].int().tolist(), sample["labels"], strict=True):
             window = unexplained[top:bottom, left:right]
-            window[window == label] = 0
+            window[window == label + 1] = 0
         assert not unexplained.any()
 
 
@@ -88,11 +99,12 @@ def test_a_visible_joint_lies_on_a_figure_and_some_are_hidden() -> None:
     figure_label = CLASSES.index("figure")
     hidden = 0
     for sample in samples():
-        x, y = sample["joints"].long().unbind(-1)
+        x, y = sample["joints"].floor().long().unbind(-1)
         inside = (x >= 0) & (x < 96) & (y >= 0) & (y < 96)
         on_figure = sample["mask"][y.clamp(0, 95), x.clamp(0, 95)] == figure_label
-        assert (on_figure & inside)[sample["joint_visible"]].all()
-        hidden += int((inside & ~sample["joint_visible"]).sum())
+        assert torch.equal(inside, sample["visibility"] > 0)
+        assert on_figure[sample["visibility"] == 2].all()
+        hidden += int((sample["visibility"] == 1).sum())
     assert hidden > 20  # occlusion happens
 
 
