@@ -1,7 +1,15 @@
 """The design space: one encoder-decoder abstraction that builds Hourglass, FPN, U-Net and rectified Gaussians."""
 
 from archs.encoders import list_encoders
-from archs.errors import ArchError, DuplicateNameError, ShapeError, SpecError, UnknownNameError
+from archs.errors import (
+    ArchError,
+    DuplicateNameError,
+    ExportError,
+    PretrainedError,
+    ShapeError,
+    SpecError,
+    UnknownNameError,
+)
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
 from archs.fusion import Fusion, register_fusion
 from archs.model import EncoderDecoder
@@ -13,8 +21,10 @@ __all__ = [
     "ArchSpec",
     "DuplicateNameError",
     "EncoderDecoder",
+    "ExportError",
     "FeatureSpec",
     "Fusion",
+    "PretrainedError",
     "ShapeError",
     "SpecError",
     "UnknownNameError",
