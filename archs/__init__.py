@@ -10,6 +10,7 @@ from archs.errors import (
     SpecError,
     UnknownNameError,
 )
+from archs.export import Exported, export_model
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
 from archs.fusion import Fusion, register_fusion
 from archs.model import EncoderDecoder
@@ -22,6 +23,7 @@ __all__ = [
     "DuplicateNameError",
     "EncoderDecoder",
     "ExportError",
+    "Exported",
     "FeatureSpec",
     "Fusion",
     "PretrainedError",
@@ -30,6 +32,7 @@ __all__ = [
     "UnknownNameError",
     "build_model",
     "create_model",
+    "export_model",
     "list_encoders",
     "list_fusions",
     "list_models",

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import extend, listing, measure, render, run, status
+from bench.cli import export, extend, listing, measure, render, run, status
 from bench.errors import BenchError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for module in (run, status, render, measure, extend, listing):
+for module in (run, status, render, measure, export, extend, listing):
     module.add_to(app)
 
 
@@ -47,6 +47,7 @@ def skipbench(
     A look at one model:
       skipbench list models
       skipbench cost unet fpn --encoder resnet34 --img-size 256x256
+      skipbench export unet --encoder resnet34 --out unet.onnx
     """
     if show_version:
         print(f"skipbench {version('skipbench')}")

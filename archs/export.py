@@ -1,0 +1,247 @@
+"""Networks as programs for other runtimes: torch.export (.pt2) and ONNX, for any batch and image size, checked."""
+
+import copy
+import importlib
+import importlib.util
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.export import Dim, ExportedProgram
+
+from archs.encoders import Encoder
+from archs.errors import ArchError, ExportError, ShapeError
+from archs.model import EncoderDecoder
+from archs.spec import Size
+
+FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
+NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone
+TOLERANCE = 1e-4  # of the largest output, or of 1 where that is smaller
+LARGER = (5, 3)  # the check's second size, in steps beyond the traced one; odd
+
+Axes = tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A program that was written, and how it compares with its model.
+
+    `inputs` and `outputs` map names to axes: a number where it is fixed, else "batch", "height", "width" or a
+    formula of them. `checked` are the (N, C, H, W) that both have run on, `difference` the largest distance
+    of their outputs, as a share of the model's largest output or of 1 where that is smaller.
+    """
+
+    path: Path
+    format: str
+    inputs: Mapping[str, Axes]
+    outputs: Mapping[str, Axes]
+    checked: tuple[tuple[int, ...], ...]
+    difference: float
+
+
+def export_model(
+    model: EncoderDecoder,
+    path: str | Path,
+    image_size: Size = (256, 256),
+    format: str | None = None,
+    fixed_size: bool = False,
+) -> Exported:
+    """Write the model as a program that takes images of any number and size, and return what was checked.
+
+    `format` is "torch" (.pt2, read by `torch.export.load`) or "onnx", guessed from the path's suffix if not
+    given. The network is traced at `image_size` (height, width), in evaluation mode and float32 on the CPU,
+    and what was written is read again and compared with the model on one image of that size and on three of
+    a larger, odd one. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
+    encoder takes one size only, only the number of images is free. The model itself is left as it is.
+    Raises ExportError where a package is missing, the file is there already, the network cannot be traced for
+    every size, or program and model differ by more than 1e-4; then nothing is written.
+    """
+    path = Path(path)
+    format = format or guess_format(path)
+    _require(path, format)
+    network = copy.deepcopy(model).float().cpu().eval()
+    program = trace(network, image_size, fixed_size)
+    checked = _sizes_to_check(network, image_size, fixed_size)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        draft = Path(folder) / f"draft{FORMATS[format]}"  # torch.export.save warns of other suffixes
+        write(program, draft, format)
+        difference = compare(network, draft, format, checked)
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"the program differs from the model by {difference:.1e} of its output, more than {TOLERANCE:.0e}, "
+                f"so {path} is not written: try the other format."
+            )
+        os.replace(draft, path)
+    return Exported(path, format, *axes_of(program), checked, difference)
+
+
+def guess_format(path: Path) -> str:
+    """Return the format that the path's suffix stands for. Raises ExportError for another suffix."""
+    for format, suffix in FORMATS.items():
+        if path.suffix == suffix:
+            return format
+    raise ExportError(f"{path} ends neither in .onnx nor in .pt2: name the format, 'onnx' or 'torch'.")
+
+
+def steps(model: EncoderDecoder) -> int | None:
+    """Return what image sides must be multiples of in a program, None where the encoder takes one size only.
+
+    It is 1, but for the encoders of timm that need padding.
+    """
+    encoders = [module for module in model.modules() if isinstance(module, Encoder)]
+    if any(encoder.input_size is not None for encoder in encoders):
+        return None
+    return max(int(getattr(encoder, "divisor", 1)) for encoder in encoders)
+
+
+def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> ExportedProgram:
+    """Return the program of a model in evaluation mode; its batch, height and width are free.
+
+    Raises ExportError where the network cannot be traced so, and ShapeError for a size that it cannot take.
+    """
+    image = torch.zeros(2, model.spec.in_channels, *image_size)
+    free = _free_axes(model, image_size, fixed_size)
+    try:
+        with torch.no_grad():
+            model(image)
+            return torch.export.export(model, (image,), dynamic_shapes=(free,))
+    except ArchError:
+        raise
+    except Exception as error:  # torch.export raises whatever the tracing of a layer does
+        kind = "one image size" if fixed_size else "images of any size"
+        mend = "" if fixed_size else "; for one size it may work: fixed_size=True (--fixed-size)"
+        raise ExportError(f"this network cannot be traced for {kind} ({_in_words(error)}){mend}.") from error
+
+
+def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dict[int, Any]:
+    step = None if fixed_size else steps(model)
+    if step is None:
+        return {0: Dim.DYNAMIC}
+    if step == 1:
+        return {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    if any(side % step for side in image_size):
+        raise ShapeError(
+            f"with encoder '{model.spec.encoder}' a program takes sides that are multiples of {step} px, and "
+            f"{image_size} are not: choose others, or fixed_size=True (--fixed-size)."
+        )
+    return {0: Dim.DYNAMIC, 2: step * Dim("rows"), 3: step * Dim("columns")}
+
+
+def write(program: ExportedProgram, path: Path, format: str) -> None:
+    """Write the program as a file of that format. Raises ExportError where ONNX has no words for it."""
+    if format == "torch":
+        torch.export.save(program, path)
+        return
+    names = list(axes_of(program)[1])
+    try:
+        translated = torch.onnx.export(program, input_names=["image"], output_names=names, verbose=False)
+    except Exception as error:  # torch.onnx's own errors are private
+        raise ExportError(f"ONNX cannot express this network ({_in_words(error)}): try format 'torch'.") from error
+    assert translated is not None  # as it is where no path is given
+    translated.rename_axes(_symbols(program))
+    translated.save(path, external_data=False)
+
+
+def read(path: Path, format: str) -> Callable[[Tensor], list[Tensor]]:
+    """Return a function from an image (N, C, H, W) to the outputs of a written program."""
+    if format == "torch":
+        module = torch.export.load(path).module()
+        return lambda image: _as_list(module(image))
+    session = importlib.import_module("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda image: [torch.from_numpy(x) for x in session.run(None, {"image": image.numpy()})]
+
+
+def compare(model: EncoderDecoder, path: Path, format: str, shapes: Sequence[tuple[int, ...]]) -> float:
+    """Return the largest difference of a written program from its model on random images of those (N, C, H, W).
+
+    It is a share of the model's largest output, or of 1 where that is smaller; infinite where shapes differ.
+    Raises ExportError where the program does not run.
+    """
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.randn(shape, generator=generator) for shape in shapes]
+    with torch.no_grad():
+        wanted = [_as_list(model(image)) for image in images]
+        try:
+            run = read(path, format)
+            got = [run(image) for image in images]
+        except Exception as error:  # every runtime has its own
+            raise ExportError(
+                f"the program does not run on images of {shapes} ({_in_words(error)}): trace it at a larger image "
+                "size, or try the other format."
+            ) from error
+    return max(_distance(a, b) for a, b in zip(got, wanted, strict=True))
+
+
+def _distance(got: list[Tensor], wanted: list[Tensor]) -> float:
+    if [x.shape for x in got] != [x.shape for x in wanted]:
+        return float("inf")
+    scale = max(1.0, *(float(x.abs().max()) for x in wanted))
+    return max(float((a - b).abs().max()) for a, b in zip(got, wanted, strict=True)) / scale
+
+
+def axes_of(program: ExportedProgram) -> tuple[dict[str, Axes], dict[str, Axes]]:
+    """Return the names and axes of a program's inputs and outputs; free axes by name, or as a formula of names."""
+    names = _symbols(program)
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
+    outputs = [_named(values[name], names) for name in program.graph_signature.user_outputs]
+    single = len(outputs) == 1
+    return (
+        {"image": _named(_image_of(program), names)},
+        {"logits" if single else f"logits_{i}": axes for i, axes in enumerate(outputs)},
+    )
+
+
+def _sizes_to_check(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> tuple[tuple[int, ...], ...]:
+    step = 0 if fixed_size else steps(model) or 0
+    larger = (side + step * more for side, more in zip(image_size, LARGER, strict=True))
+    channels = model.spec.in_channels
+    return (1, channels, *image_size), (3, channels, *larger)
+
+
+def _require(path: Path, format: str) -> None:
+    """Raise ExportError for what can be known to be wrong before the tracing, which takes its time."""
+    if format not in FORMATS:
+        raise ExportError(f"unknown format '{format}'. Choices: {', '.join(FORMATS)}.")
+    missing = [name for name in NEEDED if format == "onnx" and importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExportError(f"the format onnx needs {', '.join(missing)}: pip install skipbench[export].")
+    if path.exists():
+        raise ExportError(f"{path} is there already, and nothing is written over: choose another name.")
+    if not path.parent.is_dir():
+        raise ExportError(f"there is no folder {path.parent} to write {path.name} into.")
+
+
+def _image_of(program: ExportedProgram) -> Tensor:
+    (name,) = program.graph_signature.user_inputs
+    return cast(Tensor, next(node.meta["val"] for node in program.graph.nodes if node.name == name))
+
+
+def _symbols(program: ExportedProgram) -> dict[str | Any, str]:
+    """Return what to call each of torch's symbols of the image's free axes: "s77" -> "height"."""
+    names: dict[str | Any, str] = {}
+    for extent, name in zip(_image_of(program).shape, ("batch", "", "height", "width"), strict=True):
+        if not isinstance(extent, int):
+            (symbol,) = extent.node.expr.free_symbols
+            names[str(symbol)] = name if str(symbol) == str(extent) else name[0]  # 32*h where it is a multiple
+    return names
+
+
+def _named(x: Tensor, names: Mapping[str, str]) -> Axes:
+    return tuple(
+        extent if isinstance(extent, int) else re.sub(r"\bs\d+\b", lambda found: names[found[0]], str(extent))
+        for extent in x.shape
+    )
+
+
+def _as_list(outputs: Tensor | list[Tensor]) -> list[Tensor]:
+    return [outputs] if isinstance(outputs, Tensor) else list(outputs)
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}".removesuffix(".")
