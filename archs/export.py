@@ -3,10 +3,13 @@
 import copy
 import importlib
 import importlib.util
+import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +27,7 @@ FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone
 TOLERANCE = 1e-4  # of the largest output, or of 1 where that is smaller
 LARGER = (5, 3)  # the check's second size, in steps beyond the traced one; odd
+LONGEST = 200  # characters of a runtime's own error that are passed on
 
 Axes = tuple[int | str, ...]
 
@@ -108,7 +112,7 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
     image = torch.zeros(2, model.spec.in_channels, *image_size)
     free = _free_axes(model, image_size, fixed_size)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _quiet():
             model(image)
             return torch.export.export(model, (image,), dynamic_shapes=(free,))
     except ArchError:
@@ -117,6 +121,18 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
         kind = "one image size" if fixed_size else "images of any size"
         mend = "" if fixed_size else "; for one size it may work: fixed_size=True (--fixed-size)"
         raise ExportError(f"this network cannot be traced for {kind} ({_in_words(error)}){mend}.") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence torch's tracebacks of inequalities that it could not simplify, which it then keeps as they are."""
+    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dict[int, Any]:
@@ -244,4 +260,5 @@ def _as_list(outputs: Tensor | list[Tensor]) -> list[Tensor]:
 
 
 def _in_words(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}".removesuffix(".")
+    text = " ".join(str(error).split())  # torch's texts go on for pages
+    return f"{type(error).__name__}: {textwrap.shorten(text, LONGEST, placeholder=' ...')}".removesuffix(".")
