@@ -55,8 +55,8 @@ class Cell(BaseModel):
 
     @property
     def name(self) -> str:
-        """A stable, readable id: "train: unet / add, seed 0"."""
-        return f"{self.kind}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
+        """A stable, readable id: "train pose: unet / add, seed 0"."""
+        return f"{self.kind} {self.task}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
 
 
 class RunRecord(Cell):

@@ -1,12 +1,15 @@
 """Semantic segmentation: one class per pixel; cross-entropy, IoU and Dice."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from bench.tasks.base import Batch, Task, TaskError, register_task
+from bench.loading import Batch
+from bench.tasks.base import Task, TaskError, register_task
 
 IGNORED = 255  # stands for an ignored pixel in the artifact
 
@@ -25,9 +28,9 @@ class SegmentationMetrics:
             len(classes), ignore_index=ignore_index, validate_args=False
         ).to(device)
 
-    def update(self, logits: Tensor, batch: Batch) -> None:
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in logits (N, C, H, W) and batch["mask"] (N, H, W)."""
-        self._confusion.update(logits.argmax(1), batch["mask"])
+        self._confusion.update(outputs[-1].argmax(1), batch["mask"])
 
     def compute(self) -> dict[str, float]:
         """Return "miou", "dice", "iou/<class>" and "dice/<class>", each between 0 and 1."""
@@ -52,14 +55,14 @@ class SegmentationMetrics:
 class Segmentation(Task):
     """One of the dataset's classes for every pixel."""
 
+    annotation = "classes"
     targets = ("mask",)
     selection = "miou"
-    higher_is_better = True
 
     @property
-    def classes(self) -> int:
-        """The number of classes; an ignored one is not among them."""
-        return len(self.info.classes)
+    def factors(self) -> dict[str, Any]:
+        """A logit per class, an ignored one is not among them, at the image's size."""
+        return {"classes": len(self.info.classes), "head_stride": 1}
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the cross-entropy, averaged over labelled pixels and then over predictions."""
@@ -85,15 +88,16 @@ class Segmentation(Task):
         """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""
         return logits.argmax(1).to(torch.uint8)
 
-    def artifact(self, logits: Tensor, batch: Batch) -> dict[str, np.ndarray]:
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
         """Return images (n, H, W, 3), truth and prediction (n, H, W), all uint8, and the classes' names.
 
         Ignored pixels of the truth are 255, whatever the dataset's own index is.
         """
         truth = batch["mask"].masked_fill(batch["mask"] == self.info.ignore_index, IGNORED)
         return {
+            "kind": np.array("label_maps"),
             "images": batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
             "truth": truth.to(torch.uint8).cpu().numpy(),
-            "prediction": self.predict(logits).cpu().numpy(),
+            "prediction": self.predict(outputs[-1]).cpu().numpy(),
             "classes": np.array(self.info.classes),
         }
