@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from bench.data import DataInfo
+from bench.elastic import Elastic, deform
 from bench.loading import Batch
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -29,6 +30,7 @@ class Augmentation(BaseModel):
     brightness: Share = 0.3  # factor drawn from [1 - this, 1 + this]; contrast and saturation alike
     contrast: Share = 0.3
     saturation: Share = 0.3
+    elastic: Elastic | None = None  # U-Net's deformation; boxes cannot follow it
     images_per_draw: Annotated[int, Field(ge=1)] = 4  # neighbours in a batch that share a draw, for speed
 
     @model_validator(mode="after")
@@ -62,6 +64,8 @@ class Augmenter:
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
+            if self._settings.elastic:
+                batch = deform(batch, self._settings.elastic, torch.default_generator)
             split = [torch.split(value, self._settings.images_per_draw) for value in batch.values()]
             varied = [self._vary(dict(zip(batch, group, strict=True))) for group in zip(*split, strict=True)]
         return {key: torch.cat([group[key] for group in varied]) for key in batch}

@@ -41,7 +41,7 @@ class Task(ABC):
 
     Options: ClassVar[type[Options]] = Options
     annotation: ClassVar[str]  # what of a dataset's info it needs: "classes" (masks), "objects" (boxes), "joints"
-    targets: ClassVar[tuple[str, ...]]  # sample keys next to "image" that the loss reads; augmented with the image
+    targets: tuple[str, ...]  # sample keys next to "image" that the loss reads; augmented with the image
     truths: ClassVar[tuple[str, ...]] = ()  # keys that only scores and pictures read, where the data have them
     selection: ClassVar[str]  # the metric that picks the best state on the validation split
     higher_is_better: ClassVar[bool] = True

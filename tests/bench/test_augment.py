@@ -7,6 +7,8 @@ from torch import Tensor
 
 from bench.augment import Augmentation, Augmenter
 from bench.data import DataInfo
+from bench.elastic import Elastic
+from bench.errors import SuiteError
 
 SIZE = (32, 48)
 JOINTS = ("nose", "left_ear", "right_ear")
@@ -157,3 +159,12 @@ def test_what_leaves_the_image_is_no_target_any_more() -> None:
         assert boxes.min() >= 0
         assert bool((boxes <= torch.tensor([SIZE[1], SIZE[0], SIZE[1], SIZE[0]])).all())
         assert not boxes[each["labels"] == -1].any()
+
+
+def test_elastic_deformation_bends_image_and_mask_alike_and_is_refused_for_boxes() -> None:
+    found = augmented(elastic=Elastic(sigma=2), **STILL, **UNLIT)
+    told = ((found["image"].mean(1) * 255 - 20) / 100).round()
+    assert not torch.equal(found["mask"], batch()["mask"])
+    assert (told == found["mask"]).float().mean() > 0.85  # but for the pixels that interpolation mixes
+    with pytest.raises(SuiteError, match=r"leave recipe\.augmentation\.elastic out"):
+        Augmenter(Augmentation(elastic=Elastic()), INFO)(marked(), 0)
