@@ -28,7 +28,12 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class DetectionOptions(base.Options):
-    """How boxes are assigned to locations and how they are read; the defaults are FCOS's."""
+    """How boxes are assigned to locations and how they are read; the defaults are FCOS's.
+
+    `range_per_stride` decides which level learns which size. FCOS's 8 is meant for images of 800 px; where
+    objects are a few of the finest level's strides long it leaves nothing to the coarser levels, and 4 uses
+    them better.
+    """
 
     range_per_stride: Positive = 8.0  # how far, in its strides, a level's boxes reach; the coarsest has no limit
     centre_radius: Positive = 1.5  # in strides: how far from a box's centre a location may learn it
