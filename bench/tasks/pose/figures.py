@@ -68,23 +68,31 @@ class Figures:
             _touched(low[:, axis] - margin, high[:, axis] + margin, stride[axis], size[1 - axis]) for axis in (0, 1)
         )
         box = rows[:, :, None] & columns[:, None, :] | everywhere[images, None, None]
-        return images, numbers, box[:, None] & self._own_pixels(stride, size)[images, numbers]
+        return images, numbers, box[:, None] & self._nearest(images, numbers, stride, size)
 
     def _everywhere(self, region: Region) -> Tensor:
         """Return (N,), whether an image's figures are looked for in all of it."""
         shown = self.annotated.any(2).sum(1)
         return shown <= 1 if region == "auto" else torch.full_like(shown, region == "image", dtype=torch.bool)
 
-    def _own_pixels(self, stride: tuple[float, float], size: tuple[int, int]) -> Tensor:
-        """Return (N, F, J, h, w), which pixels lie nearer to a figure's joint than to any other of that kind."""
-        x, y = (
-            (torch.arange(size[1 - axis], device=self.joints.device) + 0.5) * stride[axis]
-            - self.joints[..., axis, None]
-            for axis in (0, 1)
-        )
-        square = x[..., None, :] ** 2 + y[..., :, None] ** 2
-        square = square.masked_fill(~self.annotated[..., None, None], torch.inf)
-        return square <= square.amin(1, keepdim=True)
+    def _nearest(
+        self, images: Tensor, numbers: Tensor, stride: tuple[float, float], size: tuple[int, int]
+    ) -> Tensor:
+        """Return (M, J, h, w), which pixels no other figure's joint of that kind is nearer to."""
+        joints = self.joints.masked_fill(~self.annotated[..., None], torch.inf)
+        nearest = joints.new_full((len(joints), joints.shape[2], *size), torch.inf)
+        for others in joints.unbind(1):  # figure by figure, to save memory
+            nearest = torch.minimum(nearest, _squared_distances(others, stride, size))
+        return _squared_distances(joints[images, numbers], stride, size) <= nearest[images]
+
+
+def _squared_distances(joints: Tensor, stride: tuple[float, float], size: tuple[int, int]) -> Tensor:
+    """Return (..., h, w), from the joints (..., 2) to the pixels' centres, in image px."""
+    x, y = (
+        (torch.arange(size[1 - axis], device=joints.device) + 0.5) * stride[axis] - joints[..., axis, None]
+        for axis in (0, 1)
+    )
+    return x[..., None, :] ** 2 + y[..., :, None] ** 2
 
 
 def _touched(low: Tensor, high: Tensor, stride: float, length: int) -> Tensor:

@@ -60,7 +60,8 @@ def _patches(heatmaps: Tensor, centre: Tensor) -> Tensor:
     """Return the 3 x 3 pixels around each centre (M, J, 2), as (M, J, 3, 3), rows first."""
     steps = torch.arange(-1, 2, device=centre.device)
     columns, rows = (centre[..., None] + steps).unbind(-2)
-    flat = rows[..., :, None] * heatmaps.shape[-1] + columns[..., None, :]
+    height, width = heatmaps.shape[-2:]  # a map less than 3 pixels wide lends its border twice
+    flat = rows.clamp(0, height - 1)[..., :, None] * width + columns.clamp(0, width - 1)[..., None, :]
     return heatmaps.flatten(2).gather(2, flat.flatten(2)).view(flat.shape)
 
 
