@@ -96,6 +96,13 @@ class Conv1x1(nn.Conv2d):
         super().__init__(in_channels, out_channels, 1)
 
 
+@BLOCKS.register("heatmap")
+class HeatmapConv(Conv1x1):
+    """A 1x1 convolution that starts out near 0, as nearly all of a heatmap is (arXiv 1804.06208)."""
+
+    start_std = 0.001
+
+
 @BLOCKS.register("conv3x3")
 class Conv3x3(nn.Conv2d):
     """A 3x3 convolution with bias, no norm, no nonlinearity, as on FPN's merged maps."""

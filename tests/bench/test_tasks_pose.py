@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import archs
 from bench.data import DataInfo, open_data
 from bench.loading import Batch, collate
 from bench.tasks import TaskError
@@ -220,7 +221,16 @@ def test_data_without_joints_are_refused() -> None:
 
 
 def test_a_network_for_pose_has_a_channel_per_joint_at_stride_4() -> None:
-    assert pose().factors == {"classes": 3, "head_stride": 4}
+    assert pose().factors == {"classes": 3, "head": "heatmap", "head_stride": 4}
+
+
+@pytest.mark.parametrize("model", ["hourglass", "unet"])
+def test_a_network_for_pose_starts_from_empty_heatmaps(model: str) -> None:
+    torch.manual_seed(0)
+    network = archs.create_model(model, encoder="resnet10t", **pose().factors).eval()
+    heatmaps = network(torch.randn(2, 3, 48, 80))
+    assert heatmaps.shape == (2, 3, 12, 20)
+    assert heatmaps.square().mean() < 0.1 * slow_heatmaps(TWO, (12, 20), 4).square().mean()
 
 
 def test_scenes_can_be_scored_full_marks_for_figures_of_any_size() -> None:

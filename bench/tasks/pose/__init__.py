@@ -66,7 +66,7 @@ class Pose(Task):
     @property
     def factors(self) -> dict[str, Any]:
         """One channel per kind of joint, at a quarter of the image's size as in the Hourglass paper."""
-        return {"classes": len(self.info.joints), "head_stride": 4}
+        return {"classes": len(self.info.joints), "head": "heatmap", "head_stride": 4}
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the mean squared error over pixels, joints and images over one Gaussian's, then over predictions.
