@@ -6,16 +6,17 @@ from timm import is_model as is_timm_model
 from timm import list_models as list_timm_models
 
 from archs.encoders.base import ENCODERS, Encoder, Rectifiable
-from archs.encoders.paper import PooledResiduals, RectifiedPyramid
+from archs.encoders.bottom_up import BOTTOM_UPS
+from archs.encoders.paper import RectifiedPyramid
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
 from archs.errors import SpecError, UnknownNameError
 from archs.spec import ArchSpec
 
 __all__ = [
+    "BOTTOM_UPS",
     "ENCODERS",
     "Encoder",
-    "PooledResiduals",
     "Rectifiable",
     "RectifiedPyramid",
     "build_encoder",
