@@ -35,7 +35,7 @@ class Stage(nn.Module):
         self, features: Sequence[Tensor], image_size: Size, every_level: bool
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Return the decoder's maps, finest first, and the logits, coarse to fine; or the finest of both."""
-        finest, *coarser = self.decoder(features, image_size, every_level or self.head.summed)
+        finest, *coarser = self.decoder(features, image_size, every_level or self.head.gathers)
         maps = [self.head_block(finest), *coarser]
         return maps, self.head(maps)
 
@@ -133,7 +133,8 @@ class EncoderDecoder(nn.Module):
         """Return the logits at the spec's head_stride."""
         if self.spec.head_stride is None:
             return logits
-        return resize(logits, level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride))
+        size = level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride)
+        return resize(logits, size, self.spec.head_align_corners)
 
 
 def _bottom_up(spec: ArchSpec) -> Encoder | RectifiedPyramid:
