@@ -157,9 +157,10 @@ class DoubleConv(nn.Sequential):
     Raises ShapeError for a map that unpadded convolutions would leave nothing of.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        first = conv_norm_relu(in_channels, out_channels, 3, style)
-        super().__init__(*first, *conv_norm_relu(out_channels, out_channels, 3, style))
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, halve: bool = False) -> None:
+        middle = max(in_channels // 2, 1) if halve else out_channels
+        first = conv_norm_relu(in_channels, middle, 3, style)
+        super().__init__(*first, *conv_norm_relu(middle, out_channels, 3, style))
         self.out_channels = out_channels
         self.least = 1 if style.padding == "same" else 5
 
@@ -174,6 +175,9 @@ class DoubleConv(nn.Sequential):
         for layer in self:
             x = layer(x)
         return x
+
+
+BLOCKS.register("double_conv_halved")(partial(DoubleConv, halve=True))  # the first halves its input's channels
 
 
 class ResidualUnit(nn.Module):

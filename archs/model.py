@@ -39,7 +39,7 @@ class Stage(nn.Module):
 
         No logits unless `predict`.
         """
-        finest, *coarser = self.decoder(features, image_size, every_level or self.head.summed)
+        finest, *coarser = self.decoder(features, image_size, every_level or self.head.gathers)
         maps = [self.head_block(finest), *coarser]
         return maps, self.head(maps) if predict else []
 
@@ -128,7 +128,8 @@ class EncoderDecoder(nn.Module):
         """Return the logits at the spec's head_stride."""
         if self.spec.head_stride is None:
             return logits
-        return resize(logits, level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride))
+        size = level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride)
+        return resize(logits, size, self.spec.head_align_corners)
 
 
 def _bottom_up(spec: ArchSpec) -> Encoder | RectifiedPyramid:

@@ -23,6 +23,19 @@ PRESETS.register("unet.paper")(
     }
 )
 
+# github.com/milesial/Pytorch-UNet: padded, BatchNorm, pooling that rounds odd sizes down; two ways of upsampling.
+MILESIAL = {**UNET, "encoder": "double_conv", "encoder_args": {"ceil_mode": False}, "width": None}
+PRESETS.register("unet.milesial")(MILESIAL)
+PRESETS.register("unet.milesial_bilinear")(
+    {
+        **MILESIAL,
+        "encoder_args": {"ceil_mode": False, "widths": (64, 128, 256, 512, 512)},
+        "width": (64, 64, 128, 256, 512),
+        "upsample": "bilinear_aligned",
+        "post": "double_conv_halved",
+    }
+)
+
 # The decoder of segmentation_models_pytorch's Unet: BatchNorm, nearest upsampling, one more level without a skip.
 PRESETS.register("unet.smp")(
     {
@@ -83,15 +96,24 @@ FPN = {
     "head_levels": "all",
     "supervision": "levels",
 }
-PRESETS.register("fpn.paper")(
+PYRAMID = {**FPN, "encoder": "resnet50", "strides": (4, 8, 16, 32), "width": 256, "norm": "none"}
+FPN_PAPER = {**PYRAMID, "extra_levels": 1, "head_stride": None}
+PRESETS.register("fpn.paper")(FPN_PAPER)
+
+# The backbone of torchvision's detectors: the same with constants for BatchNorm.
+PRESETS.register("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
+
+# segmentation_models_pytorch's FPN: no 3x3 outputs, branches with GroupNorm that end in one map.
+PRESETS.register("fpn.smp")(
     {
-        **FPN,
-        "encoder": "resnet50",
-        "strides": (4, 8, 16, 32),
-        "width": 256,
-        "norm": "none",
-        "extra_levels": 1,
-        "head_stride": None,
+        **PYRAMID,
+        "encoder": "resnet34",
+        "out": "none",
+        "head_levels": "merged",
+        "head_width": 128,
+        "head_dropout": 0.2,
+        "head_align_corners": True,
+        "supervision": "last",
     }
 )
 

@@ -20,13 +20,16 @@ HOURGLASS_104 = (256, 256, 384, 384, 384, 512)
 class DoubleConvEncoder(Encoder):
     """U-Net's contracting path: per level two 3x3 convolutions, 2x2 max-pooling between levels.
 
-    encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024).
+    encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024); ceil_mode, whether pooling
+    rounds odd sizes up (default: where the convolutions are padded).
     """
 
-    def __init__(self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024)) -> None:
+    def __init__(
+        self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024), ceil_mode: bool | None = None
+    ) -> None:
         super().__init__()
         style = BlockStyle(norm=spec.norm, padding=spec.padding)
-        self.ceil_mode = spec.padding == "same"
+        self.ceil_mode = spec.padding == "same" if ceil_mode is None else ceil_mode
         fed = [spec.in_channels, *widths[:-1]]
         self.blocks = nn.ModuleList(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
         self.specs = [FeatureSpec(width, 2**level) for level, width in enumerate(widths)]

@@ -15,11 +15,18 @@ from archs.restarts import RESTARTS
 SMALL = {
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},
     "unet.smp": {"encoder_name": "resnet10t", "width": (4, 4, 8, 8, 8, 8)},
+    "unet.milesial": {"encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False}},
+    "unet.milesial_bilinear": {
+        "encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False},
+        "width": (4, 4, 8, 8, 8),
+    },
     "hourglass.paper": {"stacks": 2, "width": 8},
     "hourglass.princeton": {"stacks": 2, "width": 8},
     "hourglass.bearpaw": {"stacks": 2, "width": 8},
     "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12, 12, 12, 16)}, "width": (8, 8, 12, 12, 12, 16)},
     "fpn.paper": {"encoder_name": "resnet10t", "width": 8},
+    "fpn.torchvision": {"encoder_name": "resnet10t", "width": 8},
+    "fpn.smp": {"encoder_name": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
 HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
@@ -116,7 +123,10 @@ OVERRIDES = [
     {"strides": (4, 8, 16)},
     {"decoder_stride": 1},
     {"head_levels": "summed", "supervision": "last", "out": "conv3x3"},
+    {"head_levels": "merged", "head_width": 4, "head_align_corners": True, "supervision": "last"},
     {"head_levels": "all", "supervision": "levels", "out": "conv3x3", "extra_levels": 1},
+    {"head_dropout": 0.5},
+    {"frozen_norm": True},
     {"passes": 3, "upsample": "adjoint", "bridge": "relu"},
     {"width": None},
     {"in_channels": 1},

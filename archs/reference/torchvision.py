@@ -1,0 +1,35 @@
+"""torchvision's ResNet-50 FPN backbone, alone or inside a detector."""
+
+from archs.reference.layout import LAYOUTS, Layout, Target
+
+DEEPEST = 3  # of the four levels C2..C5, counted from 0
+
+
+def _lateral(level: int, name: str) -> str:
+    place = "deepest" if level == DEEPEST else f"steps.{level}"
+    return f"stages.0.decoder.{place}.lateral.{name.removeprefix('0.')}"  # before 0.13 there is no "0."
+
+
+def _output(level: int, name: str) -> str:
+    return f"stages.0.decoder.outs.{level}.{name.removeprefix('0.')}"
+
+
+BACKBONE: dict[str, Target] = {
+    "body.*": "encoder.trunk.{}",
+    "fpn.inner_blocks.#.*": _lateral,
+    "fpn.layer_blocks.#.*": _output,
+}
+
+# The released COCO_V1 weights are run by torchvision with BatchNorm's eps = 0; all others with 1e-5, as here.
+LAYOUTS.register("torchvision-fpn")(
+    Layout(
+        presets=("fpn.torchvision",),
+        rules={
+            **BACKBONE,
+            **{f"backbone.{pattern}": target for pattern, target in BACKBONE.items()},
+            "rpn.*": None,
+            "roi_heads.*": None,
+        },
+        fresh=("stages.0.head.*",),
+    )
+)
