@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from torch import Tensor
 
@@ -65,10 +66,14 @@ def list_layouts(pattern: str = "*") -> list[str]:
     return LAYOUTS.names(pattern)
 
 
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)"))
+
+
 def match(pattern: str, name: str) -> list[int | str] | None:
     """Return what # (numbers) and * (anything) of the pattern stand for in the name, None where it differs."""
-    expression = re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)")
-    found = re.fullmatch(expression, name)
+    found = _expression(pattern).fullmatch(name)
     if found is None:
         return None
     wild = re.findall(r"[#*]", pattern)
