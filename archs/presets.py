@@ -29,7 +29,7 @@ PRESETS.register("unet.milesial")(MILESIAL)
 PRESETS.register("unet.milesial_bilinear")(
     {
         **MILESIAL,
-        "encoder_args": {"ceil_mode": False, "widths": (64, 128, 256, 512, 512)},
+        "encoder_args": {"ceil_mode": False, "widths": [64, 128, 256, 512, 512]},
         "width": (64, 64, 128, 256, 512),
         "upsample": "bilinear_aligned",
         "post": "double_conv_halved",

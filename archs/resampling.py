@@ -61,11 +61,11 @@ class BilinearAligned(Upsample):
 
     def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
         super().__init__(in_channels, out_channels, ratio)
-        self.ratio = ratio
+        self.step = max(1, round(ratio))
 
     def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
         """(N, C, h, w) -> (N, C, *size)."""
-        grown = [round(extent * self.ratio) for extent in coarse.shape[-2:]]
+        grown = (coarse.shape[-2] * self.step, coarse.shape[-1] * self.step)
         return center_fit(F.interpolate(coarse, size=grown, mode="bilinear", align_corners=True), size)
 
 

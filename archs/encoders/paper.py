@@ -10,6 +10,7 @@ from archs.basic import BasicUnit
 from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
 from archs.encoders.base import ENCODERS, Encoder
 from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
+from archs.errors import ShapeError
 from archs.resampling import Link
 from archs.spec import ArchSpec, FeatureSpec
 
@@ -36,9 +37,17 @@ class DoubleConvEncoder(Encoder):
         initialise(self)
 
     def levels(self, image: Tensor) -> list[Tensor]:
-        """(N, C, H, W) -> maps at strides 1, 2, 4 ..."""
+        """(N, C, H, W) -> maps at strides 1, 2, 4 ...
+
+        Raises ShapeError where pooling that rounds down would leave nothing.
+        """
         maps = [self.blocks[0](image)]
         for block in list(self.blocks)[1:]:
+            if not self.ceil_mode and min(maps[-1].shape[-2:]) < 2:
+                raise ShapeError(
+                    f"max-pooling that rounds down needs {2 ** (len(self.blocks) - 1)} px a side but the image "
+                    f"has {tuple(image.shape[-2:])}: it is too small for this network."
+                )
             maps.append(block(F.max_pool2d(maps[-1], 2, ceil_mode=self.ceil_mode)))
         return maps
 

@@ -66,11 +66,6 @@ def list_layouts(pattern: str = "*") -> list[str]:
     return LAYOUTS.names(pattern)
 
 
-@cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)"))
-
-
 def match(pattern: str, name: str) -> list[int | str] | None:
     """Return what # (numbers) and * (anything) of the pattern stand for in the name, None where it differs."""
     found = _expression(pattern).fullmatch(name)
@@ -78,3 +73,8 @@ def match(pattern: str, name: str) -> list[int | str] | None:
         return None
     wild = re.findall(r"[#*]", pattern)
     return [int(text) if kind == "#" else text for kind, text in zip(wild, found.groups(), strict=True)]
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)"))

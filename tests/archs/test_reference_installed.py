@@ -85,6 +85,17 @@ def test_smp_models_give_smps_logits(layout, encoder):
         torch.testing.assert_close(ours(image), theirs(image), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("layout", SMP)
+def test_smp_layouts_are_strict(layout, assert_strict):
+    preset, build = SMP[layout]
+    state = build("resnet18", encoder_weights=None).state_dict()
+    assert_strict(archs.create_model(preset, encoder_name="resnet18"), state, layout)
+
+
+def test_torchvision_fpn_is_strict(backbone, assert_strict):
+    assert_strict(archs.create_model("fpn.torchvision"), backbone.state_dict(), "torchvision-fpn")
+
+
 def test_an_auxiliary_classifier_of_smp_is_named_as_unused():
     theirs = smp.Unet("resnet18", encoder_weights=None, aux_params={"classes": 4})
     model = archs.create_model("unet.smp", encoder_name="resnet18")
