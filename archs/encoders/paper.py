@@ -10,7 +10,7 @@ from archs.basic import BasicUnit
 from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
 from archs.encoders.base import ENCODERS, Encoder
 from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
-from archs.errors import ShapeError
+from archs.errors import ShapeError, SpecError
 from archs.resampling import Link
 from archs.spec import ArchSpec, FeatureSpec
 
@@ -71,6 +71,8 @@ class ResidualPoolEncoder(Encoder):
         super().__init__()
         width = width or (spec.width if isinstance(spec.width, int) else 256)
         style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
+        if len(stem) != 3:
+            raise SpecError(f"stem lists the width after 3 layers, as parts of the encoder's width, not {stem}.")
         first, second, third = (max(int(width * part), 1) for part in stem)
         self.stem = nn.Sequential(
             nn.Conv2d(spec.in_channels, first, 7, stride=2, padding=3),

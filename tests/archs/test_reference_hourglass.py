@@ -1,11 +1,14 @@
 """Two public ports of the pose hourglass, transcribed plainly: with their weights, ours predicts what they do."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import archs
+from archs.reference import LAYOUTS
 
 
 class Conv(nn.Module):
@@ -60,10 +63,10 @@ def chain(*modules):
 class Nested(nn.Module):
     """up1(x) + nearest(low3(low2(low1(pool(x))))), low2 being the next such module but for the last."""
 
-    def __init__(self, blocks):
+    def __init__(self, depth, w):
         super().__init__()
-        (self.up1, self.low1, self.low3), *deeper = blocks
-        self.low2 = Nested(deeper) if len(deeper) > 1 else deeper[0]
+        self.up1, self.low1, self.low3 = (PrincetonUnit(w, w) for _ in range(3))
+        self.low2 = Nested(depth - 1, w) if depth > 1 else PrincetonUnit(w, w)
 
     def forward(self, x):
         low = self.low3(self.low2(self.low1(F.max_pool2d(x, 2))))
@@ -126,15 +129,11 @@ class Princeton(nn.Module):
         w, h, res = width, width // 2, PrincetonUnit
         stem = Conv(3, w // 4, 7, 2, norm=True, relu=True)
         self.pre = chain(stem, res(w // 4, h), nn.MaxPool2d(2), res(h, h), res(h, w))
-        self.hgs = nn.ModuleList(chain(Nested(self.blocks(w))) for _ in range(stacks))
+        self.hgs = nn.ModuleList(chain(Nested(4, w)) for _ in range(stacks))
         self.features = nn.ModuleList(chain(res(w, w), Conv(w, w, norm=True, relu=True)) for _ in range(stacks))
         self.outs = nn.ModuleList(Conv(w, classes) for _ in range(stacks))
         self.merge_features = nn.ModuleList(Merge(w, w) for _ in range(stacks - 1))
         self.merge_preds = nn.ModuleList(Merge(classes, w) for _ in range(stacks - 1))
-
-    @staticmethod
-    def blocks(w):
-        return [*([PrincetonUnit(w, w) for _ in range(3)] for _ in range(4)), PrincetonUnit(w, w)]
 
     def forward(self, image):
         x, predictions = self.pre(image), []
@@ -157,8 +156,9 @@ def shaken(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def parameters(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+def parameters(tensors: dict[str, tuple[int, ...]]) -> int:
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    return sum(math.prod(shape) for name, shape in tensors.items() if not name.endswith(buffers))
 
 
 def assert_same(ours: list[torch.Tensor], theirs: list[torch.Tensor]) -> None:
@@ -186,44 +186,51 @@ def unit(name: str, i: int, o: int, inner: str, skip: str) -> dict[str, tuple[in
     return {**norms, **convs, **last, **(conv(f"{name}.{skip}", i, o) if skip else {})}
 
 
-def bearpaw_tensors(classes: int) -> dict[str, tuple[int, ...]]:
-    """Every tensor of the port with two stacks, by name."""
+def bearpaw_tensors(stacks: int, classes: int) -> dict[str, tuple[int, ...]]:
+    """Every tensor of the port by name."""
     tensors = {**conv("conv1", 3, 64, 7), **norm("bn1", 64)}
     tensors |= unit("layer1.0", 64, 128, "", "downsample.0") | unit("layer2.0", 128, 256, "", "downsample.0")
     tensors |= unit("layer3.0", 256, 256, "", "")
-    for stack in range(2):
+    for stack in range(stacks):
         modules = [f"hg.{stack}.hg.{level}.{role}.0" for level in range(4) for role in range(3)]
         for name in (*modules, f"hg.{stack}.hg.0.3.0", f"res.{stack}.0"):
             tensors |= unit(name, 256, 256, "", "")
         tensors |= conv(f"fc.{stack}.0", 256, 256) | norm(f"fc.{stack}.1", 256)
         tensors |= conv(f"score.{stack}", 256, classes)
-    return tensors | conv("fc_.0", 256, 256) | conv("score_.0", classes, 256)
+    for stack in range(stacks - 1):
+        tensors |= conv(f"fc_.{stack}", 256, 256) | conv(f"score_.{stack}", classes, 256)
+    return tensors
 
 
-def princeton_tensors(classes: int) -> dict[str, tuple[int, ...]]:
-    """Every tensor of the port with two stacks, by name."""
+def princeton_tensors(stacks: int, classes: int) -> dict[str, tuple[int, ...]]:
+    """Every tensor of the port by name."""
     tensors = {**conv("pre.0.conv", 3, 64, 7), **norm("pre.0.bn", 64)}
     for place, i, o in ((1, 64, 128), (3, 128, 128), (4, 128, 256)):
         tensors |= unit(f"pre.{place}", i, o, ".conv", "skip_layer.conv")
-    for stack in range(2):
+    for stack in range(stacks):
         nests = [f"hgs.{stack}.0." + "low2." * level for level in range(4)]
         modules = [nest + part for nest in nests for part in ("up1", "low1", "low3")]
         for name in (*modules, nests[3] + "low2", f"features.{stack}.0"):
             tensors |= unit(name, 256, 256, ".conv", "skip_layer.conv")
         tensors |= conv(f"features.{stack}.1.conv", 256, 256) | norm(f"features.{stack}.1.bn", 256)
         tensors |= conv(f"outs.{stack}.conv", 256, classes)
-    return tensors | conv("merge_features.0.conv.conv", 256, 256) | conv("merge_preds.0.conv.conv", classes, 256)
+    for stack in range(stacks - 1):
+        tensors |= conv(f"merge_features.{stack}.conv.conv", 256, 256)
+        tensors |= conv(f"merge_preds.{stack}.conv.conv", classes, 256)
+    return tensors
 
 
 PORTS = {"bearpaw": (Bearpaw, bearpaw_tensors), "princeton": (Princeton, princeton_tensors)}
 
 
 @pytest.mark.parametrize("port", PORTS)
-def test_the_transcription_has_the_public_tensors(port):
+def test_the_transcription_has_the_public_tensors_and_ours_takes_them_at_full_size(port):
     build, tensors = PORTS[port]
     with torch.device("meta"):
-        network = build(stacks=2, classes=16)
-    assert {name: tuple(x.shape) for name, x in network.state_dict().items()} == tensors(16)
+        state = build(stacks=2, classes=16).state_dict()
+        assert {name: tuple(x.shape) for name, x in state.items()} == tensors(2, 16)
+        model = archs.create_model(f"hourglass.{port}", stacks=2, classes=16)
+        archs.load_reference(model, state, layout=f"{port}-hourglass")
 
 
 @pytest.mark.parametrize(
@@ -236,20 +243,21 @@ def test_the_transcription_has_the_public_tensors(port):
     ],
 )
 def test_counts_are_the_ports_and_the_authors(stacks, bearpaw, princeton, authors):
+    port = princeton_tensors(stacks, 16)
+    layout = LAYOUTS["princeton-hourglass"]
     with torch.device("meta"):
-        theirs = {name: build(stacks=stacks, classes=16) for name, (build, _) in PORTS.items()}
-        ours = {name: archs.create_model(f"hourglass.{name}", stacks=stacks, classes=16) for name in PORTS}
-        unused = archs.load_reference(
-            ours["princeton"], theirs["princeton"].state_dict(), layout="princeton-hourglass"
-        )
-    assert parameters(theirs["bearpaw"]) == parameters(ours["bearpaw"]) == bearpaw
-    assert parameters(theirs["princeton"]) == princeton
-    assert parameters(ours["princeton"]) == authors
-    assert sum(theirs["princeton"].state_dict()[name].numel() for name in unused) == princeton - authors
+        ours = archs.create_model("hourglass.bearpaw", stacks=stacks, classes=16)
+    assert sum(p.numel() for p in ours.parameters()) == parameters(bearpaw_tensors(stacks, 16)) == bearpaw
+    assert parameters(port) == princeton
+    assert parameters({name: shape for name, shape in port.items() if layout.target(name)}) == authors
+
+
+def test_princetons_port_is_the_papers_network():
+    assert archs.resolve_spec("hourglass.princeton") == archs.resolve_spec("hourglass.paper")
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_bearpaws_weights_give_bearpaws_heatmaps(blocks):
+def test_bearpaws_weights_give_bearpaws_heatmaps(blocks, assert_strict):
     torch.manual_seed(0)
     theirs = shaken(Bearpaw(stacks=3, classes=5, width=32, blocks=blocks))
     ours = archs.create_model("hourglass.bearpaw", stacks=3, classes=5, width=32, blocks=blocks).eval()
@@ -257,10 +265,11 @@ def test_bearpaws_weights_give_bearpaws_heatmaps(blocks):
     image = torch.randn(2, 3, 128, 192)
     with torch.no_grad():
         assert_same(ours.predictions(image), theirs(image))
+    assert_strict(ours, theirs.state_dict(), "bearpaw-hourglass")
 
 
 @pytest.mark.parametrize("preset", ["hourglass.princeton", "hourglass.paper"])
-def test_princetons_weights_give_princetons_heatmaps(preset):
+def test_princetons_weights_give_princetons_heatmaps(preset, assert_strict):
     torch.manual_seed(0)
     theirs = shaken(Princeton(stacks=3, classes=5, width=32))
     ours = archs.create_model(preset, stacks=3, classes=5, width=32).eval()
@@ -270,6 +279,7 @@ def test_princetons_weights_give_princetons_heatmaps(preset):
     image = torch.randn(2, 3, 128, 192)
     with torch.no_grad():
         assert_same(ours.predictions(image), theirs(image))
+    assert_strict(ours, theirs.state_dict(), "princeton-hourglass")
 
 
 def test_a_stem_widened_late_refuses_bearpaws_weights():
