@@ -10,6 +10,7 @@ from archs.decoder import Decoder, block_style, level_size
 from archs.encoders import Encoder, PooledResiduals, Rectifiable, RectifiedPyramid, build_encoder
 from archs.encoders.paper import VGGRectified
 from archs.heads import Head, resize
+from archs.hub import Pretrained
 from archs.laterals import LATERALS
 from archs.rectified import RectifiedDecoder
 from archs.spec import ArchSpec, FeatureSpec, Size
@@ -56,7 +57,7 @@ class Restart(nn.Module):
         return cast(list[Tensor], self.bottom_up(x))
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Pretrained):
     """Any point of the design space. Build it with `archs.create_model` or `archs.build_model`.
 
     `model(image)` gives logits, `model.predictions(image)` every supervised output, `model.spec` says

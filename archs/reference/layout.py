@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from torch import Tensor
 
@@ -23,7 +24,8 @@ class Layout:
       a function of these (numbers as int), where counting differs;
       None for a tensor that is deliberately unused.
     `presets` name the models whose outputs are the implementation's. `changes` are what must be done to tensors,
-    by patterns of the implementation's names. `fresh` are patterns of our tensors that it has no counterpart of.
+    which keeps their shapes, by patterns of the implementation's names. `fresh` are patterns of our tensors that
+    it has no counterpart of.
     """
 
     presets: tuple[str, ...]
@@ -67,9 +69,13 @@ def list_layouts(pattern: str = "*") -> list[str]:
 
 def match(pattern: str, name: str) -> list[int | str] | None:
     """Return what # (numbers) and * (anything) of the pattern stand for in the name, None where it differs."""
-    expression = re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)")
-    found = re.fullmatch(expression, name)
+    found = _expression(pattern).fullmatch(name)
     if found is None:
         return None
     wild = re.findall(r"[#*]", pattern)
     return [int(text) if kind == "#" else text for kind, text in zip(wild, found.groups(), strict=True)]
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)"))
