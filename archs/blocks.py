@@ -35,11 +35,13 @@ def make_norm(name: str, channels: int) -> list[nn.Module]:
     return [nn.GroupNorm(math.gcd(32, channels), channels)]
 
 
-def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, style: BlockStyle) -> list[nn.Module]:
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
+) -> list[nn.Module]:
     """Return convolution, normalisation, ReLU; the convolution has a bias only where no norm follows."""
     padding = kernel // 2 if style.padding == "same" else 0
     norm = make_norm(style.norm, out_channels)
-    conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, bias=not norm)
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm)
     return [conv, *norm, nn.ReLU(inplace=True)]
 
 

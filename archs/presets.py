@@ -62,6 +62,32 @@ PRESETS.register("hourglass.paper")(
     }
 )
 
+# github.com/princeton-vl/pytorch_stacked_hourglass is that network; what it registers beside it is never called.
+PRESETS.register("hourglass.princeton")(PRESETS["hourglass.paper"])
+
+# github.com/bearpaw/pytorch-pose: the stem is widened one residual unit early.
+PRESETS.register("hourglass.bearpaw")({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
+
+# Hourglass-104 (CornerNet, arXiv 1808.01244; CenterNet, arXiv 1904.07850), with one heatmap head per stack: basic
+# units, strided convolutions, widening channels, twice the units at the deepest level, no prediction fed back.
+PRESETS.register("hourglass.cornernet")(
+    {
+        "encoder": "strided_basic",
+        "width": (256, 256, 384, 384, 384, 512),
+        "lateral": "basic",
+        "bridge": "basic_twice",
+        "pre": "basic_last",
+        "blocks": 2,
+        "head_block": "conv3x3_norm_relu",
+        "head": "conv3x3_conv1x1",
+        "head_stride": None,
+        "stacks": 2,
+        "supervision": "stacks",
+        "restart": "remap_features",
+        "bottom_up": "strided_basic",
+    }
+)
+
 # FPN (arXiv 1612.03144): C2..C5 of ResNet-50, no norm in the neck, P6 by subsampling.
 FPN = {
     "lateral": "conv1x1",

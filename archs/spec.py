@@ -52,7 +52,7 @@ class ArchSpec(BaseModel):
     upsample: str = "nearest"
     fusion: str = "add"
     bridge: str = "none"  # a block, or "lateral": the deepest level enters as every other does
-    pre: str = "none"
+    pre: str = "none"  # a block on P_{l+1}, to the finer level's width
     post: str = "none"
     out: str = "none"
     extra_levels: int = Field(default=0, ge=0)  # coarser levels by stride-2 subsampling, as FPN's P6
@@ -75,6 +75,8 @@ class ArchSpec(BaseModel):
     outputs: Literal["last", "levels"] = "last"  # of model(x): the last logits, or those of every level read
     # repetition
     stacks: int = PositiveInt
+    restart: str = "remap"  # what a stack after the first starts from
+    bottom_up: str = "pooled_residual"  # and how it goes down again
     share_stacks: bool = False  # all stacks after the first share one set of weights
     passes: int = Field(default=0, ge=0)  # layer-wise passes of a rectified Gaussian; 0: an ordinary decoder
 

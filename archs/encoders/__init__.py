@@ -9,16 +9,17 @@ from timm.layers.norm_act import freeze_batch_norm_2d
 from torch import nn
 
 from archs.encoders.base import ENCODERS, Encoder, Rectifiable
-from archs.encoders.paper import PooledResiduals, RectifiedPyramid
+from archs.encoders.bottom_up import BOTTOM_UPS
+from archs.encoders.paper import RectifiedPyramid
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
 from archs.errors import SpecError, UnknownNameError
 from archs.spec import ArchSpec
 
 __all__ = [
+    "BOTTOM_UPS",
     "ENCODERS",
     "Encoder",
-    "PooledResiduals",
     "Rectifiable",
     "RectifiedPyramid",
     "build_encoder",

@@ -17,7 +17,7 @@ COUNTER = ".num_batches_tracked"  # of BatchNorm: no part in the outputs, and ol
 # factors (and encoder_args) that change what is computed, but no tensor's name or shape
 SILENT = (
     *("lateral", "upsample", "fusion", "bridge", "pre", "post", "out", "norm", "padding", "head_align_corners"),
-    "ceil_mode",
+    *("share_stacks", "ceil_mode"),
 )
 
 
@@ -78,17 +78,19 @@ def _arrange(
             raise CheckpointError(f"its tensors '{origins[target]}' and '{name}' are the same weight: keep one.")
         origins[target] = name
         values[target] = layout.change(name, _fitting(name, tensor, target, expected))
+    left = not any(map(layout.leaves, values))  # what may stay as it is stays so whole, or is filled whole
     missing = [
         target
         for target in expected
-        if target not in values and not target.endswith(COUNTER) and not layout.leaves(target)
+        if target not in values and not target.endswith(COUNTER) and not (left and layout.leaves(target))
     ]
     if missing:
         raise CheckpointError(
             f"{len(missing)} of the model's tensors are not in it, first '{missing[0]}': take a complete "
             f"checkpoint, or build the variant that it is of ({' or '.join(layout.presets)}, with its factors)."
         )
-    return values, [name for name in state if name not in origins.values()]
+    used = set(origins.values())
+    return values, [name for name in state if name not in used]
 
 
 def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]) -> Tensor:

@@ -7,8 +7,10 @@ import torch
 
 import archs
 from archs.blocks import BLOCKS
+from archs.encoders import BOTTOM_UPS
 from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS
+from archs.restarts import RESTARTS
 
 SMALL = {
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},
@@ -19,11 +21,15 @@ SMALL = {
         "width": (4, 4, 8, 8, 8),
     },
     "hourglass.paper": {"stacks": 2, "width": 8},
+    "hourglass.princeton": {"stacks": 2, "width": 8},
+    "hourglass.bearpaw": {"stacks": 2, "width": 8},
+    "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12, 12, 12, 16)}, "width": (8, 8, 12, 12, 12, 16)},
     "fpn.paper": {"encoder_name": "resnet10t", "width": 8},
     "fpn.torchvision": {"encoder_name": "resnet10t", "width": 8},
     "fpn.smp": {"encoder_name": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
+HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
 CONTROLLED = {"encoder_name": "test_resnet", "width": 8}
 
 
@@ -42,7 +48,7 @@ def loss_of(predictions: list[torch.Tensor]) -> torch.Tensor:
 
 
 def test_the_registered_models():
-    assert archs.list_models("hour*") == ["hourglass", "hourglass.paper"]
+    assert archs.list_models("hour*") == ["hourglass", *(f"hourglass.{name}" for name in HOURGLASSES)]
     assert set(archs.list_models()) >= {"unet", "hourglass", "fpn", "rectified_gaussian", *SMALL}
 
 
@@ -109,6 +115,8 @@ OVERRIDES = [
     *({"post": name, "share_head": False} for name in BLOCKS.names() if name != "max_pool"),
     {"stacks": 3, "supervision": "stacks"},
     {"stacks": 3, "share_stacks": True},
+    *({"stacks": 2, "restart": name} for name in RESTARTS.names()),
+    *({"stacks": 2, "bottom_up": name} for name in BOTTOM_UPS.names()),
     {"norm": "group"},
     {"norm": "none"},
     {"blocks": 2},
