@@ -1,7 +1,16 @@
 """The design space: one encoder-decoder abstraction that builds Hourglass, FPN, U-Net and rectified Gaussians."""
 
 from archs.encoders import list_encoders
-from archs.errors import ArchError, CheckpointError, DuplicateNameError, ShapeError, SpecError, UnknownNameError
+from archs.errors import (
+    ArchError,
+    CheckpointError,
+    DuplicateNameError,
+    ExportError,
+    PretrainedError,
+    ShapeError,
+    SpecError,
+    UnknownNameError,
+)
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
 from archs.fusion import Fusion, register_fusion
 from archs.model import EncoderDecoder
@@ -15,8 +24,10 @@ __all__ = [
     "CheckpointError",
     "DuplicateNameError",
     "EncoderDecoder",
+    "ExportError",
     "FeatureSpec",
     "Fusion",
+    "PretrainedError",
     "ShapeError",
     "SpecError",
     "UnknownNameError",

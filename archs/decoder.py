@@ -140,5 +140,7 @@ def make_bridge(spec: ArchSpec, channels: int, width: int) -> tuple[str, nn.Modu
 
 def level_size(image_size: Size, stride: float) -> Size:
     """Return the size of a level of that stride where every level rounds up."""
-    height, width = (-int(-extent // stride) for extent in image_size)
+    # whole and positive numbers only: a size may be a symbol of torch.export, and ONNX divides towards zero
+    over, under = stride.as_integer_ratio()
+    height, width = ((extent * under + over - 1) // over for extent in image_size)
     return height, width

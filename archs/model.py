@@ -10,6 +10,7 @@ from archs.decoder import Decoder, block_style, level_size
 from archs.encoders import BOTTOM_UPS, Encoder, Rectifiable, RectifiedPyramid, build_encoder
 from archs.encoders.paper import VGGRectified
 from archs.heads import Head, resize
+from archs.hub import Pretrained
 from archs.laterals import LATERALS
 from archs.rectified import RectifiedDecoder
 from archs.restarts import RESTARTS, Restart
@@ -44,7 +45,7 @@ class Stage(nn.Module):
         return maps, self.head(maps) if predict else []
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Pretrained):
     """Any point of the design space. Build it with `archs.create_model` or `archs.build_model`.
 
     `model(image)` gives logits, `model.predictions(image)` every supervised output, `model.spec` says

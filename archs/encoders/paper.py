@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from archs.basic import BasicUnit
 from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
+from archs.decoder import level_size
 from archs.encoders.base import ENCODERS, Encoder
 from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
 from archs.errors import ShapeError, SpecError
@@ -152,8 +153,8 @@ class VGGRectified(Encoder):
         """Return the first layer's convolution of the image, then the bias maps of the others."""
         maps = [self.first(image)]
         for bias, level in zip(self.biases, self.specs[1:], strict=True):
-            height, width = (-(-extent // int(level.stride)) for extent in image.shape[-2:])
-            maps.append(bias.view(1, -1, 1, 1).expand(len(image), -1, height, width))
+            size = level_size((image.shape[-2], image.shape[-1]), level.stride)
+            maps.append(bias.view(1, -1, 1, 1).expand(image.shape[0], -1, *size))
         return maps
 
     def levels(self, image: Tensor) -> list[Tensor]:

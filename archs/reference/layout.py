@@ -24,7 +24,8 @@ class Layout:
       a function of these (numbers as int), where counting differs;
       None for a tensor that is deliberately unused.
     `presets` name the models whose outputs are the implementation's. `changes` are what must be done to tensors,
-    by patterns of the implementation's names. `fresh` are patterns of our tensors that it has no counterpart of.
+    which keeps their shapes, by patterns of the implementation's names. `fresh` are patterns of our tensors that
+    it has no counterpart of.
     """
 
     presets: tuple[str, ...]

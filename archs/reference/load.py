@@ -77,7 +77,7 @@ def _arrange(
         if target in origins:
             raise CheckpointError(f"its tensors '{origins[target]}' and '{name}' are the same weight: keep one.")
         origins[target] = name
-        values[target] = _fitting(name, layout.change(name, tensor), target, expected)
+        values[target] = layout.change(name, _fitting(name, tensor, target, expected))
     left = not any(map(layout.leaves, values))  # what may stay as it is stays so whole, or is filled whole
     missing = [
         target

@@ -1,8 +1,11 @@
 """torchvision's ResNet-50 FPN backbone, alone or inside a detector."""
 
+from dataclasses import replace
+
 from archs.reference.layout import LAYOUTS, Layout, Target
 
 DEEPEST = 3  # of the four levels C2..C5, counted from 0
+EPS = 1e-5  # of BatchNorm, here and in torchvision
 
 
 def _lateral(level: int, name: str) -> str:
@@ -20,16 +23,19 @@ BACKBONE: dict[str, Target] = {
     "fpn.layer_blocks.#.*": _output,
 }
 
-# The released COCO_V1 weights are run by torchvision with BatchNorm's eps = 0; all others with 1e-5, as here.
-LAYOUTS.register("torchvision-fpn")(
-    Layout(
-        presets=("fpn.torchvision",),
-        rules={
-            **BACKBONE,
-            **{f"backbone.{pattern}": target for pattern, target in BACKBONE.items()},
-            "rpn.*": None,
-            "roi_heads.*": None,
-        },
-        fresh=("stages.0.head.*",),
-    )
+PLAIN = Layout(
+    presets=("fpn.torchvision",),
+    rules={
+        **BACKBONE,
+        **{f"backbone.{pattern}": target for pattern, target in BACKBONE.items()},
+        "rpn.*": None,
+        "roi_heads.*": None,
+    },
+    fresh=("stages.0.head.*",),
+)
+LAYOUTS.register("torchvision-fpn")(PLAIN)
+
+# The detectors released as COCO_V1 are run by torchvision with BatchNorm's eps = 0, which no checkpoint tells.
+LAYOUTS.register("torchvision-fpn-coco-v1")(
+    replace(PLAIN, changes={"*.running_var": lambda variance: variance - EPS})  # the norm adds it again
 )

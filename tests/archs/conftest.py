@@ -1,6 +1,9 @@
-"""What every layout of public checkpoints must keep."""
+"""The small networks that several files test, and what every layout of public checkpoints must keep."""
 
+import importlib.util
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,6 +12,24 @@ import torch
 import archs
 
 Strict = Callable[[archs.EncoderDecoder, Mapping[str, Any], str], None]
+
+
+@pytest.fixture(scope="session")
+def models() -> ModuleType:
+    """Return test_models.py, whose table makes every preset small: a new preset gets its row there alone."""
+    spec = importlib.util.spec_from_file_location("small_models", Path(__file__).with_name("test_models.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def small(models: ModuleType) -> Callable[..., archs.EncoderDecoder]:
+    """Return a function from a preset's name, and factors to override, to a small network."""
+    build: Callable[..., archs.EncoderDecoder] = models.small
+    return build
 
 
 def refusal(model: archs.EncoderDecoder, state: Mapping[str, Any], layout: str) -> str:

@@ -1,10 +1,13 @@
 """Weights of the installed torchvision and segmentation_models_pytorch: after loading, outputs are theirs."""
 
+import copy
+
 import pytest
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
+from torchvision.models.detection._utils import overwrite_eps
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 import archs
@@ -62,6 +65,31 @@ def test_a_whole_detector_lends_its_backbone_and_names_what_is_unused(backbone):
     assert_same_maps(model, backbone, (64, 64))
 
 
+def test_released_detectors_whose_norms_have_no_eps_have_a_layout(backbone):
+    backbone = copy.deepcopy(backbone)
+    overwrite_eps(backbone, 0.0)
+    for name, values in backbone.state_dict().items():
+        if name.endswith("running_var"):
+            values.mul_(1e-3)  # so that an eps of 1e-5 tells
+        elif values.dim() == 1 and "bn" in name and name.endswith("weight"):
+            values.mul_(0.03)
+    model = archs.create_model("fpn.torchvision")
+    archs.load_reference(model, backbone.state_dict(), layout="torchvision-fpn-coco-v1")
+    assert_same_maps(model, backbone, (64, 64))
+    archs.load_reference(model, backbone.state_dict(), layout="torchvision-fpn")
+    with pytest.raises(AssertionError, match="not close"):
+        assert_same_maps(model, backbone, (64, 64))
+
+
+def test_a_backbone_with_batchnorm_fits_both_kinds_of_norm():
+    trained = shaken(resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d))
+    counters = [name for name in trained.state_dict() if name.endswith("num_batches_tracked")]
+    for frozen, unused in ((True, counters), (False, [])):
+        model = archs.create_model("fpn.torchvision", encoder_name="resnet18", frozen_norm=frozen)
+        assert archs.load_reference(model, trained.state_dict(), layout="torchvision-fpn") == unused
+        assert_same_maps(model, trained, (64, 64))
+
+
 def test_backbones_saved_before_torchvision_0_13_load_too(backbone):
     old = {
         name.replace(".0.weight", ".weight").replace(".0.bias", ".bias") if name.startswith("fpn.") else name: x
@@ -92,8 +120,9 @@ def test_smp_layouts_are_strict(layout, assert_strict):
     assert_strict(archs.create_model(preset, encoder_name="resnet18"), state, layout)
 
 
-def test_torchvision_fpn_is_strict(backbone, assert_strict):
-    assert_strict(archs.create_model("fpn.torchvision"), backbone.state_dict(), "torchvision-fpn")
+@pytest.mark.parametrize("layout", archs.list_layouts("torchvision-*"))
+def test_torchvision_layouts_are_strict(layout, backbone, assert_strict):
+    assert_strict(archs.create_model("fpn.torchvision"), backbone.state_dict(), layout)
 
 
 def test_an_auxiliary_classifier_of_smp_is_named_as_unused():
