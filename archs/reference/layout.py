@@ -25,7 +25,7 @@ class Layout:
       None for a tensor that is deliberately unused.
     `presets` name the models whose outputs are the implementation's. `changes` are what must be done to tensors,
     which keeps their shapes, by patterns of the implementation's names. `fresh` are patterns of our tensors that
-    it has no counterpart of.
+    it may have no counterpart of: they are all filled, or all left.
     """
 
     presets: tuple[str, ...]
