@@ -28,12 +28,17 @@ def read_state(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     for key in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
-    if not isinstance(state, Mapping) or not any(isinstance(value, Tensor) for value in state.values()):
+    if not _is_state(state):
         raise CheckpointError(
             "it holds no tensors by name: expected a state dict, or one filed under "
             f"{', '.join(map(repr, WRAPPERS))}; save one with torch.save(model.state_dict(), FILE)."
         )
     return _without_prefixes(dict(state))
+
+
+def _is_state(state: Any) -> bool:
+    named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
+    return named and any(isinstance(value, Tensor) for value in state.values())
 
 
 def _read(path: Path) -> Any:

@@ -106,6 +106,6 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
     if have != want:
         raise CheckpointError(
             f"its tensor '{name}' is {have} but the model's '{target}' is {want}: build the model with "
-            "the checkpoint's classes, in_channels, encoder and widths."
+            "the checkpoint's preset, classes, in_channels, encoder and widths."
         )
     return tensor

@@ -9,7 +9,7 @@ from bench.cli.options import Classes, Encoder, Factors
 from bench.errors import SuiteError
 from bench.yaml_values import assign
 
-NAMED = 3  # unused tensors that are named in the line that counts them
+NAMED = 3  # tensors that are named in a line that counts them
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,19 +57,25 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
     from archs import create_model, load_reference
     from archs.reference import LAYOUTS
 
-    presets, fresh = LAYOUTS[layout].presets, LAYOUTS[layout].fresh
+    presets = LAYOUTS[layout].presets
     if name is not None and name not in presets:
         raise SuiteError(f"--model is '{name}', but layout '{layout}' is of {' or '.join(presets)}.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # of what stays fresh
+        torch.manual_seed(0)  # of what the checkpoint does not fill
         model = create_model(name or presets[0], **chosen)
+    fresh = {key: x.clone() for key, x in model.state_dict().items() if LAYOUTS[layout].leaves(key)}
     unused = load_reference(model, source, layout=layout)
     model.save_pretrained(out)
+    untrained = [key for key, x in fresh.items() if torch.equal(x, model.state_dict()[key])]
     count = sum(parameter.numel() for parameter in model.parameters())
-    lines = [f"Wrote {out}: {name or presets[0]} on {model.spec.encoder}, {count:,} parameters."]
-    if unused:
-        more = ", ..." if len(unused) > NAMED else ""
-        lines.append(f"{len(unused)} tensors of the checkpoint are not used: {', '.join(unused[:NAMED])}{more}.")
-    if fresh:
-        lines.append(f"Not in such checkpoints, so still to be trained: {', '.join(fresh)}.")
-    return lines
+    return [
+        f"Wrote {out}: {name or presets[0]} on {model.spec.encoder}, {count:,} parameters.",
+        *_counted(unused, "of the checkpoint are not used"),
+        *_counted(untrained, "are not in the checkpoint, and still to be trained"),
+    ]
+
+
+def _counted(names: list[str], what: str) -> list[str]:
+    """Return a line that counts the tensors and names the first, none where there are none."""
+    more = ", ..." if len(names) > NAMED else ""
+    return [f"{len(names)} tensors {what}: {', '.join(names[:NAMED])}{more}."] if names else []

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_sentence(tmp_path, conte
 def test_a_file_that_is_not_there_or_holds_no_tensors_is_refused(tmp_path):
     with pytest.raises(archs.CheckpointError, match=r"there is no such file: .*weights.pth"):
         read_state(tmp_path / "weights.pth")
-    for empty in ([torch.ones(1)], {"epoch": 3}, {"state_dict": {}}, torch.ones(1)):
+    for empty in ([torch.ones(1)], {"epoch": 3}, {"state_dict": {}}, {0: torch.ones(1)}, torch.ones(1)):
         torch.save(empty, tmp_path / "weights.pth")
         with pytest.raises(archs.CheckpointError, match="it holds no tensors by name"):
             read_state(tmp_path / "weights.pth")

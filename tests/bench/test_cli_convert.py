@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from safetensors.torch import save_file
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 import archs
 
@@ -34,6 +36,18 @@ def test_the_folder_holds_the_network_of_the_checkpoint(skipbench: Any, checkpoi
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(ours(image), network(image), rtol=0, atol=1e-4)
+
+
+def test_a_backbone_says_that_its_head_is_untrained(skipbench: Any, tmp_path: Path) -> None:
+    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None)
+    save_file(backbone.state_dict(), tmp_path / "fpn.safetensors")
+    command = ("convert", tmp_path / "fpn.safetensors", "--layout", "torchvision-fpn", "--encoder", "resnet18")
+    done = skipbench(*command, "--out", tmp_path / "fpn")
+    assert "2 tensors are not in the checkpoint, and still to be trained: stages.0.head.predictors.0.w" in done.out
+    again = skipbench(*command, "--out", tmp_path / "again")
+    assert (done.code, again.code) == (0, 0)
+    one, other = ((tmp_path / folder / "model.safetensors").read_bytes() for folder in ("fpn", "again"))
+    assert one == other
 
 
 @pytest.mark.parametrize(
