@@ -1,20 +1,33 @@
 """The design space: one encoder-decoder abstraction that builds Hourglass, FPN, U-Net and rectified Gaussians."""
 
 from archs.encoders import list_encoders
-from archs.errors import ArchError, DuplicateNameError, ShapeError, SpecError, UnknownNameError
+from archs.errors import (
+    ArchError,
+    CheckpointError,
+    DuplicateNameError,
+    ExportError,
+    PretrainedError,
+    ShapeError,
+    SpecError,
+    UnknownNameError,
+)
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
 from archs.fusion import Fusion, register_fusion
 from archs.model import EncoderDecoder
 from archs.parts import part_of
+from archs.reference import list_layouts, load_reference
 from archs.spec import ArchSpec, FeatureSpec
 
 __all__ = [
     "ArchError",
     "ArchSpec",
+    "CheckpointError",
     "DuplicateNameError",
     "EncoderDecoder",
+    "ExportError",
     "FeatureSpec",
     "Fusion",
+    "PretrainedError",
     "ShapeError",
     "SpecError",
     "UnknownNameError",
@@ -22,7 +35,9 @@ __all__ = [
     "create_model",
     "list_encoders",
     "list_fusions",
+    "list_layouts",
     "list_models",
+    "load_reference",
     "part_of",
     "register_fusion",
     "resolve_spec",

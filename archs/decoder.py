@@ -34,7 +34,7 @@ class TopDownStep(nn.Module):
         # what a fusion does not use gets no parameters
         pre, upsample = (spec.pre, spec.upsample) if "coarse" in fusion.uses else ("none", "nearest")
         lateral = spec.lateral if "skip" in fusion.uses else "identity"
-        self.pre = BLOCKS[pre](coarse.channels, coarse.channels, style)
+        self.pre = BLOCKS[pre](coarse.channels, width, style)
         self.up = UPSAMPLERS[upsample](channels_of(self.pre), width, self.ratio)
         self.lateral = LATERALS[lateral](fine.channels, width, style)
         top_channels = fine.channels if upsample == "adjoint" else self.up.out_channels
@@ -140,5 +140,7 @@ def make_bridge(spec: ArchSpec, channels: int, width: int) -> tuple[str, nn.Modu
 
 def level_size(image_size: Size, stride: float) -> Size:
     """Return the size of a level of that stride where every level rounds up."""
-    height, width = (-int(-extent // stride) for extent in image_size)
+    # whole and positive numbers only: a size may be a symbol of torch.export, and ONNX divides towards zero
+    over, under = stride.as_integer_ratio()
+    height, width = ((extent * under + over - 1) // over for extent in image_size)
     return height, width

@@ -30,5 +30,17 @@ class SpecError(ArchError):
     """Factors that are of the wrong type, out of range, or contradict each other."""
 
 
+class PretrainedError(ArchError):
+    """A saved network, in a folder or on the hub, that cannot be read or built."""
+
+
+class ExportError(ArchError):
+    """A network that cannot be exported, or whose exported program does not agree with it."""
+
+
 class ShapeError(ArchError):
     """A tensor whose shape is not what was published, or an input size that a network cannot take."""
+
+
+class CheckpointError(ArchError):
+    """A public checkpoint that cannot be read, or that is not of the network it should be loaded into."""

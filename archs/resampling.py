@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,8 +16,13 @@ from archs.spec import Size
 def center_fit(x: Tensor, size: Size) -> Tensor:
     """Crop or zero-pad x (N, C, h, w) about its centre to (N, C, *size); the odd pixel goes right and below."""
     missing_h, missing_w = (want - have for want, have in zip(size, x.shape[-2:], strict=True))
-    left, top = int(missing_w / 2), int(missing_h / 2)
+    left, top = _half(missing_w), _half(missing_h)
     return F.pad(x, (left, missing_w - left, top, missing_h - top))
+
+
+def _half(extent: int) -> int:
+    """Return half of it, rounded to zero, in whole numbers: a size may also be a symbol of torch.export."""
+    return extent // 2 if extent > 0 else -(-extent // 2)
 
 
 class Upsample(nn.Module, ABC):
@@ -50,6 +56,23 @@ class Bilinear(Upsample):
     def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
         """(N, C, h, w) -> (N, C, *size)."""
         return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+
+
+@UPSAMPLERS.register("bilinear_aligned")
+class BilinearAligned(Upsample):
+    """Bilinear by the ratio of the levels, corners aligned, no parameters.
+
+    Where the encoder rounded an odd size, the result is cropped or zero-padded about its centre.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
+        super().__init__(in_channels, out_channels, ratio)
+        self.step = max(1, round(ratio))
+
+    def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
+        """(N, C, h, w) -> (N, C, *size)."""
+        grown = (coarse.shape[-2] * self.step, coarse.shape[-1] * self.step)
+        return center_fit(F.interpolate(coarse, size=grown, mode="bilinear", align_corners=True), size)
 
 
 @UPSAMPLERS.register("transposed")
@@ -103,7 +126,11 @@ class Link(nn.Module):
         given = [(extent - 1) // stride + 1 for extent in size]  # what `down` makes of that size
         rest = [extent - (least - 1) * stride - 1 for extent, least in zip(size, given, strict=True)]
         coarse = center_fit(coarse, (given[0], given[1]))
-        return F.conv_transpose2d(coarse, self.conv.weight, stride=stride, padding=1, output_padding=rest)
+        if not torch.compiler.is_exporting():
+            return F.conv_transpose2d(coarse, self.conv.weight, stride=stride, padding=1, output_padding=rest)
+        # ONNX knows no output padding that depends on the size, so: the largest, then a crop
+        fine = F.conv_transpose2d(coarse, self.conv.weight, stride=stride, padding=1, output_padding=stride - 1)
+        return F.pad(fine, (0, size[1] - fine.shape[-1], 0, size[0] - fine.shape[-2]))
 
 
 @UPSAMPLERS.register("adjoint")

@@ -60,7 +60,10 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["ru"], "No such command 'ru'. Did you mean 'run'?"),
         (["run", "quick", "--dryrun"], "No such option: --dryrun (Possible options: --dry-run)"),
         (["run"], "Missing argument 'SUITE'."),
-        (["list", "model"], "'model' is not one of 'models', 'fusions', 'encoders', 'datasets', 'suites'."),
+        (
+            ["list", "model"],
+            "'model' is not one of 'models', 'fusions', 'encoders', 'layouts', 'datasets', 'suites'.",
+        ),
         (["plot", ".", "--kind", "pie"], "'pie' is not one of 'accuracy', 'cost', 'fusion'"),
         (["cost", "unett"], "unknown model 'unett'. Did you mean 'unet'?"),
         (["cost", "unet", "--encoder", "resnet81"], "unknown encoder 'resnet81'. Did you mean 'resnet"),

@@ -1,0 +1,140 @@
+"""Saving a network to a folder and building it again from one, or from the Hugging Face hub."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from archs.errors import ArchError, PretrainedError
+from archs.fusion import FUSIONS
+from archs.spec import ArchSpec
+
+LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
+NAMED = 3  # tensors that do not fit, named in the sentence that says so
+
+CARD = """---
+{{ card_data }}
+---
+
+An image network of skipbench's design space; `config.json` lists its factors.
+
+    import archs
+    model = archs.EncoderDecoder.from_pretrained("folder or repository")
+"""
+
+
+class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_card_template=CARD):
+    """Gives a network `save_pretrained(directory)`, `from_pretrained(directory_or_repository)` and `push_to_hub`.
+
+    A folder holds config.json (every factor of the spec, and the version of the format), model.safetensors
+    (a weight that several layers share stands there once) and a README.md. As is the hub's habit, saving
+    replaces the first two where they are there, and leaves a README.md as it is.
+    """
+
+    spec: ArchSpec
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_file(tensors(self), save_directory / SAFETENSORS_SINGLE_FILE)
+        config = {"library": LIBRARY, "version": VERSION, "factors": self.spec.to_dict()}
+        (save_directory / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | Path, *, map_location: str = "cpu", **download: Any
+    ) -> Self:
+        """Return the network that a folder, or a repository of the hub, holds, ready for inference.
+
+        `download` goes to `huggingface_hub.hf_hub_download` (revision, token, cache_dir, local_files_only ...).
+        No other weights are fetched: the spec's `pretrained` is False from here on.
+        Raises PretrainedError where a file is missing, unreadable, from elsewhere or does not fit the other,
+        and the errors of `ArchSpec.from_dict` and `build_model`, naming the file.
+        """
+        source = str(pretrained_model_name_or_path)
+        spec = _read_spec(_locate(source, CONFIG_NAME, download), source)
+        weights = _locate(source, SAFETENSORS_SINGLE_FILE, download)
+        model = cls(spec)
+        _load(model, weights, source)
+        return model.to(map_location).eval()
+
+
+def tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the model's weights and buffers by name; one that several layers share, under its first name.
+
+    (safetensors' own `save_model` loses track of shared tensors without axes, such as BatchNorm's counters.)
+    """
+    first = {name for name, _ in itertools.chain(model.named_parameters(), model.named_buffers())}
+    return {name: x.contiguous() for name, x in model.state_dict().items() if name in first}
+
+
+def _locate(source: str, name: str, download: dict[str, Any]) -> Path:
+    """Return the path of a file of the folder, or of the repository after downloading it."""
+    if Path(source).is_dir():
+        path = Path(source) / name
+        if not path.is_file():
+            raise PretrainedError(
+                f"the folder {source} holds no {name}; expected one that save_pretrained has written."
+            )
+        return path
+    try:
+        return Path(hf_hub_download(source, name, **download))
+    except (OSError, EntryNotFoundError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0].removesuffix(".")
+        raise PretrainedError(
+            f"there is no folder {source}, and {name} cannot be had from a repository of that name: {reason}."
+        ) from error
+
+
+def _read_spec(path: Path, source: str) -> ArchSpec:
+    """Return the spec of a config.json, with `pretrained` off: all weights come from the file beside it."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PretrainedError(f"{CONFIG_NAME} of {source} is no JSON file: {error}.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("factors"), dict):
+        raise PretrainedError(
+            f"{CONFIG_NAME} of {source} is not one that save_pretrained has written: it has no key 'factors'."
+        )
+    if config.get("version") != VERSION:
+        raise PretrainedError(
+            f"{CONFIG_NAME} of {source} is of version {config.get('version')}, and this skipbench reads version "
+            f"{VERSION}: install the skipbench that wrote it."
+        )
+    try:
+        spec = ArchSpec.from_dict({**config["factors"], "pretrained": False})
+    except ArchError as error:
+        raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}") from error
+    if spec.fusion not in FUSIONS:
+        raise PretrainedError(
+            f"the model of {source} uses the fusion '{spec.fusion}', which is not registered here: import the "
+            "module that registers it first (on the command line: --plugin FILE)."
+        )
+    return spec
+
+
+def _load(model: nn.Module, weights: Path, source: str) -> None:
+    """Fill the model with the tensors of the file, every one of which must be there and fit."""
+    try:
+        saved = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise PretrainedError(f"{weights.name} of {source} cannot be read: {error}.") from error
+    have = {name: tuple(x.shape) for name, x in saved.items()}
+    want = {name: tuple(x.shape) for name, x in tensors(model).items()}
+    if have != want:
+        wrong = [
+            f"{name} {have.get(name, '(not in the file)')}, expected {want.get(name, 'no such tensor')}"
+            for name in sorted(have.keys() | want.keys())
+            if have.get(name) != want.get(name)
+        ]
+        raise PretrainedError(
+            f"{weights.name} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
+            f"first {'; '.join(wrong[:NAMED])}."
+        )
+    model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
