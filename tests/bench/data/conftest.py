@@ -1,0 +1,76 @@
+"""One small dataset on disk per format, with known content, for the tests to open and to spoil."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Write = Callable[[Path], Path]
+
+WIDTH, HEIGHT = 56, 40
+
+OBJECT = """
+  <object><name>{0}</name><difficult>{5}</difficult>
+    <bndbox><xmin>{1}</xmin><ymin>{2}</ymin><xmax>{3}</xmax><ymax>{4}</ymax></bndbox></object>"""
+XML = "<annotation><size><width>56</width><height>40</height></size>{0}\n</annotation>\n"
+
+
+def write_image(path: Path, seed: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+    """Write an image of noise; `size` is (width, height)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def write_voc() -> Write:
+    """Write 8 + 2 + 2 images, each with a cat, a difficult dog, and the masks of both."""
+
+    def write(root: Path) -> Path:
+        for folder in ("Annotations", "ImageSets/Main", "SegmentationClass"):
+            (root / folder).mkdir(parents=True)
+        names = [f"{number:02d}" for number in range(12)]
+        for number, name in enumerate(names):
+            write_image(root / f"JPEGImages/{name}.jpg", number)
+            objects = OBJECT.format("cat", 1, 1, 10, 20, 0) + OBJECT.format("dog", 21, 11, 56, 40, 1)
+            (root / f"Annotations/{name}.xml").write_text(XML.format(objects))
+            mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+            mask[:20, :10], mask[10:, 20:], mask[20] = 8, 12, 255
+            Image.fromarray(mask).save(root / f"SegmentationClass/{name}.png")
+        for split, members in (("train", names[:8]), ("val", names[8:10]), ("test", names[10:])):
+            (root / f"ImageSets/Main/{split}.txt").write_text("\n".join(members) + "\n")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_deeplabcut() -> Write:
+    """Write ten frames of one video; the tail is not annotated on the first, the nose not on the second."""
+
+    def write(root: Path) -> Path:
+        lines = ["scorer,me,me,me,me", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]
+        points = ["10,20,,", "NaN,NaN,30,20", *["10.5,20,30,20"] * 8]
+        for number, point in enumerate(points):
+            name = f"labeled-data/run/img{number}.png"
+            write_image(root / name, number)
+            lines.append(f"{name},{point}")
+        (root / "labeled-data/run/CollectedData_me.csv").write_text("\n".join(lines) + "\n")
+        (root / "config.yaml").write_text("bodyparts: [nose, tail]\nskeleton: [[nose, tail]]\n")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def examples(small_folder: Any, write_voc: Write, write_deeplabcut: Write) -> dict[str, Write | None]:
+    """By the name of a dataset, what writes a small one; None for one that needs no files."""
+    return {
+        "deeplabcut": write_deeplabcut,
+        "folder": small_folder,
+        "scenes": None,
+        "voc": write_voc,
+    }
