@@ -1,6 +1,6 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from bench.data import deeplabcut, folder, scenes, voc  # what is imported here is registered
+from bench.data import coco, deeplabcut, folder, scenes, voc  # what is imported here is registered
 from bench.data.base import (
     DATASETS,
     CachedDataset,
@@ -25,6 +25,7 @@ __all__ = [
     "Sample",
     "Survey",
     "check_folder",
+    "coco",
     "deeplabcut",
     "folder",
     "open_data",

@@ -1,5 +1,6 @@
 """One small dataset on disk per format, with known content, for the tests to open and to spoil."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,57 @@ def write_deeplabcut() -> Write:
 
 
 @pytest.fixture
-def examples(small_folder: Any, write_voc: Write, write_deeplabcut: Write) -> dict[str, Write | None]:
+def write_coco() -> Write:
+    """Write 5 + 2 + 2 images, each with a cat (a polygon, two ears) and a crowd of dogs (run lengths)."""
+
+    def write(root: Path) -> Path:
+        (root / "annotations").mkdir(parents=True)
+        for split, count in (("train", 5), ("val", 2), ("test", 2)):
+            names = [f"{split}{number}.png" for number in range(count)]
+            for number, name in enumerate(names):
+                write_image(root / split / name, number)
+            content = coco_content(names)
+            (root / f"annotations/instances_{split}.json").write_text(json.dumps(content))
+        return root
+
+    return write
+
+
+def coco_content(names: list[str]) -> dict[str, list[Any]]:
+    """Return what COCO's JSON says of images of these names."""
+    size = {"width": WIDTH, "height": HEIGHT}
+    content: dict[str, list[Any]] = {
+        "images": [{"id": number, "file_name": name, **size} for number, name in enumerate(names)],
+        "categories": [
+            {"id": 7, "name": "dog"},
+            {"id": 3, "name": "cat", "keypoints": ["left_ear", "right_ear"], "skeleton": [[1, 2]]},
+        ],
+        "annotations": [],
+    }
+    for number in range(len(names)):
+        cat = {
+            "bbox": [10, 5, 20, 10],
+            "segmentation": [[10, 5, 30, 5, 30, 15, 10, 15]],
+            "keypoints": [12, 6, 2, 0, 0, 0],
+        }
+        dogs = {
+            "bbox": [0, 0, 2, 40],
+            "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 2 * HEIGHT, (WIDTH - 2) * HEIGHT]},
+        }
+        content["annotations"] += [
+            {"id": 2 * number, "image_id": number, "category_id": 3, "iscrowd": 0, **cat},
+            {"id": 2 * number + 1, "image_id": number, "category_id": 7, "iscrowd": 1, **dogs},
+        ]
+    return content
+
+
+@pytest.fixture
+def examples(
+    small_folder: Any, write_coco: Write, write_voc: Write, write_deeplabcut: Write
+) -> dict[str, Write | None]:
     """By the name of a dataset, what writes a small one; None for one that needs no files."""
     return {
+        "coco": write_coco,
         "deeplabcut": write_deeplabcut,
         "folder": small_folder,
         "scenes": None,
