@@ -1,6 +1,6 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from bench.data import coco, deeplabcut, folder, scenes, voc  # what is imported here is registered
+from bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
 from bench.data.base import (
     DATASETS,
     CachedDataset,
@@ -28,6 +28,7 @@ __all__ = [
     "coco",
     "deeplabcut",
     "folder",
+    "known",
     "open_data",
     "recognise",
     "register_dataset",

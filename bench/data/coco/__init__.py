@@ -41,9 +41,9 @@ class Coco(FileSource):
 
     def find(self) -> Found:
         """Return the images of all annotation files; every annotation is checked."""
-        files = files_for(self.read, annotation_files(self.root))
-        splits = {path: split_of(self.root, path) for path in files}
-        contents, problems, files = read_contents(self.root, splits)
+        files = files_for(self.read, annotation_files(self.place))
+        splits = {path: split_of(self.place, path) for path in files}
+        contents, problems, files = read_contents(self.place, splits)
         found = Found(problems=problems, files=files)
-        Assembly(self.root, contents, self.read or kinds_in(contents), found).fill()
+        Assembly(self.place, contents, self.read or kinds_in(contents), found).fill()
         return found

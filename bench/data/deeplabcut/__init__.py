@@ -41,9 +41,9 @@ class DeepLabCut(FileSource):
     def find(self) -> Found:
         """Return the frames of all tables."""
         found = Found()
-        file = self.root / "config.yaml"
-        config = (found.read(read_config, file, self.root) if file.exists() else None) or Config()
-        read = (found.read(read_table, path, self.root) for path in sorted(self.root.glob(_TABLES)))
+        file = self.place / "config.yaml"
+        config = (found.read(read_config, file, self.place) if file.exists() else None) or Config()
+        read = (found.read(read_table, path, self.place) for path in sorted(self.place.glob(_TABLES)))
         tables = [table for table in read if table]
         found.joints = config.parts or tuple(dict.fromkeys(part for table in tables for part in table.parts))
         found.bones = tuple((found.joints.index(a), found.joints.index(b)) for a, b in config.bones)
@@ -67,7 +67,7 @@ class DeepLabCut(FileSource):
 
     def _add(self, found: Found, table: Table) -> None:
         """Add the frames of one table and what is wrong with it."""
-        source = table.path.relative_to(self.root).as_posix()
+        source = table.path.relative_to(self.place).as_posix()
         unknown = [part for part in table.parts if part not in found.joints]
         reasons = [f"has the body part '{part}', which config.yaml does not list" for part in unknown]
         found.problems += [Problem(source, reason) for reason in (*reasons, *table.wrong)]

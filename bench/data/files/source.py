@@ -40,6 +40,16 @@ class FileSource(DataSource):
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
     upright: bool = False  # turn photographs as their EXIF orientation says; most tools annotate them as stored
 
+    @property
+    def place(self) -> Path:
+        """The folder that has the layout."""
+        return self.root
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called."""
+        return self.place.resolve().name
+
     @classmethod
     @abstractmethod
     def missing(cls, root: Path) -> str:
@@ -51,11 +61,11 @@ class FileSource(DataSource):
 
     def survey(self, watch: Watch = unwatched) -> Survey:
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
-        lacking = "" if self.root.is_dir() and not self.missing(self.root) else self._absent()
+        lacking = "" if self.place.is_dir() and not self.missing(self.place) else self._absent()
         if lacking:
             return Survey(None, [Problem("", lacking)])
         found = self.find()
-        checked = examine(found, self.root, self.upright, getattr(self, "ignore_index", None), watch)
+        checked = examine(found, self.place, self.upright, getattr(self, "ignore_index", None), watch)
         try:
             splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
         except DataError as error:
@@ -68,18 +78,18 @@ class FileSource(DataSource):
         """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
         survey = self.survey()
         if survey.data is None or survey.problems:
-            raise DataError(_summary(self.root, survey.problems))
+            raise DataError(_summary(self.place, survey.problems))
         return survey.data
 
     def _absent(self) -> str:
-        found = f"it holds no {self.missing(self.root)}" if self.root.is_dir() else "there is no such folder"
-        return f"{found}; expected {self.layout}"
+        found = f"it holds no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
+        return f"{found}; expected {self.layout}" if self.layout else found
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         train, val, test = (self._dataset(found, checked, splits[split]) for split in SPLITS)
         labels = checked.labels
         info = DataInfo(
-            name=self.root.resolve().name,
+            name=self.title,
             classes=labels.names if found.has_masks else (),
             ignore_index=labels.ignore_index,
             size=self.size,
@@ -101,7 +111,7 @@ class FileSource(DataSource):
     def _fingerprint(self, found: Found, checked: Examined) -> str:
         """Return a hash of every file's place and content, and of how they are read."""
         files = [[facts.entry.split, facts.entry.name, *facts.digests] for facts in checked.facts]
-        annotations = [[path.relative_to(self.root).as_posix(), digest(path)] for path in found.files]
+        annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
         classes = [checked.labels.names, checked.labels.values]
         options = self.model_dump(mode="json", exclude={"root"})
         return content_hash({"files": files, "annotations": annotations, "classes": classes, "options": options})

@@ -48,9 +48,9 @@ class Folder(FileSource):
 
     def find(self) -> Found:
         """Return the pairs of image and mask."""
-        entries, problems = find_pairs(self.root)
+        entries, problems = find_pairs(self.place)
         classes = self.classes
-        file = self.root / CLASSES_FILE
+        file = self.place / CLASSES_FILE
         if classes is None and file.exists():
             try:
                 classes = read_names(file)

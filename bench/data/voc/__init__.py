@@ -48,7 +48,7 @@ class Voc(FileSource):
 
     def find(self) -> Found:
         """Return the listed images with their annotations; every XML file is read."""
-        listed, problems, notes = listed_images(self.root, self._lists())
+        listed, problems, notes = listed_images(self.place, self._lists())
         found = Found(problems=problems, notes=notes)
         annotations = self._annotations(listed, found)
         masks = self._masks(listed, found)
@@ -68,19 +68,19 @@ class Voc(FileSource):
 
     def _lists(self) -> Path:
         """Return the folder whose text files list the images of each split."""
-        folder = self.root / "ImageSets/Segmentation"
+        folder = self.place / "ImageSets/Segmentation"
         return folder if self.read and "masks" in self.read and folder.is_dir() else folder.with_name("Main")
 
     def _annotations(self, listed: list[Listed], found: Found) -> dict[str, Annotation]:
         """Return what each image's XML file says; one that cannot be used is a problem where boxes are read."""
-        files = {each.name: self.root / "Annotations" / f"{each.name}.xml" for each in listed}
+        files = {each.name: self.place / "Annotations" / f"{each.name}.xml" for each in listed}
         reading = found if self._reads_boxes else Found()
-        read = {name: reading.read(read_annotation, file, self.root) for name, file in files.items()}
+        read = {name: reading.read(read_annotation, file, self.place) for name, file in files.items()}
         return {name: annotation for name, annotation in read.items() if annotation}
 
     def _masks(self, listed: list[Listed], found: Found) -> dict[str, Path] | None:
         """Return the mask file of each image that has one, None where masks are not read."""
-        folder = self.root / "SegmentationClass"
+        folder = self.place / "SegmentationClass"
         masks = {name: files[0] for name, files in images_by_name(folder).items()}
         absent = [each.name for each in listed if each.name not in masks]
         if self.read is None:
@@ -104,7 +104,7 @@ class Voc(FileSource):
             listed.split,
             listed.name,
             listed.image,
-            source=self.root / "Annotations" / f"{listed.name}.xml",
+            source=self.place / "Annotations" / f"{listed.name}.xml",
             stated_size=annotation.size if annotation and self._reads_boxes else None,
             mask=masks[listed.name] if masks else None,
             boxes=annotation.boxes(names) if annotation and self._reads_boxes else None,

@@ -1,6 +1,7 @@
 """One small dataset on disk per format, with known content, for the tests to open and to spoil."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,14 +113,71 @@ def coco_content(names: list[str]) -> dict[str, list[Any]]:
 
 
 @pytest.fixture
+def write_coco2017(write_coco: Write) -> Write:
+    """Write what COCO's archives for training and validation unpack to."""
+
+    def write(root: Path) -> Path:
+        write_coco(root)
+        shutil.rmtree(root / "test")
+        (root / "annotations/instances_test.json").unlink()
+        for split in ("train", "val"):
+            (root / split).rename(root / f"{split}2017")
+            (root / f"annotations/instances_{split}.json").rename(root / f"annotations/instances_{split}2017.json")
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_voc2012(write_voc: Write) -> Write:
+    """Write what torchvision's download of Pascal VOC 2012 leaves."""
+
+    def write(root: Path) -> Path:
+        devkit = write_voc(root / "VOCdevkit/VOC2012")
+        (devkit / "ImageSets/Main/test.txt").unlink()
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_oxford_pet() -> Write:
+    """Write what torchvision's download of the Oxford-IIIT pets leaves: ten images for training, two for test."""
+
+    def write(root: Path) -> Path:
+        folder = root / "oxford-iiit-pet"
+        (folder / "annotations/trimaps").mkdir(parents=True)
+        names = [f"Abyssinian_{number}" for number in range(12)]
+        for number, name in enumerate(names):
+            write_image(folder / f"images/{name}.jpg", number)
+            trimap = np.full((HEIGHT, WIDTH), 2, np.uint8)
+            trimap[10:30, 10:40], trimap[12:28, 12:38] = 3, 1
+            Image.fromarray(trimap).save(folder / f"annotations/trimaps/{name}.png")
+        for split, members in (("trainval", names[:10]), ("test", names[10:])):
+            (folder / f"annotations/{split}.txt").write_text("".join(f"{name} 1 1 1\n" for name in members))
+        return root
+
+    return write
+
+
+@pytest.fixture
 def examples(
-    small_folder: Any, write_coco: Write, write_voc: Write, write_deeplabcut: Write
+    small_folder: Any,
+    write_coco: Write,
+    write_coco2017: Write,
+    write_voc: Write,
+    write_voc2012: Write,
+    write_oxford_pet: Write,
+    write_deeplabcut: Write,
 ) -> dict[str, Write | None]:
     """By the name of a dataset, what writes a small one; None for one that needs no files."""
     return {
         "coco": write_coco,
+        "coco2017": write_coco2017,
         "deeplabcut": write_deeplabcut,
         "folder": small_folder,
+        "oxford_pet": write_oxford_pet,
         "scenes": None,
         "voc": write_voc,
+        "voc2012": write_voc2012,
     }
