@@ -135,15 +135,19 @@ def recognise(root: Path) -> str:
 def tally(info: DataInfo, splits: Splits, checked: Examined) -> Tallies:
     """Return how many boxes of each class, annotated joints of each name and masks with each class there are."""
     values = {(facts.entry.split, facts.entry.name): facts.values for facts in checked.facts}
-    names = dict(zip(checked.labels.values, checked.labels.names, strict=True))
-    tallies: Tallies = {}
+    has_files = any(values.values())
+    tallies: Tallies = {
+        "images with the class": {name: Counter() for name in info.classes if has_files},
+        "boxes": {name: Counter() for name in info.objects},
+        "joints": {name: Counter() for name in info.joints},
+    }
+    meaning = dict(zip(checked.labels.values, checked.labels.names, strict=True))
     for split, entries in splits.items():
         for entry in entries:
-            for kind, name in _holds(
-                info, entry, [names[each] for each in values[entry.split, entry.name] if each in names]
-            ):
-                tallies.setdefault(kind, {}).setdefault(name, Counter())[split] += 1
-    return tallies
+            classes = [meaning[value] for value in values[entry.split, entry.name] if value in meaning]
+            for kind, name in _holds(info, entry, classes):
+                tallies[kind][name][split] += 1
+    return {kind: counts for kind, counts in tallies.items() if counts}
 
 
 def _holds(info: DataInfo, entry: Entry, classes: list[str]) -> list[tuple[str, str]]:
