@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
-
 from bench.data.base import register_dataset
 from bench.data.coco.content import read_contents
 from bench.data.coco.entries import Assembly, Kind, kinds_in
 from bench.data.coco.files import annotation_files, files_for, split_of
 from bench.data.files.entry import Found
-from bench.data.files.source import FileSource
+from bench.data.files.source import Chosen, FileSource
 
 __all__ = ["Coco"]
 
@@ -32,7 +30,7 @@ class Coco(FileSource):
     layout: ClassVar[str] = "annotations/*.json or another JSON file with COCO's images and annotations"
     split_files: ClassVar[str] = "a JSON file with '{split}' in its name"
 
-    read: frozenset[Kind] | None = Field(None, min_length=1)
+    read: Chosen[Kind] | None = None
 
     @classmethod
     def missing(cls, root: Path) -> str:
@@ -43,7 +41,7 @@ class Coco(FileSource):
         """Return the images of all annotation files; every annotation is checked."""
         files = files_for(self.read, annotation_files(self.place))
         splits = {path: split_of(self.place, path) for path in files}
-        contents, problems, files = read_contents(self.place, splits)
+        contents, problems, files = read_contents(self.place, splits, not self.read or "masks" in self.read)
         found = Found(problems=problems, files=files)
         Assembly(self.place, contents, self.read or kinds_in(contents), found).fill()
         return found

@@ -37,6 +37,7 @@ class Image:
 class Content:
     """All that the files of one split say; what several files say of one annotation is merged."""
 
+    with_masks: bool = True  # to rasterise polygons takes most of the time
     images: dict[int, Image] = field(default_factory=dict)
     categories: dict[int, Category] = field(default_factory=dict)
     instances: dict[int, dict[int, Instance]] = field(default_factory=dict)  # image id -> annotation id -> what
@@ -82,7 +83,8 @@ class Content:
         if number in seen:
             raise ValueError("has the id of another one")
         seen.add(number)
-        instance = as_instance(content, self.images[image].size, len(self.categories[category].joints))
+        joints = len(self.categories[category].joints)
+        instance = as_instance(content, self.images[image].size, joints, self.with_masks)
         known = self.instances.setdefault(image, {})
         known[number] = instance.merged(known.get(number))
 
@@ -124,14 +126,16 @@ def _id(content: Any) -> Any:
     return content.get("id", "without an id") if isinstance(content, dict) else repr(content)
 
 
-def read_contents(root: Path, splits: dict[Path, str]) -> tuple[dict[str, Content], list[Problem], list[Path]]:
+def read_contents(
+    root: Path, splits: dict[Path, str], with_masks: bool
+) -> tuple[dict[str, Content], list[Problem], list[Path]]:
     """Return what the files of each split say, all that is wrong, and the files that could be read."""
     contents: dict[str, Content] = {}
     problems, files = [], []
     for path, split in splits.items():
         place = path.relative_to(root).as_posix()
         try:
-            reasons = contents.setdefault(split, Content()).add(path)
+            reasons = contents.setdefault(split, Content(with_masks)).add(path)
         except FileError as error:
             problems.append(error.problem(root))
             continue

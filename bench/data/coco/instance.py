@@ -29,17 +29,19 @@ class Instance:
         return Instance(**{key: value if mine[key] is None else mine[key] for key, value in vars(other).items()})
 
 
-def as_instance(annotation: Mapping[str, Any], size: tuple[int, int], joints: int) -> Instance:
+def as_instance(annotation: Mapping[str, Any], size: tuple[int, int], joints: int, with_mask: bool) -> Instance:
     """Return the annotation on an image of `size` (width, height), of a category with that many joints.
 
+    Without `with_mask` the mask serves only where there is no box.
     Raises ValueError in words that go on after "annotation 7".
     """
     segmentation, keypoints = annotation.get("segmentation"), annotation.get("keypoints")
-    mask = _mask(segmentation, *size) if segmentation else None
+    box = annotation.get("bbox")
+    mask = _mask(segmentation, *size) if segmentation and (with_mask or box is None) else None
     return Instance(
         category=annotation["category_id"],
         crowd=bool(annotation.get("iscrowd", 0)),
-        corners=_corners(annotation.get("bbox"), mask),
+        corners=_corners(box, mask),
         mask=mask,
         joints=_joints(keypoints, joints) if keypoints and joints else None,
     )

@@ -73,9 +73,11 @@ class DeepLabCut(FileSource):
         found.problems += [Problem(source, reason) for reason in (*reasons, *table.wrong)]
         if unknown:
             return
+        tables = {entry.image: entry.source.name for entry in found.entries}
         for image, points in table.points.items():
-            if not image.is_file():
-                found.problems.append(Problem(source, f"annotates {image.name}, which is not beside it"))
+            if image in tables or not image.is_file():
+                reason = f"as {tables[image]} does" if image in tables else "which is not beside it"
+                found.problems.append(Problem(source, f"annotates {image.name}, {reason}"))
                 continue
             name = f"{image.parent.name}/{image.stem}"
             figures = _figures(table, points, found.joints)

@@ -4,9 +4,9 @@ from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
 from bench.data.files.entry import Entry, Found
@@ -17,7 +17,14 @@ from bench.data.files.splits import Splits, divide
 from bench.errors import DataError
 from bench.records import content_hash
 
+T = TypeVar("T")
 Pixels = Annotated[int, Field(ge=1)]
+Chosen = Annotated[  # one or several of some words; sorted where they are hashed
+    frozenset[T],
+    Field(min_length=1),
+    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+    PlainSerializer(sorted),
+]
 Tallies = dict[str, dict[str, Counter[str]]]  # what is counted -> class or joint -> split -> how many
 
 
@@ -162,5 +169,5 @@ def _holds(info: DataInfo, entry: Entry, classes: list[str]) -> list[tuple[str, 
 
 def _summary(root: Path, problems: list[Problem]) -> str:
     more = len(problems) - 1
-    rest = f"; {more} more file(s) cannot be used" if more else ""
+    rest = f"; {more} more problem(s), all of which `skipbench data check` lists" if more else ""
     return f"data folder {root}: {problems[0]}{rest}."

@@ -10,7 +10,7 @@ from bench.data.files.entry import Entry, Found
 from bench.data.files.images import images_by_name
 from bench.data.files.labels import Labels, named_labels
 from bench.data.files.problem import Problem
-from bench.data.files.source import FileSource
+from bench.data.files.source import Chosen, FileSource
 from bench.data.voc.annotation import Annotation, read_annotation
 from bench.data.voc.listing import Listed, listed_images
 
@@ -38,7 +38,7 @@ class Voc(FileSource):
     layout: ClassVar[str] = "JPEGImages/ and Annotations/<name>.xml"
     split_files: ClassVar[str] = "ImageSets/Main/{split}.txt"
 
-    read: frozenset[Literal["boxes", "masks"]] | None = Field(None, min_length=1)
+    read: Chosen[Literal["boxes", "masks"]] | None = None
     ignore_index: int | None = Field(IGNORED, ge=0, le=IGNORED)  # the mask value that counts nowhere
 
     @classmethod

@@ -222,6 +222,15 @@ def test_a_table_that_cannot_be_used_at_all(root: Path, spoil: Callable[[Path], 
     assert problems[0].reason.startswith(reason)
 
 
+def test_a_frame_in_two_tables_is_a_finding(root: Path) -> None:
+    lines = (root / TABLE).read_text().splitlines()
+    (root / "labeled-data/run/CollectedData_you.csv").write_text("\n".join(lines[:4]))
+    problems = DeepLabCut(root=root).survey().problems
+    assert [str(each) for each in problems] == [
+        "labeled-data/run/CollectedData_you.csv: annotates img0.png, as CollectedData_me.csv does"
+    ]
+
+
 def test_every_wrong_line_is_listed(root: Path) -> None:
     for number in (5, 8, 9):
         replace_line(root, number, f"labeled-data/run/img{number - 4}.png,a,b,,")

@@ -79,6 +79,7 @@ def test_masks_are_read_where_every_image_has_one(root: Path) -> None:
 )
 def test_what_is_read_can_be_said(root: Path, read: list[str], keys: set[str]) -> None:
     assert set(opened(root, read=read).train[0]) == keys
+    assert set(opened(root, read=read[0]).train[0]) == keys
 
 
 def test_masks_of_other_classes_are_numbered_by_their_sorted_names(root: Path) -> None:
@@ -125,6 +126,11 @@ def test_the_fingerprint_is_of_images_annotations_and_masks(root: Path) -> None:
     Image.fromarray(np.zeros((40, 56), np.uint8)).save(root / "SegmentationClass/11.png")
     found.append(opened(root).info.fingerprint)
     assert len(set(found)) == 3
+
+
+def test_options_are_hashed_in_one_order(root: Path) -> None:
+    source = Voc(root=root, read=frozenset({"masks", "boxes"}))
+    assert source.model_dump(mode="json")["read"] == ["boxes", "masks"]
 
 
 # Boxes that need mending
