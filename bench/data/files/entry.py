@@ -67,6 +67,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)  # annotation files, which determine the samples too
     labels: Labels | None = None  # of the masks; None: what the mask files hold
+    ignore_index: int | None = None  # without labels, the value in mask files that counts nowhere
     objects: tuple[str, ...] = ()
     joints: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()

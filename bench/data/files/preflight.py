@@ -48,14 +48,15 @@ def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
     yield from facts
 
 
-def examine(found: Found, root: Path, upright: bool, ignore_index: int | None, watch: Watch) -> Examined:
+def examine(found: Found, root: Path, upright: bool, watch: Watch) -> Examined:
     """Return what the files of all entries show, `watch`ed; without labels every value of a mask is a class."""
     inspect = partial(_inspect, root, found.labels, upright)
     with ThreadPoolExecutor() as pool:
         every = list(watch(pool.map(inspect, found.entries), len(found.entries)))
     problems = found.problems + [facts.problem for facts in every if facts.problem]
     usable = [facts for facts in every if not facts.problem]
-    labels = found.labels or inferred_labels({value for facts in usable for value in facts.values}, ignore_index)
+    values = {value for facts in usable for value in facts.values}
+    labels = found.labels or inferred_labels(values, found.ignore_index)
     if not problems:
         problems = _lacking(found, usable, labels)
     return Examined(usable, labels, problems, _box_notes(usable) + _joint_notes(usable))

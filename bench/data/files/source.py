@@ -72,7 +72,7 @@ class FileSource(DataSource):
         if lacking:
             return Survey(None, [Problem("", lacking)])
         found = self.find()
-        checked = examine(found, self.place, self.upright, getattr(self, "ignore_index", None), watch)
+        checked = examine(found, self.place, self.upright, watch)
         try:
             splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
         except DataError as error:

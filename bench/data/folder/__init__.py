@@ -57,7 +57,7 @@ class Folder(FileSource):
             except FileError as error:
                 problems.append(Problem(CLASSES_FILE, error.reason))
         labels = named_labels(classes, self.ignore_index) if classes else None
-        return Found(entries, problems, labels=labels, has_masks=True)
+        return Found(entries, problems, labels=labels, ignore_index=self.ignore_index, has_masks=True)
 
 
 def check_folder(root: Path, classes: Sequence[str] | None = None, ignore_index: int | None = 255) -> list[Problem]:

@@ -49,7 +49,7 @@ class Voc(FileSource):
     def find(self) -> Found:
         """Return the listed images with their annotations; every XML file is read."""
         listed, problems, notes = listed_images(self.place, self._lists())
-        found = Found(problems=problems, notes=notes)
+        found = Found(problems=problems, notes=notes, ignore_index=self.ignore_index)
         annotations = self._annotations(listed, found)
         masks = self._masks(listed, found)
         names = tuple(sorted({name for each in annotations.values() for name in each.names}))

@@ -144,6 +144,38 @@ def test_masks_are_not_read_by_default_where_an_object_has_none(root: Path) -> N
     assert [str(each) for each in problems] == [f"{TRAIN}: annotation 100 has no segmentation"]
 
 
+def test_scenes_written_as_coco_are_read_back(tmp_path: Path) -> None:
+    scenes = open_data("scenes", size=(64, 96), train=6, val=1, test=1)
+    info, content = scenes.info, {"images": [], "annotations": [], "categories": []}
+    content["categories"] = [{"id": label, "name": name} for label, name in enumerate(info.objects)]
+    for index in range(6):
+        sample = scenes.train[index]
+        Image.fromarray(sample["image"].permute(1, 2, 0).numpy()).save(tmp_path / f"{index}.png")
+        content["images"].append({"id": index, "file_name": f"{index}.png", "height": 64, "width": 96})
+        for k, (box, label) in enumerate(zip(sample["boxes"].tolist(), sample["labels"].tolist(), strict=True)):
+            mask = reference.encode(np.asfortranarray((sample["instances"] == k + 1).numpy().astype(np.uint8)))
+            content["annotations"].append(
+                {
+                    "id": 100 * index + k,
+                    "image_id": index,
+                    "category_id": label,
+                    "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
+                    "segmentation": {"size": [64, 96], "counts": mask["counts"].decode()},
+                }
+            )
+    (tmp_path / "scenes.json").write_text(json.dumps(content))
+    data = opened(tmp_path, size=(64, 96))
+    assert (data.info.classes, data.info.objects) == (info.classes, info.objects)
+    originals = {scenes.train[index]["image"].numpy().tobytes(): scenes.train[index] for index in range(6)}
+    for split in (data.train, data.val, data.test):
+        for index in range(len(split)):
+            sample = split[index]
+            original = originals.pop(sample["image"].numpy().tobytes())
+            for key in ("mask", "instances", "boxes", "labels", "ignored"):
+                assert torch.equal(sample[key], original[key])
+    assert not originals
+
+
 def test_an_object_without_a_box_has_the_box_of_its_mask(root: Path) -> None:
     annotate(root, {"segmentation": [[10, 5, 30, 5, 30, 15, 10, 15]]})
     assert opened(root).train[0]["boxes"].tolist() == [[10, 5, 30, 15]]
