@@ -23,6 +23,10 @@ class Category:
     joints: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()
 
+    def differs(self, other: "Category") -> bool:
+        """Return whether the two cannot be one; a file of boxes need not name the joints that another one has."""
+        return self.name != other.name or bool(self.joints and other.joints and self.joints != other.joints)
+
 
 @dataclass(frozen=True)
 class Image:
@@ -61,10 +65,9 @@ class Content:
     def _add_category(self, content: dict[str, Any]) -> None:
         category = _category(content)
         known = self.categories.setdefault(content["id"], category)
-        if known.name != category.name:
-            raise ValueError(f"is '{known.name}' and '{category.name}'; expected one id for each category")
-        if category.joints:
-            self.categories[content["id"]] = category  # a file of keypoints knows more than one of boxes
+        if known.differs(category):
+            raise ValueError(f"('{category.name}') is another one, '{known.name}', elsewhere in the split")
+        self.categories[content["id"]] = known if known.joints else category
 
     def _add_image(self, path: Path, content: dict[str, Any]) -> None:
         image = Image(str(content["file_name"]), (int(content["width"]), int(content["height"])), path)

@@ -50,13 +50,15 @@ class Assembly:
     def _merged_categories(self) -> dict[int, Category]:
         categories: dict[int, Category] = {}
         for content in self._contents.values():
-            categories |= content.categories
+            for number, category in content.categories.items():
+                known = categories.setdefault(number, category)
+                if known.differs(category):
+                    self._problem("", f"category {number} ('{known.name}') is another one in another split")
+                categories[number] = known if known.joints else category
         names = [category.name for category in categories.values()]
         for number, category in categories.items():
             if names.count(category.name) > 1:
                 self._problem("", f"category {number} has the name '{category.name}', as another one has")
-            if any(each.categories.get(number, category).name != category.name for each in self._contents.values()):
-                self._problem("", f"category {number} has another name in another split than '{category.name}'")
         return dict(sorted(categories.items()))
 
     def _problem(self, path: str, reason: str) -> None:

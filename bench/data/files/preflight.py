@@ -132,6 +132,8 @@ def _clip(boxes: Boxes, width: int, height: int) -> tuple[Boxes, Array]:
 def _lacking(found: Found, facts: list[Facts], labels: Labels) -> list[Problem]:
     """Return a problem for each kind of annotation of which there is none at all."""
     problems = []
+    if not (found.has_masks or found.objects or found.joints):
+        problems.append(Problem("", "holds no annotation"))
     if found.has_masks and len(labels.names) < 2:
         problems.append(_too_few(labels))
     if found.objects and not sum(len(each.entry.boxes.labels) for each in facts if each.entry.boxes):

@@ -341,7 +341,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "a category twice": (
         lambda root: rewrite(root, lambda content: content["categories"].append({"id": 3, "name": "cow"})),
-        [f"{TRAIN}: category 3 is 'cat' and 'cow'; expected one id for each category"],
+        [f"{TRAIN}: category 3 ('cow') is another one, 'cat', elsewhere in the split"],
     ),
     "several at once": (
         lambda root: [
@@ -380,6 +380,28 @@ def test_an_image_in_two_splits_is_a_finding(root: Path) -> None:
     assert [str(each) for each in problems] == [
         "annotations/instances_val.json: lists val0.png, which stands in train already"
     ]
+
+
+@pytest.mark.parametrize("change", [{"name": "cow"}, {"keypoints": ["left_ear", "nose"]}])
+def test_a_category_that_differs_between_splits_is_a_finding(root: Path, change: dict[str, Any]) -> None:
+    rewrite(root, lambda content: content["categories"][1].update(change), "annotations/instances_val.json")
+    problems = [str(each) for each in Coco(root=root).survey().problems]
+    assert problems == ["category 3 ('cat') is another one in another split"]
+
+
+def test_keypoints_may_be_named_in_one_split_only(root: Path) -> None:
+    rewrite(root, lambda content: content["categories"][1].pop("keypoints"), "annotations/instances_test.json")
+    rewrite(root, lambda content: content["categories"][1].pop("skeleton"), "annotations/instances_test.json")
+    data = opened(root)
+    assert data.info.joints == ("left_ear", "right_ear")
+    assert data.test[0]["joints"].shape == (0, 2, 2)
+
+
+def test_images_without_any_annotation_are_a_finding(root: Path) -> None:
+    for split in ("train", "val", "test"):
+        file = f"annotations/instances_{split}.json"
+        rewrite(root, lambda content: content["annotations"].clear(), file)
+    assert [str(each) for each in Coco(root=root).survey().problems] == ["holds no annotation"]
 
 
 def test_categories_of_one_name_are_a_finding(root: Path) -> None:
