@@ -77,14 +77,15 @@ def run(
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
-    """Return the data section that stands for a folder of one's own."""
+    """Return the data section that stands for a folder of one's own. Raises DataError where no format fits."""
+    from bench.data import recognise
     from bench.errors import SuiteError
 
     if root is None:
         if format is not None:
             raise SuiteError(f"--format {format} says how to read --data, which isn't given.")
         return None
-    return {"name": format or "folder", "root": str(root)}
+    return {"name": format or recognise(root), "root": str(root)}
 
 
 def _measure(plan: "Plan", directory: Path) -> int:
