@@ -84,7 +84,7 @@ def _images(study: Frames, score: Metric) -> Iterator[str]:
 
 
 def _groups(study: Frames, score: Metric) -> Iterator[str]:
-    names = [f"{other.label} by {by.name}" for other, by in measured_breakdowns(study)]
+    names = [f"{inside(other.label)} by {by.name}" for other, by in measured_breakdowns(study)]
     if names:
         yield (
             f"{listing(names)}: each group holds a part of the test images' content only, "

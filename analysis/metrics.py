@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from analysis.text import inside
 from bench.records import PARTS
 
 Better = Literal["higher", "lower"]
@@ -109,7 +108,7 @@ SCORES = (
 def _validation(score: Metric) -> Metric:
     """Return the same score as it is measured on the validation split."""
     key = score.key.replace("test/", "val/", 1)
-    return replace(score, key=key, label=f"Validation {inside(score.label)}", by=())
+    return replace(score, key=key, label=f"Validation {score.label}", by=())
 
 
 _COUNTS = (

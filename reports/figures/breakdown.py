@@ -42,8 +42,9 @@ def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
     """Return a column per group that was measured, and one for the difference of visible and occluded joints."""
     looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
     arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
+    label = f"{score.title}, lower is better" if score.better == "lower" else score.title
     columns = [
-        (group, score.title, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
+        (group, label, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
         for group in groups(study, by)
     ]
     effects = gap_effects(study, by) if by.groups == VISIBILITY else pd.DataFrame()

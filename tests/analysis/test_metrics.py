@@ -40,7 +40,7 @@ def test_scores_of_joints_and_boxes_are_shown_in_their_unit():
 
 def test_each_score_is_there_for_the_validation_split_too():
     assert metric("val/pck@0.1").label == "Validation PCK@.1"
-    assert metric("val/boundary_f").label == "Validation boundary F"
+    assert metric("val/boundary_f").label == "Validation Boundary F"
     assert metric("val/error_px").sign == -1
     assert not metric("val/miou").by
 
