@@ -19,7 +19,7 @@ BONE: dict[str, Any] = {"color": FOUND, "linewidth": 1.3}
 TRUE_BONE: dict[str, Any] = {"color": TRUTH, "linewidth": 0.8}
 RIGHT_MARK: dict[str, Any] = {"color": FOUND, "marker": "o", "markeredgecolor": EDGE, "markeredgewidth": 0.5}
 HIDDEN_MARK = {**RIGHT_MARK, "markerfacecolor": EDGE, "markeredgecolor": FOUND, "markeredgewidth": 1.0}
-WRONG_MARK: dict[str, Any] = {"color": WRONG, "marker": "X", "markeredgecolor": TRUTH, "markeredgewidth": 0.5}
+WRONG_MARK: dict[str, Any] = {"color": WRONG, "marker": "X", "markeredgecolor": EDGE, "markeredgewidth": 0.3}
 TRUE_BOX: dict[str, Any] = {"color": TRUTH, "linewidth": 0.9, "linestyle": (0, (3, 2))}
 
 
@@ -27,7 +27,7 @@ def draw_true_skeletons(axes: Axes, joints: Joints, index: int, x: float) -> Non
     """Draw the annotated figures of image `index`, whose left edge is at `x`."""
     known = joints.annotated[index]
     hidden = joints.visibility[index] == HIDDEN
-    _bones(axes, joints, joints.truth[index], known, x, {**BONE, "path_effects": OUTLINE})
+    _bones(axes, joints, joints.truth[index], known, x, {**TRUE_BONE, "linewidth": 1.3, "path_effects": OUTLINE})
     _points(axes, joints.truth[index][known & ~hidden], x, RIGHT_MARK)
     _points(axes, joints.truth[index][known & hidden], x, HIDDEN_MARK)
 
@@ -42,7 +42,7 @@ def draw_skeletons(axes: Axes, joints: Joints, index: int, x: float) -> None:
     _bones(axes, joints, found, known, x, BONE)
     _points(axes, found[near & ~hidden], x, RIGHT_MARK)
     _points(axes, found[near & hidden], x, HIDDEN_MARK)
-    _points(axes, found[known & ~near], x, WRONG_MARK)
+    _points(axes, found[known & ~near], x, WRONG_MARK, size=5)
 
 
 def skeleton_legend() -> list[Artist]:
@@ -99,8 +99,8 @@ def _bones(
                 axes.plot(ends[:, 0] + x, ends[:, 1], **line)
 
 
-def _points(axes: Axes, points: np.ndarray, x: float, mark: dict[str, Any]) -> None:
-    axes.plot(points[:, 0] + x, points[:, 1], linestyle="none", markersize=3.5, **mark)
+def _points(axes: Axes, points: np.ndarray, x: float, mark: dict[str, Any], size: float = 3.5) -> None:
+    axes.plot(points[:, 0] + x, points[:, 1], linestyle="none", markersize=size, **mark)
 
 
 def _box(axes: Axes, box: np.ndarray, x: float, line: dict[str, Any]) -> None:

@@ -248,8 +248,9 @@ def test_skeletons_mark_hidden_and_wrong_joints(study):
     }
     # three images of two figures: three joints, one of them hidden, and a single one
     assert joints == {"seen": [9, 9, 0], "hidden": [3, 3, 0], "wrong": [0, 0, 12]}
-    bones = [len(_lines(axes, marker="None", color=overlays.FOUND)) for axes in (truth, right, far)]
-    assert bones == [6, 6, 6]  # no bone leads to a joint that is not annotated
+    for color, counts in ((overlays.TRUTH, [6, 6, 6]), (overlays.FOUND, [0, 6, 6])):
+        bones = [len(_lines(axes, marker="None", color=color)) for axes in (truth, right, far)]
+        assert bones == counts  # no bone leads to a joint that is not annotated
 
 
 def test_boxes_are_drawn_with_class_and_score(study):
