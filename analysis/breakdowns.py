@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.frames import Frames
 from analysis.intervals import summarize
-from analysis.metrics import SCORES, VISIBILITY, Breakdown, Metric
+from analysis.metrics import SCORES, SIZES, Breakdown, Metric
 from analysis.text import listing
 
 _SUMMARY = ["n", "mean", "sd", "low", "high"]
@@ -67,13 +67,13 @@ def gap_effects(study: Frames, by: Breakdown) -> pd.DataFrame:
 
 def definition(study: Frames, by: Breakdown) -> str:
     """Return how the groups of `by` are told apart, in a sentence, as far as the records say it."""
-    if by.groups == VISIBILITY:
-        return "Visible and occluded joints as they are annotated; a joint that is not annotated counts nowhere."
+    if by.groups != SIZES:
+        return f"{by.rule}."
     limits = list(dict.fromkeys(_size_limits(study)))
     if not limits:
-        return "The records do not say at which sizes small, medium and large part."
+        return f"{by.rule}; the records do not say at which sizes small, medium and large part."
     ranges = listing(f"small < {first:g} ≤ medium < {second:g} ≤ large" for first, second in limits)
-    return f"By the square root of the area, in px of the image as the network sees it: {ranges}."
+    return f"{by.rule}, in px of the image as the network sees it: {ranges}."
 
 
 def reference(study: Frames) -> str | None:

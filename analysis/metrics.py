@@ -16,6 +16,7 @@ class Breakdown:
     name: str  # what tells the groups apart: "object size"
     prefix: str  # "test/miou_by_size/"
     groups: tuple[str, ...] = ()  # in the order in which they are shown; () for those that the data name
+    rule: str = ""  # what says which group something belongs to, as the start of a sentence
 
     @property
     def keys(self) -> dict[str, str]:
@@ -60,6 +61,9 @@ class Metric:
 
 SIZES = ("small", "medium", "large")
 VISIBILITY = ("visible", "occluded")
+BOX_SIZE = "by the square root of their box's area"
+JOINTS = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
+FIGURES = "Joints of figures, by the longer side of the box around a figure's joints"
 
 
 def _score(key: str, label: str, *by: Breakdown) -> Metric:
@@ -72,7 +76,7 @@ SCORES = (
         "test/miou",
         "mIoU",
         Breakdown("class", "test/iou/"),
-        Breakdown("object size", "test/miou_by_size/", SIZES),
+        Breakdown("object size", "test/miou_by_size/", SIZES, f"Mean IoU of single objects, {BOX_SIZE}"),
     ),
     _score("test/dice", "Dice", Breakdown("class", "test/dice/")),
     _score("test/boundary_f", "Boundary F", Breakdown("class", "test/boundary_f/")),
@@ -80,8 +84,8 @@ SCORES = (
         "test/pck@0.1",
         "PCK@.1",
         Breakdown("joint", "test/pck@0.1/"),
-        Breakdown("visibility", "test/pck@0.1_by_visibility/", VISIBILITY),
-        Breakdown("figure size", "test/pck@0.1_by_size/", SIZES),
+        Breakdown("visibility", "test/pck@0.1_by_visibility/", VISIBILITY, JOINTS),
+        Breakdown("figure size", "test/pck@0.1_by_size/", SIZES, FIGURES),
     ),
     _score("test/pck@0.05", "PCK@.05"),
     _score("test/pck@0.2", "PCK@.2"),
@@ -91,17 +95,17 @@ SCORES = (
         "px",
         "lower",
         digits=2,
-        by=(Breakdown("visibility", "test/error_px_by_visibility/", VISIBILITY),),
+        by=(Breakdown("visibility", "test/error_px_by_visibility/", VISIBILITY, JOINTS),),
     ),
     _score(
         "test/ap",
         "AP",
         Breakdown("class", "test/ap/"),
-        Breakdown("object size", "test/ap_by_size/", SIZES),
+        Breakdown("object size", "test/ap_by_size/", SIZES, f"Objects, {BOX_SIZE}"),
     ),
     _score("test/ap50", "AP50"),
     _score("test/ap75", "AP75"),
-    _score("test/ar100", "AR@100", Breakdown("object size", "test/ar_by_size/", SIZES)),
+    _score("test/ar100", "AR@100", Breakdown("object size", "test/ar_by_size/", SIZES, f"Objects, {BOX_SIZE}")),
 )
 
 

@@ -83,13 +83,13 @@ class Boxes(Prediction):
     classes: NDArray[np.str_]
 
     def best(self, index: int) -> NDArray[np.int64]:
-        """Return which predictions of an image to look at, best first: as many as it has true boxes."""
+        """Return which predictions of an image to look at, best first: at most as many as it has true boxes."""
         found = np.flatnonzero(self.labels[index] >= 0)
         order = found[np.argsort(-self.scores[index][found], kind="stable")]
         return order[: int((self.truth_labels[index] >= 0).sum())]
 
     def right(self, index: int) -> tuple[int, int]:
-        """Return how many of the `best` predictions are right, each true box taken once, and their number.
+        """Return how many of the true boxes the `best` predictions find, and how many true boxes there are.
 
         A prediction takes the free true box of its class that it overlaps most, at an IoU of RIGHT_BOX or more.
         """

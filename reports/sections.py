@@ -36,8 +36,9 @@ PICTURES: dict[type[Prediction], tuple[str, str]] = {
     ),
     Boxes: (
         "Test images with the true boxes and those that each arm predicts",
-        "Of each image as many predictions are drawn as it has true boxes, those with the highest scores. Below: "
-        f"how many of them are right, that is of the right class and at an IoU of {RIGHT_BOX:g} or more.",
+        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
+        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
+        f"{RIGHT_BOX:g} or more.",
     ),
 }
 

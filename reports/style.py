@@ -78,7 +78,7 @@ def arm_looks(study: Frames) -> dict[str, Look]:
     group = leader.astype("category").cat.set_categories(leader.unique()).cat.codes
     within = leader.groupby(leader).cumcount()
     looks = {
-        arm: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], FILLS[j % len(FILLS)])
+        arm: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], FILLS[(j + i // len(COLORS)) % len(FILLS)])
         for arm, i, j in zip(arms["arm"], group, within, strict=True)
     }
     return {arm: looks[arm] for arm in study.arms["arm"]}

@@ -48,24 +48,25 @@ def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, st
         draw_row(axes, position, row)
     _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
     axes.set_title(title, pad=30)
-    axes.set_xlabel("\n".join([axis, *notes(rows, *limits)]))
+    remarks = "; ".join(notes(rows, *limits))
+    axes.set_xlabel(f"{axis}\n{remarks}" if remarks else axis)
     _legend(axes, rows, names)
     return figure
 
 
 def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
-    """Return what a reader must know of lines and points that are not what they seem, as one line or none."""
+    """Return what a reader must know of lines and points that are not what they seem, each on its own."""
     intervals = [row for row in rows if not isnan(row.low)]
     values = [value for row in rows for value in row.values]
     outside = sum(not low <= value <= high for value in values)
     dotted = any(len(row.values) < DESCRIBED for row in intervals)
     cut = any(row.low < low or row.high > high for row in intervals)
-    notes = {
+    remarks = {
         "dotted: interval of 2 measurements, descriptive only": dotted,
         "arrow: interval leaves the axis": cut,
         f"{outside} of {len(values):,} measurements lie outside the axis": outside > 0,
     }
-    return ["; ".join(note for note, holds in notes.items() if holds)] if any(notes.values()) else []
+    return [remark for remark, holds in remarks.items() if holds]
 
 
 def span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:

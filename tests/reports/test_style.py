@@ -55,6 +55,8 @@ def test_every_arm_looks_its_own_and_those_of_a_model_share_a_colour(study):
 def test_arms_of_one_model_have_a_colour_each(study):
     looks = arm_looks(study(arms=("unet / add", "unet / max")))
     assert len({look.color for look in looks.values()}) == 2
+    many = arm_looks(study(arms=tuple(f"unet / {number}" for number in range(10))))
+    assert len(set(many.values())) == 10
 
 
 def test_an_arm_looks_the_same_in_every_study(made_up):
