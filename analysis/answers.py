@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
 from analysis.frames import Frames
-from analysis.metrics import Metric, metric
+from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
 from analysis.summaries import COSTS, accuracy, headline, scores, tradeoff
 from analysis.text import count, inside, listing
@@ -16,9 +17,16 @@ def answers(study: Frames) -> list[str]:
     score = headline(study)
     if score is None:
         return [*_completeness(study), *_costs(study)]
-    findings = (_best, _spread, _fusions, _fronts)
+    findings = (_best, _spread, _groups, _fusions, _fronts)
     scored = [sentence for finding in findings for sentence in finding(study, score)]
     return [*_completeness(study), *scored, *_costs(study)]
+
+
+def in_short(study: Frames) -> str:
+    """Return the one sentence to say of `study` beside others: its best arm, or what it has instead."""
+    score = headline(study)
+    found = list(_best(study, score)) if score else answers(study)
+    return found[0] if found else "Nothing to compare yet."
 
 
 def rivals(study: Frames, score: Metric) -> tuple[pd.Series, pd.DataFrame]:
@@ -66,6 +74,28 @@ def _spread(study: Frames, score: Metric) -> Iterator[str]:
         within = score.show_unit(float((runs.max() - runs.min()).max()), signed=True).lstrip("+")
         sentence += f"; the seeds of a single arm differ by up to {within}"
     yield f"{sentence}."
+
+
+def _groups(study: Frames, score: Metric) -> Iterator[str]:
+    for by in (by for other, by in measured_breakdowns(study) if other == score):
+        table = breakdown(study, by)
+        best = [_best_of(table[table.group == group], score) for group in groups(study, by)]
+        if table.arm.nunique() > 1:
+            yield f"Best mean {score.label} by {by.name}; {'; '.join(best)}."
+        yield from _gaps(study, score, by)
+
+
+def _best_of(rows: pd.DataFrame, score: Metric) -> str:
+    best = rows.iloc[int((rows["mean"] * score.sign).argmax())]
+    return f"{best.group}: {best.arm} ({score.show_unit(best['mean'])})"
+
+
+def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
+    table = gap_effects(study, by) if by.groups == VISIBILITY else pd.DataFrame()
+    if len(table) > 1:
+        ends = [table.iloc[int(which)] for which in (table["mean"].argmin(), table["mean"].argmax())]
+        low, high = (f"{score.show_unit(end['mean'], signed=True)} ({end.arm})" for end in ends)
+        yield f"Mean {score.label} of visible joints less that of occluded ones: from {low} to {high}."
 
 
 def _fusions(study: Frames, score: Metric) -> Iterator[str]:

@@ -33,6 +33,18 @@ class Frames:
     values: pd.DataFrame
     samples: pd.DataFrame
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
+    parent: "Frames | None" = None  # the run that a study is a part of
+
+    @property
+    def run(self) -> "Frames":
+        """The whole run."""
+        return self.parent or self
+
+    @property
+    def title(self) -> str:
+        """What is studied: "segmentation on scenes"; "" where nothing is."""
+        studies = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
+        return ", ".join(f"{task} on {dataset}" for task, dataset in studies)
 
     @property
     def arms(self) -> pd.DataFrame:
@@ -60,7 +72,7 @@ class Frames:
 
         records = tuple(one for one in self.records if (one.task, one.dataset) == (task, dataset))
         cells, values, samples = keep(self.cells), keep(self.values), keep(self.samples)
-        return replace(self, records=records, cells=cells, values=values, samples=samples)
+        return replace(self, records=records, cells=cells, values=values, samples=samples, parent=self.run)
 
 
 def from_records(

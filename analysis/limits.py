@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from analysis.answers import rivals
+from analysis.breakdowns import measured_breakdowns
 from analysis.frames import Frames
 from analysis.intervals import t_factor
 from analysis.metrics import Metric, metric
@@ -21,7 +22,7 @@ def limits(study: Frames) -> list[str]:
     if score is None:
         scored = ["No arm has a score: nothing can be concluded about accuracy."]
     else:
-        checks = (_seeds, _unequal_seeds, _impossible, _overlap, _pairs, _images)
+        checks = (_seeds, _unequal_seeds, _impossible, _overlap, _pairs, _images, _groups)
         scored = [sentence for check in checks for sentence in check(study, score)]
     others = (_incomplete, _budget, _recipes, _sizes, _machine, _unordered, _code, _counters)
     return [*scored, *(sentence for check in others for sentence in check(study))]
@@ -80,6 +81,15 @@ def _images(study: Frames, score: Metric) -> Iterator[str]:
     versions = {record.data_fingerprint for record in study.finished("train")}
     if len(versions) > 1:
         yield f"The runs saw {len(versions)} versions of the data: their scores are not comparable."
+
+
+def _groups(study: Frames, score: Metric) -> Iterator[str]:
+    names = [f"{inside(other.label)} by {by.name}" for other, by in measured_breakdowns(study)]
+    if names:
+        yield (
+            f"{listing(names)}: each group holds a part of the test images' content only, "
+            "and the records don't say how large a part."
+        )
 
 
 def _incomplete(study: Frames) -> Iterator[str]:

@@ -1,12 +1,27 @@
 """The one table of what is measured: how each value is called, in which unit it is shown, which way is up."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.records import PARTS
 
 Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A score of one group of objects, joints or pixels at a time; its keys are `prefix` and the group."""
+
+    name: str  # what tells the groups apart: "object size"
+    prefix: str  # "test/miou_by_size/"
+    groups: tuple[str, ...] = ()  # in the order in which they are shown; () for those that the data name
+    rule: str = ""  # what says which group something belongs to, as the start of a sentence
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key of each group."""
+        return {group: f"{self.prefix}{group}" for group in self.groups}
 
 
 @dataclass(frozen=True)
@@ -19,7 +34,7 @@ class Metric:
     better: Better | None = None  # None where neither direction is better
     scale: float = 1.0
     digits: int = 1  # decimals shown
-    per_class: str | None = None  # the keys' prefix of the same metric per class: "test/iou/"
+    by: tuple[Breakdown, ...] = ()  # the same score, one group at a time
 
     @property
     def title(self) -> str:
@@ -44,15 +59,61 @@ class Metric:
         return f"{self.show(value, signed)} {unit}".rstrip()
 
 
-def _score(key: str, label: str, per_class: str | None = None) -> Metric:
-    return Metric(key, label, "%", "higher", scale=100, per_class=per_class)
+SIZES = ("small", "medium", "large")
+VISIBILITY = ("visible", "occluded")
+BOX_SIZE = "by the square root of their box's area"
+JOINTS = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
+FIGURES = "Joints of figures, by the longer side of the box around a figure's joints"
+
+
+def _score(key: str, label: str, *by: Breakdown) -> Metric:
+    return Metric(key, label, "%", "higher", scale=100, by=by)
 
 
 # The first score of a record that stands here is the one by which arms are ranked and plotted.
 SCORES = (
-    _score("test/miou", "mIoU", per_class="test/iou/"),
-    _score("test/dice", "Dice", per_class="test/dice/"),
+    _score(
+        "test/miou",
+        "mIoU",
+        Breakdown("class", "test/iou/"),
+        Breakdown("object size", "test/miou_by_size/", SIZES, f"Mean IoU of single objects, {BOX_SIZE}"),
+    ),
+    _score("test/dice", "Dice", Breakdown("class", "test/dice/")),
+    _score("test/boundary_f", "Boundary F", Breakdown("class", "test/boundary_f/")),
+    _score(
+        "test/pck@0.1",
+        "PCK@.1",
+        Breakdown("joint", "test/pck@0.1/"),
+        Breakdown("visibility", "test/pck@0.1_by_visibility/", VISIBILITY, JOINTS),
+        Breakdown("figure size", "test/pck@0.1_by_size/", SIZES, FIGURES),
+    ),
+    _score("test/pck@0.05", "PCK@.05"),
+    _score("test/pck@0.2", "PCK@.2"),
+    Metric(
+        "test/error_px",
+        "Error",
+        "px",
+        "lower",
+        digits=2,
+        by=(Breakdown("visibility", "test/error_px_by_visibility/", VISIBILITY, JOINTS),),
+    ),
+    _score(
+        "test/ap",
+        "AP",
+        Breakdown("class", "test/ap/"),
+        Breakdown("object size", "test/ap_by_size/", SIZES, f"Objects, {BOX_SIZE}"),
+    ),
+    _score("test/ap50", "AP50"),
+    _score("test/ap75", "AP75"),
+    _score("test/ar100", "AR@100", Breakdown("object size", "test/ar_by_size/", SIZES, f"Objects, {BOX_SIZE}")),
 )
+
+
+def _validation(score: Metric) -> Metric:
+    """Return the same score as it is measured on the validation split."""
+    key = score.key.replace("test/", "val/", 1)
+    return replace(score, key=key, label=f"Validation {score.label}", by=())
+
 
 _COUNTS = (
     ("params", "Parameters", "M", 1e-6),
@@ -62,7 +123,7 @@ _COUNTS = (
 
 METRICS = (
     *SCORES,
-    _score("val/miou", "Validation mIoU"),
+    *map(_validation, SCORES),
     *(Metric(f"{key}/total", label, unit, "lower", scale, 3) for key, label, unit, scale in _COUNTS),
     *(
         Metric(f"{key}/{part}", f"{label}: {part}", unit, "lower", scale, 3)

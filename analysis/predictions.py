@@ -1,49 +1,140 @@
-"""What each arm predicted on the test images that a run keeps."""
+"""What each arm predicted on the test images that a run keeps: label maps, joints or boxes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.frames import Frames
+from bench.records import RunRecord
 
 IGNORED = 255  # the label of a pixel that nobody annotated
+RIGHT_JOINT = 0.1  # a joint is right within this share of its figure's reference length
+RIGHT_BOX = 0.5  # a box is right that has this IoU with a true one of its class
+HIDDEN = 1  # the visibility of a joint that is annotated, but hidden
 
 
 @dataclass(frozen=True)
-class LabelMaps:
-    """One run's predicted classes. `images`: (n, H, W, 3); `truth`, `prediction`: (n, H, W); all uint8."""
+class Prediction:
+    """What one run predicted. `images`: (n, H, W, 3) uint8."""
 
     arm: str
     seed: int | None
     images: NDArray[np.uint8]
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many pixels, joints or objects of image `index` are right, and of how many."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LabelMaps(Prediction):
+    """A class per pixel. `truth`, `prediction`: (n, H, W) uint8, indices into `classes`."""
+
     truth: NDArray[np.uint8]
     prediction: NDArray[np.uint8]
-    classes: tuple[str, ...]
+    classes: NDArray[np.str_]
 
-    def agreement(self, index: int) -> float:
-        """Return the share of annotated pixels of image `index` whose class is right; NaN where none is."""
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many annotated pixels have the right class, and how many there are."""
         annotated = self.truth[index] != IGNORED
-        right = self.prediction[index][annotated] == self.truth[index][annotated]
-        return float(right.mean()) if right.size else float("nan")
+        same = self.prediction[index][annotated] == self.truth[index][annotated]
+        return int(same.sum()), same.size
 
 
-def label_maps(study: Frames) -> list[LabelMaps]:
-    """Return the label maps of each arm's first finished run that kept them, in the plan's order."""
-    found: dict[str, LabelMaps] = {}
+@dataclass(frozen=True)
+class Joints(Prediction):
+    """F figures of J joints. `truth`, `prediction`: (n, F, J, 2) px, `lengths`: (n, F) px, `bones`: (B, 2)."""
+
+    truth: NDArray[np.float32]  # NaN: not annotated
+    visibility: NDArray[np.uint8]  # (n, F, J): 0 not annotated, 1 hidden, 2 visible
+    prediction: NDArray[np.float32]
+    lengths: NDArray[np.float32]  # the reference that an error is measured against
+    joints: NDArray[np.str_]
+    bones: NDArray[np.int64]
+
+    @property
+    def annotated(self) -> NDArray[np.bool_]:
+        """Which joints (n, F, J) have a truth."""
+        known: NDArray[np.bool_] = (self.visibility > 0) & np.isfinite(self.truth).all(-1)
+        return known
+
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        """Which joints (n, F, J) are annotated and predicted within RIGHT_JOINT of the reference length."""
+        error = np.linalg.norm(self.prediction - self.truth, axis=-1)
+        near: NDArray[np.bool_] = self.annotated & (error <= RIGHT_JOINT * self.lengths[..., None])
+        return near
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many annotated joints are right, and how many there are."""
+        return int(self.near[index].sum()), int(self.annotated[index].sum())
+
+
+@dataclass(frozen=True)
+class Boxes(Prediction):
+    """Boxes (n, M or K, 4) as x1, y1, x2, y2 in px with labels (n, M or K), indices into `classes`; -1 pads."""
+
+    truth_boxes: NDArray[np.float32]
+    truth_labels: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.str_]
+
+    def best(self, index: int) -> NDArray[np.int64]:
+        """Return which predictions of an image to look at, best first: at most as many as it has true boxes."""
+        found = np.flatnonzero(self.labels[index] >= 0)
+        order = found[np.argsort(-self.scores[index][found], kind="stable")]
+        return order[: int((self.truth_labels[index] >= 0).sum())]
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many of the true boxes the `best` predictions find, and how many true boxes there are.
+
+        A prediction takes the free true box of its class that it overlaps most, at an IoU of RIGHT_BOX or more.
+        """
+        free = list(np.flatnonzero(self.truth_labels[index] >= 0))
+        true = len(free)
+        for which in self.best(index):
+            label, box = self.labels[index][which], self.boxes[index][which]
+            same = [place for place in free if self.truth_labels[index][place] == label]
+            overlaps = [_iou(box, self.truth_boxes[index][place]) for place in same]
+            if overlaps and max(overlaps) >= RIGHT_BOX:
+                free.remove(same[int(np.argmax(overlaps))])
+        return true - len(free), true
+
+
+KINDS: dict[str, type[Prediction]] = {"label_maps": LabelMaps, "joints": Joints, "boxes": Boxes}
+
+
+def predictions(study: Frames) -> list[Prediction]:
+    """Return the predictions of each arm's first finished run that kept some, in the plan's order.
+
+    Kinds that are not in KINDS are left out; a file that names no kind holds label maps.
+    """
+    found: dict[str, Prediction] = {}
     for record in study.finished("train"):
-        path = record.artifacts.get("predictions")
-        if study.directory is None or path is None or record.arm in found:
-            continue
-        file = study.directory / path
-        if file.is_file():
-            with np.load(file, allow_pickle=False) as arrays:
-                found[record.arm] = LabelMaps(
-                    arm=record.arm,
-                    seed=record.seed,
-                    images=arrays["images"],
-                    truth=arrays["truth"],
-                    prediction=arrays["prediction"],
-                    classes=tuple(map(str, arrays["classes"])),
-                )
+        kept = None if record.arm in found else _read(study, record)
+        if kept is not None:
+            found[record.arm] = kept
     return list(found.values())
+
+
+def _read(study: Frames, record: RunRecord) -> Prediction | None:
+    path = record.artifacts.get("predictions")
+    if study.directory is None or path is None or not (study.directory / path).is_file():
+        return None
+    with np.load(study.directory / path, allow_pickle=False) as arrays:
+        kind = KINDS.get(str(arrays["kind"]) if "kind" in arrays else "label_maps")
+        if kind is None:
+            return None
+        names = [field.name for field in fields(kind)[2:]]  # all but arm and seed
+        return kind(record.arm, record.seed, *(arrays[name] for name in names))
+
+
+def _iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the intersection over union of two boxes."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    shared = float(np.prod(sides.clip(min=0)))
+    areas = sum(float(np.prod(box[2:] - box[:2])) for box in (one, other))
+    return shared / (areas - shared) if areas > shared else 0.0

@@ -5,8 +5,13 @@ from typing import Any
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield "outer.inner" and the value as text for each leaf of a nested mapping; None is left out."""
+    """Yield "outer.inner" and the value as text for each leaf of nested mappings; None is left out.
+
+    The mappings of a list go by their number: "arms.0.model".
+    """
     for key, value in content.items():
+        if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value)}
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         elif value is not None:

@@ -1,4 +1,4 @@
-"""Facts per arm: scores with their interval, classes, cost by part, latency, and the trade between them."""
+"""Facts per arm: scores with their interval, cost by part, latency, and the trade between them."""
 
 import math
 from typing import Any
@@ -39,18 +39,6 @@ def accuracy(study: Frames, key: str) -> pd.DataFrame:
         summary = summarize(found.loc[found.arm == arm, "value"].tolist())
         rows.append({"arm": arm, "model": model, "fusion": fusion, "planned": len(runs), **summary._asdict()})
     return pd.DataFrame(rows, columns=["arm", "model", "fusion", "planned", "n", "mean", "sd", "low", "high"])
-
-
-def per_class(study: Frames, score: Metric) -> pd.DataFrame:
-    """Return the mean over seeds of `score` per class: one row per arm, one column per class's key.
-
-    A class that an arm's runs have no value for is NaN there.
-    """
-    if score.per_class is None:
-        return pd.DataFrame(columns=["arm"])
-    rows = study.values[study.values["key"].str.startswith(score.per_class)]
-    means = rows.groupby(["arm", "key"], sort=False)["value"].mean().unstack()
-    return means.reindex(index=rows["arm"].unique(), columns=rows["key"].unique()).reset_index()
 
 
 def cost(study: Frames) -> pd.DataFrame:

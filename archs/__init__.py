@@ -3,6 +3,7 @@
 from archs.encoders import list_encoders
 from archs.errors import (
     ArchError,
+    CheckpointError,
     DuplicateNameError,
     ExportError,
     PretrainedError,
@@ -15,11 +16,13 @@ from archs.factory import build_model, create_model, list_fusions, list_models, 
 from archs.fusion import Fusion, register_fusion
 from archs.model import EncoderDecoder
 from archs.parts import part_of
+from archs.reference import list_layouts, load_reference
 from archs.spec import ArchSpec, FeatureSpec
 
 __all__ = [
     "ArchError",
     "ArchSpec",
+    "CheckpointError",
     "DuplicateNameError",
     "EncoderDecoder",
     "ExportError",
@@ -35,7 +38,9 @@ __all__ = [
     "export_model",
     "list_encoders",
     "list_fusions",
+    "list_layouts",
     "list_models",
+    "load_reference",
     "part_of",
     "register_fusion",
     "resolve_spec",

@@ -35,11 +35,13 @@ def make_norm(name: str, channels: int) -> list[nn.Module]:
     return [nn.GroupNorm(math.gcd(32, channels), channels)]
 
 
-def conv_norm_relu(in_channels: int, out_channels: int, kernel: int, style: BlockStyle) -> list[nn.Module]:
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
+) -> list[nn.Module]:
     """Return convolution, normalisation, ReLU; the convolution has a bias only where no norm follows."""
     padding = kernel // 2 if style.padding == "same" else 0
     norm = make_norm(style.norm, out_channels)
-    conv = nn.Conv2d(in_channels, out_channels, kernel, padding=padding, bias=not norm)
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm)
     return [conv, *norm, nn.ReLU(inplace=True)]
 
 
@@ -94,6 +96,13 @@ class Conv1x1(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
         super().__init__(in_channels, out_channels, 1)
+
+
+@BLOCKS.register("heatmap")
+class HeatmapConv(Conv1x1):
+    """A 1x1 convolution that starts out near 0, as nearly all of a heatmap is (arXiv 1804.06208)."""
+
+    start_std = 0.001
 
 
 @BLOCKS.register("conv3x3")
@@ -155,9 +164,10 @@ class DoubleConv(nn.Sequential):
     Raises ShapeError for a map that unpadded convolutions would leave nothing of.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        first = conv_norm_relu(in_channels, out_channels, 3, style)
-        super().__init__(*first, *conv_norm_relu(out_channels, out_channels, 3, style))
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, halve: bool = False) -> None:
+        middle = max(in_channels // 2, 1) if halve else out_channels
+        first = conv_norm_relu(in_channels, middle, 3, style)
+        super().__init__(*first, *conv_norm_relu(middle, out_channels, 3, style))
         self.out_channels = out_channels
         self.least = 1 if style.padding == "same" else 5
 
@@ -172,6 +182,9 @@ class DoubleConv(nn.Sequential):
         for layer in self:
             x = layer(x)
         return x
+
+
+BLOCKS.register("double_conv_halved")(partial(DoubleConv, halve=True))  # the first halves its input's channels
 
 
 class ResidualUnit(nn.Module):

@@ -34,7 +34,7 @@ class TopDownStep(nn.Module):
         # what a fusion does not use gets no parameters
         pre, upsample = (spec.pre, spec.upsample) if "coarse" in fusion.uses else ("none", "nearest")
         lateral = spec.lateral if "skip" in fusion.uses else "identity"
-        self.pre = BLOCKS[pre](coarse.channels, coarse.channels, style)
+        self.pre = BLOCKS[pre](coarse.channels, width, style)
         self.up = UPSAMPLERS[upsample](channels_of(self.pre), width, self.ratio)
         self.lateral = LATERALS[lateral](fine.channels, width, style)
         top_channels = fine.channels if upsample == "adjoint" else self.up.out_channels

@@ -40,3 +40,7 @@ class ExportError(ArchError):
 
 class ShapeError(ArchError):
     """A tensor whose shape is not what was published, or an input size that a network cannot take."""
+
+
+class CheckpointError(ArchError):
+    """A public checkpoint that cannot be read, or that is not of the network it should be loaded into."""

@@ -3,12 +3,13 @@
 from typing import Any
 
 from archs.blocks import BLOCKS
-from archs.encoders import require_encoder
+from archs.encoders import BOTTOM_UPS, require_encoder
 from archs.fusion import FUSIONS
 from archs.laterals import LATERALS
 from archs.model import EncoderDecoder
 from archs.presets import PRESETS
 from archs.resampling import UPSAMPLERS
+from archs.restarts import RESTARTS
 from archs.spec import ArchSpec
 
 
@@ -33,6 +34,8 @@ def require_names(spec: ArchSpec) -> None:
     FUSIONS[spec.fusion]
     LATERALS[spec.lateral]
     UPSAMPLERS[spec.upsample]
+    BOTTOM_UPS[spec.bottom_up]
+    RESTARTS[spec.restart]
     for block in (spec.pre, spec.post, spec.out, spec.head, spec.head_block):
         BLOCKS[block]
     if spec.bridge != "lateral":

@@ -1,25 +1,64 @@
 """Heads: from the decoder's maps to logits."""
 
 from collections.abc import Sequence
+from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, BlockStyle
+from archs.blocks import BLOCKS, BlockStyle, conv_norm_relu
 from archs.errors import SpecError
-from archs.spec import ArchSpec, FeatureSpec
+from archs.spec import ArchSpec, FeatureSpec, Size
+
+
+class Merge(nn.Module):
+    """Panoptic FPN's branches (arXiv 1901.02446): every level brought to the finest's size, and summed.
+
+    A map k levels below the finest passes k 3x3 convolutions (the finest itself: one), each with GroupNorm and
+    ReLU, each followed by bilinear upsampling to the next finer level's size.
+    """
+
+    def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
+        super().__init__()
+        self.align_corners = spec.head_align_corners
+        self.out_channels = spec.head_width or levels[0].channels
+        self.branches = nn.ModuleList(
+            self._branch(level.channels, max(depth, 1)) for depth, level in enumerate(levels)
+        )
+
+    def _branch(self, in_channels: int, convolutions: int) -> nn.ModuleList:
+        fed = [in_channels] + [self.out_channels] * (convolutions - 1)
+        group = BlockStyle(norm="group")  # as in the paper, whatever the network's norm is
+        return nn.ModuleList(nn.Sequential(*conv_norm_relu(i, self.out_channels, 3, group)) for i in fed)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return (N, out_channels, H, W) of the first map's size from maps (N, C_l, H_l, W_l), finest first."""
+        sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
+        return torch.stack([self._lift(depth, x, sizes) for depth, x in enumerate(maps)]).sum(0)
+
+    def _lift(self, depth: int, x: Tensor, sizes: Sequence[Size]) -> Tensor:
+        for step, convolution in enumerate(cast(nn.ModuleList, self.branches[depth])):
+            x = resize(convolution(x), sizes[max(depth - step - 1, 0)], self.align_corners)
+        return x
 
 
 class Head(nn.Module):
     """Logits from the maps that the decoder publishes, finest first.
 
     head_levels "finest": from the first map alone; "all": from every map; "summed": from every map,
-    upsampled bilinearly and summed coarse to fine. `share_head`: one predictor for all maps.
+    upsampled bilinearly and summed coarse to fine; "merged": from one map, which `Merge` makes of all.
+    `share_head`: one predictor for all maps.
     """
 
     def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
         super().__init__()
+        self.align_corners = spec.head_align_corners
         self.summed = spec.head_levels == "summed"
+        self.merge = Merge(spec, levels) if spec.head_levels == "merged" else None
+        self.gathers = self.summed or self.merge is not None
+        if self.merge is not None:
+            levels = [FeatureSpec(self.merge.out_channels, levels[0].stride)]
         shared = spec.share_head and len(levels) > 1
         if shared and len({level.channels for level in levels}) > 1:
             raise SpecError(
@@ -28,6 +67,7 @@ class Head(nn.Module):
         style = BlockStyle(norm=spec.norm)  # padded, also where the path is not
         make = BLOCKS[spec.head]
         self.shared = shared
+        self.dropout = nn.Dropout2d(spec.head_dropout)
         self.predictors = nn.ModuleList(
             make(level.channels, spec.classes, style) for level in (levels[:1] if shared else levels)
         )
@@ -37,18 +77,20 @@ class Head(nn.Module):
 
         `maps` are all levels, or the finest alone.
         """
+        if self.merge is not None:
+            maps = [self.merge(maps)]
         predictors = list(self.predictors) * (len(maps) if self.shared else 1)
-        logits = [predict(x) for predict, x in zip(predictors, maps, strict=False)][::-1]
+        logits = [predict(self.dropout(x)) for predict, x in zip(predictors, maps, strict=False)][::-1]
         if not self.summed:
             return logits
         total = logits[0]
         for finer in logits[1:]:
-            total = finer + resize(total, (finer.shape[-2], finer.shape[-1]))
+            total = finer + resize(total, (finer.shape[-2], finer.shape[-1]), self.align_corners)
         return [total]
 
 
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: Tensor, size: Size, align_corners: bool = False) -> Tensor:
     """Return x (N, C, h, w) at that size, bilinear; itself where it has that size already."""
     if (x.shape[-2], x.shape[-1]) == size:
         return x
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)

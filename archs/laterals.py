@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from archs.basic import Basic
 from archs.blocks import BlockStyle, Conv1x1, NoBlock, Residual
 from archs.registry import Registry
 
@@ -12,3 +13,4 @@ LATERALS: Registry[Callable[[int, int, BlockStyle], nn.Module]] = Registry("late
 LATERALS.register("identity")(NoBlock)  # U-Net
 LATERALS.register("conv1x1")(Conv1x1)  # FPN
 LATERALS.register("residual")(Residual)  # Hourglass
+LATERALS.register("basic")(Basic)  # Hourglass-104

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from archs.blocks import BLOCKS, channels_of, initialise, project
 from archs.decoder import Decoder, block_style, level_size
-from archs.encoders import Encoder, PooledResiduals, Rectifiable, RectifiedPyramid, build_encoder
+from archs.encoders import BOTTOM_UPS, Encoder, Rectifiable, RectifiedPyramid, build_encoder
 from archs.encoders.paper import VGGRectified
 from archs.heads import Head, resize
 from archs.hub import Pretrained
 from archs.laterals import LATERALS
 from archs.rectified import RectifiedDecoder
+from archs.restarts import RESTARTS, Restart
 from archs.spec import ArchSpec, FeatureSpec, Size
 
 
@@ -33,28 +34,15 @@ class Stage(nn.Module):
         return channels_of(self.head_block)
 
     def forward(
-        self, features: Sequence[Tensor], image_size: Size, every_level: bool
+        self, features: Sequence[Tensor], image_size: Size, every_level: bool, predict: bool = True
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the decoder's maps, finest first, and the logits, coarse to fine; or the finest of both."""
-        finest, *coarser = self.decoder(features, image_size, every_level or self.head.summed)
+        """Return the decoder's maps, finest first, and the logits, coarse to fine; or the finest of both.
+
+        No logits unless `predict`.
+        """
+        finest, *coarser = self.decoder(features, image_size, every_level or self.head.gathers)
         maps = [self.head_block(finest), *coarser]
-        return maps, self.head(maps)
-
-
-class Restart(nn.Module):
-    """From one stage to the next: x + remap(features) + remap(prediction), then bottom-up again (Hourglass)."""
-
-    def __init__(self, features: int, classes: int, channels: int, bottom_up: nn.Module) -> None:
-        super().__init__()
-        self.remap_features = nn.Conv2d(features, channels, 1)
-        self.remap_prediction = nn.Conv2d(classes, channels, 1)
-        self.bottom_up = bottom_up
-        initialise(self)
-
-    def forward(self, x: Tensor, features: Tensor, prediction: Tensor) -> list[Tensor]:
-        """Return the next stage's maps, finest first, from x, features and prediction of one size."""
-        x = x + self.remap_features(features) + self.remap_prediction(prediction)
-        return cast(list[Tensor], self.bottom_up(x))
+        return maps, self.head(maps) if predict else []
 
 
 class EncoderDecoder(Pretrained):
@@ -77,7 +65,7 @@ class EncoderDecoder(Pretrained):
 
     def _stack(self, encoder: Encoder | RectifiedPyramid) -> None:
         """Add the later stages, each of which starts from the finest level of the one before."""
-        spec, levels = self.spec, encoder.specs
+        spec, levels, style = self.spec, encoder.specs, block_style(self.spec)
         widths = spec.level_widths([level.channels for level in levels])
         strides = [level.stride for level in levels]
         inner = [FeatureSpec(w, s) for w, s in zip(widths, strides, strict=True)]
@@ -87,9 +75,9 @@ class EncoderDecoder(Pretrained):
                 self.restarts.append(self.restarts[0])
                 self.stages.append(self.stages[1])
                 continue
-            bottom_up = PooledResiduals(widths, strides, block_style(spec))
+            bottom_up = BOTTOM_UPS[spec.bottom_up](widths, strides, style)
             features = cast(Stage, self.stages[-1]).channels
-            self.restarts.append(Restart(features, spec.classes, widths[0], bottom_up))
+            self.restarts.append(RESTARTS[spec.restart](features, spec.classes, widths[0], style, bottom_up))
             self.stages.append(Stage(spec, _decoder(spec, inner, encoder)))
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
@@ -106,35 +94,43 @@ class EncoderDecoder(Pretrained):
 
         supervision "last": that one; "stacks": one per stage; "levels": the last stage's, coarse to fine.
         """
-        stages = self._run(image, every_level=self.spec.supervision == "levels")
-        if self.spec.supervision == "stacks":
+        supervision = self.spec.supervision
+        stages = self._run(image, supervision == "levels", every_stage=supervision == "stacks")
+        if supervision == "stacks":
             logits = [outputs[-1] for _, outputs in stages]
         else:
-            logits = stages[-1][1] if self.spec.supervision == "levels" else stages[-1][1][-1:]
+            logits = stages[-1][1] if supervision == "levels" else stages[-1][1][-1:]
         return [self._fit(x, image) for x in logits]
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return the last stage's maps that its head reads, finest first."""
         return self._run(image, every_level=True)[-1][0]
 
-    def _run(self, image: Tensor, every_level: bool) -> list[tuple[list[Tensor], list[Tensor]]]:
-        """Return the maps (finest first) and the logits (coarse to fine) of every stage."""
+    def _run(
+        self, image: Tensor, every_level: bool, every_stage: bool = False
+    ) -> list[tuple[list[Tensor], list[Tensor]]]:
+        """Return the maps (finest first) and the logits (coarse to fine) of every stage.
+
+        Without `every_stage`, logits only of the last stage and of those that feed them to the next.
+        """
         size = (image.shape[-2], image.shape[-1])
         features = cast(Rectifiable, self.encoder).unaries(image) if self.spec.passes else self.encoder(image)
-        results = [self.stages[0](features, size, every_level)]
+        predict = [every_stage or cast(Restart, restart).uses_prediction for restart in self.restarts] + [True]
+        results = [self.stages[0](features, size, every_level, predict[0])]
         if len(self.restarts):
             features = [self.entry(features[0])]
-        for restart, stage in zip(self.restarts, list(self.stages)[1:], strict=True):
+        for restart, stage, wanted in zip(self.restarts, list(self.stages)[1:], predict[1:], strict=True):
             maps, logits = results[-1]
-            features = restart(features[0], maps[0], logits[-1])
-            results.append(stage(features, size, every_level))
+            features = restart(features[0], maps[0], logits[-1] if logits else None)
+            results.append(stage(features, size, every_level, wanted))
         return results
 
     def _fit(self, logits: Tensor, image: Tensor) -> Tensor:
         """Return the logits at the spec's head_stride."""
         if self.spec.head_stride is None:
             return logits
-        return resize(logits, level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride))
+        size = level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride)
+        return resize(logits, size, self.spec.head_align_corners)
 
 
 def _bottom_up(spec: ArchSpec) -> Encoder | RectifiedPyramid:

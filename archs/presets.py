@@ -23,6 +23,19 @@ PRESETS.register("unet.paper")(
     }
 )
 
+# github.com/milesial/Pytorch-UNet: padded, BatchNorm, pooling that rounds odd sizes down; two ways of upsampling.
+MILESIAL = {**UNET, "encoder": "double_conv", "encoder_args": {"ceil_mode": False}, "width": None}
+PRESETS.register("unet.milesial")(MILESIAL)
+PRESETS.register("unet.milesial_bilinear")(
+    {
+        **MILESIAL,
+        "encoder_args": {"ceil_mode": False, "widths": [64, 128, 256, 512, 512]},
+        "width": (64, 64, 128, 256, 512),
+        "upsample": "bilinear_aligned",
+        "post": "double_conv_halved",
+    }
+)
+
 # The decoder of segmentation_models_pytorch's Unet: BatchNorm, nearest upsampling, one more level without a skip.
 PRESETS.register("unet.smp")(
     {
@@ -49,6 +62,32 @@ PRESETS.register("hourglass.paper")(
     }
 )
 
+# github.com/princeton-vl/pytorch_stacked_hourglass is that network; what it registers beside it is never called.
+PRESETS.register("hourglass.princeton")(PRESETS["hourglass.paper"])
+
+# github.com/bearpaw/pytorch-pose: the stem is widened one residual unit early.
+PRESETS.register("hourglass.bearpaw")({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
+
+# Hourglass-104 (CornerNet, arXiv 1808.01244; CenterNet, arXiv 1904.07850), with one heatmap head per stack: basic
+# units, strided convolutions, widening channels, twice the units at the deepest level, no prediction fed back.
+PRESETS.register("hourglass.cornernet")(
+    {
+        "encoder": "strided_basic",
+        "width": (256, 256, 384, 384, 384, 512),
+        "lateral": "basic",
+        "bridge": "basic_twice",
+        "pre": "basic_last",
+        "blocks": 2,
+        "head_block": "conv3x3_norm_relu",
+        "head": "conv3x3_conv1x1",
+        "head_stride": None,
+        "stacks": 2,
+        "supervision": "stacks",
+        "restart": "remap_features",
+        "bottom_up": "strided_basic",
+    }
+)
+
 # FPN (arXiv 1612.03144): C2..C5 of ResNet-50, no norm in the neck, P6 by subsampling.
 FPN = {
     "lateral": "conv1x1",
@@ -57,15 +96,24 @@ FPN = {
     "head_levels": "all",
     "supervision": "levels",
 }
-PRESETS.register("fpn.paper")(
+PYRAMID = {**FPN, "encoder": "resnet50", "strides": (4, 8, 16, 32), "width": 256, "norm": "none"}
+FPN_PAPER = {**PYRAMID, "extra_levels": 1, "head_stride": None}
+PRESETS.register("fpn.paper")(FPN_PAPER)
+
+# The backbone of torchvision's detectors: the same with constants for BatchNorm.
+PRESETS.register("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
+
+# segmentation_models_pytorch's FPN: no 3x3 outputs, branches with GroupNorm that end in one map.
+PRESETS.register("fpn.smp")(
     {
-        **FPN,
-        "encoder": "resnet50",
-        "strides": (4, 8, 16, 32),
-        "width": 256,
-        "norm": "none",
-        "extra_levels": 1,
-        "head_stride": None,
+        **PYRAMID,
+        "encoder": "resnet34",
+        "out": "none",
+        "head_levels": "merged",
+        "head_width": 128,
+        "head_dropout": 0.2,
+        "head_align_corners": True,
+        "supervision": "last",
     }
 )
 

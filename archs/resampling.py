@@ -58,6 +58,23 @@ class Bilinear(Upsample):
         return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
 
 
+@UPSAMPLERS.register("bilinear_aligned")
+class BilinearAligned(Upsample):
+    """Bilinear by the ratio of the levels, corners aligned, no parameters.
+
+    Where the encoder rounded an odd size, the result is cropped or zero-padded about its centre.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
+        super().__init__(in_channels, out_channels, ratio)
+        self.step = max(1, round(ratio))
+
+    def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
+        """(N, C, h, w) -> (N, C, *size)."""
+        grown = (coarse.shape[-2] * self.step, coarse.shape[-1] * self.step)
+        return center_fit(F.interpolate(coarse, size=grown, mode="bilinear", align_corners=True), size)
+
+
 @UPSAMPLERS.register("transposed")
 class Transposed(Upsample):
     """U-Net's up-convolution: a transposed convolution whose kernel and stride are the ratio of the levels.

@@ -40,6 +40,7 @@ class ArchSpec(BaseModel):
     encoder: str
     encoder_args: dict[str, Any] = Field(default_factory=dict)  # given to the encoder's constructor as they are
     pretrained: bool = False
+    frozen_norm: bool = False  # the encoder's BatchNorm are constants, as where detectors are fine-tuned
     in_channels: int = PositiveInt
     classes: int = PositiveInt
     # the levels
@@ -51,7 +52,7 @@ class ArchSpec(BaseModel):
     upsample: str = "nearest"
     fusion: str = "add"
     bridge: str = "none"  # a block, or "lateral": the deepest level enters as every other does
-    pre: str = "none"
+    pre: str = "none"  # a block on P_{l+1}, to the finer level's width
     post: str = "none"
     out: str = "none"
     extra_levels: int = Field(default=0, ge=0)  # coarser levels by stride-2 subsampling, as FPN's P6
@@ -63,14 +64,19 @@ class ArchSpec(BaseModel):
     # prediction
     head: str = "conv1x1"
     head_block: str = "none"  # between the finest map and the head, as Hourglass's last residual
-    head_levels: Literal["finest", "all", "summed"] = "finest"
-    head_strides: tuple[float, ...] | None = None  # levels that "all" and "summed" read; None: every one
+    head_levels: Literal["finest", "all", "summed", "merged"] = "finest"
+    head_strides: tuple[float, ...] | None = None  # levels that are read where not "finest"; None: every one
+    head_width: int | None = Field(default=None, ge=1)  # of "merged"; None: the finest map's
+    head_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # of whole channels, before the head
+    head_align_corners: bool = False  # wherever the head, or the last resizing of its logits, is bilinear
     share_head: bool = True  # one head for all levels, or one per level
     head_stride: int | None = Field(default=1, ge=1)  # logits' stride; None: as the decoder leaves them
     supervision: Literal["last", "stacks", "levels"] = "last"
     outputs: Literal["last", "levels"] = "last"  # of model(x): the last logits, or those of every level read
     # repetition
     stacks: int = PositiveInt
+    restart: str = "remap"  # what a stack after the first starts from
+    bottom_up: str = "pooled_residual"  # and how it goes down again
     share_stacks: bool = False  # all stacks after the first share one set of weights
     passes: int = Field(default=0, ge=0)  # layer-wise passes of a rectified Gaussian; 0: an ordinary decoder
 

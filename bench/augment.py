@@ -1,15 +1,22 @@
 """Augmentation by torchvision's v2 transforms, on batches: image and targets change together."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from bench.data import DataInfo
+from bench.elastic import Elastic, deform
+from bench.loading import Batch
 
 Share = Annotated[float, Field(ge=0, le=1)]
-KINDS = {"image": tv_tensors.Image, "mask": tv_tensors.Mask}  # what v2 must know of each sample key
+
+_LEAST_LEFT = 1 / 4  # a box of which a crop leaves less of its area is no object of the crop any more
+_LEAST_SIDE = 1.0  # px; nor is one that is narrower
 
 
 class Augmentation(BaseModel):
@@ -23,6 +30,7 @@ class Augmentation(BaseModel):
     brightness: Share = 0.3  # factor drawn from [1 - this, 1 + this]; contrast and saturation alike
     contrast: Share = 0.3
     saturation: Share = 0.3
+    elastic: Elastic | None = None  # U-Net's deformation; boxes cannot follow it
     images_per_draw: Annotated[int, Field(ge=1)] = 4  # neighbours in a batch that share a draw, for speed
 
     @model_validator(mode="after")
@@ -33,32 +41,86 @@ class Augmentation(BaseModel):
 
 
 class Augmenter:
-    """Varies batches of one image size; what it does to a batch depends on that batch's seed alone."""
+    """Varies batches of one dataset; what it does to a batch depends on that batch's seed alone."""
 
-    def __init__(self, settings: Augmentation, size: tuple[int, int]) -> None:
-        aspect = size[1] / size[0]
+    def __init__(self, settings: Augmentation, info: DataInfo) -> None:
+        aspect = info.size[1] / info.size[0]
         aspects = (aspect / settings.crop_aspect, aspect * settings.crop_aspect)
-        self._images_per_draw = settings.images_per_draw
+        self._settings = settings
+        self._info = info
         self._transform = v2.Compose(
             [
-                v2.RandomHorizontalFlip(settings.flip),
-                v2.RandomResizedCrop(size, scale=settings.crop_area, ratio=aspects),
+                v2.RandomResizedCrop(info.size, scale=settings.crop_area, ratio=aspects),
                 v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
                 v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation),
             ]
         )
 
-    def __call__(self, batch: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    def __call__(self, batch: Batch, seed: int) -> Batch:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
 
-        torchvision draws from torch's global generator, which is left as it was found.
+        Boxes are clipped to the image, and one of which little is left becomes padding; a joint that leaves
+        the image becomes invisible. torchvision draws from torch's global generator, which is left as it was.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            groups = zip(*(torch.split(value, self._images_per_draw) for value in batch.values()), strict=True)
-            varied = [self._vary(dict(zip(batch, group, strict=True))) for group in groups]
+            if self._settings.elastic:
+                batch = deform(batch, self._settings.elastic, torch.default_generator)
+            split = [torch.split(value, self._settings.images_per_draw) for value in batch.values()]
+            varied = [self._vary(dict(zip(batch, group, strict=True))) for group in zip(*split, strict=True)]
         return {key: torch.cat([group[key] for group in varied]) for key in batch}
 
-    def _vary(self, group: dict[str, Tensor]) -> dict[str, Tensor]:
-        varied: dict[str, Tensor] = self._transform({key: KINDS[key](value) for key, value in group.items()})
-        return varied
+    def _vary(self, group: Batch) -> Batch:
+        known = {key: self._as_known(key, value) for key, value in group.items() if key in _KNOWN}
+        flipped = bool(torch.rand(1) < self._settings.flip)
+        if flipped:
+            known = {key: F.horizontal_flip(value) for key, value in known.items()}
+        moved = {key: value.as_subclass(Tensor) for key, value in self._transform(known).items()}
+        return _without_what_left(group | self._as_stored(moved, group, flipped), group, self._info.size)
+
+    def _as_known(self, key: str, value: Tensor) -> Any:
+        """Return the values as a type that v2 moves along with images; a point is a box without extent."""
+        if key not in ("boxes", "joints"):
+            return _KNOWN[key](value)
+        corners = value if key == "boxes" else torch.cat([value, value], -1)
+        return tv_tensors.BoundingBoxes(
+            corners.reshape(-1, 4), format="XYXY", canvas_size=self._info.size, clamping_mode=None
+        )
+
+    def _as_stored(self, moved: Batch, group: Batch, flipped: bool) -> Batch:
+        stored = dict(moved)
+        if "boxes" in moved:
+            stored["boxes"] = moved["boxes"].reshape(group["boxes"].shape)
+        if "joints" in moved:
+            stored["joints"] = moved["joints"][:, :2].reshape(group["joints"].shape)
+            stored["visibility"] = group["visibility"]
+            if flipped:  # left is right in a mirror
+                mirror = list(self._info.mirror)
+                stored |= {key: stored[key][:, :, mirror] for key in ("joints", "visibility")}
+        return stored
+
+
+_KNOWN: dict[str, Any] = {
+    "image": tv_tensors.Image,
+    "mask": tv_tensors.Mask,
+    "instances": tv_tensors.Mask,
+    "boxes": tv_tensors.BoundingBoxes,
+    "joints": tv_tensors.BoundingBoxes,
+}
+
+
+def _without_what_left(batch: Batch, before: Batch, size: tuple[int, int]) -> Batch:
+    """Return the batch without boxes and joints that are not in the image any more."""
+    height, width = size
+    if "boxes" in batch:
+        clipped = batch["boxes"].clamp(min=0)
+        clipped = torch.minimum(clipped, clipped.new_tensor([width, height, width, height]))
+        sides, whole = (each[..., 2:] - each[..., :2] for each in (clipped, batch["boxes"]))
+        left = (sides.prod(-1) >= _LEAST_LEFT * whole.prod(-1)) & (sides.amin(-1) >= _LEAST_SIDE)
+        batch |= {"boxes": clipped * left[..., None], "labels": before["labels"].masked_fill(~left, -1)}
+        batch["ignored"] = before["ignored"] & left
+    if "joints" in batch:
+        x, y = batch["joints"].unbind(-1)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false where not annotated (NaN)
+        batch["visibility"] = batch["visibility"] * inside
+    return batch

@@ -9,7 +9,7 @@ from torch.utils.data import Subset
 from archs import ArchSpec, build_model
 from bench.cost import Cost, cost
 from bench.data import Data
-from bench.grid import Plan
+from bench.grid import StudyPlan
 from bench.records import Cell, Kind
 from bench.training import train
 
@@ -25,18 +25,18 @@ class Forecast:
     seconds: dict[Kind, float]
 
 
-def forecast(cell: Cell, plan: Plan) -> Forecast:
+def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     """Count the cost of the cell's arm and time STEPS of its training steps; writes nothing."""
     start = time.perf_counter()
     spec = ArchSpec.from_dict(cell.spec)
-    counted = cost(spec, plan.image_size)
+    counted = cost(spec, study.image_size)
     counting = time.perf_counter() - start
-    recipe = plan.recipe
+    recipe = study.recipe
     few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
-    outcome = train(partial(build_model, spec), _few(plan.data, recipe.batch_size), plan.task, few, seed=0)
-    counts = plan.data.info.counts
+    outcome = train(partial(build_model, spec), _few(study.data, recipe.batch_size), study.task, few, seed=0)
+    counts = study.data.info.counts
     equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * counts["val"] + counts["test"])
-    forwards = (plan.latency.warmup + plan.latency.rounds) * plan.latency.batch_size * FORWARD_SHARE
+    forwards = (study.latency.warmup + study.latency.rounds) * study.latency.batch_size * FORWARD_SHARE
     per_image = 1 / outcome.values["train/images_per_s"]
     return Forecast(
         counted,

@@ -6,14 +6,14 @@ from itertools import product
 from typing import Any
 
 from archs import ArchSpec, resolve_spec
-from bench.data import Data, DataInfo, open_data
+from bench.data import Data, open_data
 from bench.errors import SuiteError
 from bench.latency import LatencyOptions
 from bench.plugins import plugin_source
 from bench.recipe import Recipe
 from bench.records import Cell, Kind, content_hash
-from bench.suite import ArmEntry, Suite
-from bench.tasks import Task, create_task
+from bench.suite import OWN_KEYS, Study, Suite
+from bench.tasks import Task, TaskError, create_task
 from bench.validation import parse
 
 
@@ -32,86 +32,140 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A suite made concrete; whatever can be known to be wrong with it has been looked at."""
+class StudyPlan:
+    """One task on one dataset, made concrete."""
 
-    suite: dict[str, Any]  # resolved: nothing is left to a default
+    resolved: dict[str, Any]  # the study's part of the suite: nothing is left to a default
     data: Data
     task: Task
     recipe: Recipe
     latency: LatencyOptions
     image_size: tuple[int, int]  # (H, W) at which cost is counted
-    cells: list[Cell]  # cost, latency, then training: all arms at the first seed, all at the second ...
+    arms: list[Arm]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The task and the dataset."""
+        return self.resolved["task"], self.data.info.name
 
 
-def make_plan(suite: Suite) -> Plan:
+@dataclass(frozen=True)
+class Plan:
+    """A suite made concrete; whatever can be known to be wrong with it has been looked at."""
+
+    suite: dict[str, Any]
+    studies: list[StudyPlan]
+    cells: list[Cell]  # cost, latency, then training: all studies' arms at the first seed, all at the second ...
+    notes: list[str]  # what was decided for the user
+
+    def study_of(self, cell: Cell) -> StudyPlan:
+        """Return the study that a cell belongs to."""
+        return next(study for study in self.studies if study.name == (cell.task, cell.dataset))
+
+
+def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     """Open the suite's data, resolve its arms and expand its grid.
 
-    Raises SuiteError, DataError or ArchError with one sentence on the first thing that is wrong.
+    `leave_out_unserved`: a study whose task the data hold nothing for is left out, and a note says so.
+    Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
     """
-    recipe = parse(Recipe, suite.recipe, place="recipe")
-    data = open_data(suite.data.name, root=suite.data.root, **suite.data.options)
-    image_size = suite.cost.size or data.info.size
-    latency = parse(LatencyOptions, {"size": image_size, **suite.latency}, place="latency")
-    task = create_task(suite.task, data.info)
-    resolved = suite.model_dump(mode="json") | {
-        "recipe": recipe.model_dump(mode="json"),
+    opened: dict[str, Data] = {}
+    found = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
+    studies = [each for each in found if isinstance(each, StudyPlan)]
+    left_out = [each for each in found if isinstance(each, str)]
+    if not studies:
+        raise SuiteError(" ".join(left_out))
+    _require_distinct(studies)
+    own = suite.model_dump(mode="json", include=set(OWN_KEYS))
+    resolved = {**own, "studies": [study.resolved for study in studies]}
+    notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out])
+    return Plan(resolved, studies, list(_cells(studies, suite.seeds)), list(notes))
+
+
+def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool) -> "StudyPlan | str":
+    """Return the study made concrete; or why its data cannot serve its task, where it may be left out.
+
+    `opened` holds the data that other studies have opened. Raises as `make_plan` does.
+    """
+    key = study.data.model_dump_json()
+    if key not in opened:
+        opened[key] = open_data(study.data.name, root=study.data.root, **study.data.options)
+    data, recipe = opened[key], parse(Recipe, study.recipe, place="recipe")
+    try:
+        task = create_task(study.task, data.info, recipe.task)
+    except TaskError as error:
+        if not may_be_left_out:
+            raise
+        return f"The study of {study.task} is left out: {error}"
+    return _study(study, data, task, recipe)
+
+
+def _study(study: Study, data: Data, task: Task, recipe: Recipe) -> StudyPlan:
+    image_size = study.cost.size or data.info.size
+    latency = parse(LatencyOptions, {"size": image_size, **study.latency}, place="latency")
+    resolved = study.model_dump(mode="json") | {
+        "recipe": recipe.model_dump(mode="json") | {"task": task.options.model_dump(mode="json")},
         "latency": latency.model_dump(mode="json"),
         "cost": {"size": list(image_size)},
     }
-    cells = list(_cells(resolved, expand_arms(suite, task.classes), data.info))
-    return Plan(resolved, data, task, recipe, latency, image_size, cells)
+    return StudyPlan(resolved, data, task, recipe, latency, image_size, expand_arms(study, task.factors))
 
 
-def expand_arms(suite: Suite, classes: int) -> list[Arm]:
-    """Return the suite's arms in the order of its file. Raises ArchError, or SuiteError for an arm twice."""
+def _require_distinct(studies: list[StudyPlan]) -> None:
+    names = [study.name for study in studies]
+    for task, dataset in names:
+        if names.count((task, dataset)) > 1:
+            raise SuiteError(
+                f"two studies are of {task} on {dataset}; put their arms into one, or split the suite."
+            )
+
+
+def expand_arms(study: Study, task_factors: dict[str, Any]) -> list[Arm]:
+    """Return the study's arms in the order of its file. Raises ArchError, or SuiteError for an arm twice."""
     arms: list[Arm] = []
-    for entry in suite.arms:
+    for entry in study.arms:
         for values in product(*entry.choices.values()):
-            arm = _arm(entry, dict(zip(entry.choices, values, strict=True)), suite.model, classes)
+            arm = _arm(dict(zip(entry.choices, values, strict=True)), study.model, task_factors)
             if arm.spec in (other.spec for other in arms):
                 raise SuiteError(f"the arm '{arm.name}' stands twice in the suite; leave one of the two out.")
             arms.append(arm)
     return arms
 
 
-def _arm(entry: ArmEntry, factors: dict[str, Any], common: dict[str, Any], classes: int) -> Arm:
+def _arm(factors: dict[str, Any], common: dict[str, Any], task_factors: dict[str, Any]) -> Arm:
     model = factors.pop("model")
-    spec = resolve_spec(model, **{**common, **factors, "classes": classes})
+    spec = resolve_spec(model, **{**task_factors, **common, **factors, "classes": task_factors["classes"]})
     told_apart_by = [f"{name}={value}" for name, value in factors.items() if name != "fusion"]
     return Arm(", ".join([f"{model} / {spec.fusion}", *told_apart_by]), model, spec)
 
 
-def _cells(suite: dict[str, Any], arms: list[Arm], data: DataInfo) -> Iterator[Cell]:
-    # one session times all arms in turns, so a latency is a result of the whole session
-    session = content_hash([arm.identity for arm in arms])
-    training = {"task": suite["task"], "recipe": suite["recipe"], "data": data.fingerprint}
-    for arm in arms:
-        yield _cell("cost", arm, suite, data, suite["cost"])
-    for arm in arms:
-        yield _cell("latency", arm, suite, data, {**suite["latency"], "session": session})
-    for seed in suite["seeds"]:
-        for arm in arms:
-            yield _cell("train", arm, suite, data, {**training, "seed": seed}, seed)
+def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
+    for study in studies:
+        for arm in study.arms:
+            yield _cell("cost", arm, study, study.resolved["cost"])
+    for study in studies:
+        # one session times all arms in turns, so a latency is a result of the whole session
+        session = content_hash([arm.identity for arm in study.arms])
+        for arm in study.arms:
+            yield _cell("latency", arm, study, {**study.resolved["latency"], "session": session})
+    for seed in seeds:
+        for study in studies:
+            training = {"recipe": study.resolved["recipe"], "data": study.data.info.fingerprint, "seed": seed}
+            for arm in study.arms:
+                yield _cell("train", arm, study, training, seed)
 
 
-def _cell(
-    kind: Kind,
-    arm: Arm,
-    suite: dict[str, Any],
-    data: DataInfo,
-    conditions: dict[str, Any],
-    seed: int | None = None,
-) -> Cell:
+def _cell(kind: Kind, arm: Arm, study: StudyPlan, conditions: dict[str, Any], seed: int | None = None) -> Cell:
+    task, dataset = study.name
     return Cell(
         kind=kind,
         arm=arm.name,
         model=arm.model,
         fusion=arm.spec.fusion,
         encoder=arm.spec.encoder,
-        task=suite["task"],
-        dataset=data.name,
+        task=task,
+        dataset=dataset,
         seed=seed,
         spec=arm.spec.to_dict(),
-        determines={**arm.identity, **conditions},
+        determines={**arm.identity, "study": list(study.name), **conditions},
     )

@@ -47,7 +47,7 @@ class RunProgress:
         """Show `cells`, which are measured together, as the current work; yields what to report shares to."""
         weight = sum(WEIGHTS[cell.kind] for cell in cells)
         before = self._bars.tasks[self._run].completed
-        name = cells[0].name if len(cells) == 1 else f"{cells[0].kind}: {len(cells)} arms in turns"
+        name = cells[0].name if len(cells) == 1 else f"{cells[0].kind} {cells[0].task}: {len(cells)} arms in turns"
         self._bars.reset(self._cell, description=escape(name), visible=True)
 
         def advance(share: float) -> None:

@@ -1,6 +1,6 @@
 """The one training recipe that all arms share."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,7 @@ class Recipe(BaseModel):
     device: Device = "auto"
     threads: Count | None = None  # CPU threads; None: as many as torch uses already
     augmentation: Augmentation = Augmentation()
+    task: dict[str, Any] = Field(default_factory=dict)  # the task's own options, which the task checks
 
     @property
     def steps(self) -> int:

@@ -55,18 +55,27 @@ class Cell(BaseModel):
 
     @property
     def name(self) -> str:
-        """A stable, readable id: "train: unet / add, seed 0"."""
-        return f"{self.kind}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
+        """A stable, readable id: "train pose: unet / add, seed 0"."""
+        return f"{self.kind} {self.task}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
 
 
 class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
-    `values` keys: "params/total", "params/<part>", "params/trainable", "buffers/total",
-    "macs/total", "macs/<part>", "activations/total", "activations/<part>", "flops/total" (cost);
-    "latency_ms/median|p10|p90|low|high", "throughput/images_per_s" (latency);
-    "test/miou", "test/dice", "test/iou/<class>", "test/dice/<class>", "val/miou",
-    "train/images", "train/seconds", "train/images_per_s" (train).
+    `values` keys, fractions between 0 and 1 unless their unit is said:
+    - cost: "params/total", "params/<part>", "params/trainable", "buffers/total", "macs/total",
+      "macs/<part>", "activations/total", "activations/<part>", "flops/total";
+    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s";
+    - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
+      "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last".
+    <score> is, by task,
+    - segmentation: "miou", "dice", "boundary_f", each also per class ("iou/<class>", "dice/<class>",
+      "boundary_f/<class>"), "miou_by_size/small|medium|large";
+    - pose: "pck@0.05", "pck@0.1", "pck@0.2", "error_px" (px), "pck@0.1/<joint>",
+      "pck@0.1_by_visibility/visible|occluded", "error_px_by_visibility/visible|occluded" (px),
+      "pck@0.1_by_size/small|medium|large";
+    - detection: "ap", "ap50", "ap75", "ar100", "ap/<class>", "ap_by_size/small|medium|large",
+      "ar_by_size/small|medium|large".
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -16,7 +16,7 @@ from archs import ArchSpec, EncoderDecoder, build_model
 from bench.attempt import Failure, attempt
 from bench.cost import cost
 from bench.environment import environment
-from bench.grid import Plan
+from bench.grid import Plan, StudyPlan
 from bench.inputs import random_images
 from bench.latency import LatencyOptions, measure_latency
 from bench.progress import Advance, RunProgress
@@ -43,9 +43,9 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
 
 
 def _sessions(cells: Sequence[Cell], missing: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Yield what is measured together: all arms for latency if one is missing, any other cell alone."""
+    """Yield what is measured together: all arms of a study for latency if one is missing, any other cell alone."""
     identities = {cell.cell_id for cell in missing}
-    for kind, group in groupby(cells, key=lambda cell: cell.kind):
+    for (kind, *_), group in groupby(cells, key=lambda cell: (cell.kind, cell.task, cell.dataset)):
         session = list(group)
         lacking = [cell for cell in session if cell.cell_id in identities]
         if kind == "latency" and lacking:
@@ -56,22 +56,22 @@ def _sessions(cells: Sequence[Cell], missing: Sequence[Cell]) -> Iterator[list[C
 
 def _measure(cells: Sequence[Cell], plan: Plan, run: RunWriter, advance: Advance) -> list[RunRecord]:
     """Return a record for each of `cells`, which are one session."""
-    start = time.perf_counter()
+    start, study = time.perf_counter(), plan.study_of(cells[0])
     if cells[0].kind == "latency":
-        outcomes = _latency(cells, plan, advance)
+        outcomes = _latency(cells, study, advance)
     else:
         measure = _cost if cells[0].kind == "cost" else _train
-        outcomes = [attempt(partial(measure, cell, plan, run, advance)) for cell in cells]
+        outcomes = [attempt(partial(measure, cell, study, run, advance)) for cell in cells]
     seconds = (time.perf_counter() - start) / len(cells)
-    return [_record(cell, outcome, plan, seconds) for cell, outcome in zip(cells, outcomes, strict=True)]
+    return [_record(cell, outcome, study, seconds) for cell, outcome in zip(cells, outcomes, strict=True)]
 
 
-def _record(cell: Cell, outcome: dict[str, Any] | Failure, plan: Plan, seconds: float) -> RunRecord:
+def _record(cell: Cell, outcome: dict[str, Any] | Failure, study: StudyPlan, seconds: float) -> RunRecord:
     return RunRecord(
         **cell.model_dump(),
         **_fields(outcome),
         environment=environment(),
-        data_fingerprint=plan.data.info.fingerprint if cell.kind == "train" else None,
+        data_fingerprint=study.data.info.fingerprint if cell.kind == "train" else None,
         seconds=seconds,
     )
 
@@ -86,17 +86,17 @@ def _fields(outcome: dict[str, Any] | Failure) -> dict[str, Any]:
     return {"status": "ok", **outcome}
 
 
-def _cost(cell: Cell, plan: Plan, run: RunWriter, advance: Advance) -> dict[str, Any]:
-    return asdict(cost(ArchSpec.from_dict(cell.spec), plan.image_size))
+def _cost(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:
+    return asdict(cost(ArchSpec.from_dict(cell.spec), study.image_size))
 
 
-def _latency(cells: Sequence[Cell], plan: Plan, advance: Advance) -> list[dict[str, Any] | Failure]:
+def _latency(cells: Sequence[Cell], study: StudyPlan, advance: Advance) -> list[dict[str, Any] | Failure]:
     """Time all arms in turns; one that does not run at all does not keep the others from it."""
-    models = [attempt(partial(_running_model, cell, plan.latency)) for cell in cells]
+    models = [attempt(partial(_running_model, cell, study.latency)) for cell in cells]
     names = {cell.arm: model for cell, model in zip(cells, models, strict=True)}
     sound = {name: model for name, model in names.items() if not isinstance(model, Failure)}
-    rounds = plan.latency.warmup + plan.latency.rounds
-    measured = attempt(partial(measure_latency, sound, plan.latency, lambda done: advance(done / rounds)))
+    rounds = study.latency.warmup + study.latency.rounds
+    measured = attempt(partial(measure_latency, sound, study.latency, lambda done: advance(done / rounds)))
     if isinstance(measured, Failure):
         return [measured for _ in cells]
     return [model if isinstance(model, Failure) else asdict(measured[name]) for name, model in names.items()]
@@ -110,16 +110,16 @@ def _running_model(cell: Cell, options: LatencyOptions) -> EncoderDecoder:
     return model
 
 
-def _train(cell: Cell, plan: Plan, run: RunWriter, advance: Advance) -> dict[str, Any]:
+def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:
     assert cell.seed is not None
     outcome = train(
         partial(build_model, ArchSpec.from_dict(cell.spec)),
-        plan.data,
-        plan.task,
-        plan.recipe,
+        study.data,
+        study.task,
+        study.recipe,
         cell.seed,
-        lambda images: advance(images / plan.recipe.images),
+        lambda images: advance(images / study.recipe.images),
     )
     artifacts = {"predictions": run.save_arrays(cell, outcome.predictions)}
-    notes = list(plan.data.info.notes)
+    notes = list(study.data.info.notes)
     return {"values": outcome.values, "settings": outcome.settings, "notes": notes, "artifacts": artifacts}

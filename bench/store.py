@@ -130,9 +130,15 @@ def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) 
 
 
 def _plan_difference(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Return the top-level keys in which two resolved suites differ, those that only name it left out."""
-    keys = (stored.keys() | given.keys()) - {"name", "description"}
-    return sorted(key for key in keys if stored.get(key) != given.get(key))
+    """Return the keys, of the suite or of a study, in which two resolved suites differ; names don't count."""
+    pairs = [(stored, given)]
+    studies = [suite.get("studies", []) for suite in (stored, given)]
+    same_number = len(studies[0]) == len(studies[1])
+    if same_number:
+        pairs += zip(*studies, strict=True)
+    uncounted = {"name", "description", *(["studies"] if same_number else [])}
+    keys = {key for one, other in pairs for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    return sorted(keys - uncounted)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A suite: which models, on which data, at which budget, with which seeds. Read from YAML, never changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from bench.yaml_values import assign, read_yaml
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
 Pixels = Annotated[int, Field(strict=True, gt=0)]
+EXAMPLE = "recipe.images=512"
 
 
 class _Section(BaseModel):
@@ -60,19 +62,28 @@ class CostSection(_Section):
     size: tuple[Pixels, Pixels] | None = None  # (H, W) in pixels; None: the data's own size
 
 
-class Suite(_Section):
-    """Everything a run needs. `recipe` and `latency` are checked where they are used, by their own models."""
+class Study(_Section):
+    """One task on one dataset. `recipe` and `latency` are checked where they are used, by their own models."""
 
-    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
-    description: str = ""
     task: str = "segmentation"
     data: DataSection
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
     recipe: dict[str, Any] = Field(default_factory=dict)
-    seeds: list[Seed] = Field(min_length=1)
     latency: dict[str, Any] = Field(default_factory=dict)
     cost: CostSection = CostSection()
+
+
+class Suite(_Section):
+    """Everything a run needs: its studies, each with the same seeds.
+
+    In a file, what stands beside `studies` is what all of them share; without `studies`, it is the only one.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
+    description: str = ""
+    seeds: list[Seed] = Field(min_length=1)
+    studies: list[Study] = Field(min_length=1)
 
     @field_validator("seeds")
     @classmethod
@@ -83,24 +94,87 @@ class Suite(_Section):
         return seeds
 
 
+OWN_KEYS = ("name", "description", "seeds")  # the suite's, next to `studies`; every other key is a study's
+
+
 def list_suites() -> dict[str, str]:
     """Return the shipped suites: name -> description."""
     suites = (load_suite(path.name.removesuffix(".yaml")) for path in _shipped().iterdir())
     return {suite.name: suite.description for suite in sorted(suites, key=lambda suite: suite.name)}
 
 
-def load_suite(source: str, overrides: Iterable[str] = (), data_root: Path | None = None) -> Suite:
+def load_suite(
+    source: str, overrides: Iterable[str] = (), data: Mapping[str, Any] | None = None, tasks: Sequence[str] = ()
+) -> Suite:
     """Return the suite `source` (a shipped name or a YAML file) with `a.b=value` overrides applied.
 
-    `data_root` takes the place of the suite's data: a folder of images and masks, read at the size
-    that the suite asks for. Raises SuiteError.
+    An override holds for every study, or, where it begins with a task's name, for the study of that task:
+    `pose.recipe.images=512`. `data` takes the place of every study's data, read at the size that the study
+    asks for. `tasks` are those whose studies are kept, all if empty. Raises SuiteError.
     """
     content = _read(source)
-    if data_root is not None:
-        content["data"] = _folder_data(content.get("data"), data_root)
+    own = {key: content[key] for key in OWN_KEYS if key in content}
+    studies = _separate(content, source)
+    for study in studies if data is not None else ():
+        study["data"] = _size_of(study.get("data")) | dict(data or {})
     for override in overrides:
-        assign(content, override, example="recipe.images=512")
-    return parse(Suite, content)
+        _override(own, studies, override)
+    if tasks:
+        studies = _of_tasks(studies, tasks)
+    parsed = [parse(Study, study, f"studies[{i}]" if len(studies) > 1 else "") for i, study in enumerate(studies)]
+    return parse(Suite, {**own, "studies": parsed})
+
+
+def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
+    """Return each study of a suite's mapping, complete with what all of them share."""
+    for key in content:
+        if key not in {*Suite.model_fields, *Study.model_fields}:
+            raise SuiteError("in the suite: " + unknown_name("key", str(key), [*OWN_KEYS, *Study.model_fields]))
+    shared = {key: value for key, value in content.items() if key in Study.model_fields}
+    studies = content.get("studies", [{}])
+    if not isinstance(studies, list) or not studies or not all(isinstance(each, dict) for each in studies):
+        raise SuiteError(
+            f"studies in {source} is {studies!r}, expected a list of mappings, such as [{{task: pose}}]."
+        )
+    return [_merged(shared, study) for study in studies]
+
+
+def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return `own` over `shared`; mappings are merged, but data of another name replace the shared ones."""
+    merged = deepcopy(shared)
+    for key, value in own.items():
+        known = merged.get(key)
+        if isinstance(known, dict) and isinstance(value, dict) and "name" not in value:
+            merged[key] = _merged(known, value)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def _override(own: dict[str, Any], studies: list[dict[str, Any]], override: str) -> None:
+    first, _, rest = override.partition(".")
+    tasks = [study.get("task", "segmentation") for study in studies]
+    if first.partition("=")[0] in OWN_KEYS:
+        assign(own, override, EXAMPLE)
+    elif first in tasks:
+        for study in (study for study, task in zip(studies, tasks, strict=True) if task == first):
+            assign(study, rest, EXAMPLE)
+    else:
+        for study in studies:
+            assign(study, override, EXAMPLE)
+
+
+def _of_tasks(studies: list[dict[str, Any]], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    present = [study.get("task", "segmentation") for study in studies]
+    for task in tasks:
+        if task not in present:
+            raise SuiteError("in the suite: " + unknown_name("task", task, sorted(set(present))))
+    return [study for study, task in zip(studies, present, strict=True) if task in tasks]
+
+
+def _size_of(data: Any) -> dict[str, Any]:
+    """Return of a data section the image size alone, which a folder of one's own is read at."""
+    return {"size": data["size"]} if isinstance(data, dict) and "size" in data else {}
 
 
 def _shipped() -> Any:
@@ -122,9 +196,3 @@ def _read(source: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SuiteError(f"{file} holds {type(content).__name__}, expected a mapping with the keys of a suite.")
     return content
-
-
-def _folder_data(data: Any, root: Path) -> dict[str, Any]:
-    """Return the data section for a folder: of the suite's own only the image size stays."""
-    size = {"size": data["size"]} if isinstance(data, dict) and "size" in data else {}
-    return {"name": "folder", "root": str(root), **size}

@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as transforms
 
 from bench.augment import Augmenter
-from bench.data import Data, Sample
+from bench.data import Data, DataInfo, Sample
 from bench.errors import BenchError
+from bench.loading import Batch, batches, collate, in_order, in_random_order
 from bench.machine import resolve_device, resolve_precision, use_threads
 from bench.recipe import Recipe
-from bench.tasks import Batch, Task
+from bench.tasks import Task
 
 __all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
 
@@ -66,13 +67,11 @@ def train(
     """
     with _seeded(seed), use_threads(recipe.threads) as threads:
         trainer = _Trainer(build_model(), task, recipe)
-        splits = [_load(split, task.targets) for split in (data.train, data.val, data.test)]
-        values = trainer.fit(splits[0], splits[1], seed, progress)
-        values |= _prefixed("test", trainer.evaluate(splits[2]))
-        shown = _take(splits[2], slice(SHOWN_IMAGES))
-        return TrainOutcome(
-            values, trainer.settings | {"threads": threads}, task.artifact(trainer.predict(shown), shown)
-        )
+        values = trainer.fit(data.train, data.val, seed, progress)
+        values |= _prefixed("test", trainer.evaluate(data.test))
+        shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
+        predictions = task.artifact(trainer.predict(shown), shown)
+        return TrainOutcome(values, trainer.settings | {"threads": threads}, predictions)
 
 
 @contextmanager
@@ -82,31 +81,23 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _load(dataset: Dataset[Sample], targets: tuple[str, ...]) -> Batch:
-    """Return a whole split as one batch in memory."""
-    samples = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
-    return {key: torch.stack([_compact(sample[key]) for sample in samples]) for key in ("image", *targets)}
+def _length(dataset: Dataset[Sample]) -> int:
+    return len(dataset)  # type: ignore[arg-type]
 
 
-def _compact(values: Tensor) -> Tensor:
-    """Return labels in one byte each instead of eight, where they fit."""
-    fits = values.dtype == torch.int64 and bool(((values >= 0) & (values <= 255)).all())
-    return values.to(torch.uint8) if fits else values
-
-
-def _take(split: Batch, which: Tensor | slice) -> Batch:
-    return {key: value[which] for key, value in split.items()}
+def _facts(info: DataInfo) -> dict[str, Any]:
+    """Return what a reader of the scores must know of the data; `size_limits_px` are sides of squares."""
+    joints = info.reference and [info.joints[joint] for joint in info.reference]
+    return {
+        "size": list(info.size),
+        "counts": info.counts,
+        "size_limits_px": list(info.limits),
+        "reference": "distance from {} to {}".format(*joints) if joints else "longer side of the joints' box",
+    }
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
-
-
-def _order(samples: int, steps: int, batch_size: int, generator: torch.Generator) -> list[Tensor]:
-    """Return the indices of each batch: every sample once in random order, then all again, and so on."""
-    passes = math.ceil(steps * batch_size / samples)
-    order = torch.cat([torch.randperm(samples, generator=generator) for _ in range(passes)])
-    return list(torch.split(order[: steps * batch_size], batch_size))
 
 
 @dataclass
@@ -136,21 +127,29 @@ class _Trainer:
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
             "precision": precision,
+            "task": task.options.model_dump(mode="json"),
+            "data": _facts(task.info),
             "mean": list(MEAN),
             "std": list(STD),
         }
 
-    def fit(self, train: Batch, val: Batch, seed: int, progress: Progress) -> dict[str, float]:
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What is read of a sample for scores and pictures."""
+        return ("image", *self.task.targets, *self.task.truths)
+
+    def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, progress: Progress) -> dict[str, float]:
         """Train for the whole budget, go back to the best state, and return what there is to tell."""
         recipe, best = self.recipe, _Best()
         generator = torch.Generator().manual_seed(seed)
-        order = _order(len(train["image"]), recipe.steps, recipe.batch_size, generator)
+        order = in_random_order(_length(train), recipe.steps, recipe.batch_size, generator)
         draws = torch.randint(2**62, (recipe.steps,), generator=generator).tolist()
-        augment = Augmenter(recipe.augmentation, self.task.info.size)
+        augment = Augmenter(recipe.augmentation, self.task.info)
+        loaded = batches(train, ("image", *self.task.targets), order)
         busy = seconds = 0.0
-        for step, (which, draw) in enumerate(zip(order, draws, strict=True), start=1):
+        for step, draw in enumerate(draws, start=1):
             start = time.perf_counter()
-            batch = self._prepare(augment(self.fabric.to_device(_take(train, which)), draw))
+            batch = self._prepare(augment(self.fabric.to_device(next(loaded)), draw))
             ready = time.perf_counter()
             loss = self._step(batch, step * recipe.batch_size)
             end = time.perf_counter()
@@ -193,7 +192,7 @@ class _Trainer:
         image = transforms.normalize(image, list(MEAN), list(STD))
         return batch | {"image": image.contiguous(memory_format=self.memory_format)}
 
-    def _keep_best(self, best: _Best, val: Batch, images: int) -> None:
+    def _keep_best(self, best: _Best, val: Dataset[Sample], images: int) -> None:
         """Score the validation split; where it is better than before, keep scores and state in memory."""
         scores, key = self.evaluate(val), self.task.selection
         if key not in scores:
@@ -203,17 +202,17 @@ class _Trainer:
             best.scores, best.images = scores, images
             best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
 
-    def evaluate(self, split: Batch) -> dict[str, float]:
+    def evaluate(self, split: Dataset[Sample]) -> dict[str, float]:
         """Return the task's metrics over a whole split, without augmentation."""
         metrics = self.task.metrics(self.fabric.device)
-        for which in torch.split(torch.arange(len(split["image"])), self.recipe.batch_size):
-            batch = self.fabric.to_device(_take(split, which))
+        for batch in batches(split, self.keys, in_order(_length(split), self.recipe.batch_size)):
+            batch = self.fabric.to_device(batch)
             metrics.update(self.predict(batch), batch)
         return metrics.compute()
 
     @torch.inference_mode()
-    def predict(self, batch: Batch) -> Tensor:
-        """Return the last prediction (N, C, H, W) for images as they are stored."""
+    def predict(self, batch: Batch) -> list[Tensor]:
+        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored."""
         self.model.eval()
-        logits: Tensor = self.model(self._prepare(self.fabric.to_device(batch))["image"])
-        return logits
+        outputs = self.model(self._prepare(self.fabric.to_device(batch))["image"])
+        return [output.float() for output in (outputs if isinstance(outputs, list) else [outputs])]

@@ -14,6 +14,7 @@ EXPECTED = {  # pydantic's error type -> what people call it; other types keep p
     "dict_type": "a mapping (keys and values)",
     "float_parsing": "a number",
     "float_type": "a number",
+    "frozen_set_type": "a list",
     "greater_than": "more than {gt}",
     "greater_than_equal": "{ge} or more",
     "int_from_float": "a whole number",

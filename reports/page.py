@@ -1,16 +1,20 @@
 """The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analysis.answers import in_short
 from analysis.frames import Frames, load
 from analysis.provenance import distinct
-from reports.blocks import Block, Commands, Section, Sentences
+from reports.blocks import Block, Commands, Grid, Section, Sentences
 from reports.errors import ReportError
+from reports.group_tables import overview_table
 from reports.sections import chapters
+from reports.study_tables import facts_table
 
 
 def write_report(run_dir: Path, out: Path | None = None) -> Path:
@@ -32,7 +36,9 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
 
 
 def _render(frames: Frames, directory: Path) -> str:
-    made = [(chapter.title, chapter.sections()) for chapter in chapters(frames.studies(), directory)]
+    studies = frames.studies()
+    made = [(part.study.title, part.ident, part.sections()) for part in chapters(studies, directory)]
+    opening = Section("overview", "All studies at a glance", _overview(frames, studies, directory))
     environment = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -44,8 +50,9 @@ def _render(frames: Frames, directory: Path) -> str:
         name=frames.suite.get("name", "run"),
         description=frames.suite.get("description", ""),
         tiles=_tiles(frames),
+        opening=opening if len(studies) > 1 else None,
         chapters=made,
-        closing=Section("reproduce", "How to reproduce", _reproduce(frames)),
+        closing=Section("reproduce", "How to reproduce", _reproduce(frames, directory)),
     )
 
 
@@ -61,7 +68,15 @@ def _tiles(frames: Frames) -> dict[str, str]:
     }
 
 
-def _reproduce(frames: Frames) -> list[Block]:
+def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> list[Block]:
+    """Return what each study found, in a sentence, and how every arm does in all of them."""
+    found = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
+    table = overview_table(frames)
+    table.write(directory / "tables")
+    return [Sentences(found), *([] if table.frame.empty else [Grid(table)])]
+
+
+def _reproduce(frames: Frames, directory: Path) -> list[Block]:
     found: dict[str, Any] = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
@@ -75,4 +90,6 @@ def _reproduce(frames: Frames) -> list[Block]:
         "The run folder holds the resolved suite. The same code, versions and seeds give the same scores on the "
         "same kind of machine; latency and training time vary with the machine and its load."
     )
-    return [Sentences([note]), Commands(lines)]
+    suite_table = facts_table("suite", "The resolved suite.", distinct([frames.suite]))
+    suite_table.write(directory / "tables")
+    return [Sentences([note]), Commands(lines), Grid(suite_table, folded=True)]

@@ -2,20 +2,40 @@
 
 from pathlib import Path
 
-from analysis.frames import load
+from analysis.frames import Frames, load
 from reports.errors import ReportError
 from reports.figures import draw, save
+from reports.sections import chapters
 
 
-def write_plot(run_dir: Path, kind: str, format: str = "png", out: Path | None = None) -> Path:
-    """Draw the figure `kind` (see `reports.figures.KINDS`) of a run and return the file's path.
+def write_plot(
+    run_dir: Path,
+    kind: str,
+    format: str = "png",
+    out: Path | None = None,
+    task: str | None = None,
+    dataset: str | None = None,
+) -> Path:
+    """Draw the figure `kind` (see `reports.figures.KINDS`) of a study and return the file's path.
 
-    `out` is the file, by default report/figures/<kind>.<format> in the run folder.
-    Raises ReportError where the kind or format is unknown or there is nothing to show, StoreError where
-    `run_dir` holds no run.
+    Where a run has several studies, `task` and `dataset` say which. `out` is the file, by default the one
+    in report/figures in the run folder that the report of the run has too.
+    Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
+    is nothing to show; StoreError where `run_dir` holds no run.
     """
     studies = load(run_dir).studies()
-    if len(studies) != 1:
-        raise ReportError(f"{run_dir} holds {len(studies)} studies; write its report, which draws each of them.")
-    file = out or Path(run_dir) / "report" / "figures" / f"{kind}.{format}"
-    return save(draw(kind, studies[0]), file, format)
+    found = [study for study in studies if _is(study, task, dataset)]
+    if len(found) != 1:
+        held = ", ".join(study.title for study in studies) or "none"
+        what = f"{len(found)} of its studies fit" if found else "none of its studies fits"
+        raise ReportError(
+            f"{run_dir}: {what} what is asked for; choose one with --task and --dataset. Its studies: {held}."
+        )
+    (chapter,) = [part for part in chapters(studies, Path(run_dir) / "report") if part.study is found[0]]
+    file = out or chapter.figure(kind, format)
+    return save(draw(kind, found[0]), file, format)
+
+
+def _is(study: Frames, task: str | None, dataset: str | None) -> bool:
+    first = study.cells.iloc[0]
+    return task in (None, first.task) and dataset in (None, first.dataset)

@@ -8,17 +8,39 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.answers import answers
+from analysis.breakdowns import definition, gap_effects, groups, measured_breakdowns, reference
 from analysis.frames import Frames
 from analysis.limits import limits
-from analysis.metrics import Metric, metric
+from analysis.metrics import VISIBILITY, Metric, metric
+from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, predictions
 from analysis.provenance import distinct
-from analysis.summaries import accuracy, headline, per_class, why_empty
-from analysis.text import count
+from analysis.summaries import accuracy, headline, why_empty
+from analysis.text import count, listing
 from reports import study_tables as tables
 from reports.blocks import Block, Grid, Picture, Section, Sentences
 from reports.errors import ReportError
 from reports.figures import draw, save
+from reports.group_tables import breakdown_table, class_table, gap_table
 from reports.tables import Table
+
+# what a picture of predictions shows, to those who don't see it and to those who do
+PICTURES: dict[type[Prediction], tuple[str, str]] = {
+    LabelMaps: (
+        "Test images, their true label maps and the label maps that each arm predicts",
+        "Below each label map: the share of annotated pixels that are right.",
+    ),
+    Joints: (
+        "Test images with the true skeletons and those that each arm predicts",
+        "Joints that are not annotated are not drawn. Below each image: how many of the annotated joints are "
+        f"right, that is within {RIGHT_JOINT:g} of the reference length.",
+    ),
+    Boxes: (
+        "Test images with the true boxes and those that each arm predicts",
+        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
+        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
+        f"{RIGHT_BOX:g} or more.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +52,13 @@ class Chapter:
     prefix: str = ""
 
     @property
-    def title(self) -> str:
-        """What is studied: "segmentation on scenes"."""
-        first = self.study.cells.iloc[0]
-        return f"{first.task} on {first.dataset}"
+    def ident(self) -> str:
+        """The chapter's own anchor: "pose-on-scenes"; "" where it is the only one."""
+        return self.prefix.rstrip("-")
+
+    def figure(self, kind: str, form: str) -> Path:
+        """Return the file of one of the study's figures."""
+        return self.directory / "figures" / f"{self.prefix}{kind}.{form}"
 
     def sections(self) -> list[Section]:
         """Return the study's sections, writing their figures and tables as they are made."""
@@ -44,6 +69,7 @@ class Chapter:
             ("cost", "Cost", self._cost()),
             ("latency", "Latency", self._latency()),
             ("accuracy", "Accuracy", self._accuracy(score)),
+            ("groups", "By size and by occlusion", self._groups()),
             ("tradeoff", "Accuracy against cost", self._tradeoff(score)),
             ("parts", "Where parameters and MACs sit", self._parts()),
             ("fusion", "One fusion against another", self._fusion(score)),
@@ -57,24 +83,21 @@ class Chapter:
         return [Sentences([*answers(self.study), f"First of the limits: {limits(self.study)[0]}"])]
 
     def _setup(self) -> list[Block]:
-        study = self.study
-        records = study.records
-        suite = {key: study.suite[key] for key in ("name", "description", "task") if study.suite.get(key)}
-        what = distinct([suite, {"data": study.cells.dataset.iloc[0]}])
-        what |= distinct({"data fingerprint": record.data_fingerprint} for record in records)
+        study, first = self.study, self.study.cells.iloc[0]
+        what = distinct([{"task": first.task, "data": first.dataset}])
+        what |= distinct({"data fingerprint": record.data_fingerprint} for record in study.records)
         what |= {
             "arms": [str(len(study.arms))],
             "seeds": [", ".join(map(str, study.cells.seed.dropna().unique()))],
         }
-        environment = distinct(record.environment for record in records)
-        recipe = distinct(record.settings for record in study.finished("train"))
-        more = {
-            "recipe": ("How every run was trained.", recipe),
-            "suite": ("The resolved suite.", distinct([study.suite])),
-        }
-        folded = [tables.facts_table(name, caption, facts) for name, (caption, facts) in more.items() if facts]
-        setup = tables.facts_table("setup", "The study.", what | environment)
-        return [self._grid(setup), *(self._grid(table, folded=True) for table in folded)]
+        settings = distinct(record.settings for record in study.finished("train"))
+        data = {key: values for key, values in settings.items() if key.startswith("data.")}
+        recipe = {key: values for key, values in settings.items() if key not in data}
+        environment = distinct(record.environment for record in study.records)
+        setup = self._grid(tables.facts_table("setup", "The study.", what | data | environment))
+        if not recipe:
+            return [setup]
+        return [setup, self._grid(tables.facts_table("recipe", "How every run was trained.", recipe), folded=True)]
 
     def _cost(self) -> list[Block]:
         if empty := self._unless_empty("cost"):
@@ -104,9 +127,28 @@ class Chapter:
             self._picture("accuracy", alt, caption),
             self._grid(tables.accuracy_table(self.study, score)),
         ]
-        if len(per_class(self.study, score)):
-            blocks.append(self._grid(tables.class_table(self.study, score)))
+        named = [by for by in score.by if not by.groups and groups(self.study, by)]
+        blocks += [self._grid(class_table(self.study, score, by)) for by in named]
+        if said := reference(self.study):
+            blocks.append(Sentences([said]))
         return [*blocks, self._grid(tables.runs_table(self.study), folded=True)]
+
+    def _groups(self) -> list[Block]:
+        found = measured_breakdowns(self.study)
+        names = listing(f"{score.label} by {by.name}" for score, by in found) if found else ""
+        defined = " ".join(dict.fromkeys(definition(self.study, by) for _, by in found))
+        picture = self._picture(
+            "breakdown",
+            f"{names}, one row per arm",
+            f"{defined} The axes of one breakdown are equally long, so that differences on them can be compared, "
+            "but each begins where its own arms do.",
+        )
+        grids: list[Block] = []
+        for score, by in found:
+            grids.append(self._grid(breakdown_table(self.study, score, by)))
+            if by.groups == VISIBILITY and len(gap_effects(self.study, by)):
+                grids.append(self._grid(gap_table(self.study, score, by)))
+        return [picture, *grids]
 
     def _tradeoff(self, score: Metric | None) -> list[Block]:
         picture = self._picture(
@@ -144,11 +186,10 @@ class Chapter:
         return [picture, self._grid(tables.fusion_table(self.study, score))]
 
     def _predictions(self) -> list[Block]:
-        alt = "Test images, their true label maps and the label maps that each arm predicts"
-        caption = (
-            "The same test images for all arms, at the first finished seed; below each the share of right pixels."
-        )
-        return [self._picture("predictions", alt, caption, form="png")]
+        shown = predictions(self.study)
+        alt, caption = PICTURES[type(shown[0])] if shown else ("", "")
+        same = "The first test images with something to predict, the same for all arms, at the first finished seed"
+        return [self._picture("predictions", alt, f"{same}. {caption}", form="png")]
 
     def _gaps(self) -> list[Block]:
         table = tables.gaps_table(self.study)
@@ -170,23 +211,23 @@ class Chapter:
             figure = draw(kind, self.study)
         except ReportError as error:
             return Sentences([_capital(str(error))])
-        stem = self.directory / "figures" / f"{self.prefix}{kind}"
-        files = {ending: save(figure, Path(f"{stem}.{ending}"), ending) for ending in ("png", "svg")}
+        files = {ending: save(figure, self.figure(kind, ending), ending) for ending in ("png", "svg")}
         return Picture(files[form], alt, caption)
 
 
 def chapters(studies: Sequence[Frames], directory: Path) -> list[Chapter]:
     """Return one chapter per study; only where there are several do their files carry a prefix."""
-    made = [Chapter(study, directory) for study in studies]
-    return made if len(made) == 1 else [Chapter(c.study, directory, f"{_slug(c.title)}-") for c in made]
+    prefixes = [f"{slug(study.title)}-" if len(studies) > 1 else "" for study in studies]
+    return [Chapter(study, directory, prefix) for study, prefix in zip(studies, prefixes, strict=True)]
+
+
+def slug(title: str) -> str:
+    """Return a title as it stands in the names of files and anchors: "pose-on-scenes"."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _range(entry: Metric, values: pd.Series) -> str:
     return f"{entry.show(values.min())} to {entry.show_unit(values.max())}"
-
-
-def _slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def _capital(sentence: str) -> str:

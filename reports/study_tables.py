@@ -8,7 +8,7 @@ from analysis.frames import Frames
 from analysis.metrics import METRICS, SCORES, Metric, metric
 from analysis.paired import fusion_differences, fusion_effects
 from analysis.provenance import distinct
-from analysis.summaries import COSTS, accuracy, cost, latency, parts, per_class, scores, tradeoff
+from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
 from bench.records import PARTS
 from reports.tables import Column, Table, measured, text, value
 
@@ -59,7 +59,7 @@ def latency_table(study: Frames) -> Table:
 def accuracy_table(study: Frames, score: Metric) -> Table:
     """Return the headline score per arm with every seed and the t-interval, and the means of other scores."""
     frame = accuracy(study, score.key)
-    frame["seeds"] = _each_seed(frame["arm"], scores(study, score.key), "value", score)
+    frame["seeds"] = each_seed(frame["arm"], scores(study, score.key), "value", score)
     others = [other for other in SCORES if other != score and other.key in set(study.values["key"])]
     for other in others:
         frame[other.key] = accuracy(study, other.key)["mean"]
@@ -75,14 +75,6 @@ def accuracy_table(study: Frames, score: Metric) -> Table:
     )
     caption = f"{score.label} on the test images, once per run; t-interval over seeds, none for one seed."
     return Table("accuracy", caption, frame, columns)
-
-
-def class_table(study: Frames, score: Metric) -> Table:
-    """Return the mean over seeds of the headline score, per class."""
-    frame = per_class(study, score)
-    columns = (value(key, score, key.removeprefix(score.per_class or "")) for key in frame.columns.drop("arm"))
-    caption = f"{score.title} per class, mean over seeds."
-    return Table("classes", caption, frame, (ARM, *columns))
 
 
 def runs_table(study: Frames) -> Table:
@@ -123,9 +115,7 @@ def parts_table(study: Frames, quantity: str) -> Table:
 def fusion_table(study: Frames, score: Metric) -> Table:
     """Return what another fusion changes, paired by seed."""
     frame = fusion_effects(study, score.key)
-    frame["seeds"] = _each_seed(
-        frame["arm"], fusion_differences(study, score.key), "difference", score, signed=True
-    )
+    frame["seeds"] = each_seed(frame["arm"], fusion_differences(study, score.key), "difference", score, signed=True)
     unit = "points" if score.unit == "%" else score.unit
     columns = (
         text("label", "Model: fusion − reference"),
@@ -159,7 +149,7 @@ def facts_table(name: str, caption: str, facts: dict[str, list[str]]) -> Table:
     return Table(name, caption, frame, (text("what", "What"), text("value", "Value")))
 
 
-def _each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
+def each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
     """Return, per arm, its runs' values as people read them: "70.9, 71.5"."""
     shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
     return [", ".join(score.show(one, signed) for one in shown.get(arm, [])) or "–" for arm in arms]

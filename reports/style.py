@@ -69,16 +69,19 @@ class Look:
 def arm_looks(study: Frames) -> dict[str, Look]:
     """Return each arm's look: colour and marker by model, filling by the order of the model's arms.
 
-    Where all arms are of one model, colour and marker go by arm.
+    Where each study has arms of one model only, colour and marker go by arm. An arm looks the same in all
+    studies of a run.
     """
-    arms = study.arms
-    leader = arms["model"] if arms["model"].nunique() > 1 else arms["arm"]
+    run = study.run
+    arms, studies = run.arms, run.cells.groupby(["task", "dataset"])
+    leader = arms["model"] if studies["model"].nunique().max() > 1 else arms["arm"]
     group = leader.astype("category").cat.set_categories(leader.unique()).cat.codes
     within = leader.groupby(leader).cumcount()
-    return {
-        arm: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], FILLS[j % len(FILLS)])
+    looks = {
+        arm: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], FILLS[(j + i // len(COLORS)) % len(FILLS)])
         for arm, i, j in zip(arms["arm"], group, within, strict=True)
     }
+    return {arm: looks[arm] for arm in study.arms["arm"]}
 
 
 def class_colors(count: int) -> np.ndarray:

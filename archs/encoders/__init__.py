@@ -1,21 +1,25 @@
 """Encoders: the four papers' own, and any timm model."""
 
 import fnmatch
+from typing import Any, cast
 
 from timm import is_model as is_timm_model
 from timm import list_models as list_timm_models
+from timm.layers.norm_act import freeze_batch_norm_2d
+from torch import nn
 
 from archs.encoders.base import ENCODERS, Encoder, Rectifiable
-from archs.encoders.paper import PooledResiduals, RectifiedPyramid
+from archs.encoders.bottom_up import BOTTOM_UPS
+from archs.encoders.paper import RectifiedPyramid
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
 from archs.errors import SpecError, UnknownNameError
 from archs.spec import ArchSpec
 
 __all__ = [
+    "BOTTOM_UPS",
     "ENCODERS",
     "Encoder",
-    "PooledResiduals",
     "Rectifiable",
     "RectifiedPyramid",
     "build_encoder",
@@ -43,9 +47,19 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     """
     require_encoder(spec.encoder)
     encoder = _registered(spec) if spec.encoder in ENCODERS else _from_timm(spec)
+    if spec.frozen_norm:
+        _freeze_norm(encoder, spec.pretrained)
     if spec.strides is not None:
         encoder.keep_strides(spec.strides)
     return encoder
+
+
+def _freeze_norm(encoder: Encoder, pretrained: bool) -> None:
+    """Make constants of every BatchNorm; of fresh ones the identity: a branch that starts at 0 would stay there."""
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d) and not pretrained:
+            module.reset_parameters()
+    cast(Any, freeze_batch_norm_2d)(encoder)  # untyped in timm
 
 
 def _from_timm(spec: ArchSpec) -> Encoder:

@@ -1,60 +1,55 @@
 """The encoders of U-Net, Stacked Hourglass and the rectified Gaussians, as their papers describe them."""
 
-import itertools
 from collections.abc import Sequence
 from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BlockStyle, DoubleConv, Residual, ResidualUnit, initialise, make_norm
+from archs.basic import BasicUnit
+from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
 from archs.decoder import level_size
 from archs.encoders.base import ENCODERS, Encoder
+from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
+from archs.errors import ShapeError, SpecError
 from archs.resampling import Link
 from archs.spec import ArchSpec, FeatureSpec
+
+HOURGLASS_104 = (256, 256, 384, 384, 384, 512)
 
 
 @ENCODERS.register("double_conv")
 class DoubleConvEncoder(Encoder):
     """U-Net's contracting path: per level two 3x3 convolutions, 2x2 max-pooling between levels.
 
-    encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024).
+    encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024); ceil_mode, whether pooling
+    rounds odd sizes up (default: where the convolutions are padded).
     """
 
-    def __init__(self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024)) -> None:
+    def __init__(
+        self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024), ceil_mode: bool | None = None
+    ) -> None:
         super().__init__()
         style = BlockStyle(norm=spec.norm, padding=spec.padding)
-        self.ceil_mode = spec.padding == "same"
+        self.ceil_mode = spec.padding == "same" if ceil_mode is None else ceil_mode
         fed = [spec.in_channels, *widths[:-1]]
         self.blocks = nn.ModuleList(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
         self.specs = [FeatureSpec(width, 2**level) for level, width in enumerate(widths)]
         initialise(self)
 
     def levels(self, image: Tensor) -> list[Tensor]:
-        """(N, C, H, W) -> maps at strides 1, 2, 4 ..."""
+        """(N, C, H, W) -> maps at strides 1, 2, 4 ...
+
+        Raises ShapeError where pooling that rounds down would leave nothing.
+        """
         maps = [self.blocks[0](image)]
         for block in list(self.blocks)[1:]:
+            if not self.ceil_mode and min(maps[-1].shape[-2:]) < 2:
+                raise ShapeError(
+                    f"max-pooling that rounds down needs {2 ** (len(self.blocks) - 1)} px a side but the image "
+                    f"has {tuple(image.shape[-2:])}: it is too small for this network."
+                )
             maps.append(block(F.max_pool2d(maps[-1], 2, ceil_mode=self.ceil_mode)))
-        return maps
-
-
-class PooledResiduals(nn.Module):
-    """Hourglass's bottom-up path: the finest map as it is, then max-pooling and residual units per level.
-
-    `widths` and `strides` are those of the levels, finest first.
-    """
-
-    def __init__(self, widths: Sequence[int], strides: Sequence[float], style: BlockStyle) -> None:
-        super().__init__()
-        self.ratios = [max(1, round(b / a)) for a, b in itertools.pairwise(strides)]
-        self.blocks = nn.ModuleList(Residual(i, o, style) for i, o in itertools.pairwise(widths))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(N, widths[0], H, W) -> the map of every level, finest first."""
-        maps = [x]
-        for ratio, block in zip(self.ratios, self.blocks, strict=True):
-            pooled = F.max_pool2d(maps[-1], ratio, ceil_mode=True) if ratio > 1 else maps[-1]
-            maps.append(block(pooled))
         return maps
 
 
@@ -62,27 +57,63 @@ class PooledResiduals(nn.Module):
 class ResidualPoolEncoder(Encoder):
     """Hourglass's stem (to stride 4) and the bottom-up half of its first module.
 
-    encoder_args: width, the channels of every level (default: the decoder's, or 256); depth, the
-    number of poolings (4).
+    encoder_args: width, the channels of every level (default: the decoder's, or 256); depth, the number of
+    poolings (4); stem, the channels after the stem's convolution and its first two residual units, as parts of
+    width.
     """
 
-    def __init__(self, spec: ArchSpec, width: int | None = None, depth: int = 4) -> None:
+    def __init__(
+        self,
+        spec: ArchSpec,
+        width: int | None = None,
+        depth: int = 4,
+        stem: Sequence[float] = (1 / 4, 1 / 2, 1 / 2),
+    ) -> None:
         super().__init__()
         width = width or (spec.width if isinstance(spec.width, int) else 256)
         style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
-        stem, middle = max(width // 4, 1), max(width // 2, 1)
+        if len(stem) != 3:
+            raise SpecError(f"stem lists the width after 3 layers, as parts of the encoder's width, not {stem}.")
+        first, second, third = (max(int(width * part), 1) for part in stem)
         self.stem = nn.Sequential(
-            nn.Conv2d(spec.in_channels, stem, 7, stride=2, padding=3),
-            *make_norm(spec.norm, stem),
+            nn.Conv2d(spec.in_channels, first, 7, stride=2, padding=3),
+            *make_norm(spec.norm, first),
             nn.ReLU(inplace=True),
-            ResidualUnit(stem, middle, spec.norm),
+            ResidualUnit(first, second, spec.norm),
             nn.MaxPool2d(2, ceil_mode=True),
-            ResidualUnit(middle, middle, spec.norm),
-            ResidualUnit(middle, width, spec.norm),
+            ResidualUnit(second, third, spec.norm),
+            ResidualUnit(third, width, spec.norm),
         )
         strides = [4 * 2**level for level in range(depth + 1)]
         self.bottom_up = PooledResiduals([width] * len(strides), strides, style)
         self.specs = [FeatureSpec(width, stride) for stride in strides]
+        initialise(self)
+
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> maps at strides 4, 8, 16 ..."""
+        return cast(list[Tensor], self.bottom_up(self.stem(image)))
+
+
+@ENCODERS.register("strided_basic")
+class StridedBasicEncoder(Encoder):
+    """Hourglass-104's stem (to stride 4) and the bottom-up half of its first module (CornerNet, arXiv 1808.01244).
+
+    encoder_args: widths, the channels of every level, finest first (default: the decoder's where that is one
+    number for the six levels, else the paper's).
+    """
+
+    def __init__(self, spec: ArchSpec, widths: Sequence[int] | None = None) -> None:
+        super().__init__()
+        widths = widths or ([spec.width] * 6 if isinstance(spec.width, int) else HOURGLASS_104)
+        style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
+        half = max(widths[0] // 2, 1)
+        self.stem = nn.Sequential(
+            *conv_norm_relu(spec.in_channels, half, 7, style, stride=2),
+            BasicUnit(half, widths[0], spec.norm, stride=2),
+        )
+        strides = [4 * 2**level for level in range(len(widths))]
+        self.bottom_up = StridedBasics(widths, strides, style)
+        self.specs = [FeatureSpec(width, stride) for width, stride in zip(widths, strides, strict=True)]
         initialise(self)
 
     def levels(self, image: Tensor) -> list[Tensor]:
@@ -144,9 +175,8 @@ class RectifiedPyramid(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.laterals = nn.ModuleList(laterals)
-        strides = [level.stride for level in trunk.specs]
-        ratios = [max(1, round(b / a)) for a, b in itertools.pairwise(strides)]
-        self.ties = nn.ModuleList(Link(widths[i], widths[i + 1], stride=ratio) for i, ratio in enumerate(ratios))
+        steps = ratios([level.stride for level in trunk.specs])
+        self.ties = nn.ModuleList(Link(widths[i], widths[i + 1], stride=step) for i, step in enumerate(steps))
         self.specs = [FeatureSpec(w, level.stride) for w, level in zip(widths, trunk.specs, strict=True)]
         initialise(self.laterals)
         initialise(self.ties)

@@ -16,6 +16,7 @@ class Kind(str, Enum):
     models = "models"
     fusions = "fusions"
     encoders = "encoders"
+    layouts = "layouts"
     datasets = "datasets"
     suites = "suites"
 
@@ -55,5 +56,10 @@ def _names(kind: Kind, plugins: list[Path]) -> list[str]:
     from bench.plugins import load_plugins
 
     load_plugins(plugins)
-    names = {Kind.models: archs.list_models, Kind.fusions: archs.list_fusions, Kind.encoders: archs.list_encoders}
+    names = {
+        Kind.models: archs.list_models,
+        Kind.fusions: archs.list_fusions,
+        Kind.encoders: archs.list_encoders,
+        Kind.layouts: archs.list_layouts,
+    }
     return names[kind]()

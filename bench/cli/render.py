@@ -13,6 +13,7 @@ class Figure(str, Enum):
     """The figures of a report."""
 
     accuracy = "accuracy"
+    breakdown = "breakdown"
     cost = "cost"
     fusion = "fusion"
     latency = "latency"
@@ -59,13 +60,20 @@ def plot(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to; DIR/report/figures if not given.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of which task, where the run has several.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="On which dataset, where the run has several.")
+    ] = None,
 ) -> None:
     """Draw one figure of a run.
 
     \b
-    Example:
-      skipbench plot runs/quick --kind accuracy --format svg
+    Examples:
+      skipbench plot runs/quick --kind pareto --task pose
+      skipbench plot runs/quick --kind breakdown --task detection --format svg
     """
     from reports import write_plot
 
-    print(f"figure: {write_plot(directory, kind.value, format.value, out)}")
+    print(f"figure: {write_plot(directory, kind.value, format.value, out, task, dataset)}")

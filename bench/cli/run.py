@@ -31,7 +31,13 @@ def run(
         typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Your own images and masks instead of the suite's data.")
+        Path | None, typer.Option(metavar="DIR", help="Your own images instead of the suite's data.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The format of --data, where it isn't to be recognised.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Run the studies of this task only; repeatable.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE if not given.")
@@ -52,6 +58,7 @@ def run(
       skipbench run quick
       skipbench run quick --dry-run
       skipbench run quick recipe.images=512 "seeds=[0]" --out runs/short
+      skipbench run quick --task pose pose.recipe.images=512
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
     """
@@ -60,13 +67,25 @@ def run(
     from bench.suite import load_suite
 
     load_plugins(plugin or [])
-    chosen = load_suite(suite, overrides or [], data)
-    plan = make_plan(chosen)
-    for note in plan.data.info.notes:
+    chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
+    plan = make_plan(chosen, leave_out_unserved=data is not None)
+    for note in plan.notes:
         print(f"data: {note}")
     if dry_run:
         return _preview(plan)
     return _measure(plan, out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])]))
+
+
+def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
+    """Return the data section that stands for a folder of one's own. Raises DataError where no format fits."""
+    from bench.data import recognise
+    from bench.errors import SuiteError
+
+    if root is None:
+        if format is not None:
+            raise SuiteError(f"--format {format} says how to read --data, which isn't given.")
+        return None
+    return {"name": format or recognise(root), "root": str(root)}
 
 
 def _measure(plan: "Plan", directory: Path) -> int:
@@ -93,15 +112,19 @@ def _preview(plan: "Plan") -> int:
     from bench.forecast import STEPS, Forecast, forecast
     from bench.progress import human_time
 
-    arms = {cell.arm: cell for cell in plan.cells if cell.kind == "cost"}
+    arms = {_arm_of(cell): cell for cell in plan.cells if cell.kind == "cost"}
     with console().status("timing a few training steps of each arm"):
-        forecasts = {arm: attempt(partial(forecast, cell, plan)) for arm, cell in arms.items()}
-    expected = [(cell, forecasts[cell.arm]) for cell in plan.cells]
+        forecasts = {arm: attempt(partial(forecast, cell, plan.study_of(cell))) for arm, cell in arms.items()}
+    expected = [(cell, forecasts[_arm_of(cell)]) for cell in plan.cells]
     title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
     print_table([_preview_row(*each) for each in expected], title)
     total = sum(each.seconds[cell.kind] for cell, each in expected if isinstance(each, Forecast))
     print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
     return 0
+
+
+def _arm_of(cell: "Cell") -> tuple[str, str, str]:
+    return cell.task, cell.dataset, cell.arm
 
 
 def _preview_row(cell: "Cell", expected: "Forecast | Failure") -> dict[str, str]:

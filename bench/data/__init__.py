@@ -1,6 +1,6 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from bench.data import folder, scenes  # what is imported here is registered
+from bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
 from bench.data.base import (
     DATASETS,
     CachedDataset,
@@ -11,7 +11,8 @@ from bench.data.base import (
     open_data,
     register_dataset,
 )
-from bench.data.folder import Problem, check_folder
+from bench.data.files import FileSource, Problem, Survey, recognise
+from bench.data.folder import check_folder
 
 __all__ = [
     "DATASETS",
@@ -19,11 +20,18 @@ __all__ = [
     "Data",
     "DataInfo",
     "DataSource",
+    "FileSource",
     "Problem",
     "Sample",
+    "Survey",
     "check_folder",
+    "coco",
+    "deeplabcut",
     "folder",
+    "known",
     "open_data",
+    "recognise",
     "register_dataset",
     "scenes",
+    "voc",
 ]

@@ -108,13 +108,13 @@ class CachedDataset(Dataset[Sample]):
     """The samples that `make` returns for 0 ... `count` - 1, each made once, on first use, then kept.
 
     `make` returns the mask in whatever integer type is small; a sample carries it as int64. Samples
-    past the first GiB of images and masks are not kept but made anew each time.
+    past the first GiB of images, masks and instances are not kept but made anew each time.
     """
 
     def __init__(self, make: Callable[[int], Sample], count: int, size: tuple[int, int]) -> None:
         self._make = make
         self._count = count
-        self._kept_count = _CACHE_BYTES // (4 * size[0] * size[1])
+        self._kept_count = _CACHE_BYTES // (5 * size[0] * size[1])
         self._kept: dict[int, Sample] = {}
 
     def __len__(self) -> int:

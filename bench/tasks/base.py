@@ -1,54 +1,68 @@
-"""What a task must offer so that trainer and store need to know no task by name."""
+"""What a task must offer so that trainer, store and reports need to know no task by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from archs.registry import Registry
 from bench.data import DataInfo
 from bench.errors import BenchError
-
-Batch = dict[str, Tensor]  # sample key -> the values of all samples, the first axis counts samples
+from bench.loading import Batch
+from bench.validation import parse
 
 
 class TaskError(BenchError):
-    """A network's predictions do not fit the task."""
+    """A network's predictions, or the data, do not fit the task."""
 
 
 class Metrics(Protocol):
     """Collects the scores of one pass over a split."""
 
-    def update(self, logits: Tensor, batch: Batch) -> None:
-        """Take in one batch: the last prediction (N, C, H, W) and the samples it is for."""
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        """Take in what the network gives for one batch (each N, C, h, w; several where all levels are read)."""
 
     def compute(self) -> dict[str, float]:
         """Return all scores by name; a score that is not defined on what was seen is absent."""
 
 
+class Options(BaseModel):
+    """A task's own settings, the recipe's section `task`; a task without any takes this class as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 class Task(ABC):
-    """One kind of prediction on one dataset: its targets, loss, metrics and pictures."""
+    """One kind of prediction on one dataset: its targets, head, loss, metrics and pictures."""
 
-    targets: ClassVar[tuple[str, ...]]  # keys of a sample, next to "image", that loss and metrics read
+    Options: ClassVar[type[Options]] = Options
+    annotation: ClassVar[str]  # what of a dataset's info it needs: "classes" (masks), "objects" (boxes), "joints"
+    targets: tuple[str, ...]  # sample keys next to "image" that the loss reads; augmented with the image
+    truths: ClassVar[tuple[str, ...]] = ()  # keys that only scores and pictures read, where the data have them
     selection: ClassVar[str]  # the metric that picks the best state on the validation split
-    higher_is_better: ClassVar[bool]
+    higher_is_better: ClassVar[bool] = True
 
-    def __init__(self, info: DataInfo) -> None:
+    def __init__(self, info: DataInfo, options: Any = None) -> None:
+        """Raises TaskError where the dataset has nothing to learn this task from."""
+        if not getattr(info, self.annotation):
+            raise TaskError(f"the data '{info.name}' name no {self.annotation}: there is nothing to learn from.")
         self.info = info
+        self.options = options or self.Options()
 
     @property
     @abstractmethod
-    def classes(self) -> int:
-        """The number of output channels that a network for this task needs."""
+    def factors(self) -> dict[str, Any]:
+        """The factors of an ArchSpec that a network for this task has, unless an arm says otherwise."""
 
     @abstractmethod
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
-        """Return the scalar loss, the mean over every supervised prediction (each N, C, H, W).
+        """Return the scalar loss of every supervised prediction (each N, C, h, w, float32).
 
-        Raises TaskError where a prediction does not have the target's size.
+        Raises TaskError where a prediction does not fit the targets.
         """
 
     @abstractmethod
@@ -56,8 +70,8 @@ class Task(ABC):
         """Return an empty collector of scores that lives on `device`."""
 
     @abstractmethod
-    def artifact(self, logits: Tensor, batch: Batch) -> dict[str, np.ndarray]:
-        """Return images, truth and prediction of a few samples as arrays, for the store to keep."""
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
+        """Return images, truth and prediction of a few samples as arrays, and their "kind", for the store."""
 
 
 TASKS: Registry[type[Task]] = Registry("task")
@@ -68,6 +82,10 @@ def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
     return TASKS.register(name)
 
 
-def create_task(name: str, info: DataInfo) -> Task:
-    """Return the task `name` for the dataset that `info` describes. Raises UnknownNameError."""
-    return TASKS[name](info)
+def create_task(name: str, info: DataInfo, options: Mapping[str, Any] | None = None) -> Task:
+    """Return the task `name` for the dataset that `info` describes; `options` are the recipe's section `task`.
+
+    Raises UnknownNameError for the name, SuiteError for an option, TaskError where the data don't serve it.
+    """
+    task = TASKS[name]
+    return task(info, parse(task.Options, dict(options or {}), place="recipe.task"))

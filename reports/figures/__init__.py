@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analysis.frames import Frames
 from bench.errors import unknown_name
 from reports.errors import ReportError
+from reports.figures.breakdown import breakdown_figure
 from reports.figures.cost import cost_figure
 from reports.figures.predictions import predictions_figure
 from reports.figures.scores import accuracy_figure, fusion_figure
@@ -19,6 +20,7 @@ from reports.style import RC
 
 KINDS: dict[str, Callable[[Frames], Figure]] = {
     "accuracy": accuracy_figure,
+    "breakdown": breakdown_figure,
     "cost": cost_figure,
     "fusion": fusion_figure,
     "latency": latency_figure,

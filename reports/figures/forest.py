@@ -39,36 +39,37 @@ def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, st
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     clean_rows(axes, [row.label for row in rows])
-    span = _span(rows, zero)
-    axes.set_xlim(*span)
+    limits = span(rows, zero)
+    axes.set_xlim(*limits)
     axes.locator_params(axis="x", nbins=TICKS)
     if zero:
         axes.axvline(0, color=INK, linewidth=1, zorder=0)
     for position, row in enumerate(rows):
-        _draw_row(axes, position, row)
+        draw_row(axes, position, row)
     _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
     axes.set_title(title, pad=30)
-    axes.set_xlabel("\n".join([axis, *_notes(rows, *span)]))
+    remarks = "; ".join(notes(rows, *limits))
+    axes.set_xlabel(f"{axis}\n{remarks}" if remarks else axis)
     _legend(axes, rows, names)
     return figure
 
 
-def _notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
-    """Return what a reader must know of lines and points that are not what they seem."""
+def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
+    """Return what a reader must know of lines and points that are not what they seem, each on its own."""
     intervals = [row for row in rows if not isnan(row.low)]
     values = [value for row in rows for value in row.values]
     outside = sum(not low <= value <= high for value in values)
     dotted = any(len(row.values) < DESCRIBED for row in intervals)
     cut = any(row.low < low or row.high > high for row in intervals)
-    notes = {
+    remarks = {
         "dotted: interval of 2 measurements, descriptive only": dotted,
         "arrow: interval leaves the axis": cut,
         f"{outside} of {len(values):,} measurements lie outside the axis": outside > 0,
     }
-    return ["; ".join(note for note, holds in notes.items() if holds)] if any(notes.values()) else []
+    return [remark for remark, holds in remarks.items() if holds]
 
 
-def _span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:
+def span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:
     """Return the axis: all measurements, but of a dense row only those within 1.5 times its 98 % range.
 
     Intervals may leave it, and are then drawn with an arrowhead: two seeds would squeeze all else to a dot.
@@ -90,7 +91,8 @@ def _kept(row: Row) -> np.ndarray:
     return kept
 
 
-def _draw_row(axes: Axes, position: int, row: Row) -> None:
+def draw_row(axes: Axes, position: int, row: Row) -> None:
+    """Draw a row's measurements below its centre and interval, and its text to the right of `axes`."""
     color = row.look.color
     if len(row.values) > DENSE:
         shift = np.random.default_rng(0).uniform(0.14, 0.36, len(row.values))
@@ -105,7 +107,8 @@ def _draw_row(axes: Axes, position: int, row: Row) -> None:
 
 
 def _beside(axes: Axes, position: float, text: str, color: str) -> None:
-    axes.text(1.02, position, text, color=color, va="center_baseline", transform=axes.get_yaxis_transform())
+    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+    axes.annotate(text, (1, position), (8, 0), color=color, va="center_baseline", **place)
 
 
 def _draw_interval(axes: Axes, position: int, row: Row) -> None:
@@ -120,6 +123,12 @@ def _draw_interval(axes: Axes, position: int, row: Row) -> None:
 
 
 def _legend(axes: Axes, rows: Sequence[Row], names: tuple[str, str, str]) -> None:
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
+
+
+def marks(rows: Sequence[Row], names: tuple[str, str, str]) -> list[Line2D]:
+    """Return the legend's entries for what is drawn of `rows`: a measurement, the centre, an interval."""
     measured, center, interval = names
     dense = any(len(row.values) > DENSE for row in rows)
     mark: dict[str, Any] = {"marker": "o", "markersize": 3} if dense else {"marker": "|", "markersize": 8}
@@ -129,5 +138,4 @@ def _legend(axes: Axes, rows: Sequence[Row], names: tuple[str, str, str]) -> Non
     ]
     if not all(isnan(row.low) for row in rows):
         handles.append(Line2D([], [], color=MUTED, linewidth=2, label=interval))
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
-    axes.legend(handles=handles, ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
+    return handles

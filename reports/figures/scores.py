@@ -30,7 +30,7 @@ def accuracy_figure(study: Frames) -> Figure:
     score, looks = score_of(study), arm_looks(study)
     runs = scores(study, score.key)
     rows = [
-        _row(arm["arm"], looks[arm["arm"]], score, runs.loc[runs.arm == arm["arm"], "value"], arm)
+        score_row(arm["arm"], looks[arm["arm"]], score, runs.loc[runs.arm == arm["arm"], "value"], arm)
         for arm in accuracy(study, score.key).to_dict("records")
     ]
     dataset = study.cells.dataset.iloc[0]
@@ -44,7 +44,7 @@ def fusion_figure(study: Frames) -> Figure:
     if runs.empty:
         raise ReportError("there is no fusion to compare: no two arms with a common seed differ in fusion only.")
     rows = [
-        _row(
+        score_row(
             pair["label"],
             looks[pair["arm"]],
             score,
@@ -58,9 +58,10 @@ def fusion_figure(study: Frames) -> Figure:
     return forest(rows, "What the other fusion changes, same seed", axis, NAMES, zero=True)
 
 
-def _row(
+def score_row(
     label: str, look: Look, score: Metric, runs: pd.Series, summary: Mapping[Any, Any], signed: bool = False
 ) -> Row:
+    """Return the row of one summary (n, mean, low, high) and its runs, in the unit of `score`."""
     return Row(
         label=label,
         look=look,

@@ -45,6 +45,30 @@ def test_rivals_are_the_arms_whose_interval_overlaps(trained):
     assert others.empty
 
 
+def _pose(cell, record, arms):
+    keys = ("test/pck@0.1", *(f"test/pck@0.1_by_visibility/{group}" for group in ("visible", "occluded")))
+    records = [
+        record(cell(arm=arm, task="pose"), dict(zip(keys, found, strict=True))) for arm, found in arms.items()
+    ]
+    return from_records(records, records)
+
+
+def test_groups_have_a_best_arm_each_and_a_gap(cell, record):
+    sentences = answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)}))
+    assert "Best mean PCK@.1 by visibility; visible: a / x (90.0 %); occluded: b / x (40.0 %)." in sentences
+    gap = _saying(sentences, "less that of occluded")
+    assert gap.endswith("ones: from +20.0 points (b / x) to +60.0 points (a / x).")
+
+
+def test_a_study_speaks_of_its_own_score_only(cell, record):
+    said = " ".join(answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)})))
+    assert not [word for word in ("mIoU", "Dice", "AP", "class", "pixel") if word in said]
+
+
+def test_one_arm_has_no_best_group(cell, record):
+    assert not [one for one in answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3)})) if "visib" in one]
+
+
 def test_an_unfinished_run_says_so_first(cell, record):
     cells = [cell(seed=0), cell(seed=1), cell("cost")]
     sentences = answers(from_records(cells, [record(cells[0], reason="out of memory")]))

@@ -58,6 +58,8 @@ def test_studies_keep_tasks_and_datasets_apart(cell, record):
         ("segmentation", "streets"),
         ("pose", "shapes"),
     ]
+    assert [study.title for study in studies][1:] == ["segmentation on streets", "pose on shapes"]
+    assert all(len(study.run.cells) == 4 for study in studies)
     assert [len(study.cells) for study in studies] == [2, 1, 1]
     assert [len(study.values) for study in studies] == [0, 1, 0]
 

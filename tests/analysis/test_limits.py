@@ -38,6 +38,12 @@ def test_pairs_are_counted_where_there_are_several(trained):
     assert not _said(trained({"a / x": [0.5, 0.6], "b / x": [0.5, 0.6]}), "pairs")
 
 
+def test_groups_are_named_as_parts(cell, record, trained):
+    one = record(cell(task="detection"), {"test/ap": 0.3, "test/ap_by_size/small": 0.1})
+    assert _said(from_records([one], [one]), "AP by object size: each group holds a part")
+    assert not _said(trained({"a / x": [0.5]}), "each group")
+
+
 def test_arms_with_fewer_seeds_are_named(trained):
     uneven = trained({"a / x": [0.5, 0.6], "b / x": [0.5, None], "c / x": [None, None]})
     assert _said(uneven, "Fewer finished seeds than other arms have: b / x (1 of 2) and c / x (0 of 2).")

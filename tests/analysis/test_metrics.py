@@ -31,6 +31,27 @@ def test_an_unknown_key_keeps_its_name_and_has_no_better_direction():
     assert (unknown.label, unknown.better, unknown.show(0.5)) == ("test/made_up", None, "0.500")
 
 
+def test_scores_of_joints_and_boxes_are_shown_in_their_unit():
+    assert metric("test/pck@0.1").show_unit(0.8123) == "81.2 %"
+    assert metric("test/error_px").show_unit(3.14159) == "3.14 px"
+    assert metric("test/error_px").better == "lower"
+    assert metric("test/ap").title == "AP (%)"
+
+
+def test_each_score_is_there_for_the_validation_split_too():
+    assert metric("val/pck@0.1").label == "Validation PCK@.1"
+    assert metric("val/boundary_f").label == "Validation Boundary F"
+    assert metric("val/error_px").sign == -1
+    assert not metric("val/miou").by
+
+
+def test_no_breakdown_s_keys_are_those_of_another():
+    prefixes = [by.prefix for score in SCORES for by in score.by]
+    keys = [*prefixes, *(entry.key for entry in METRICS)]
+    assert not [(one, other) for one in prefixes for other in keys if other is not one and other.startswith(one)]
+    assert metric("test/ap").by[1].keys["small"] == "test/ap_by_size/small"
+
+
 def test_every_score_says_which_way_is_better():
     assert all(score.better for score in SCORES)
     assert metric("latency_ms/median").sign == -metric("test/miou").sign

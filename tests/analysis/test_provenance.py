@@ -11,6 +11,14 @@ def test_nested_keys_are_joined_and_none_is_left_out():
     }
 
 
+def test_mappings_in_a_list_go_by_their_number():
+    assert dict(flatten({"arms": [{"model": "unet", "fusion": ["add", "max"]}, {"model": "fpn"}]})) == {
+        "arms.0.model": "unet",
+        "arms.0.fusion": "add, max",
+        "arms.1.model": "fpn",
+    }
+
+
 def test_every_value_that_occurs_is_kept_once():
     assert distinct([{"commit": "a"}, {"commit": "b", "gpu": "x"}, {"commit": "a"}]) == {
         "commit": ["a", "b"],

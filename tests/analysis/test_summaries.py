@@ -14,7 +14,6 @@ from analysis.summaries import (
     headline,
     latency,
     parts,
-    per_class,
     scores,
     spread,
     tradeoff,
@@ -46,14 +45,6 @@ def test_the_headline_is_the_first_score_of_the_table_that_was_measured(trained,
     assert headline(trained({"unet / add": [None]})) is None
     other = cell()
     assert headline(from_records([other], [record(other, {"test/made_up": 1.0})])) is None
-
-
-def test_classes_are_means_over_seeds_in_the_data_s_order(cell, record):
-    cells = [cell(seed=0), cell(seed=1)]
-    values = [{"test/iou/sky": 0.2, "test/iou/car": 0.5}, {"test/iou/sky": 0.4}]
-    table = per_class(from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)]), MIOU)
-    assert table.columns.tolist() == ["arm", "test/iou/sky", "test/iou/car"]
-    assert table.loc[0, ["test/iou/sky", "test/iou/car"]].tolist() == pytest.approx([0.3, 0.5])
 
 
 def test_shares_of_parts_add_up_to_the_whole(cell, record):

@@ -1,10 +1,13 @@
 """The stacked hourglass against an independent transcription of the authors' recursion."""
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import archs
+from archs.basic import BasicUnit
+from archs.blocks import BLOCKS, BlockStyle
 
 
 class Res(nn.Module):
@@ -90,3 +93,36 @@ def test_shared_stacks_have_the_parameters_of_two():
 
     assert count(stacks=5, share_stacks=True) == count(stacks=2)
     assert count(stacks=5) > count(stacks=2)
+
+
+@pytest.mark.parametrize(("supervision", "made"), [("stacks", [0, 1, 2]), ("last", [2])])
+def test_a_prediction_that_is_neither_supervised_nor_fed_back_is_not_made(supervision, made):
+    factors = {"encoder_name": "test_resnet", "width": 8, "restart": "remap_features"}
+    model = archs.create_model("hourglass", stacks=3, supervision=supervision, **factors).eval()
+    ran: list[int] = []
+    for number, stage in enumerate(model.stages):
+        stage.head.register_forward_hook(lambda *_, number=number: ran.append(number))
+    model.predictions(torch.zeros(1, 3, 32, 32))
+    assert ran == made
+    ran.clear()
+    model(torch.zeros(1, 3, 32, 32))
+    assert ran == [2]
+
+
+@pytest.mark.parametrize(
+    ("block", "widths"),
+    [
+        ("basic", [(4, 8), (8, 8), (8, 8)]),
+        ("basic_last", [(4, 4), (4, 4), (4, 8)]),
+        ("basic_twice", [(4, 8)] + [(8, 8)] * 5),
+    ],
+)
+def test_basic_blocks_change_the_width_where_their_names_say(block, widths):
+    units = [unit for unit in BLOCKS[block](4, 8, BlockStyle(repeats=3)).modules() if isinstance(unit, BasicUnit)]
+    convs = [[layer for layer in unit.body if isinstance(layer, nn.Conv2d)] for unit in units]
+    assert [(first.in_channels, second.out_channels) for first, second in convs] == widths
+
+
+def test_a_stem_of_another_length_is_refused():
+    with pytest.raises(archs.SpecError, match="stem lists the width after 3 layers"):
+        archs.create_model("hourglass.bearpaw", width=8, encoder_args={"stem": [0.5]})

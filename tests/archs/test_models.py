@@ -7,16 +7,29 @@ import torch
 
 import archs
 from archs.blocks import BLOCKS
+from archs.encoders import BOTTOM_UPS
 from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS
+from archs.restarts import RESTARTS
 
 SMALL = {
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},
     "unet.smp": {"encoder_name": "resnet10t", "width": (4, 4, 8, 8, 8, 8)},
+    "unet.milesial": {"encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False}},
+    "unet.milesial_bilinear": {
+        "encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False},
+        "width": (4, 4, 8, 8, 8),
+    },
     "hourglass.paper": {"stacks": 2, "width": 8},
+    "hourglass.princeton": {"stacks": 2, "width": 8},
+    "hourglass.bearpaw": {"stacks": 2, "width": 8},
+    "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12, 12, 12, 16)}, "width": (8, 8, 12, 12, 12, 16)},
     "fpn.paper": {"encoder_name": "resnet10t", "width": 8},
+    "fpn.torchvision": {"encoder_name": "resnet10t", "width": 8},
+    "fpn.smp": {"encoder_name": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
+HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
 CONTROLLED = {"encoder_name": "test_resnet", "width": 8}
 
 
@@ -35,7 +48,7 @@ def loss_of(predictions: list[torch.Tensor]) -> torch.Tensor:
 
 
 def test_the_registered_models():
-    assert archs.list_models("hour*") == ["hourglass", "hourglass.paper"]
+    assert archs.list_models("hour*") == ["hourglass", *(f"hourglass.{name}" for name in HOURGLASSES)]
     assert set(archs.list_models()) >= {"unet", "hourglass", "fpn", "rectified_gaussian", *SMALL}
 
 
@@ -102,13 +115,18 @@ OVERRIDES = [
     *({"post": name, "share_head": False} for name in BLOCKS.names() if name != "max_pool"),
     {"stacks": 3, "supervision": "stacks"},
     {"stacks": 3, "share_stacks": True},
+    *({"stacks": 2, "restart": name} for name in RESTARTS.names()),
+    *({"stacks": 2, "bottom_up": name} for name in BOTTOM_UPS.names()),
     {"norm": "group"},
     {"norm": "none"},
     {"blocks": 2},
     {"strides": (4, 8, 16)},
     {"decoder_stride": 1},
     {"head_levels": "summed", "supervision": "last", "out": "conv3x3"},
+    {"head_levels": "merged", "head_width": 4, "head_align_corners": True, "supervision": "last"},
     {"head_levels": "all", "supervision": "levels", "out": "conv3x3", "extra_levels": 1},
+    {"head_dropout": 0.5},
+    {"frozen_norm": True},
     {"passes": 3, "upsample": "adjoint", "bridge": "relu"},
     {"width": None},
     {"in_channels": 1},

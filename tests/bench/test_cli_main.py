@@ -17,7 +17,7 @@ code = main({arguments!r})
 heavy = {{"torch", "timm", "pandas", "matplotlib", "archs"}} & set(sys.modules)
 sys.exit(f"imported {{heavy}}" if heavy else code)
 """
-COMMANDS = ("run", "status", "report", "plot", "cost", "latency", "check", "list")
+COMMANDS = ("run", "status", "report", "plot", "results", "cost", "latency", "data", "convert", "check", "list")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["list", "suites"], ["ru"]])
@@ -60,8 +60,11 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["ru"], "No such command 'ru'. Did you mean 'run'?"),
         (["run", "quick", "--dryrun"], "No such option: --dryrun (Possible options: --dry-run)"),
         (["run"], "Missing argument 'SUITE'."),
-        (["list", "model"], "'model' is not one of 'models', 'fusions', 'encoders', 'datasets', 'suites'."),
-        (["plot", ".", "--kind", "pie"], "'pie' is not one of 'accuracy', 'cost', 'fusion'"),
+        (
+            ["list", "model"],
+            "'model' is not one of 'models', 'fusions', 'encoders', 'layouts', 'datasets', 'suites'.",
+        ),
+        (["plot", ".", "--kind", "pie"], "'pie' is not one of 'accuracy', 'breakdown', 'cost'"),
         (["cost", "unett"], "unknown model 'unett'. Did you mean 'unet'?"),
         (["cost", "unet", "--encoder", "resnet81"], "unknown encoder 'resnet81'. Did you mean 'resnet"),
         (["cost", "unet", "--set", "fusoin=add"], "unknown factor 'fusoin'. Did you mean 'fusion'?"),

@@ -44,7 +44,7 @@ def test_a_cell_carries_the_resolved_spec_with_the_classes_of_the_data(plan) -> 
 
 
 def test_the_resolved_suite_leaves_nothing_to_a_default(plan) -> None:
-    suite = plan("data.size=[32, 64]").suite
+    (suite,) = plan("data.size=[32, 64]").suite["studies"]
     assert suite["recipe"]["lr"] > 0
     assert suite["cost"]["size"] == suite["latency"]["size"] == [32, 64]
 
@@ -78,7 +78,7 @@ def test_what_determines_a_result_changes_its_identity_and_nothing_else_does(
 
 def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, small_folder) -> None:
     root = small_folder(tmp_path / "here" / "mine")
-    before = make_plan(load_suite(tiny_suite, data_root=root))
+    before = make_plan(load_suite(tiny_suite, data={"name": "folder", "root": str(root)}))
     root = root.rename(tmp_path / "mine")
-    after = make_plan(load_suite(tiny_suite, data_root=root))
+    after = make_plan(load_suite(tiny_suite, data={"name": "folder", "root": str(root)}))
     assert [cell.cell_id for cell in after.cells] == [cell.cell_id for cell in before.cells]

@@ -72,14 +72,14 @@ def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(
     assert skipbench("run", tiny_suite, "--out", tmp_path / "run").code == 0
     run = open_run(tmp_path / "run")
     assert [cell.name for cell in run.cells()] == [
-        "cost: fpn / add",
-        "cost: fpn / concat",
-        "latency: fpn / add",
-        "latency: fpn / concat",
-        "train: fpn / add, seed 0",
-        "train: fpn / concat, seed 0",
-        "train: fpn / add, seed 1",
-        "train: fpn / concat, seed 1",
+        "cost segmentation: fpn / add",
+        "cost segmentation: fpn / concat",
+        "latency segmentation: fpn / add",
+        "latency segmentation: fpn / concat",
+        "train segmentation: fpn / add, seed 0",
+        "train segmentation: fpn / concat, seed 0",
+        "train segmentation: fpn / add, seed 1",
+        "train segmentation: fpn / concat, seed 1",
     ]
     for record in run.records():
         assert record.environment["versions"]["torch"]
@@ -127,13 +127,15 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     by_name = records(run)
     failed = {name: record.reason for name, record in by_name.items() if record.status == "failed"}
     assert set(failed) == {
-        *(f"{kind}: fpn / raises" for kind in ("cost", "latency")),
-        *(f"{kind}: fpn / too_big" for kind in ("cost", "latency")),
-        *(f"train: fpn / {fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
+        *(f"{kind} segmentation: fpn / raises" for kind in ("cost", "latency")),
+        *(f"{kind} segmentation: fpn / too_big" for kind in ("cost", "latency")),
+        *(f"train segmentation: fpn / {fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
     }
-    assert failed["train: fpn / raises, seed 0"] == "RuntimeError: broken on purpose (broken.py, line 8)"
-    assert "became nan" in failed["train: fpn / no_number, seed 0"]
-    assert failed["train: fpn / too_big, seed 0"].startswith("out of memory: ")
+    assert (
+        failed["train segmentation: fpn / raises, seed 0"] == "RuntimeError: broken on purpose (broken.py, line 8)"
+    )
+    assert "became nan" in failed["train segmentation: fpn / no_number, seed 0"]
+    assert failed["train segmentation: fpn / too_big, seed 0"].startswith("out of memory: ")
     for name, reason in failed.items():
         assert f"failed: {name}: {reason}" in outcome.err
         assert not by_name[name].values
@@ -144,9 +146,11 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     assert skipbench(*command).code == 1
     again = records(run)
     unchanged = {name for name in again if again[name] == by_name[name]}
-    assert unchanged == {"cost: fpn / add", "cost: fpn / no_number", "train: fpn / add, seed 0"}, (
-        "only failed cells, and the latency session they belong to, are tried again"
-    )
+    assert unchanged == {
+        "cost segmentation: fpn / add",
+        "cost segmentation: fpn / no_number",
+        "train segmentation: fpn / add, seed 0",
+    }, "only failed cells, and the latency session they belong to, are tried again"
 
 
 def test_an_edited_plug_in_is_another_fusion(tiny_suite: str, tmp_path: Path, skipbench: Any) -> None:
@@ -196,7 +200,12 @@ def test_a_preview_says_what_each_cell_costs_and_writes_nothing(
     )
     lines = [line.split("  ") for line in preview.out.splitlines()]
     known = {line[0]: line[1:] for line in lines}
-    for name in ("cost: fpn / add", "latency: fpn / add", "train: fpn / add, seed 0", "train: fpn / add, seed 1"):
+    for name in (
+        "cost segmentation: fpn / add",
+        "latency segmentation: fpn / add",
+        "train segmentation: fpn / add, seed 0",
+        "train segmentation: fpn / add, seed 1",
+    ):
         assert f"{parameters / 1e6:.3f} M" in " ".join(known[name])
     assert "fails: RuntimeError: broken on purpose" in preview.out
     assert "About " in preview.out

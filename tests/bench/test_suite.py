@@ -29,8 +29,10 @@ def tiny(tmp_path: Path) -> str:
 def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
     suite = load_suite(tiny)
     assert suite.name == "tiny"
-    assert suite.data.options == {"size": [64, 96], "train": 8}
-    assert [arm.choices for arm in suite.arms] == [
+    (study,) = suite.studies
+    assert study.task == "segmentation"
+    assert study.data.options == {"size": [64, 96], "train": 8}
+    assert [arm.choices for arm in study.arms] == [
         {"model": ["unet"], "fusion": ["concat_wide", "add"]},
         {"model": ["fpn"]},
     ]
@@ -46,17 +48,64 @@ def test_overrides_reach_every_depth_as_yaml_values(tiny: str) -> None:
         "cost.size=[32, 48]",
     ]
     suite = load_suite(tiny, overrides)
-    assert suite.recipe == {"images": 512, "optimizer": {"name": "sgd"}}
+    (study,) = suite.studies
+    assert study.recipe == {"images": 512, "optimizer": {"name": "sgd"}}
     assert suite.seeds == [3]
-    assert suite.data.options["size"] == [64, 64]
-    assert suite.cost.size == (32, 48)
+    assert study.data.options["size"] == [64, 64]
+    assert study.cost.size == (32, 48)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> str:
+    """A suite of three studies; the second has data of its own."""
+    studies = """
+studies:
+  - {}
+  - {task: pose, data: {name: folder, root: here}, recipe: {images: 16, task: {sigma: 2}}}
+  - {task: detection, data: {train: 4}, model: {strides: [4, 8]}}
+"""
+    path = tmp_path / "three.yaml"
+    path.write_text(TINY + studies)
+    return str(path)
+
+
+def test_studies_share_what_they_do_not_say_themselves(three: str) -> None:
+    first, pose, detection = load_suite(three).studies
+    assert [study.task for study in (first, pose, detection)] == ["segmentation", "pose", "detection"]
+    assert first.arms == pose.arms == detection.arms
+    assert pose.recipe == {"images": 16, "task": {"sigma": 2}}
+    assert detection.recipe == {"images": 8}
+    assert pose.data.options == {}  # other data: the shared options are not theirs
+    assert detection.data.options == {"size": [64, 96], "train": 4}
+    assert detection.model == {"encoder_name": "resnet18", "width": 8, "strides": [4, 8]}
+
+
+def test_an_override_holds_for_every_study_or_for_that_of_a_task(three: str) -> None:
+    first, pose, detection = load_suite(three, ["recipe.images=64", "pose.recipe.lr=0.1"]).studies
+    assert first.recipe == detection.recipe == {"images": 64}
+    assert pose.recipe == {"images": 64, "task": {"sigma": 2}, "lr": 0.1}
+
+
+def test_studies_are_picked_by_task(three: str) -> None:
+    assert [study.task for study in load_suite(three, tasks=["pose"]).studies] == ["pose"]
+    with pytest.raises(SuiteError, match=r"unknown task 'pos'\. Did you mean 'pose'"):
+        load_suite(three, tasks=["pos"])
+
+
+@pytest.mark.parametrize("studies", ["studies: []", "studies: pose", "studies: [pose]"])
+def test_studies_that_are_no_list_of_mappings(tmp_path: Path, studies: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(f"{TINY}\n{studies}\n")
+    with pytest.raises(SuiteError, match="expected a list of mappings"):
+        load_suite(str(path))
 
 
 def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny: str) -> None:
-    suite = load_suite(tiny, ["data.ignore_index=11"], data_root=Path("my/images"))
-    assert suite.data.name == "folder"
-    assert suite.data.root == Path("my/images")
-    assert suite.data.options == {"size": [64, 96], "ignore_index": 11}
+    suite = load_suite(tiny, ["data.ignore_index=11"], data={"name": "folder", "root": "my/images"})
+    (study,) = suite.studies
+    assert study.data.name == "folder"
+    assert study.data.root == Path("my/images")
+    assert study.data.options == {"size": [64, 96], "ignore_index": 11}
 
 
 @pytest.mark.parametrize(
@@ -79,6 +128,7 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("images", "'images' sets nothing; expected key=value, such as recipe.images=512."),
         ("recipe..images=3", "'recipe..images=3' sets nothing"),
         ("seeds=[0", "the value of 'seeds=[0' is not valid YAML"),
+        ("pose.recipe.images=3", "in the suite: unknown key 'pose'."),
         ("seeds.first=0", "'seeds.first=0' looks inside 'seeds', which is [0, 1] and has no keys."),
     ],
 )
@@ -118,7 +168,7 @@ def test_an_unknown_suite_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suites_share_one_grid() -> None:
-    assert set(list_suites()) == {"quick", "standard"}
+    assert set(list_suites()) == {"ablation", "quick", "standard"}
     quick, standard = load_suite("quick"), load_suite("standard")
-    assert quick.arms == standard.arms
+    assert [study.arms for study in quick.studies] == [study.arms for study in standard.studies]
     assert (len(quick.seeds), len(standard.seeds)) == (2, 6)

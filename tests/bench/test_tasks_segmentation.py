@@ -1,22 +1,32 @@
-"""Segmentation: IoU and Dice against hand and numpy, the loss at its known values, ignored pixels nowhere."""
+"""Segmentation: every score against hand and numpy or scipy, the loss at its known values, border weights."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
-import archs
-from bench.data import DataInfo
-from bench.tasks import TASKS, Task, TaskError, create_task
+from bench.augment import Augmentation, Augmenter
+from bench.data import DataInfo, open_data
+from bench.errors import SuiteError
+from bench.loading import Batch, collate
+from bench.tasks import Task, TaskError, create_task
+from bench.tasks.segmentation.borders import border_weights, connected_objects
+from bench.tasks.segmentation.boundary import BoundaryScore
+from bench.tasks.segmentation.sizes import SizeScore, object_scores
 
 CLASSES = ("sky", "road", "car", "train")
 INFO = DataInfo("streets", CLASSES, 255, (4, 6), {"train": 1, "val": 1, "test": 1}, fingerprint="streets")
 
 
-def segmentation(ignore_index: int = 255) -> Task:
-    return create_task("segmentation", replace(INFO, ignore_index=ignore_index))
+CPU = torch.device("cpu")
+
+
+def segmentation(ignore_index: int = 255, **options: float) -> Task:
+    return create_task("segmentation", replace(INFO, ignore_index=ignore_index), options)
 
 
 def certain(labels: Tensor) -> Tensor:
@@ -25,9 +35,13 @@ def certain(labels: Tensor) -> Tensor:
 
 
 def scores(labels: Tensor, truth: Tensor, ignore_index: int = 255) -> dict[str, float]:
-    metrics = segmentation(ignore_index).metrics(torch.device("cpu"))
-    metrics.update(certain(labels), {"mask": truth})
-    return metrics.compute()
+    metrics = segmentation(ignore_index).metrics(CPU)
+    metrics.update([certain(labels)], {"mask": truth})
+    return regions(metrics.compute())
+
+
+def regions(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if not name.startswith("boundary_f")}
 
 
 def test_scores_equal_a_case_counted_by_hand() -> None:
@@ -48,13 +62,13 @@ def test_scores_equal_a_case_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize("ignore_index", [255, 11])
-def test_scores_equal_numpy_over_several_batches(ignore_index: int | None) -> None:
+def test_scores_equal_numpy_over_several_batches(ignore_index: int) -> None:
     random = np.random.default_rng(0)
     truth, labels = random.integers(0, 4, (2, 3, 5, 4, 6))
     truth[random.random(truth.shape) < 0.3] = ignore_index
-    metrics = segmentation(ignore_index).metrics(torch.device("cpu"))
+    metrics = segmentation(ignore_index).metrics(CPU)
     for one_truth, one_labels in zip(truth, labels, strict=True):
-        metrics.update(certain(torch.from_numpy(one_labels)), {"mask": torch.from_numpy(one_truth)})
+        metrics.update([certain(torch.from_numpy(one_labels))], {"mask": torch.from_numpy(one_truth)})
     valid = truth != ignore_index
     iou = [
         ((truth == c) & (labels == c) & valid).sum() / (((truth == c) | (labels == c)) & valid).sum()
@@ -109,7 +123,8 @@ def test_the_artifact_shows_images_truth_and_prediction() -> None:
     truth = torch.arange(24).view(1, 4, 6) % 4
     truth[0, 0, 0] = 11
     batch = {"image": torch.arange(72, dtype=torch.uint8).view(1, 3, 4, 6), "mask": truth}
-    shown = segmentation(ignore_index=11).artifact(certain(truth % 4), batch)
+    shown = segmentation(ignore_index=11).artifact([certain(truth % 4)], batch)
+    assert shown["kind"] == "label_maps"
     assert shown["images"].shape == (1, 4, 6, 3)
     assert shown["images"][0, 1, 2].tolist() == batch["image"][0, :, 1, 2].tolist()
     assert shown["truth"][0, 0, 0] == 255
@@ -119,15 +134,261 @@ def test_the_artifact_shows_images_truth_and_prediction() -> None:
     assert tuple(shown["classes"]) == CLASSES
 
 
-@pytest.mark.parametrize("name", TASKS.names())
-def test_every_task_states_what_a_trainer_needs(name: str) -> None:
-    task = create_task(name, INFO)
-    assert task.classes >= 1
-    assert task.targets
-    assert task.selection
-    assert isinstance(task.higher_is_better, bool)
+def test_the_network_has_a_logit_per_class_at_the_images_size() -> None:
+    assert segmentation().factors == {"classes": 4, "head_stride": 1}
 
 
-def test_an_unknown_task_is_answered_with_the_choices() -> None:
-    with pytest.raises(archs.UnknownNameError, match="segmentation"):
-        create_task("segmentaton", INFO)
+def test_wrong_options_are_refused_in_one_sentence() -> None:
+    with pytest.raises(SuiteError, match=r"recipe.task: unknown key 'border_wieght'. Did you mean 'border_weight'"):
+        segmentation(border_wieght=10)
+    with pytest.raises(SuiteError, match=r"recipe.task.border_sigma is 0, expected more than 0"):
+        segmentation(border_sigma=0)
+
+
+# The boundary F-score
+
+
+def boundary(prediction: Tensor, mask: Tensor, classes: int = 2) -> dict[str, float]:
+    score = BoundaryScore(tuple("abcd"[:classes]), 255, CPU)
+    score.update(prediction, mask)
+    return score.compute()
+
+
+def square(left: int, size: int = 40) -> Tensor:
+    """Return a map (1, size, size) of 0 with a square of 1, 10 px wide, that begins at row 5 and column `left`."""
+    labels = torch.zeros(1, size, size, dtype=torch.int64)
+    labels[0, 5:15, left : left + 10] = 1
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("shift", "inside", "outside"),
+    [
+        (0, 36, 40),  # a square's boundary has 36 px inside and, without corners, 40 px outside
+        (1, 36, 40),  # within the tolerance of 1 px
+        (2, 20, 20),  # the rows but their last px, and the px below and above the rows' second ends
+    ],
+)
+def test_boundary_of_a_shifted_square_by_hand(shift: int, inside: int, outside: int) -> None:
+    assert boundary(square(5 + shift), square(5)) == pytest.approx(
+        {"boundary_f/a": outside / 40, "boundary_f/b": inside / 36, "boundary_f": (outside / 40 + inside / 36) / 2}
+    )
+
+
+def test_the_boundary_tolerance_grows_with_the_image() -> None:
+    assert boundary(square(8, 300), square(5, 300)) == {"boundary_f": 1, "boundary_f/a": 1, "boundary_f/b": 1}
+    assert boundary(square(9, 300), square(5, 300))["boundary_f"] < 1  # 0.75 % of the diagonal are 3.2 px
+
+
+def outline(labels: NDArray[np.integer], ignored: NDArray[np.bool_], index: int) -> NDArray[np.bool_]:
+    kept = ndimage.binary_erosion((labels == index) | ignored, border_value=1)
+    return (labels == index) & ~ignored & ~kept
+
+
+@pytest.mark.parametrize("size", [(20, 30), (200, 210)])  # tolerances of 1 px and of 2.17 px
+def test_boundary_scores_equal_distance_transforms_pooled_over_images(size: tuple[int, int]) -> None:
+    random = np.random.default_rng(0)
+    noise = ndimage.gaussian_filter(random.random((2, 3, *size)), (0, 0, 2, 2))
+    prediction, truth = np.digitize(noise, np.quantile(noise, [0.2, 0.5, 0.9]))
+    truth[random.random(truth.shape) < 0.05] = 255
+    counts, reach = np.zeros((4, 4)), max(1, 0.0075 * np.hypot(*size))
+    for found, true in zip(prediction, truth, strict=True):
+        for index in range(4):
+            lines = [outline(labels, true == 255, index) for labels in (found, true)]
+            near = [ndimage.distance_transform_edt(~line) <= reach for line in lines]
+            pairs = lines[0] & near[1], lines[0], lines[1] & near[0], lines[1]
+            counts[index] += [pair.sum() for pair in pairs]
+    precision, recall = counts[:, 0] / counts[:, 1], counts[:, 2] / counts[:, 3]
+    expected = 2 * precision * recall / (precision + recall)
+    assert 0.1 < expected.min() < expected.max() < 0.95
+    score = BoundaryScore(tuple("abcd"), 255, CPU)
+    for part in (slice(0, 1), slice(1, 3)):  # the batches don't matter
+        score.update(torch.from_numpy(prediction[part]), torch.from_numpy(truth[part]))
+    found_scores = score.compute()
+    assert [found_scores[f"boundary_f/{name}"] for name in "abcd"] == pytest.approx(expected)
+    assert found_scores["boundary_f"] == pytest.approx(expected.mean())
+
+
+def test_ignored_pixels_make_no_boundary() -> None:
+    truth = square(5)
+    truth[:, :, 10:] = 255  # the square's right half and beyond: what is predicted there does not count
+    prediction = square(5)
+    prediction[0, 20:30, 20:30] = 1
+    assert boundary(prediction, truth)["boundary_f"] == 1
+    assert boundary(prediction, torch.full_like(truth, 255)) == {}
+
+
+def test_a_class_without_a_true_boundary_has_no_boundary_score() -> None:
+    prediction = square(5)
+    prediction[0, 30:32, 30:32] = 2
+    assert set(boundary(prediction, square(5), classes=3)) == {"boundary_f", "boundary_f/a", "boundary_f/b"}
+    assert boundary(torch.zeros_like(prediction), square(5), classes=3)["boundary_f"] == 0
+
+
+# IoU by object size
+
+
+@pytest.fixture(scope="module")
+def scenes() -> tuple[DataInfo, Batch]:
+    data = open_data("scenes", train=12, val=1, test=1)
+    return data.info, collate([data.train[index] for index in range(12)])
+
+
+def worsened(mask: Tensor) -> Tensor:
+    """Return labels (N, H, W) that are right but for a shift and some noise."""
+    noise = torch.randint(0, 6, mask.shape, generator=torch.Generator().manual_seed(0))
+    return torch.where(noise == 0, noise.roll(7, 1), mask.roll(2, 2))
+
+
+def test_iou_by_size_equals_a_plain_count_object_by_object(scenes: tuple[DataInfo, Batch]) -> None:
+    info, batch = scenes
+    prediction = worsened(batch["mask"])
+    scores: dict[str, list[float]] = {"small": [], "medium": [], "large": []}
+    for sample, predicted in enumerate(prediction.numpy()):
+        labels, instances = batch["labels"][sample].tolist(), batch["instances"][sample].numpy()
+        for number, (label, box) in enumerate(zip(labels, batch["boxes"][sample].tolist(), strict=True), start=1):
+            if label == -1:
+                continue
+            left, top, right, bottom = map(int, box)
+            own = predicted == info.classes.index(info.objects[label])
+            same = [1 + other for other, kind in enumerate(labels) if kind == label]
+            box_part = np.zeros_like(own)
+            box_part[top:bottom, left:right] = True
+            shared = np.sum((instances == number) & own)
+            union = np.sum((instances == number) | (own & box_part & ~np.isin(instances, same)))
+            side = np.sqrt((right - left) * (bottom - top))
+            scores["small" if side < 16 else "medium" if side < 32 else "large"].append(shared / union)
+    score = SizeScore(info, CPU)
+    score.update(prediction, batch)
+    assert min(map(len, scores.values())) > 5
+    expected = {f"miou_by_size/{size}": np.mean(values) for size, values in scores.items()}
+    assert score.compute() == pytest.approx(expected)
+
+
+def test_the_iou_of_an_object_by_hand() -> None:
+    instances = torch.tensor([[1, 1, 0, 2], [1, 1, 0, 2], [0, 0, 0, 0]])
+    prediction = torch.tensor([[3, 3, 3, 3], [3, 0, 3, 3], [3, 3, 0, 0]])
+    boxes = torch.tensor([[0.0, 0, 3, 2], [2, 0, 4, 2], [0, 2, 1, 3]])
+    labelled = torch.ones(3, 4, dtype=torch.bool)
+    scores = object_scores(prediction, labelled, instances, boxes, torch.tensor([3, 3, 1])).tolist()
+    assert scores[:2] == [3 / 6, 2 / 4]  # each pays for the two wrong pixels in its box, not for the other's
+    assert np.isnan(scores[2])  # it shows no pixel
+    labelled[:, 2] = False
+    assert object_scores(prediction, labelled, instances, boxes, torch.tensor([3, 3, 1])).tolist()[:2] == [3 / 4, 1]
+
+
+@pytest.mark.parametrize(("side", "size"), [(1, "small"), (2, "medium"), (3, "medium"), (4, "large")])
+def test_an_object_as_large_as_a_limit_is_of_the_larger_size(side: int, size: str) -> None:
+    score = SizeScore(replace(INFO, objects=("car",), size_limits=(2.0, 4.0)), CPU)
+    mask = torch.zeros(1, 4, 6, dtype=torch.int64)
+    mask[0, :side, :side] = 2
+    boxes = torch.tensor([[[0.0, 0, side, side]]])
+    batch = {"mask": mask, "instances": mask // 2, "boxes": boxes, "labels": torch.zeros(1, 1, dtype=torch.int64)}
+    score.update(mask, batch)
+    assert score.compute() == {f"miou_by_size/{size}": 1}
+
+
+def test_sizes_are_absent_where_no_object_is_and_objects_marked_as_ignored_are_none() -> None:
+    info = replace(INFO, objects=("car", "bicycle"), size_limits=(1.0, 2.0))
+    mask = torch.tensor([[[2, 2, 0, 0, 2, 0]]])
+    batch = {
+        "mask": mask,
+        "instances": torch.tensor([[[1, 1, 0, 2, 3, 0]]], dtype=torch.uint8),
+        "boxes": torch.tensor([[[0.0, 0, 2, 1], [3, 0, 4, 1], [4, 0, 5, 1], [0, 0, 0, 0]]]),
+        "labels": torch.tensor([[0, 1, 0, -1]]),  # the second is of no class of the mask
+        "ignored": torch.tensor([[False, False, True, False]]),
+    }
+    score = SizeScore(info, CPU)
+    score.update(torch.tensor([[[2, 0, 0, 2, 2, 2]]]), batch)
+    assert score.compute() == {"miou_by_size/medium": 0.5}  # sqrt 2 px lie between 1 and 2
+
+
+def test_the_task_scores_all_that_its_data_allow(scenes: tuple[DataInfo, Batch]) -> None:
+    info, batch = scenes
+    task = create_task("segmentation", info)
+    logits = torch.nn.functional.one_hot(batch["mask"], 6).permute(0, 3, 1, 2).float()
+    values = {}
+    for keys in (("mask",), ("mask", *task.truths)):
+        metrics = task.metrics(CPU)
+        metrics.update([logits], {key: batch[key] for key in keys})
+        values[len(keys)] = metrics.compute()
+    scored = [f"{score}/{name}" for score in ("iou", "dice", "boundary_f") for name in info.classes]
+    assert values[1] == dict.fromkeys(["miou", "dice", "boundary_f", *scored], 1.0)
+    by_size = [f"miou_by_size/{size}" for size in ("small", "medium", "large")]
+    assert values[5] == values[1] | dict.fromkeys(by_size, 1.0)
+
+
+# The border weights
+
+
+def test_border_weights_equal_distances_by_brute_force() -> None:
+    objects = np.zeros((2, 40, 50), np.uint8)
+    objects[0, 3:9, 4:12], objects[0, 3:9, 14:20], objects[0, 12:20, 5:9] = 1, 2, 7
+    objects[1, 5, 5], objects[1, 30:39, 20:45], objects[1, 20:30, 20:30] = 3, 1, 2
+    points = np.stack(np.meshgrid(np.arange(40), np.arange(50), indexing="ij"), -1).reshape(-1, 1, 2)
+    for image, weights in zip(objects, border_weights(torch.from_numpy(objects), 10, 2), strict=True):
+        places = [np.argwhere(image == number) for number in np.unique(image[image > 0])]
+        distances = np.sort([np.linalg.norm(points - each, axis=-1).min(1) for each in places], axis=0)
+        expected = 1 + 10 * np.exp(-((distances[0] + distances[1]) ** 2) / (2 * 2**2))
+        assert weights.numpy() == pytest.approx(expected.reshape(40, 50), abs=2e-6)
+
+
+def test_border_weights_by_hand_and_without_a_second_object() -> None:
+    objects = torch.tensor([[[1, 1, 0, 0, 2, 2]], [[1, 1, 0, 1, 1, 0]]])
+    weights = border_weights(objects, 10, 5)
+    sums = torch.tensor([4.0, 3, 3, 3, 3, 4])  # between the two, and also on them, d1 + d2 are 3 px
+    assert torch.allclose(weights[0, 0], 1 + 10 * torch.exp(-(sums**2) / 50))
+    assert torch.equal(weights[1], torch.ones(1, 6))
+
+
+def test_objects_are_the_components_of_each_class_but_the_background() -> None:
+    mask = torch.tensor([[[0, 1, 1, 2], [1, 0, 0, 2], [1, 0, 2, 0], [255, 255, 0, 1]]])
+    assert connected_objects(mask, background=0, ignore_index=255).tolist() == [
+        [[0, 1, 1, 4], [2, 0, 0, 4], [2, 0, 5, 0], [0, 0, 0, 3]]
+    ]
+
+
+def test_weights_of_one_give_the_plain_loss_exactly() -> None:
+    truth = torch.zeros(1, 4, 6, dtype=torch.int64)
+    truth[0, 1:3, 1:4], truth[0, 3] = 2, 255  # one object: nothing lies between two
+    logits = torch.randn(1, 4, 4, 6, generator=torch.Generator().manual_seed(0))
+    plain, weighted = (segmentation(border_weight=weight).loss([logits], {"mask": truth}) for weight in (0, 10))
+    assert torch.equal(plain, weighted)
+    assert plain.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, truth, ignore_index=255).item())
+
+
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_the_weighted_loss_is_the_mean_by_weight(told_apart: bool) -> None:
+    truth = torch.tensor([[[2, 2, 0, 2, 2, 255]]])
+    objects = torch.tensor([[[1, 1, 0, 2, 2, 0]]])
+    logits = torch.randn(1, 4, 1, 6, generator=torch.Generator().manual_seed(0))
+    batch = {"mask": truth} | ({"instances": objects} if told_apart else {})
+    weights = border_weights(objects, 10, 5)[0, 0, :5].double()
+    losses = -logits.double().log_softmax(1)[0, truth[0, 0, :5], 0, torch.arange(5)]
+    expected = (weights * losses).sum() / weights.sum()
+    assert segmentation(border_weight=10).loss([logits], batch).item() == pytest.approx(expected.item())
+
+
+def test_the_first_class_is_the_background_unless_one_has_the_name() -> None:
+    truth = torch.tensor([[[1, 0, 1, 1, 1, 1]]])
+    logits = torch.randn(1, 2, 1, 6, generator=torch.Generator().manual_seed(0))
+    losses = []
+    for classes in (("cell", "Background"), ("edge", "cell")):
+        task = create_task("segmentation", replace(INFO, classes=classes), {"border_weight": 10})
+        losses.append(task.loss([logits], {"mask": truth}))
+    plain = create_task("segmentation", replace(INFO, classes=("a", "b"))).loss([logits], {"mask": truth})
+    assert losses[0] == plain  # a single object
+    assert losses[1] != plain
+
+
+def test_with_border_weights_the_objects_are_augmented_along(scenes: tuple[DataInfo, Batch]) -> None:
+    info, batch = scenes
+    assert create_task("segmentation", info).targets == ("mask",)
+    task = create_task("segmentation", info, {"border_weight": 10})
+    assert task.targets == ("mask", "instances")
+    kept = {key: batch[key] for key in ("image", *task.targets)}
+    varied = Augmenter(Augmentation(), info)(kept, seed=0)
+    assert not torch.equal(varied["instances"], batch["instances"])
+    for sample, labels in enumerate(batch["labels"]):
+        of_object = torch.tensor([0, *(1 + label for label in labels.tolist())])  # of each instance: its class
+        assert torch.equal(of_object[varied["instances"][sample].long()], varied["mask"][sample])

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 import archs
 from bench.augment import Augmentation
 from bench.data import Data, DataInfo
+from bench.loading import Batch
 from bench.machine import resolve_precision
 from bench.recipe import Recipe
-from bench.tasks import Batch, Task, create_task
+from bench.tasks import Task, create_task
 from bench.training import MEAN, STD, TrainingError, TrainOutcome, train
 
 SIZE = (16, 24)
@@ -89,12 +90,12 @@ class Watched(Tiny):
 class Scripted(Task):
     """A task of its own, whose scores are written down before: 3, 1, 2 on validation, 7 on test; low is good."""
 
+    annotation = "classes"
     targets = ("mask",)
     selection = "error"
     higher_is_better = False
-    classes = 3
 
-    def __init__(self, info: object) -> None:
+    def __init__(self, info: DataInfo) -> None:
         super().__init__(info)
         self.scores = [3.0, 1.0, 2.0, 7.0]
         self.seen: list[list[Tensor]] = []  # logits of each evaluation
@@ -106,14 +107,18 @@ class Scripted(Task):
         self.seen.append([])
         return self
 
-    def update(self, logits: Tensor, batch: Batch) -> None:
-        self.seen[-1].append(logits)
+    @property
+    def factors(self) -> dict[str, int]:
+        return {"classes": 3}
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        self.seen[-1].append(outputs[-1])
 
     def compute(self) -> dict[str, float]:
         return {"error": self.scores[len(self.seen) - 1]}
 
-    def artifact(self, logits: Tensor, batch: Batch) -> dict[str, np.ndarray]:
-        return {"drawn": logits.numpy()}
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
+        return {"drawn": outputs[-1].numpy()}
 
 
 def test_it_learns_what_can_be_learnt() -> None:

@@ -14,6 +14,13 @@ from bench.store import RunWriter, write_run
 ARMS = ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat")
 ENVIRONMENT = {"commit": "0123abc", "dirty": False, "cpu": "a made-up CPU", "versions": {"torch": "2.0"}}
 KINDS = ("cost", "latency", "train")
+SIZE = (16, 24)
+DATA = {
+    "size": list(SIZE),
+    "counts": {"train": 60, "val": 20, "test": 30},
+    "size_limits_px": [6.0, 12.0],
+    "reference": "nose to tail",
+}
 
 
 @dataclass
@@ -23,7 +30,7 @@ class MadeUp:
     arms: tuple[str, ...] = ARMS
     seeds: Iterable[int] = (0, 1)
     classes: tuple[str, ...] = ("ground", "car")
-    datasets: tuple[str, ...] = ("shapes",)
+    studies: tuple[tuple[str, str], ...] = (("segmentation", "shapes"),)
     finished: Callable[[Cell], bool] = lambda cell: True
     failed: Callable[[Cell], bool] = lambda cell: False
     reason: str = "loss became nan at image 64"
@@ -39,16 +46,16 @@ class MadeUp:
         return folder
 
     def _grid(self):
-        for dataset in self.datasets:
+        for task, dataset in self.studies:
             for kind in KINDS:
                 for seed in self.seeds if kind == "train" else (None,):
-                    yield from ((kind, arm, seed, dataset) for arm in self.arms)
+                    yield from ((kind, arm, seed, task, dataset) for arm in self.arms)
 
-    def _cell(self, kind: str, arm: str, seed: int | None, dataset: str) -> Cell:
+    def _cell(self, kind: str, arm: str, seed: int | None, task: str, dataset: str) -> Cell:
         model, fusion = arm.split(" / ")
-        identity = {"seed": seed, "dataset": dataset, "spec": {"encoder": "tiny", "fusion": fusion}, "arm": arm}
-        names = {"model": model, "fusion": fusion, "encoder": "tiny", "task": "segmentation"}
-        return Cell(kind=kind, determines=identity, **identity, **names)
+        where = {"seed": seed, "task": task, "dataset": dataset, "arm": arm}
+        identity = {**where, "spec": {"encoder": "tiny", "fusion": fusion}}
+        return Cell(kind=kind, determines=identity, model=model, fusion=fusion, encoder="tiny", **identity)
 
     def _record(self, cell: Cell, run: RunWriter) -> RunRecord:
         base = {"environment": ENVIRONMENT, "data_fingerprint": "f00d", "created_at": "2030-01-02T03:04:05+00:00"}
@@ -80,17 +87,64 @@ class MadeUp:
 
     def _train(self, cell: Cell, index: int) -> dict:
         draw = np.random.default_rng([index, cell.seed])
-        classes = {f"test/iou/{name}": float(draw.uniform(0.5, 0.9)) for name in self.classes}
-        values = {"test/miou": float(np.mean(list(classes.values()))), "train/images": 2048.0, **classes}
-        truth = np.random.default_rng(0).integers(0, len(self.classes), (3, 16, 24)).astype(np.uint8)
+        scores, arrays = getattr(self, f"_{cell.task}")(index, draw)
+        values = {f"test/{key}": float(value) for key, value in scores.items()}
+        values |= {"train/images": 2048.0, "train/images_per_s": 50.0 + index, "train/busy_share": 0.97}
+        pictures = np.random.default_rng(1).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8)
+        return {
+            "values": values,
+            "settings": {"images": 2048, "batch_size": 8, "lr": 0.001, "data": DATA},
+            "arrays": {"images": pictures, **arrays},
+        }
+
+    def _segmentation(self, index: int, draw: np.random.Generator) -> tuple[dict, dict]:
+        classes = {f"iou/{name}": draw.uniform(0.5, 0.9) for name in self.classes}
+        truth = np.random.default_rng(0).integers(0, len(self.classes), (3, *SIZE)).astype(np.uint8)
         truth[:, :2] = 255
+        prediction = np.where(truth == 255, 0, np.roll(truth, index, axis=1)).astype(np.uint8)
+        scores = {"miou": np.mean(list(classes.values())), "boundary_f": draw.uniform(0.3, 0.5), **classes}
+        arrays = {"truth": truth, "prediction": prediction, "classes": np.array(self.classes)}
+        return scores | _by_size("miou_by_size", draw), arrays
+
+    def _pose(self, index: int, draw: np.random.Generator) -> tuple[dict, dict]:
+        scores = {f"pck@{share}": draw.uniform(0.5, 0.6) + share for share in (0.05, 0.1, 0.2)}
+        scores |= {"error_px": draw.uniform(2, 4), "pck@0.1/nose": 0.7, "pck@0.1/tail": 0.5}
+        for key, visible, occluded in (("pck@0.1", 0.7, 0.4), ("error_px", 2.0, 5.0)):
+            noise = draw.normal(0, 0.02, 2)
+            scores |= {f"{key}_by_visibility/visible": visible + noise[0]}
+            scores |= {f"{key}_by_visibility/occluded": occluded + noise[1]}
+        truth = np.array([[[[4, 4], [12, 8], [20, 12]], [[8, 2], [np.nan] * 2, [np.nan] * 2]]] * 3, np.float32)
+        shift = np.array([0, 1.5 * index], np.float32)
         arrays = {
-            "images": np.random.default_rng(1).integers(0, 256, (3, 16, 24, 3)).astype(np.uint8),
+            "kind": np.array("joints"),
             "truth": truth,
-            "prediction": np.where(truth == 255, 0, np.roll(truth, index, axis=1)).astype(np.uint8),
+            "visibility": np.array([[[2, 1, 2], [2, 0, 0]]] * 3, np.uint8),
+            "prediction": np.nan_to_num(truth) + shift,
+            "lengths": np.full((3, 2), 20, np.float32),
+            "joints": np.array(["nose", "back", "tail"]),
+            "bones": np.array([[0, 1], [1, 2]]),
+        }
+        return scores | _by_size("pck@0.1_by_size", draw), arrays
+
+    def _detection(self, index: int, draw: np.random.Generator) -> tuple[dict, dict]:
+        classes = {f"ap/{name}": draw.uniform(0.2, 0.4) for name in self.classes}
+        scores = {"ap": np.mean(list(classes.values())), "ap50": 0.5, "ap75": 0.3, "ar100": 0.45, **classes}
+        truth = np.array([[[2, 2, 10, 10], [14, 4, 22, 14], [0, 0, 0, 0]]] * 3, np.float32)
+        arrays = {
+            "kind": np.array("boxes"),
+            "truth_boxes": truth,
+            "truth_labels": np.array([[0, 1, -1]] * 3),
+            "boxes": truth + index,
+            "labels": np.array([[0, 1, -1]] * 3),
+            "scores": np.array([[0.9, 0.4, 0.0]] * 3, np.float32),
             "classes": np.array(self.classes),
         }
-        return {"values": values, "settings": {"images": 2048, "lr": 0.001}, "arrays": arrays}
+        return scores | _by_size("ap_by_size", draw) | _by_size("ar_by_size", draw), arrays
+
+
+def _by_size(prefix: str, draw: np.random.Generator) -> dict[str, float]:
+    """Return scores that grow with size; no image has anything of medium size."""
+    return {f"{prefix}/small": draw.uniform(0.1, 0.3), f"{prefix}/large": draw.uniform(0.6, 0.8)}
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Figures show every fact, nothing clipped or overlapping, and leave pyplot alone."""
 
 import itertools
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -9,9 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from analysis.predictions import predictions
 from analysis.summaries import accuracy, scores
 from reports.errors import ReportError
-from reports.figures import FORMATS, KINDS, draw, save
+from reports.figures import FORMATS, KINDS, draw, overlays, save
+from reports.figures.predictions import _shown
 
 LONG = (
     "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder_name=mobilenetv3",
@@ -59,6 +62,20 @@ def test_no_text_is_clipped_or_overlaps(study, drawn, kind, what):
     width, height = figure.get_size_inches()
     assert tight.x0 >= -0.02
     assert tight.y0 >= -0.02
+    assert tight.x1 <= width + 0.02
+    assert tight.y1 <= height + 0.02
+    assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "breakdown", "predictions"])
+@pytest.mark.parametrize("task", ["pose", "detection"])
+@pytest.mark.parametrize("arms", [LONG, ("unet / add",)], ids=["long names", "one arm"])
+def test_no_text_of_joints_and_boxes_is_clipped_or_overlaps(study, drawn, kind, task, arms):
+    figure = draw(kind, study(studies=((task, "shapes"),), arms=arms))
+    texts = drawn(figure)
+    tight = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+    width, height = figure.get_size_inches()
+    assert min(tight.x0, tight.y0) >= -0.02
     assert tight.x1 <= width + 0.02
     assert tight.y1 <= height + 0.02
     assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
@@ -163,6 +180,98 @@ def test_predictions_show_image_truth_and_every_arm(study):
     assert legend == ["ground", "car", "not annotated"]
     captions = [[label.get_text() for label in axes.get_xticklabels()] for axes in figure.axes]
     assert captions[:3] == [[], [], ["100 %"] * 3]  # the first arm's made-up predictions are the truth
+
+
+def _panels(figure):
+    """Return each panel's title with the titles of its columns."""
+    return {
+        part.get_suptitle(): [axes.get_title(loc="left") for axes in part.axes if axes.axison]
+        for part in figure.subfigs
+    }
+
+
+def test_breakdown_has_a_panel_per_score_and_a_column_per_group_that_was_measured(study):
+    assert _panels(draw("breakdown", study(studies=(("pose", "shapes"),)))) == {
+        "PCK@.1 by visibility": ["visible", "occluded", "visible \N{MINUS SIGN} occluded"],
+        "PCK@.1 by figure size": ["small", "large"],  # no figure of medium size was measured
+        "Error by visibility": ["visible", "occluded", "visible \N{MINUS SIGN} occluded"],
+    }
+    assert list(_panels(draw("breakdown", study(studies=(("detection", "shapes"),))))) == [
+        "AP by object size",
+        "AR@100 by object size",
+    ]
+
+
+def test_breakdown_shows_every_arm_every_seed_and_the_mean(study):
+    facts = study()
+    small, large = draw("breakdown", facts).subfigs[0].axes
+    for axes, group in ((small, "small"), (large, "large")):
+        values = scores(facts, f"test/miou_by_size/{group}")
+        seeds = [
+            float(x) for line in axes.lines if line.get_marker() == "|" for x in np.atleast_1d(line.get_xdata())
+        ]
+        assert all(np.isclose(seeds, 100 * value).any() for value in values["value"])
+        means = values.groupby("arm", sort=False)["value"].mean()
+        assert [text.get_text() for text in axes.texts] == [f"{100 * mean:.1f}" for mean in means]
+    assert [label.get_text() for label in small.get_yticklabels()] == list(facts.arms["arm"])
+    assert np.ptp(small.get_xlim()) == pytest.approx(np.ptp(large.get_xlim()))
+
+
+def test_a_group_that_one_arm_lacks_is_a_dash_in_its_row(study):
+    facts = study()
+    lacking = (facts.values["arm"] == "fpn / add") & (facts.values["key"] == "test/miou_by_size/small")
+    facts = replace(facts, values=facts.values[~lacking])
+    small, large = draw("breakdown", facts).subfigs[0].axes
+    assert small.texts[2].get_text() == "–"
+    assert large.texts[2].get_text() != "–"
+
+
+def _lines(axes, **look):
+    return [
+        line for line in axes.lines if all(getattr(line, f"get_{key}")() == value for key, value in look.items())
+    ]
+
+
+def test_skeletons_mark_hidden_and_wrong_joints(study):
+    truth, right, wrong, *_ = draw("predictions", study(studies=(("pose", "shapes"),))).axes
+    assert [label.get_text() for label in right.get_xticklabels()] == ["4 of 4"] * 3
+    assert [label.get_text() for label in wrong.get_xticklabels()] == ["4 of 4"] * 3  # 1.5 px, where 2 are allowed
+    far = draw("predictions", study(studies=(("pose", "shapes"),))).axes[3]
+    assert [label.get_text() for label in far.get_xticklabels()] == ["0 of 4"] * 3  # 3 px
+    joints = {
+        name: [sum(len(line.get_xdata()) for line in _lines(axes, **look)) for axes in (truth, right, far)]
+        for name, look in {
+            "seen": {"marker": "o", "markerfacecolor": overlays.FOUND},
+            "hidden": {"marker": "o", "markerfacecolor": overlays.EDGE},
+            "wrong": {"marker": "X"},
+        }.items()
+    }
+    # three images of two figures: three joints, one of them hidden, and a single one
+    assert joints == {"seen": [9, 9, 0], "hidden": [3, 3, 0], "wrong": [0, 0, 12]}
+    for color, counts in ((overlays.TRUTH, [6, 6, 6]), (overlays.FOUND, [0, 6, 6])):
+        bones = [len(_lines(axes, marker="None", color=color)) for axes in (truth, right, far)]
+        assert bones == counts  # no bone leads to a joint that is not annotated
+
+
+def test_boxes_are_drawn_with_class_and_score(study):
+    figure = draw("predictions", study(studies=(("detection", "shapes"),)))
+    truth, first, *_, last = figure.axes
+    assert len(truth.patches) == 6
+    assert len(first.patches) == 12  # as many predictions as true boxes, over the true ones
+    assert [text.get_text() for text in first.texts] == [".90", ".40"] * 3
+    assert [label.get_text() for label in first.get_xticklabels()] == ["2 of 2"] * 3
+    assert [label.get_text() for label in last.get_xticklabels()] == ["0 of 2"] * 3  # 3 px off: IoU .22
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ground", "car", "truth"]
+    assert first.patches[2].get_edgecolor() == truth.patches[0].get_edgecolor()
+
+
+def test_images_with_nothing_to_predict_are_left_out(study):
+    facts = study(studies=(("detection", "shapes"),), arms=("unet / add",))
+    (kept,) = predictions(facts)
+    kept.truth_labels[1] = -1
+    assert _shown(kept) == [0, 2]
+    kept.truth_labels[:] = -1
+    assert _shown(kept) == [0, 1, 2]
 
 
 def test_unknown_kinds_and_formats_are_named_with_the_nearest(study, tmp_path):

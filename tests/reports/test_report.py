@@ -12,8 +12,8 @@ from bench.errors import StoreError
 from reports import write_plot, write_report
 from reports.errors import ReportError
 
-SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "tradeoff", "parts", "fusion"]
-SECTIONS += ["predictions", "gaps", "limits", "reproduce"]
+SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
+SECTIONS += ["fusion", "predictions", "gaps", "limits", "reproduce"]
 HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
 
 
@@ -22,7 +22,7 @@ class Page(HTMLParser):
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        self.tags, self.ids, self.links, self.images = [], [], [], []
+        self.tags, self.ids, self.links, self.images, self.alts = [], [], [], [], []
         self.text, self.rows = {"": ""}, {"": []}
         self._section, self._in_cell = "", False
         self.feed(file.read_text(encoding="utf-8"))
@@ -34,6 +34,7 @@ class Page(HTMLParser):
         self.ids += [attributes["id"]] if "id" in attributes else []
         self.links += [attributes[name] for name in ("href", "action") if name in attributes]
         self.images += [attributes] if tag == "img" else []
+        self.alts += [(self._section, attributes["alt"])] if tag == "img" else []
         if tag == "section":
             self._section = attributes["id"]
             self.text[self._section], self.rows[self._section] = "", []
@@ -58,6 +59,11 @@ class Page(HTMLParser):
         return next(row for row in self.rows[section] if row[0] == first)
 
 
+def _trained(cell):
+    """Only training has finished, so that a page has half as many figures to draw."""
+    return cell.kind == "train"
+
+
 @pytest.fixture(scope="module")
 def complete(made_up):
     """The run folder of a complete run, its report written."""
@@ -69,9 +75,9 @@ def complete(made_up):
 def test_a_complete_run_fills_every_section(complete):
     page = Page(complete / "report" / "index.html")
     assert [ident for ident in page.text if ident] == SECTIONS
-    assert len(page.images) == 6
+    assert len(page.images) == 7
     for arm in ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat"):
-        seeds, _, _, low, high, values = page.row("accuracy", arm)[1:]
+        seeds, _, _, low, high, _, values = page.row("accuracy", arm)[1:]
         assert seeds == "2"
         assert values.count(",") == 1
         assert float(low.replace("\N{MINUS SIGN}", "-")) < float(high)
@@ -86,7 +92,7 @@ def test_a_complete_run_fills_every_section(complete):
 
 
 def test_one_seed_has_no_interval(made_up):
-    page = Page(write_report(made_up(seeds=(0,))))
+    page = Page(write_report(made_up(seeds=(0,), finished=_trained)))
     assert page.row("accuracy", "fpn / add")[1] == "1"
     assert page.row("accuracy", "fpn / add")[3:6] == ["–", "–", "–"]  # sd, low, high
     assert "1 seed: no interval." in page.text["limits"]
@@ -137,7 +143,7 @@ def test_a_run_in_which_all_failed_has_a_report(made_up):
 
 
 def test_one_arm_has_nothing_to_be_compared_to(made_up):
-    page = Page(write_report(made_up(arms=("unet / add",))))
+    page = Page(write_report(made_up(arms=("unet / add",), finished=_trained)))
     assert "no two arms with a common seed differ in fusion only" in page.text["fusion"]
     assert "no other arm has an interval to compare it with" in page.text["answer"]
 
@@ -194,7 +200,8 @@ def test_tables_hold_the_facts(complete):
         "cost",
         "latency",
         "accuracy",
-        "classes",
+        "miou-by-class",
+        "miou-by-object-size",
         "runs",
         "tradeoff",
         "fusions",
@@ -203,14 +210,109 @@ def test_tables_hold_the_facts(complete):
     } <= names
 
 
-def test_two_studies_are_kept_apart(made_up):
-    file = write_report(made_up(datasets=("shapes", "streets"), finished=lambda cell: cell.kind == "cost"))
+@pytest.fixture(scope="module")
+def three(made_up):
+    """A run of three studies in which the same arms have other scores; its folder and its page."""
+    arms = ("unet / add", "fpn / add", "fpn / concat")
+    tasks = ("segmentation", "pose", "detection")
+    studies = tuple((task, "shapes") for task in tasks)
+    folder = made_up(arms=arms, studies=studies, classes=("car", "person"), finished=_trained)
+    return folder, Page(write_report(folder))
+
+
+def test_studies_are_kept_apart(three):
+    folder, page = three
+    assert len(page.ids) == len(set(page.ids)) == 3 * (12 + 1) + 2
+    assert all(link[1:] in page.ids for link in page.links)
+    assert {"pose-on-shapes", "pose-on-shapes-accuracy", "overview"} <= set(page.ids)
+    assert (folder / "report" / "figures" / "detection-on-shapes-accuracy.svg").is_file()
+
+
+def test_the_overview_sets_every_arm_against_every_study(three):
+    folder, page = three
+    title, *arms = page.rows["overview"]
+    assert title[1::2] == [
+        "segmentation on shapes: mIoU (%)",
+        "pose on shapes: PCK@.1 (%)",
+        "detection on shapes: AP (%)",
+    ]
+    assert [row[0] for row in arms] == ["unet / add", "fpn / add", "fpn / concat"]
+    facts = pd.read_csv(folder / "report" / "tables" / "overview.csv").set_index("arm")
+    for number, study in enumerate(("segmentation", "pose", "detection")):
+        prefix = f"{study}-on-shapes-"
+        scores = pd.read_csv(folder / "report" / "tables" / f"{prefix}accuracy.csv").set_index("arm")["mean"]
+        assert facts[f"{study} on shapes: mean"].tolist() == pytest.approx(scores.tolist())
+        for row in arms:
+            assert row[2 * number + 1].startswith(f"{100 * scores[row[0]]:.1f} ± ")
+            assert row[2 * number + 2] == f"{scores.rank(ascending=False)[row[0]]:.0f}"
+
+
+WORDS = {
+    "segmentation": ("mIoU", "Boundary F", "label map", "pixels that are right"),
+    "pose": ("PCK@.1", "Error (px)", "skeletons", "joint", "length of a figure: nose to tail", "visible"),
+    "detection": ("AP (%)", "AR@100", "true boxes", "IoU of 0.5"),
+}
+
+
+@pytest.mark.parametrize("task", WORDS)
+def test_a_study_speaks_of_its_own_task_only(three, task):
+    _, page = three
+    prefix = f"{task}-on-shapes-"
+    said = " ".join(text for ident, text in page.text.items() if ident.startswith(prefix))
+    said += " ".join(alt for ident, alt in page.alts if ident.startswith(prefix))
+    assert not [word for word in WORDS[task] if word not in said]
+    others = {word for other, words in WORDS.items() if other != task for word in words}
+    assert not [word for word in others - {"IoU of 0.5"} if word in said]
+
+
+def test_groups_are_in_tables_as_they_were_measured(three):
+    folder, page = three
+    rows = page.rows["pose-on-shapes-groups"]
+    assert rows[0] == ["Arm", "visible (%)", "95 %", "occluded (%)", "95 %"]
+    tables = folder / "report" / "tables"
+    gap = pd.read_csv(tables / "pose-on-shapes-pck@0.1-by-visibility-gap.csv")
+    by_visibility = pd.read_csv(tables / "pose-on-shapes-pck@0.1-by-visibility.csv")
+    expected = by_visibility["visible mean"] - by_visibility["occluded mean"]
+    assert gap["mean"].tolist() == pytest.approx(expected.tolist())
+    sizes = page.rows["detection-on-shapes-groups"][0]
+    assert sizes == ["Arm", "small (%)", "95 %", "large (%)", "95 %"]  # nothing of medium size was measured
+    assert "small < 6 ≤ medium < 12 ≤ large" in page.text["detection-on-shapes-groups"]
+
+
+def test_joints_and_classes_have_a_column_each(three):
+    _, page = three
+    assert ["Arm", "nose", "tail"] in page.rows["pose-on-shapes-accuracy"]
+    assert ["Arm", "car", "person"] in page.rows["detection-on-shapes-accuracy"]
+
+
+def test_every_training_run_has_its_speed(three):
+    _, page = three
+    for task in WORDS:
+        title, run = (page.rows[f"{task}-on-shapes-accuracy"][which] for which in (-7, -6))
+        shown = dict(zip(title, run, strict=True))
+        assert (shown["Arm"], shown["Seed"]) == ("unet / add", "0")
+        assert (shown["Training speed (images/s)"], shown["Busy share (%)"]) == ("50.0", "97.0")
+
+
+def test_one_figure_of_several_studies_must_be_chosen(three):
+    folder, _ = three
+    titles = "segmentation on shapes, pose on shapes, detection on shapes"
+    with pytest.raises(ReportError, match=f"3 of its studies fit .* --task and --dataset. Its studies: {titles}"):
+        write_plot(folder, "accuracy")
+    with pytest.raises(ReportError, match="none of its studies fits"):
+        write_plot(folder, "accuracy", task="poze")
+    with pytest.raises(ReportError, match="none of its studies fits"):
+        write_plot(folder, "accuracy", task="pose", dataset="streets")
+    file = write_plot(folder, "accuracy", "pdf", task="pose")
+    assert file == folder / "report" / "figures" / "pose-on-shapes-accuracy.pdf"
+
+
+def test_a_study_that_has_no_score_is_not_in_the_overview(made_up):
+    studies = (("segmentation", "shapes"), ("pose", "shapes"))
+    file = write_report(made_up(arms=("unet / add",), studies=studies, finished=lambda cell: cell.kind == "cost"))
     page = Page(file)
-    assert len(page.ids) == len(set(page.ids)) == 2 * 11 + 1
-    assert "segmentation-on-streets-accuracy" in page.ids
-    assert (file.parent / "figures" / "segmentation-on-shapes-cost.svg").is_file()
-    with pytest.raises(ReportError, match="holds 2 studies"):
-        write_plot(file.parent.parent, "accuracy")
+    assert page.rows["overview"] == []
+    assert "Pose on shapes. The run is incomplete" in page.text["overview"]
 
 
 def test_a_report_that_cannot_be_written_says_so(made_up, tmp_path):

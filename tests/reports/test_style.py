@@ -1,12 +1,14 @@
 """Colours that people can tell apart, and text that they can read."""
 
 import itertools
+from dataclasses import replace
 from importlib import resources
 
 import matplotlib
 import numpy as np
 import pytest
 
+from analysis.frames import load
 from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, class_colors, fitted
 
 # Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
@@ -53,6 +55,20 @@ def test_every_arm_looks_its_own_and_those_of_a_model_share_a_colour(study):
 def test_arms_of_one_model_have_a_colour_each(study):
     looks = arm_looks(study(arms=("unet / add", "unet / max")))
     assert len({look.color for look in looks.values()}) == 2
+    many = arm_looks(study(arms=tuple(f"unet / {number}" for number in range(10))))
+    assert len(set(many.values())) == 10
+
+
+def test_an_arm_looks_the_same_in_every_study(made_up):
+    def is_there(cell):
+        return cell.task == "pose" or cell.model == "fpn"
+
+    run = load(made_up(studies=(("pose", "shapes"), ("detection", "shapes")), finished=lambda cell: False))
+    keep = run.cells.apply(is_there, axis=1)
+    pose, detection = replace(run, cells=run.cells[keep]).studies()
+    looks = arm_looks(pose)
+    assert list(arm_looks(detection)) == ["fpn / add", "fpn / concat"]
+    assert all(looks[arm] == look for arm, look in arm_looks(detection).items())
 
 
 def test_a_long_label_is_cut_to_two_lines():

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,31 +12,87 @@ from archs.errors import UnknownNameError
 from bench.data import DATASETS, CachedDataset, Data, Sample, open_data
 from bench.errors import SuiteError
 
+SIZE = (32, 48)
+
 
 @pytest.fixture(params=DATASETS.names())
-def data(request: pytest.FixtureRequest, tmp_path: Path, small_folder: Any) -> Data:
-    root = small_folder(tmp_path) if request.param == "folder" else None
-    return open_data(request.param, root, size=(32, 48))
+def data(request: pytest.FixtureRequest, tmp_path: Path, examples: dict[str, Any]) -> Data:
+    name = request.param
+    if name not in examples:
+        pytest.fail(f"add a small example of the dataset '{name}' to `examples` in tests/bench/data/conftest.py")
+    root = examples[name](tmp_path) if examples[name] else None
+    return open_data(name, root, size=SIZE)
 
 
-def test_every_dataset_keeps_the_contract(data: Data) -> None:
+def samples(data: Data) -> list[Sample]:
+    return [split[index] for split in (data.train, data.val, data.test) for index in range(min(len(split), 3))]
+
+
+def test_every_dataset_describes_itself(data: Data) -> None:
     info = data.info
-    assert info.size == (32, 48)
+    assert info.size == SIZE
     assert info.counts == {name: len(getattr(data, name)) for name in ("train", "val", "test")}
     assert re.fullmatch("[0-9a-f]{16}", info.fingerprint)
-    assert len(info.classes) == len(set(info.classes)) >= 2
-    for split in (data.train, data.val, data.test):
-        sample = split[0]
-        assert (sample["image"].shape, sample["image"].dtype) == ((3, 32, 48), torch.uint8)
-        assert (sample["mask"].shape, sample["mask"].dtype) == ((32, 48), torch.int64)
-        assert set(sample["mask"].unique().tolist()) <= {*range(len(info.classes)), info.ignore_index}
+    for names in (info.classes, info.objects, info.joints):
+        assert len(names) == len(set(names))
+    assert len(info.classes) != 1
+    joints = [joint for pair in (*info.bones, info.reference or ()) for joint in np.ravel(pair)]
+    assert all(0 <= joint < len(info.joints) for joint in joints)
+    assert info.classes or info.objects or info.joints
+
+
+def test_every_sample_has_what_its_dataset_has_and_nothing_else(data: Data) -> None:
+    kinds = {
+        "mask": data.info.classes,
+        **dict.fromkeys(("boxes", "labels", "ignored"), data.info.objects),
+        **dict.fromkeys(("joints", "visibility"), data.info.joints),
+    }
+    for sample in samples(data):
+        assert set(sample) - {"instances"} == {"image", *(key for key, names in kinds.items() if names)}
+        assert (sample["image"].shape, sample["image"].dtype) == ((3, *SIZE), torch.uint8)
+
+
+def test_masks_keep_the_contract(data: Data) -> None:
+    for sample in (each for each in samples(data) if "mask" in each):
+        assert (sample["mask"].shape, sample["mask"].dtype) == (SIZE, torch.int64)
+        assert set(sample["mask"].unique().tolist()) <= {*range(len(data.info.classes)), data.info.ignore_index}
+        if "instances" in sample:
+            assert (sample["instances"].shape, sample["instances"].dtype) == (SIZE, torch.uint8)
+            assert sample["instances"].max() <= len(sample["boxes"])
+
+
+def test_boxes_keep_the_contract(data: Data) -> None:
+    height, width = SIZE
+    for sample in (each for each in samples(data) if "boxes" in each):
+        boxes, labels, ignored = (sample[key] for key in ("boxes", "labels", "ignored"))
+        assert (boxes.dtype, labels.dtype, ignored.dtype) == (torch.float32, torch.int64, torch.bool)
+        assert boxes.shape == (len(labels), 4)
+        assert labels.shape == ignored.shape
+        assert ((labels >= 0) & (labels < len(data.info.objects))).all()
+        assert (boxes[:, :2] >= 0).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (boxes[:, 2:] <= torch.tensor([width, height])).all()
+
+
+def test_joints_keep_the_contract(data: Data) -> None:
+    height, width = SIZE
+    for sample in (each for each in samples(data) if "joints" in each):
+        joints, visibility = sample["joints"], sample["visibility"]
+        assert (joints.dtype, visibility.dtype) == (torch.float32, torch.uint8)
+        assert joints.shape == (*visibility.shape, 2)
+        assert visibility.shape[1] == len(data.info.joints)
+        x, y = joints.unbind(-1)
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false where not annotated (NaN)
+        assert torch.equal(visibility > 0, inside)
+        assert visibility.le(2).all()
+        assert torch.equal(x.isnan(), y.isnan())
 
 
 def test_a_sample_can_be_changed_without_changing_the_dataset(data: Data) -> None:
     before = data.train[0]
     for value in data.train[0].values():
         value.zero_()
-    assert all(torch.equal(value, data.train[0][key]) for key, value in before.items())
+    torch.testing.assert_close(data.train[0], before, rtol=0, atol=0, equal_nan=True)
 
 
 def test_a_sample_past_the_end_is_an_index_error(data: Data) -> None:

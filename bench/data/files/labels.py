@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.base import IGNORED
-from bench.data.folder.pixels import LARGEST_VALUE, FileError
+from bench.data.files.pixels import LARGEST_VALUE, FileError
 
 CLASSES_FILE = "classes.txt"
 IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names count nowhere

@@ -1,4 +1,4 @@
-"""Image files as tensors: decoded whole, turned upright, of one size."""
+"""Image files as tensors: decoded whole, of one size."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from bench.data.files.problem import Problem
 from bench.errors import DataError
 
 MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}  # one number per pixel
@@ -25,13 +26,19 @@ class FileError(DataError):
         self.path = path
         self.reason = reason
 
+    def problem(self, root: Path) -> Problem:
+        """Return this as a finding about the dataset in the folder `root`."""
+        inside = self.path.is_relative_to(root)
+        return Problem((self.path.relative_to(root) if inside else self.path).as_posix(), self.reason)
 
-def decode(path: Path) -> Image.Image:
-    """Return the whole image, turned as its EXIF orientation says. Raises FileError."""
+
+def decode(path: Path, upright: bool = True) -> Image.Image:
+    """Return the whole image, if `upright` turned as its EXIF orientation says. Raises FileError."""
     try:
         with Image.open(path) as image:
             image.load()  # a header alone does not show that a file is cut short
-            ImageOps.exif_transpose(image, in_place=True)
+            if upright:
+                ImageOps.exif_transpose(image, in_place=True)
             return image
     except Exception as error:  # decoders raise whatever they stumble over, from OSError to SyntaxError
         raise FileError(path, f"cannot be read as an image ({_in_brief(error)})") from None
@@ -41,12 +48,11 @@ def _in_brief(error: Exception) -> str:
     return "its format is unknown or damaged" if "cannot identify" in str(error) else str(error).rstrip(".")
 
 
-def load_image(path: Path, size: tuple[int, int]) -> Tensor:
-    """Return the image as RGB, (3, H, W) uint8, resized to `size` (bilinear, antialiased). Raises FileError.
+def as_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Return the image as RGB, (3, H, W) uint8, resized to `size` (bilinear, antialiased).
 
     Grey becomes RGB, 16-bit grey loses its lower 8 bits, transparency is dropped.
     """
-    image = decode(path)
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
@@ -54,9 +60,9 @@ def load_image(path: Path, size: tuple[int, int]) -> Tensor:
     return resized.contiguous()
 
 
-def decode_mask(path: Path) -> npt.NDArray[np.int64]:
+def decode_mask(path: Path, upright: bool = True) -> npt.NDArray[np.int64]:
     """Return the value per pixel (H, W); of a palette image, the index. Raises FileError."""
-    mask = decode(path)
+    mask = decode(path, upright)
     if mask.mode not in MASK_MODES:
         expected = "expected one class index per pixel: an 8- or 16-bit grey or a palette image"
         raise FileError(path, f"is a mask of mode {mask.mode}, {expected}")
@@ -66,8 +72,7 @@ def decode_mask(path: Path) -> npt.NDArray[np.int64]:
     return values
 
 
-def load_mask(path: Path, size: tuple[int, int], lookup: npt.NDArray[Any]) -> Tensor:
-    """Return `lookup` at each pixel's value, (H, W), resized to `size` (nearest). Raises FileError."""
-    mask = torch.from_numpy(lookup[decode_mask(path)])
-    resized: Tensor = F.resize(mask[None], list(size), InterpolationMode.NEAREST_EXACT)
+def resize_mask(mask: npt.NDArray[Any], size: tuple[int, int]) -> Tensor:
+    """Return `mask` (h, w) as (H, W), each pixel the nearest of the given ones."""
+    resized: Tensor = F.resize(torch.from_numpy(mask)[None], list(size), InterpolationMode.NEAREST_EXACT)
     return resized[0]

@@ -1,0 +1,91 @@
+"""Scores by size, by occlusion, by class: the same score, one group of what is in the images at a time."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.frames import Frames
+from analysis.intervals import summarize
+from analysis.metrics import SCORES, SIZES, Breakdown, Metric
+from analysis.text import listing
+
+_SUMMARY = ["n", "mean", "sd", "low", "high"]
+
+
+def measured_breakdowns(study: Frames) -> list[tuple[Metric, Breakdown]]:
+    """Return the breakdowns into fixed groups that at least one run of `study` has, each with its score."""
+    pairs = [(score, by) for score in SCORES for by in score.by if by.groups]
+    return [(score, by) for score, by in pairs if groups(study, by)]
+
+
+def groups(study: Frames, by: Breakdown) -> list[str]:
+    """Return the groups that at least one run has a value of, in the order in which they are shown."""
+    keys = study.values["key"]
+    found = keys[keys.str.startswith(by.prefix)].str.removeprefix(by.prefix).unique()
+    return [group for group in by.groups if group in found] if by.groups else list(found)
+
+
+def group_runs(study: Frames, by: Breakdown) -> pd.DataFrame:
+    """Return the value of each group in each finished run: arm, seed, group, value."""
+    rows = study.values[study.values["key"].str.startswith(by.prefix)]
+    rows = rows.assign(group=rows["key"].str.removeprefix(by.prefix))
+    return rows[["arm", "seed", "group", "value"]].reset_index(drop=True)
+
+
+def breakdown(study: Frames, by: Breakdown) -> pd.DataFrame:
+    """Return one row per arm and group with a value: arm, group, n, mean, sd, low, high over seeds.
+
+    A group that an arm's runs have no value of has no row: it is missing, not zero.
+    """
+    runs = group_runs(study, by).groupby(["arm", "group"])["value"].agg(list)
+    order = [(arm, group) for arm in study.arms["arm"] for group in groups(study, by)]
+    rows = [
+        {"arm": arm, "group": group, **summarize(runs[arm, group])._asdict()}
+        for arm, group in order
+        if (arm, group) in runs.index
+    ]
+    return pd.DataFrame(rows, columns=["arm", "group", *_SUMMARY])
+
+
+def gaps(study: Frames, by: Breakdown) -> pd.DataFrame:
+    """Return each run's value of the first of two groups less that of the second: arm, seed, difference.
+
+    A run that lacks one of the two has no row.
+    """
+    first, second = by.groups
+    wide = group_runs(study, by).pivot(index=["arm", "seed"], columns="group", values="value")
+    wide = wide.reindex(columns=[first, second]).dropna()
+    return (wide[first] - wide[second]).rename("difference").reset_index()
+
+
+def gap_effects(study: Frames, by: Breakdown) -> pd.DataFrame:
+    """Return the mean over seeds of `gaps` per arm that has one: arm, n, mean, sd, low, high."""
+    runs = gaps(study, by).groupby("arm")["difference"].agg(list)
+    rows = [{"arm": arm, **summarize(runs[arm])._asdict()} for arm in study.arms["arm"] if arm in runs.index]
+    return pd.DataFrame(rows, columns=["arm", *_SUMMARY])
+
+
+def definition(study: Frames, by: Breakdown) -> str:
+    """Return how the groups of `by` are told apart, in a sentence, as far as the records say it."""
+    if by.groups != SIZES:
+        return f"{by.rule}."
+    limits = list(dict.fromkeys(_size_limits(study)))
+    if not limits:
+        return f"{by.rule}; the records do not say at which sizes small, medium and large part."
+    ranges = listing(f"small < {first:g} ≤ medium < {second:g} ≤ large" for first, second in limits)
+    return f"{by.rule}, in px of the image as the network sees it: {ranges}."
+
+
+def reference(study: Frames) -> str | None:
+    """Return what PCK is measured against, in a sentence; None where there is no PCK or no record says it."""
+    data = (record.settings.get("data", {}) for record in study.finished("train"))
+    said = list(dict.fromkeys(str(facts["reference"]) for facts in data if facts.get("reference")))
+    measured = study.values["key"].str.startswith("test/pck@").any()
+    return f"The reference length of a figure: {listing(said)}." if said and measured else None
+
+
+def _size_limits(study: Frames) -> Iterator[tuple[float, float]]:
+    for record in study.finished("train"):
+        limits = record.settings.get("data", {}).get("size_limits_px")
+        if limits:
+            yield float(limits[0]), float(limits[1])

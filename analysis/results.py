@@ -1,0 +1,21 @@
+"""A study in one table: per arm its score, what it costs and how fast it trains."""
+
+import pandas as pd
+
+from analysis.frames import Frames
+from analysis.metrics import Metric
+from analysis.summaries import accuracy
+
+ONCE = ("params/total", "macs/total", "latency_ms/median")  # measured once per arm
+PER_RUN = ("train/images_per_s", "train/busy_share")  # measured in every training run
+
+
+def results(study: Frames, score: Metric) -> pd.DataFrame:
+    """Return `accuracy` with a column per key of ONCE and PER_RUN, of the latter the mean over the arm's runs.
+
+    A key that no arm has a value of has no column.
+    """
+    values = study.values[study.values["key"].isin([*ONCE, *PER_RUN])]
+    means = values.pivot_table(index="arm", columns="key", values="value", aggfunc="mean")
+    means = means[[key for key in (*ONCE, *PER_RUN) if key in means]].rename_axis(columns=None)
+    return accuracy(study, score.key).merge(means, left_on="arm", right_index=True, how="left")

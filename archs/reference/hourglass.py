@@ -1,0 +1,151 @@
+"""Public hourglasses: bearpaw's and Princeton's ports of the pose network, and CornerNet's and CenterNet's.
+
+Their modules nest as the paper's recursion does: up1 (our lateral), low1 (bottom-up), low3 (before upsampling),
+and low2, which is the next coarser module, or the bridge where there is none.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from archs.reference.layout import LAYOUTS, Layout, Target
+
+Home = Callable[..., str]  # of the numbers in a pattern, to the name of our block
+
+
+def module(depth: int, name: Callable[[int, str], str], unit: str) -> dict[str, Home]:
+    """Return where the blocks of every stack's hourglass module live, by the patterns that `name` makes of
+    level and part.
+
+    `unit` is the number of the residual unit in its block: "{}" where the pattern tells it, "0" for a lone one.
+    """
+    homes: dict[str, Home] = {}
+    for level in range(depth):
+        step = f"stages.{{}}.decoder.steps.{level}"
+        homes[name(level, "up1")] = f"{step}.lateral.{unit}".format
+        homes[name(level, "low1")] = partial(_bottom_up, level)
+        homes[name(level, "low3")] = f"{step}.pre.{unit}".format
+    homes[name(depth - 1, "low2")] = f"stages.{{}}.decoder.deepest.bridge.{unit}".format
+    return homes
+
+
+def _bottom_up(level: int, stack: int, unit: int = 0) -> str:
+    start = "encoder" if stack == 0 else f"restarts.{stack - 1}"
+    return f"{start}.bottom_up.blocks.{level}.{unit}"
+
+
+def nested(root: str, unit: str) -> Callable[[int, str], str]:
+    """Return how a recursion of modules below `root` names a level's part."""
+    return lambda level, part: f"{root}.{'low2.' * level}{part}{unit}"
+
+
+def units(homes: Mapping[str, Home], layers: Mapping[str, str]) -> dict[str, Target]:
+    """Return the rules of residual units: `homes` of the units, and their `layers` by the layers of ours."""
+    return {
+        f"{pattern}.{theirs}.*": partial(_layer, home, ours)
+        for pattern, home in homes.items()
+        for theirs, ours in layers.items()
+    }
+
+
+def _layer(home: Home, ours: str, *found: int | str) -> str:
+    *numbers, name = found
+    return f"{home(*numbers)}.{ours}.{name}"
+
+
+NORMS = {"bn1": "body.0", "bn2": "body.3", "bn3": "body.6"}
+DEPTH = 4
+ROLES = {"up1": 0, "low1": 1, "low3": 2, "low2": 3}  # bearpaw counts levels from the coarsest
+LAYOUTS.register("bearpaw-hourglass")(
+    Layout(
+        presets=("hourglass.bearpaw",),
+        rules={
+            "conv1.*": "encoder.stem.0.{}",
+            "bn1.*": "encoder.stem.1.{}",
+            **units(
+                {
+                    "layer1.0": "encoder.stem.3".format,
+                    "layer2.0": "encoder.stem.5".format,
+                    "layer3.0": "encoder.stem.6".format,
+                    **module(DEPTH, lambda level, part: f"hg.#.hg.{DEPTH - 1 - level}.{ROLES[part]}.#", "{}"),
+                    "res.#.#": "stages.{}.head_block.0.{}".format,
+                },
+                {**NORMS, "conv1": "body.2", "conv2": "body.5", "conv3": "body.8", "downsample.0": "skip"},
+            ),
+            "fc.#.0.*": "stages.{}.head_block.1.{}",
+            "fc.#.1.*": "stages.{}.head_block.2.{}",
+            "score.#.*": "stages.{}.head.predictors.0.{}",
+            "fc_.#.*": "restarts.{}.remap_features.{}",
+            "score_.#.*": "restarts.{}.remap_prediction.{}",
+        },
+    )
+)
+
+# A unit that keeps its width has a skip convolution here too, which is never called.
+LAYOUTS.register("princeton-hourglass")(
+    Layout(
+        presets=("hourglass.princeton",),
+        rules={
+            "pre.3.skip_layer.*": None,
+            "hgs.*.skip_layer.*": None,
+            "features.*.skip_layer.*": None,
+            "pre.0.conv.*": "encoder.stem.0.{}",
+            "pre.0.bn.*": "encoder.stem.1.{}",
+            **units(
+                {
+                    "pre.1": "encoder.stem.3".format,
+                    "pre.3": "encoder.stem.5".format,
+                    "pre.4": "encoder.stem.6".format,
+                    **module(DEPTH, nested("hgs.#.0", ""), "0"),
+                    "features.#.0": "stages.{}.head_block.0.0".format,
+                },
+                {
+                    **NORMS,
+                    "conv1.conv": "body.2",
+                    "conv2.conv": "body.5",
+                    "conv3.conv": "body.8",
+                    "skip_layer.conv": "skip",
+                },
+            ),
+            "features.#.1.conv.*": "stages.{}.head_block.1.{}",
+            "features.#.1.bn.*": "stages.{}.head_block.2.{}",
+            "outs.#.conv.*": "stages.{}.head.predictors.0.{}",
+            "merge_features.#.conv.conv.*": "restarts.{}.remap_features.{}",
+            "merge_preds.#.conv.conv.*": "restarts.{}.remap_prediction.{}",
+        },
+    )
+)
+
+# Heads beside CenterNet's heatmaps, of all its tasks; CornerNet's, which read corner poolings.
+CENTERNET = ("wh", "reg", "hps", "hm_hp", "hp_offset", "dep", "rot", "dim")
+EXTREMES = (*(f"hm_{side}" for side in "tlbrc"), *(f"reg_{side}" for side in "tlbr"))
+CORNERNET = tuple(f"{corner}_{head}" for corner in ("tl", "br") for head in ("cnvs", "heats", "tags", "regrs"))
+
+# The heatmaps `hm` are our head. A checkpoint without them (CornerNet's) gives the backbone, and leaves the head.
+LAYOUTS.register("cornernet-hourglass")(
+    Layout(
+        presets=("hourglass.cornernet",),
+        rules={
+            "pre.0.conv.*": "encoder.stem.0.{}",
+            "pre.0.bn.*": "encoder.stem.1.{}",
+            **units(
+                {
+                    "pre.1": "encoder.stem.3".format,
+                    **module(5, nested("kps.#", ".#"), "{}"),
+                    "inters.#": "restarts.{}.block.0".format,
+                },
+                {
+                    **{"conv1": "body.0", "bn1": "body.1", "conv2": "body.3", "bn2": "body.4"},
+                    **{"skip.0": "skip.0", "skip.1": "skip.1"},
+                },
+            ),
+            "cnvs.#.conv.*": "stages.{}.head_block.0.{}",
+            "cnvs.#.bn.*": "stages.{}.head_block.1.{}",
+            "inters_.#.*": "restarts.{}.remap_x.{}",
+            "cnvs_.#.*": "restarts.{}.remap_features.{}",
+            "hm.#.0.conv.*": "stages.{}.head.predictors.0.0.{}",
+            "hm.#.1.*": "stages.{}.head.predictors.0.2.{}",
+            **{f"{head}.*": None for head in (*CENTERNET, *EXTREMES, *CORNERNET)},
+        },
+        fresh=("stages.#.head.predictors.*",),
+    )
+)

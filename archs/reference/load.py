@@ -1,0 +1,111 @@
+"""Loading a public implementation's weights: everything is checked before anything changes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from archs.errors import CheckpointError
+from archs.factory import resolve_spec
+from archs.model import EncoderDecoder
+from archs.reference.files import read_state
+from archs.reference.layout import LAYOUTS, Layout
+from archs.spec import ArchSpec
+
+COUNTER = ".num_batches_tracked"  # of BatchNorm: no part in the outputs, and old or frozen networks lack it
+# factors (and encoder_args) that change what is computed, but no tensor's name or shape
+SILENT = (
+    *("lateral", "upsample", "fusion", "bridge", "pre", "post", "out", "norm", "padding", "head_align_corners"),
+    *("share_stacks", "ceil_mode"),
+)
+
+
+def load_reference(model: EncoderDecoder, source: Mapping[str, Any] | str | Path, *, layout: str) -> list[str]:
+    """Load the weights of a public implementation into `model`, whose outputs are then the implementation's.
+
+    `source` is a state dict, or a checkpoint file (`archs.reference.files.read_state` says what is unwrapped);
+    `layout` says whose it is (`archs.list_layouts()`). Every tensor of the source is used, or is one that the
+    layout names as deliberately unused; those are returned, by name. Every tensor of the model is filled, but
+    for those that the implementation has no counterpart of (as a backbone has no head). BatchNorm's counters
+    may be absent on either side.
+
+    Raises CheckpointError, which names the first wrong tensor and the mend and leaves the model as it was;
+    UnknownNameError for an unknown layout.
+    """
+    chosen = LAYOUTS[layout]
+    try:
+        _require_preset(model.spec, chosen)
+        state = read_state(source)
+        values, unused = _arrange(state, chosen, model.state_dict())
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot load this as '{layout}': {error}") from error
+    model.load_state_dict(values, strict=False)
+    return unused
+
+
+def _require_preset(spec: ArchSpec, layout: Layout) -> None:
+    """Raise CheckpointError where the weights would fit the model, and its outputs still be others."""
+    differing = {name: _differing(spec, resolve_spec(name)) for name in layout.presets}
+    nearest = min(differing, key=lambda name: len(differing[name]))
+    if differing[nearest]:
+        have, want = (_value(each, differing[nearest][0]) for each in (spec, resolve_spec(nearest)))
+        raise CheckpointError(
+            f"its outputs need {differing[nearest][0]}={want!r} but the model has {have!r}: "
+            f"build the model from the preset {' or '.join(layout.presets)}."
+        )
+
+
+def _differing(spec: ArchSpec, preset: ArchSpec) -> list[str]:
+    return [factor for factor in SILENT if _value(spec, factor) != _value(preset, factor)]
+
+
+def _value(spec: ArchSpec, factor: str) -> Any:
+    return getattr(spec, factor, spec.encoder_args.get(factor))
+
+
+def _arrange(
+    state: Mapping[str, Any], layout: Layout, expected: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the tensors by the model's names, and the names of those that are not used."""
+    origins: dict[str, str] = {}
+    values: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        target = layout.target(name)
+        if target is None or (target.endswith(COUNTER) and target not in expected):
+            continue
+        if target in origins:
+            raise CheckpointError(f"its tensors '{origins[target]}' and '{name}' are the same weight: keep one.")
+        origins[target] = name
+        values[target] = layout.change(name, _fitting(name, tensor, target, expected))
+    left = not any(map(layout.leaves, values))  # what may stay as it is stays so whole, or is filled whole
+    missing = [
+        target
+        for target in expected
+        if target not in values and not target.endswith(COUNTER) and not (left and layout.leaves(target))
+    ]
+    if missing:
+        raise CheckpointError(
+            f"{len(missing)} of the model's tensors are not in it, first '{missing[0]}': take a complete "
+            f"checkpoint, or build the variant that it is of ({' or '.join(layout.presets)}, with its factors)."
+        )
+    used = set(origins.values())
+    return values, [name for name in state if name not in used]
+
+
+def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]) -> Tensor:
+    """Return the tensor. Raises CheckpointError where the model has no place for it, or one of another shape."""
+    if target not in expected:
+        raise CheckpointError(
+            f"its tensor '{name}' would be the model's '{target}', which the model lacks: "
+            "build the variant that the checkpoint is of (its preset, encoder, stacks ...)."
+        )
+    if not isinstance(tensor, Tensor):
+        raise CheckpointError(f"its entry '{name}' is a {type(tensor).__name__} where a tensor was expected.")
+    have, want = tuple(tensor.shape), tuple(expected[target].shape)
+    if have != want:
+        raise CheckpointError(
+            f"its tensor '{name}' is {have} but the model's '{target}' is {want}: build the model with "
+            "the checkpoint's preset, classes, in_channels, encoder and widths."
+        )
+    return tensor

@@ -1,0 +1,170 @@
+"""`skipbench data`: whether a dataset can be used, and what it looks like."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.data import Data, DataInfo, FileSource, Survey
+
+_PATIENCE_S = 2.0  # no bar for what takes less
+
+data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with images and annotations.")]
+FormatName = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Its format, where it isn't to be recognised.")
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="OPTION=VALUE", help="An option of the dataset, such as ignore_index=11."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.add_typer(data, name="data")
+
+
+@data.callback()
+def data_commands() -> None:
+    """Check a dataset, or look at it: images with masks, COCO JSON, Pascal VOC, DeepLabCut.
+
+    \b
+    Examples:
+      skipbench data check my/images
+      skipbench data show my/images --out sheet.png
+    """
+
+
+@data.command()
+def check(folder: Folder, format: FormatName = None, options: Options = None) -> int:
+    """Decode every file and list all that is wrong, each with its reason.
+
+    Ends with exit code 1 if a file can't be used, 2 if the folder is none of the formats.
+
+    \b
+    Examples:
+      skipbench data check my/images --set ignore_index=11
+      skipbench data check my/coco --format coco --set "read=[boxes]"
+    """
+    name, source = _source(folder, format, options or [])
+    survey = source.survey(_watched)
+    _print_survey(name, survey)
+    if not survey.problems:
+        print("Every file can be used.")
+        return 0
+    print(f"{len(survey.problems)} problem(s):")
+    for problem in survey.problems:
+        print(f"  {problem}")
+    return 1
+
+
+@data.command()
+def show(
+    dataset: Annotated[str, typer.Argument(metavar="DIR", help="A folder, or a dataset's name, such as scenes.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.")] = Path("sheet.png"),
+    count: Annotated[int, typer.Option(min=1, help="How many images.")] = 8,
+    size: Annotated[str, typer.Option("--img-size", metavar="HxW", help="Size to read at, in pixels.")] = "240x320",
+    seed: Annotated[int, typer.Option(min=0, help="Of the augmentation.")] = 0,
+    format: FormatName = None,
+    options: Options = None,
+) -> None:
+    """Write a contact sheet: images with their annotations, as they are read and as training varies them.
+
+    \b
+    Examples:
+      skipbench data show my/images --out sheet.png --count 12
+      skipbench data show scenes --img-size 96x96
+    """
+    from bench.cli.options import read_size
+    from bench.data.sheet import contact_sheet
+    from bench.errors import SuiteError
+
+    sheet = contact_sheet(
+        _opened(dataset, format, [f"size={list(read_size(size))}", *(options or [])]), count, seed
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(out)
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"the sheet cannot be written to {out} ({error}).") from None
+    print(f"{out}: {sheet.width} x {sheet.height} px")
+
+
+def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
+    from bench.data import DATASETS, open_data
+
+    if dataset in DATASETS and format is None and not Path(dataset).is_dir():
+        return open_data(dataset, **_values(options))
+    return _source(Path(dataset), format, options)[1].open()
+
+
+def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str, FileSource]":
+    """Return the name of the folder's format and what reads it. Raises DataError, SuiteError, UnknownNameError."""
+    from bench.data import DATASETS, FileSource, recognise
+    from bench.errors import DataError, SuiteError
+    from bench.validation import parse
+
+    if not folder.is_dir():
+        raise DataError(f"data folder {folder}: there is no such folder.")
+    name = format or recognise(folder)
+    kind = DATASETS[name]
+    if not issubclass(kind, FileSource):
+        raise SuiteError(f"--format is '{name}', which is not read from files.")
+    return name, parse(kind, {"root": folder, **_values(options)}, place="data")
+
+
+def _values(options: list[str]) -> dict[str, Any]:
+    from bench.yaml_values import assign
+
+    values: dict[str, Any] = {}
+    for option in options:
+        assign(values, option, example="ignore_index=11")
+    return values
+
+
+def _print_survey(name: str, survey: "Survey") -> None:
+    from bench.cli.output import print_table
+    from bench.data.base import SPLITS
+
+    print(f"format: {name}")
+    if survey.data is None:
+        return
+    _print_info(survey.data.info)
+    for kind, tallies in survey.tallies.items():
+        counts = {each: {split: f"{count[split]:,}" for split in SPLITS} for each, count in tallies.items()}
+        print_table([{kind: name, **row} for name, row in counts.items()])
+
+
+def _print_info(info: "DataInfo") -> None:
+    print("images: " + ", ".join(f"{count:,} {split}" for split, count in info.counts.items()))
+    for kind, names in (("classes", info.classes), ("objects", info.objects), ("joints", info.joints)):
+        if names:
+            print(f"{kind}: {', '.join(names)}")
+    for note in info.notes:
+        print(f"note: {note}")
+
+
+def _watched(facts: Iterable[Any], count: int) -> Iterator[Any]:
+    """Yield `facts` and show, once it has taken a while, how many of `count` are done and the time left."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+    task = bars.add_task("", total=count)
+    began = monotonic()
+    try:
+        for each in facts:
+            if monotonic() - began > _PATIENCE_S:
+                bars.start()
+            yield each
+            bars.advance(task)
+    finally:
+        bars.stop()

@@ -1,0 +1,140 @@
+"""From what COCO's files say to a dataset's entries."""
+
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.data.base import IGNORED
+from bench.data.coco.content import Category, Content, Image
+from bench.data.coco.files import image_folders, locate
+from bench.data.coco.instance import Instance
+from bench.data.files.entry import Boxes, Entry, Figures, Found
+from bench.data.files.labels import Labels
+from bench.data.files.problem import Problem
+
+Kind = Literal["boxes", "masks", "keypoints"]
+Contents = dict[str, Content]  # split -> what its files say
+
+_FIELDS: Mapping[Kind, str] = {"boxes": "corners", "masks": "mask", "keypoints": "joints"}
+
+
+def kinds_in(contents: Contents) -> frozenset[Kind]:
+    """Return what can be read: boxes and keypoints where there are some, masks where every object has one."""
+    instances = [each for _, _, each in _instances(contents)]
+    some = {kind for kind, field in _FIELDS.items() if any(getattr(each, field) is not None for each in instances)}
+    return frozenset(some if all(each.mask for each in instances) else some - {"masks"})
+
+
+class Assembly:
+    """Fills a Found with the entries of all splits; `kinds` are what is read."""
+
+    def __init__(self, root: Path, contents: Contents, kinds: Set[Kind], found: Found) -> None:
+        self._root, self._contents, self._kinds, self._found = root, contents, kinds, found
+        self._categories = self._merged_categories()
+        self._names = tuple(category.name for category in self._categories.values())
+        self._seen: dict[Path, str] = {}
+        self._unused = 0  # images without a figure, where only figures are wanted
+
+    def fill(self) -> None:
+        """Describe the dataset, then add its entries and all that is wrong with them."""
+        self._describe()
+        self._found.problems += self._lacking()
+        for split, content in self._contents.items():
+            for number, image in sorted(content.images.items(), key=lambda each: each[1].name):
+                self._add(split, image, list(content.instances.get(number, {}).values()))
+        if self._unused:
+            self._found.notes.append(f"{self._unused:,} image(s) without an annotated keypoint are not used.")
+
+    def _merged_categories(self) -> dict[int, Category]:
+        categories: dict[int, Category] = {}
+        for content in self._contents.values():
+            for number, category in content.categories.items():
+                known = categories.setdefault(number, category)
+                if known.differs(category):
+                    self._problem("", f"category {number} ('{known.name}') is another one in another split")
+                categories[number] = known if known.joints else category
+        names = [category.name for category in categories.values()]
+        for number, category in categories.items():
+            if names.count(category.name) > 1:
+                self._problem("", f"category {number} has the name '{category.name}', as another one has")
+        return dict(sorted(categories.items()))
+
+    def _problem(self, path: str, reason: str) -> None:
+        self._found.problems.append(Problem(path, reason))
+
+    def _describe(self) -> None:
+        found = self._found
+        if "boxes" in self._kinds:
+            found.objects = self._names
+        if "masks" in self._kinds:
+            background = "background" if "background" not in self._names else "no object"
+            names = (background, *self._names)
+            found.labels = Labels(names, tuple(range(len(names))), frozenset({IGNORED}))
+            found.has_masks = True
+            found.notes.append(
+                f"Pixels of no object are a class of their own, '{background}'; crowds count nowhere."
+            )
+        if "keypoints" in self._kinds:
+            self._describe_joints()
+
+    def _describe_joints(self) -> None:
+        jointed = [category for category in self._categories.values() if category.joints]
+        if len({category.joints for category in jointed}) > 1:
+            names = ", ".join(category.name for category in jointed)
+            self._problem("", f"several categories have keypoints of their own ({names}); expected the same ones")
+        for category in jointed[:1]:
+            self._found.joints, self._found.bones = category.joints, category.bones
+
+    def _lacking(self) -> Iterator[Problem]:
+        """Yield a problem for every object that lacks what is to be read of it."""
+        words: dict[Kind, str] = {"boxes": "bbox", "masks": "segmentation"}
+        for kind in sorted(words.keys() & self._kinds):
+            for number, image, instance in _instances(self._contents):
+                if getattr(instance, _FIELDS[kind]) is None:
+                    place = image.source.relative_to(self._root).as_posix()
+                    yield Problem(place, f"annotation {number} has no {words[kind]}")
+
+    def _add(self, split: str, image: Image, instances: list[Instance]) -> None:
+        source = image.source.relative_to(self._root).as_posix()
+        path = locate(image_folders(self._root, image.source), image.name)
+        if path is None:
+            return self._problem(source, f"lists the image {image.name}, but there is no such file")
+        if path in self._seen:
+            return self._problem(source, f"lists {image.name}, which stands in {self._seen[path]} already")
+        self._seen[path] = split
+        figures = self._figures(instances) if "keypoints" in self._kinds else None
+        if self._kinds == {"keypoints"} and figures is not None and not len(figures.joints):
+            self._unused += 1
+            return None
+        boxes = self._boxes(instances) if {"boxes", "masks"} & self._kinds else None
+        self._found.entries.append(
+            Entry(split, image.name, path, image.source, image.size, boxes=boxes, figures=figures)
+        )
+        return None
+
+    def _boxes(self, instances: list[Instance]) -> Boxes:
+        with_masks = "masks" in self._kinds
+        usable = [each for each in instances if each.corners is not None and (each.mask or not with_masks)]
+        labels = {number: label for label, number in enumerate(self._categories)}
+        return Boxes(
+            np.array([each.corners for each in usable], np.float64).reshape(-1, 4),
+            np.array([labels[each.category] for each in usable], np.int64),
+            np.array([each.crowd for each in usable], bool),
+            tuple(each.mask for each in usable if each.mask) if with_masks else None,
+        )
+
+    def _figures(self, instances: list[Instance]) -> Figures:
+        shape = (-1, len(self._found.joints), 3)
+        annotated = [each.joints for each in instances if each.joints is not None and each.joints[:, 2].any()]
+        points = np.array([each for each in annotated if each.shape == shape[1:]], np.float64).reshape(shape)
+        visibility = points[..., 2].astype(np.int64)
+        return Figures(np.where(visibility[..., None] > 0, points[..., :2] + 0.5, np.nan), visibility)
+
+
+def _instances(contents: Contents) -> Iterator[tuple[int, Image, Instance]]:
+    for content in contents.values():
+        for image, instances in content.instances.items():
+            for number, instance in instances.items():
+                yield number, content.images[image], instance

@@ -1,0 +1,78 @@
+"""From an entry to a sample: decoded, resized, its boxes and joints scaled along."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from faster_coco_eval.core import mask as run_lengths
+
+from bench.data.base import IGNORED, Sample
+from bench.data.files.entry import Array, Boxes, Entry
+from bench.data.files.labels import Labels
+from bench.data.files.pixels import as_tensor, decode, decode_mask, resize_mask
+
+_MOST_INSTANCES = 255  # what uint8 can number
+
+
+class Reader:
+    """Makes the samples of a list of entries; `labels` say what the masks mean."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        size: tuple[int, int],
+        upright: bool,
+        labels: Labels,
+        with_boxes: bool,
+    ) -> None:
+        self._entries = entries
+        self._size = size
+        self._upright = upright
+        self._lookup = labels.lookup()
+        self._ignore_index = labels.ignore_index
+        self._with_boxes = with_boxes
+
+    def __call__(self, index: int) -> Sample:
+        """Return the sample of the entry at `index`. Raises FileError."""
+        entry = self._entries[index]
+        image = decode(entry.image, self._upright)
+        scale = np.array([self._size[1] / image.width, self._size[0] / image.height])
+        sample = {"image": as_tensor(image, self._size)}
+        if entry.mask is not None:
+            sample["mask"] = resize_mask(self._lookup[decode_mask(entry.mask, self._upright)], self._size)
+        if entry.boxes is not None:
+            sample |= self._of_boxes(entry.boxes, (image.height, image.width), np.tile(scale, 2))
+        if entry.figures is not None:
+            sample["joints"] = torch.from_numpy(entry.figures.joints * scale).float()
+            sample["visibility"] = torch.from_numpy(entry.figures.visibility.astype(np.uint8))
+        return sample
+
+    def _of_boxes(self, boxes: Boxes, shape: tuple[int, int], scale: Array) -> Sample:
+        sample: Sample = {}
+        if boxes.masks is not None:
+            classes, instances = paint(boxes, shape, self._ignore_index)
+            sample["mask"] = resize_mask(classes, self._size)
+            if self._with_boxes:
+                sample["instances"] = resize_mask(instances, self._size)
+        if self._with_boxes:
+            sample["boxes"] = torch.from_numpy(boxes.corners * scale).float()
+            sample["labels"] = torch.from_numpy(boxes.labels.astype(np.int64))
+            sample["ignored"] = torch.from_numpy(boxes.ignored.copy())
+        return sample
+
+
+def paint(boxes: Boxes, shape: tuple[int, int], ignore_index: int = IGNORED) -> tuple[Array, Array]:
+    """Return the masks of classes (0 background, 1 + label; ignored `ignore_index`) and of instances, (H, W).
+
+    Where objects overlap the smaller one is on top, an ignored one at the bottom. An image with more than 255
+    objects numbers only the first 255 in the mask of instances.
+    """
+    classes = np.zeros(shape, np.uint8 if ignore_index <= IGNORED else np.int32)
+    instances = np.zeros(shape, np.uint8)
+    masks = boxes.masks or ()
+    areas = [int(run_lengths.area(mask)) for mask in masks]
+    for k in sorted(range(len(masks)), key=lambda k: (not boxes.ignored[k], -areas[k])):
+        inside = run_lengths.decode(masks[k]).astype(bool)
+        classes[inside] = ignore_index if boxes.ignored[k] else 1 + boxes.labels[k]
+        instances[inside] = k + 1 if k < _MOST_INSTANCES else 0
+    return classes, instances

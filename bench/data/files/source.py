@@ -1,0 +1,173 @@
+"""A dataset that lies on disk: found by its format, checked as a whole, opened as splits of samples."""
+
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
+from bench.data.files.entry import Entry, Found
+from bench.data.files.preflight import Examined, Watch, digest, examine, unwatched
+from bench.data.files.problem import Problem
+from bench.data.files.samples import Reader
+from bench.data.files.splits import Splits, divide
+from bench.errors import DataError
+from bench.records import content_hash
+
+T = TypeVar("T")
+Pixels = Annotated[int, Field(ge=1)]
+Chosen = Annotated[  # one or several of some words; sorted where they are hashed
+    frozenset[T],
+    Field(min_length=1),
+    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+    PlainSerializer(sorted),
+]
+Tallies = dict[str, dict[str, Counter[str]]]  # what is counted -> class or joint -> split -> how many
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a dataset's folder holds, and every reason why it cannot be used."""
+
+    data: Data | None  # of all that can be used; None where that makes no dataset
+    problems: list[Problem]
+    tallies: Tallies = field(default_factory=dict)
+
+
+class FileSource(DataSource):
+    """Where a dataset lies and at which size it is read: all images are resized to it, whatever their aspect."""
+
+    layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
+    split_files: ClassVar[str] = ""  # what provides a split, "{split}" standing for its name
+
+    root: Path
+    size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
+    upright: bool = False  # turn photographs as their EXIF orientation says; most tools annotate them as stored
+
+    @property
+    def place(self) -> Path:
+        """The folder that has the layout."""
+        return self.root
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called."""
+        return self.place.resolve().name
+
+    @classmethod
+    @abstractmethod
+    def missing(cls, root: Path) -> str:
+        """Return what the folder `root` lacks to be in this format ("folder images/"), "" for nothing."""
+
+    @abstractmethod
+    def find(self) -> Found:
+        """Return what lies in the folder, which has the layout; no image is decoded yet."""
+
+    def survey(self, watch: Watch = unwatched) -> Survey:
+        """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
+        lacking = "" if self.place.is_dir() and not self.missing(self.place) else self._absent()
+        if lacking:
+            return Survey(None, [Problem("", lacking)])
+        found = self.find()
+        checked = examine(found, self.place, self.upright, watch)
+        try:
+            splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
+        except DataError as error:
+            own = [] if checked.problems else [Problem("", str(error).rstrip("."))]
+            return Survey(None, checked.problems + own)
+        data = self._data(found, checked, splits, notes)
+        return Survey(data, checked.problems, tally(data.info, splits, checked))
+
+    def open(self) -> Data:
+        """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
+        survey = self.survey()
+        if survey.data is None or survey.problems:
+            raise DataError(_summary(self.place, survey.problems))
+        return survey.data
+
+    def _absent(self) -> str:
+        found = f"it holds no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
+        return f"{found}; expected {self.layout}" if self.layout else found
+
+    def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
+        train, val, test = (self._dataset(found, checked, splits[split]) for split in SPLITS)
+        labels = checked.labels
+        info = DataInfo(
+            name=self.title,
+            classes=labels.names if found.has_masks else (),
+            ignore_index=labels.ignore_index,
+            size=self.size,
+            counts={split: len(splits[split]) for split in SPLITS},
+            fingerprint=self._fingerprint(found, checked),
+            notes=tuple(note for note in (*notes, labels.note, *found.notes, *checked.notes) if note),
+            objects=found.objects,
+            joints=found.joints,
+            bones=found.bones,
+            reference=found.reference,
+            size_limits=found.size_limits,
+        )
+        return Data(train, val, test, info)
+
+    def _dataset(self, found: Found, checked: Examined, entries: list[Entry]) -> CachedDataset:
+        read = Reader(entries, self.size, self.upright, checked.labels, with_boxes=bool(found.objects))
+        return CachedDataset(read, len(entries), self.size)
+
+    def _fingerprint(self, found: Found, checked: Examined) -> str:
+        """Return a hash of every file's place and content, and of how they are read."""
+        files = [[facts.entry.split, facts.entry.name, *facts.digests] for facts in checked.facts]
+        annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
+        classes = [checked.labels.names, checked.labels.values]
+        options = self.model_dump(mode="json", exclude={"root"})
+        return content_hash({"files": files, "annotations": annotations, "classes": classes, "options": options})
+
+
+def recognise(root: Path) -> str:
+    """Return the name of the format that the folder `root` is in. Raises DataError."""
+    sources = {name: DATASETS[name] for name in DATASETS.names()}
+    formats = {name: each for name, each in sources.items() if issubclass(each, FileSource) and each.layout}
+    if not root.is_dir():
+        raise DataError(f"data folder {root}: there is no such folder.")
+    fitting = [name for name, each in formats.items() if not each.missing(root)]
+    if len(fitting) == 1:
+        return fitting[0]
+    looked_for = "; ".join(f"{each.layout} ({name})" for name, each in formats.items())
+    if fitting:
+        raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; say which with --format.")
+    raise DataError(f"data folder {root} is in no known format. Looked for: {looked_for}.")
+
+
+def tally(info: DataInfo, splits: Splits, checked: Examined) -> Tallies:
+    """Return how many boxes of each class, annotated joints of each name and masks with each class there are."""
+    values = {(facts.entry.split, facts.entry.name): facts.values for facts in checked.facts}
+    has_files = any(values.values())
+    tallies: Tallies = {
+        "images with the class": {name: Counter() for name in info.classes if has_files},
+        "boxes": {name: Counter() for name in info.objects},
+        "joints": {name: Counter() for name in info.joints},
+    }
+    meaning = dict(zip(checked.labels.values, checked.labels.names, strict=True))
+    for split, entries in splits.items():
+        for entry in entries:
+            classes = [meaning[value] for value in values[entry.split, entry.name] if value in meaning]
+            for kind, name in _holds(info, entry, classes):
+                tallies[kind][name][split] += 1
+    return {kind: counts for kind, counts in tallies.items() if counts}
+
+
+def _holds(info: DataInfo, entry: Entry, classes: list[str]) -> list[tuple[str, str]]:
+    boxes = entry.boxes.labels.tolist() if entry.boxes and info.objects else []
+    joints = entry.figures.visibility.nonzero()[1].tolist() if entry.figures else []
+    return [
+        *(("images with the class", name) for name in classes),
+        *(("boxes", info.objects[label]) for label in boxes),
+        *(("joints", info.joints[joint]) for joint in joints),
+    ]
+
+
+def _summary(root: Path, problems: list[Problem]) -> str:
+    more = len(problems) - 1
+    rest = f"; {more} more problem(s), all of which `skipbench data check` lists" if more else ""
+    return f"data folder {root}: {problems[0]}{rest}."

@@ -1,0 +1,74 @@
+"""The Oxford-IIIT Pet dataset: cats and dogs, with a mask of three values each."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from torchvision.datasets import OxfordIIITPet
+
+from bench.data.base import register_dataset
+from bench.data.files.entry import Entry, Found
+from bench.data.files.labels import Labels
+from bench.data.files.pixels import FileError
+from bench.data.files.preflight import Watch, unwatched
+from bench.data.files.source import FileSource, Survey
+from bench.data.known.download import fetch
+
+_LISTS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
+_PET, _BACKGROUND, _BORDER = 1, 2, 3  # of a trimap
+
+
+@register_dataset("oxford_pet")
+class OxfordPet(FileSource):
+    """The folder into which torchvision downloads the dataset (0.8 GB), or where it lies already.
+
+    Segmentation into pet and background; the border between them counts nowhere, as it is drawn with a margin.
+    Validation takes one in five of the published training images.
+
+    Source: Parkhi, Vedaldi, Zisserman, Jawahar: Cats and Dogs, CVPR 2012.
+    """
+
+    split_files: ClassVar[str] = ""
+
+    @property
+    def place(self) -> Path:
+        """Where torchvision puts it."""
+        return self.root / "oxford-iiit-pet"
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called."""
+        return "oxford_pet"
+
+    @classmethod
+    def missing(cls, root: Path) -> str:
+        """Return the first of the two folders that `root` lacks."""
+        return next((f"folder {name}/" for name in ("images", "annotations") if not (root / name).is_dir()), "")
+
+    def survey(self, watch: Watch = unwatched) -> Survey:
+        """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
+        if self.missing(self.place):
+            fetch(self.title, self.root, lambda root: OxfordIIITPet(root, download=True))
+        return super().survey(watch)
+
+    def find(self) -> Found:
+        """Return the published lists' images."""
+        labels = Labels(
+            ("background", "pet"), (_BACKGROUND, _PET), frozenset({_BORDER}), "The border of a pet counts nowhere."
+        )
+        found = Found(labels=labels, has_masks=True)
+        for split, name in _LISTS.items():
+            lines = found.read(_lines, self.place / name, self.place) or []
+            found.entries += [self._entry(split, line.split()[0]) for line in lines]
+        return found
+
+    def _entry(self, split: str, name: str) -> Entry:
+        mask = self.place / "annotations/trimaps" / f"{name}.png"
+        return Entry(split, name, self.place / "images" / f"{name}.jpg", source=mask, mask=mask)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(path, f"cannot be read ({error})") from None
+    return sorted(line for line in lines if line.strip() and not line.startswith("#"))

@@ -1,0 +1,49 @@
+"""Pascal VOC 2012: 20 classes of everyday objects, boxes, and masks of a part of the images."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from torchvision.datasets import VOCDetection
+
+from bench.data.base import register_dataset
+from bench.data.files.entry import Found
+from bench.data.files.preflight import Watch, unwatched
+from bench.data.files.source import Survey
+from bench.data.known.download import fetch, report_on_val
+from bench.data.voc import Voc
+
+
+@register_dataset("voc2012")
+class Voc2012(Voc):
+    """The folder into which torchvision downloads the dataset (1.9 GB), or where it lies already.
+
+    By default boxes; read=[masks] for the 2,913 images that have masks. The published validation images are the
+    test split, and validation takes one in five of the published training images.
+
+    Source: Everingham et al., The Pascal Visual Object Classes Challenge: A Retrospective, IJCV 2015.
+    """
+
+    layout: ClassVar[str] = ""
+    split_files: ClassVar[str] = ""
+
+    @property
+    def place(self) -> Path:
+        """Where torchvision puts it."""
+        return self.root / "VOCdevkit/VOC2012"
+
+    @property
+    def title(self) -> str:
+        """What the dataset is called."""
+        return "voc2012"
+
+    def survey(self, watch: Watch = unwatched) -> Survey:
+        """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
+        if self.missing(self.place):
+            fetch(self.title, self.root, lambda root: VOCDetection(root, year="2012", download=True))
+        return super().survey(watch)
+
+    def find(self) -> Found:
+        """Return the published lists' images."""
+        found = super().find()
+        report_on_val(found)
+        return found

@@ -1,0 +1,128 @@
+"""Detection: boxes of objects with their classes, by one anchor-free head as in FCOS; COCO's AP and AR."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from bench.loading import Batch
+from bench.tasks import base
+from bench.tasks.base import Task, TaskError, register_task
+from bench.tasks.detection.assignment import assign
+from bench.tasks.detection.decoding import Detections, decode
+from bench.tasks.detection.locations import Locations, locate
+from bench.tasks.detection.losses import fcos_loss
+from bench.tasks.detection.metrics import DetectionMetrics
+from bench.tasks.detection.output import CHANNELS_PER_BOX, HeadOutput
+
+__all__ = ["Detection", "DetectionOptions"]
+
+SHOWN_SCORE = 0.3  # of the least sure box in the artifact
+SHOWN_BOXES = 20  # per image in the artifact
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class DetectionOptions(base.Options):
+    """How boxes are assigned to locations and how they are read; the defaults are FCOS's.
+
+    `range_per_stride` decides which level learns which size. FCOS's 8 is meant for images of 800 px; where
+    objects are a few of the finest level's strides long it leaves nothing to the coarser levels, and 4 uses
+    them better.
+    """
+
+    range_per_stride: Positive = 8.0  # how far, in its strides, a level's boxes reach; the coarsest has no limit
+    centre_radius: Positive = 1.5  # in strides: how far from a box's centre a location may learn it
+    score_threshold: Fraction = 0.05  # of what is a candidate at all
+    candidates: Annotated[int, Field(ge=1)] = 1000  # per image that suppression has to look at
+    nms_iou: Fraction = 0.6  # above it the less sure of two boxes of a class goes
+
+
+@register_task("detection")
+class Detection(Task):
+    """One of the dataset's objects in every box. All levels that the network gives are one prediction.
+
+    The maps cover the whole image, each with a stride told by its size.
+    """
+
+    Options = DetectionOptions
+    options: DetectionOptions
+    annotation = "objects"
+    targets = ("boxes", "labels", "ignored")
+    selection = "ap"
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """An FCOS head that reads every level, each of which is trained and given."""
+        return {
+            "classes": len(self.info.objects) + CHANNELS_PER_BOX,
+            "head": "fcos",
+            "head_levels": "all",
+            "head_stride": None,
+            "supervision": "levels",
+            "outputs": "levels",
+        }
+
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        """Return FCOS's loss of the levels' maps (N, K + 5, h, w), coarse to fine. Raises TaskError."""
+        output, locations = self._read(predictions)
+        boxes, labels, ignored = (batch[key] for key in self.targets)
+        assignment = assign(locations, boxes, labels, ignored, self.options.centre_radius)
+        return fcos_loss(output, locations, assignment)
+
+    def _read(self, maps: list[Tensor]) -> tuple[HeadOutput, Locations]:
+        needed = self.factors["classes"]
+        for wrong in (each for each in maps if each.shape[1] != needed):
+            factors = ", ".join(f"{name}={value!r}" for name, value in self.factors.items())
+            raise TaskError(
+                f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info.objects)} "
+                f"kinds of objects reads {needed} at every level; build it with {factors}."
+            )
+        sizes = [(each.shape[2], each.shape[3]) for each in maps]
+        locations = locate(sizes, self.info.size, self.options.range_per_stride, maps[0].device)
+        return HeadOutput.of(maps), locations
+
+    def detect(self, outputs: list[Tensor]) -> list[Detections]:
+        """Return what a network's maps, coarse to fine, find in each image. Raises TaskError."""
+        options = self.options
+        return decode(
+            *self._read(outputs), self.info.size, options.score_threshold, options.candidates, options.nms_iou
+        )
+
+    def metrics(self, device: torch.device) -> DetectionMetrics:
+        """Return an empty collector; it keeps its boxes on the CPU."""
+        return DetectionMetrics(self.info, self.detect)
+
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
+        """Return images (n, H, W, 3) uint8, and boxes, labels (-1: padding) and scores of truth and prediction.
+
+        Ignored boxes are not among the truth; of the found ones the surest are kept.
+        """
+        found = [_sure(each) for each in self.detect(outputs)]
+        boxes, labels, scores = (
+            pad_sequence([each[part] for each in found], batch_first=True, padding_value=empty)
+            for part, empty in enumerate((0.0, -1.0, 0.0))
+        )
+        truth_labels = batch["labels"].long().masked_fill(batch["ignored"].bool(), -1)
+        arrays = {
+            "images": batch["image"].permute(0, 2, 3, 1),
+            "truth_boxes": batch["boxes"],
+            "truth_labels": truth_labels,
+            "boxes": boxes,
+            "labels": labels,
+            "scores": scores,
+        }
+        return {
+            "kind": np.array("boxes"),
+            "classes": np.array(self.info.objects),
+            **{name: array.cpu().numpy() for name, array in arrays.items()},
+        }
+
+
+def _sure(found: Detections) -> Detections:
+    sure = found.scores >= SHOWN_SCORE
+    return Detections(*(value[sure][:SHOWN_BOXES] for value in found))

@@ -1,0 +1,53 @@
+"""Which box each location of a detection head learns: the rule of FCOS (arXiv 1904.01355) with centre sampling."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bench.tasks.detection.locations import Locations, distances_inside
+
+BACKGROUND = -1
+IGNORED = -2
+
+
+class Assignment(NamedTuple):
+    """What each of A locations learns in each of N images."""
+
+    labels: Tensor  # (N, A) int64: a class, BACKGROUND, or IGNORED where it learns no class
+    boxes: Tensor  # (N, A, 4) x1, y1, x2, y2 in px; means nothing where there is no class
+
+    @property
+    def positive(self) -> Tensor:
+        """(N, A): where there is a box to be found."""
+        return self.labels >= 0
+
+
+def assign(locations: Locations, boxes: Tensor, labels: Tensor, ignored: Tensor, radius: float) -> Assignment:
+    """Assign to each location the smallest box that it lies in, of those that it is responsible for.
+
+    It is responsible where it is less than `radius` strides away from the box's centre, along x and along y,
+    and the box's farthest side is in the range of its level. Boxes are (N, M, 4) in px, `labels` and
+    `ignored` (N, M); a label below 0 is padding. A location inside an ignored box learns nothing
+    there unless it is responsible for another box.
+    """
+    boxes = functional.pad(boxes, (0, 0, 0, 1))  # one more box of no size: there is always one to look at
+    labels = functional.pad(labels.long(), (0, 1), value=-1)
+    ignored = functional.pad(ignored.bool(), (0, 1)) & (labels >= 0)
+    distances = distances_inside(locations.points[:, None], boxes[:, None])  # (N, A, M, 4)
+    inside = distances.amin(-1) > 0
+    off_centre = (distances[..., :2] - distances[..., 2:]).abs().amax(-1) / 2
+    size = distances.amax(-1)
+    in_range = (size > locations.nearest[:, None]) & (size <= locations.farthest[:, None])
+    real = (labels >= 0) & ~ignored
+    mine = inside & in_range & (off_centre < radius * locations.strides[:, None]) & real[:, None]
+    extents = boxes[..., 2:] - boxes[..., :2]
+    smallest, which = extents.prod(-1)[:, None].where(mine, math.inf).min(-1)  # (N, A)
+    unlabelled = (inside & ignored[:, None]).any(-1)
+    rest = torch.where(unlabelled, IGNORED, BACKGROUND)
+    return Assignment(
+        labels.gather(1, which).where(smallest < math.inf, rest),
+        boxes.gather(1, which[..., None].expand(-1, -1, 4)),
+    )

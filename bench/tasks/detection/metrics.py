@@ -1,0 +1,99 @@
+"""Average precision and recall as COCO defines them, by faster-coco-eval."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from faster_coco_eval import COCO, COCOeval_faster
+from torch import Tensor
+
+from bench.data import DataInfo
+from bench.loading import Batch
+from bench.tasks.detection.decoding import MOST, Detections
+
+SIZES = ("small", "medium", "large")
+
+Annotation = dict[str, Any]  # one box as a COCO file has it
+
+
+class DetectionMetrics:
+    """AP and AR over all images of a split; a box's size is the square root of its area, against `info.limits`.
+
+    Ignored boxes are COCO's crowds: not finding one is no miss, and boxes that lie in one are no mistake.
+    """
+
+    def __init__(self, info: DataInfo, decode: Callable[[list[Tensor]], list[Detections]]) -> None:
+        self._info, self._decode = info, decode
+        self._images = 0
+        self._truth: list[Annotation] = []
+        self._found: list[Annotation] = []
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        """Take in the head's maps, coarse to fine, and "boxes" (N, M, 4), "labels" and "ignored" (N, M)."""
+        self.add(self._decode(outputs), batch)
+
+    def add(self, detections: list[Detections], batch: Batch) -> None:
+        """Take in what was found in each image of a batch."""
+        truths = zip(batch["boxes"], batch["labels"].long(), batch["ignored"], strict=True)
+        for found, (boxes, labels, ignored) in zip(detections, truths, strict=True):
+            self._images += 1
+            real = labels >= 0
+            self._truth += self._annotations(boxes[real], labels[real], iscrowd=ignored[real].int())
+            self._found += self._annotations(found.boxes, found.labels, score=found.scores)
+
+    def _annotations(self, boxes: Tensor, labels: Tensor, **more: Tensor) -> Iterable[Annotation]:
+        """Yield the boxes (n, 4) of the newest image, each with its value of `more`."""
+        columns = (values.tolist() for values in (boxes, labels, *more.values()))
+        for (x1, y1, x2, y2), label, *rest in zip(*columns, strict=True):
+            width, height = x2 - x1, y2 - y1
+            place = {"image_id": self._images, "bbox": [x1, y1, width, height], "area": width * height}
+            yield place | {"category_id": label} | dict(zip(more, rest, strict=True))
+
+    def compute(self) -> dict[str, float]:
+        """Return ap (over IoU .50 to .95), ap50, ap75, ap/<class>, ar100, ap_by_size/<size>, ar_by_size/<size>."""
+        precision, recall = self._evaluate()  # (IoU, recall, class, size), (IoU, class, size)
+        values = {
+            "ap": precision[..., 0],
+            "ap50": precision[0, ..., 0],
+            "ap75": precision[5, ..., 0],
+            **{f"ap/{name}": precision[:, :, k, 0] for k, name in enumerate(self._info.objects)},
+            **{f"ap_by_size/{name}": precision[..., 1 + size] for size, name in enumerate(SIZES)},
+            "ar100": recall[..., 0],
+            **{f"ar_by_size/{name}": recall[..., 1 + size] for size, name in enumerate(SIZES)},
+        }
+        defined = {name: each[each >= 0] for name, each in values.items()}  # -1: nothing to be found there
+        return {name: float(each.mean()) for name, each in defined.items() if each.size}
+
+    def _evaluate(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
+        evaluator.params.areaRngLbl = ["all", *SIZES]
+        evaluator.params.areaRng = area_ranges(self._info.limits)
+        evaluator.params.maxDets = [MOST]
+        evaluator.evaluate()
+        evaluator.accumulate()
+        return evaluator.eval["precision"][..., 0], evaluator.eval["recall"][..., 0]
+
+    def _dataset(self, annotations: list[Annotation]) -> COCO:
+        return COCO(
+            {
+                "images": [{"id": image} for image in range(1, self._images + 1)],
+                "categories": [{"id": k, "name": name} for k, name in enumerate(self._info.objects)],
+                "annotations": [{"id": n, **each} for n, each in enumerate(annotations, start=1)],
+            }
+        )
+
+
+def area_ranges(limits: tuple[float, float]) -> list[list[float]]:
+    """Return the least and largest area (px^2) of all boxes, and of small, medium and large ones.
+
+    COCO's ranges hold both their ends; here a box as large as a limit belongs to the larger size alone.
+    """
+    medium, large = (limit**2 for limit in limits)
+    return [
+        [0.0, math.inf],
+        [0.0, math.nextafter(medium, 0.0)],
+        [medium, math.nextafter(large, 0.0)],
+        [large, math.inf],
+    ]

@@ -1,0 +1,143 @@
+"""Pose: one heatmap per kind of joint over the whole image; mean squared error, PCK and error in px."""
+
+import math
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from bench.loading import Batch
+from bench.tasks.base import Options, Task, TaskError, register_task
+from bench.tasks.pose.figures import Figures, Region
+from bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
+from bench.tasks.pose.scores import Scores
+
+__all__ = ["Pose", "PoseOptions"]
+
+
+class PoseOptions(Options):
+    """What may be varied of the task, the same for every network."""
+
+    sigma: Annotated[float, Field(gt=0)] = 1.0  # of the target's Gaussians in heatmap px, as in the Hourglass paper
+    region: Region = "auto"  # where a figure is looked for; "auto": its box, but the image if it is alone there
+    subpixel: Subpixel = "taylor"  # "quarter" is the Hourglass paper's coarser rule
+
+
+class PoseMetrics:
+    """PCK and mean error of one pass over a split."""
+
+    def __init__(self, task: "Pose") -> None:
+        self._task = task
+        self._scores = Scores(task.info)
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
+        found = self._task.decode(outputs[-1], batch).cpu()
+        truth = {key: batch[key].cpu() for key in Pose.targets}  # a device need not know float64
+        self._scores.add(found, Figures.of(truth), truth["visibility"])
+
+    def compute(self) -> dict[str, float]:
+        """Return "pck@<fraction>" and "error_px", and their parts per joint, by visibility and by size."""
+        return self._scores.compute()
+
+
+@register_task("pose")
+class Pose(Task):
+    """The joints of every annotated figure of an image.
+
+    An image may show several figures, and the heatmaps don't say whose joint is where. So a figure's joints
+    are the maxima inside its region: the box of its annotated joints, grown by a quarter of its longer
+    side on every side. That plays the part of the true centre and scale by which the Hourglass paper
+    crops each person. With region "auto" a figure that is alone in its image is looked for in all of it;
+    this is decided image by image, so that it doesn't depend on how images are batched or padded. Of
+    regions that overlap, a figure has the pixels nearest to its own true joint of that kind: which of two
+    equal maxima is a bit higher is chance.
+    """
+
+    Options = PoseOptions
+    options: PoseOptions
+    annotation = "joints"
+    targets = ("joints", "visibility")
+    selection = "pck@0.1"
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """One channel per kind of joint, at a quarter of the image's size as in the Hourglass paper."""
+        return {"classes": len(self.info.joints), "head": "heatmap", "head_stride": 4}
+
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        """Return the mean squared error over pixels, joints and images over one Gaussian's, then over predictions.
+
+        The unit is what an empty heatmap costs where there is one joint; in plain numbers the gradients of a
+        training would shrink a hundredfold below those of its start, which AdamW remembers for long. Hidden
+        joints are targets like visible ones. A kind of joint that is annotated nowhere in an image has an
+        empty heatmap as its target, as in the Hourglass paper. Raises TaskError.
+        """
+        figures = Figures.of(batch)
+        targets = {size: self._target(figures, size) for size in {self._size(each) for each in predictions}}
+        losses = [self._error(each, targets[self._size(each)]) for each in predictions]
+        return torch.stack(losses).mean()
+
+    def _error(self, heatmaps: Tensor, target: Tensor) -> Tensor:
+        pixels = target.shape[-2] * target.shape[-1]
+        return functional.mse_loss(heatmaps, target) * pixels / (math.pi * self.options.sigma**2)
+
+    def _target(self, figures: Figures, size: tuple[int, int]) -> Tensor:
+        points = figures.joints / figures.joints.new_tensor(self._stride(size))
+        return draw(points, figures.annotated, size, self.options.sigma)
+
+    def _stride(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return the image pixels (x, y) per heatmap pixel: a heatmap covers the image."""
+        return self.info.size[1] / size[1], self.info.size[0] / size[0]
+
+    def _size(self, heatmaps: Tensor) -> tuple[int, int]:
+        """Return the size (h, w) of heatmaps (N, J, h, w). Raises TaskError where they don't fit the data."""
+        kinds, *size = heatmaps.shape[1:]
+        strides = range(1, min(self.info.size) + 1)
+        sizes = ([-(-length // stride) for length in self.info.size] for stride in strides)
+        if kinds != len(self.info.joints) or size not in sizes:
+            raise TaskError(
+                f"the network predicts {kinds} channels of {size[0]}x{size[1]} pixels for images of "
+                f"{self.info.size[0]}x{self.info.size[1]}; pose needs one per joint, over the whole image "
+                f"(classes={len(self.info.joints)}, head_stride=4, padding='same')."
+            )
+        return size[0], size[1]
+
+    def decode(self, heatmaps: Tensor, batch: Batch) -> Tensor:
+        """Return x, y (N, F, J, 2) in image px of every annotated joint; the others are NaN.
+
+        So are those of a figure whose region is its box where that has no extent: with one joint annotated,
+        to look around it would give the truth away. Raises TaskError.
+        """
+        size, figures = self._size(heatmaps), Figures.of(batch)
+        stride = self._stride(size)
+        images, numbers, regions = figures.search(self.options.region, stride, size)
+        peaks = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
+        found = torch.full_like(figures.joints, torch.nan)
+        found[images, numbers] = peaks * peaks.new_tensor(stride)
+        return found.masked_fill(~figures.annotated[..., None], torch.nan)
+
+    def metrics(self, device: torch.device) -> PoseMetrics:
+        """Return an empty collector; it decodes where the outputs are."""
+        return PoseMetrics(self)
+
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
+        """Return images (n, H, W, 3), true and predicted joints (n, F, J, 2) in px, and how to draw them.
+
+        Joints that are not annotated are NaN in both; "lengths" (n, F) is the reference length in px, NaN
+        where a figure has none.
+        """
+        figures = Figures.of(batch)
+        arrays = {
+            "images": batch["image"].permute(0, 2, 3, 1),
+            "truth": figures.joints.masked_fill(~figures.annotated[..., None], torch.nan),
+            "visibility": batch["visibility"],
+            "prediction": self.decode(outputs[-1], batch),
+            "lengths": figures.lengths(self.info.reference),
+        }
+        names = {"kind": np.array("joints"), "joints": np.array(self.info.joints)}
+        bones = np.array(self.info.bones, np.int64).reshape(-1, 2)
+        return names | {"bones": bones} | {name: array.cpu().numpy() for name, array in arrays.items()}

@@ -1,0 +1,99 @@
+"""Semantic segmentation: one class per pixel; cross-entropy, IoU, Dice, boundary F-score, IoU by object size."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from bench.data import DataInfo
+from bench.loading import Batch
+from bench.tasks.base import Options, Task, TaskError, register_task
+from bench.tasks.segmentation.borders import border_weights, connected_objects
+from bench.tasks.segmentation.metrics import SegmentationMetrics
+
+IGNORED = 255  # stands for an ignored pixel in the artifact
+
+
+class SegmentationOptions(Options):
+    """How pixels weigh in the loss; U-Net's border weights are 10 and 5 px."""
+
+    border_weight: Annotated[float, Field(ge=0)] = 0.0  # what a pixel between two touching objects weighs more
+    border_sigma: Annotated[float, Field(gt=0)] = 5.0  # px; how far from both objects that wears off
+
+
+@register_task("segmentation")
+class Segmentation(Task):
+    """One of the dataset's classes for every pixel."""
+
+    Options = SegmentationOptions
+    options: SegmentationOptions
+    annotation = "classes"
+    targets: tuple[str, ...] = ("mask",)
+    truths = ("instances", "boxes", "labels", "ignored")
+    selection = "miou"
+
+    def __init__(self, info: DataInfo, options: Any = None) -> None:
+        super().__init__(info, options)
+        if self.options.border_weight:
+            self.targets = ("mask", "instances")  # the objects, where the data tell them apart
+
+    @property
+    def factors(self) -> dict[str, Any]:
+        """A logit per class, an ignored one is not among them, at the image's size."""
+        return {"classes": len(self.info.classes), "head_stride": 1}
+
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        """Return the cross-entropy, averaged over labelled pixels by their weight and then over predictions."""
+        mask, weights = batch["mask"].long(), self._weights(batch)
+        losses = [(self._cross_entropy(logits, mask) * weights).sum() for logits in predictions]
+        return torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+
+    def _weights(self, batch: Batch) -> Tensor:
+        """Return what each pixel weighs (N, H, W): 0 where ignored, else 1 plus the border weight."""
+        mask, options = batch["mask"], self.options
+        labelled = (mask != self.info.ignore_index).float()
+        if not options.border_weight:
+            return labelled
+        objects = batch["instances"] if "instances" in batch else self._components(mask)
+        return labelled * border_weights(objects, options.border_weight, options.border_sigma)
+
+    def _components(self, mask: Tensor) -> Tensor:
+        """Return the components of all classes but "background", or but the first where none is named so."""
+        names = [name.lower() for name in self.info.classes]
+        background = names.index("background") if "background" in names else 0
+        return connected_objects(mask, background, self.info.ignore_index)
+
+    def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """Return the cross-entropy of each pixel (N, H, W), 0 where ignored."""
+        if logits.shape[-2:] != mask.shape[-2:]:
+            sizes = ["x".join(map(str, each.shape[-2:])) for each in (logits, mask)]
+            raise TaskError(
+                f"the network predicts {sizes[0]} pixels where the mask has {sizes[1]}; segmentation needs "
+                "predictions at the input's size (head_stride=1, padding='same')."
+            )
+        return functional.cross_entropy(logits, mask, ignore_index=self.info.ignore_index, reduction="none")
+
+    def metrics(self, device: torch.device) -> SegmentationMetrics:
+        """Return empty counts, ready to be filled."""
+        return SegmentationMetrics(self.info, device)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""
+        return logits.argmax(1).to(torch.uint8)
+
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
+        """Return images (n, H, W, 3), truth and prediction (n, H, W), all uint8, and the classes' names.
+
+        Ignored pixels of the truth are 255, whatever the dataset's own index is.
+        """
+        truth = batch["mask"].masked_fill(batch["mask"] == self.info.ignore_index, IGNORED)
+        return {
+            "kind": np.array("label_maps"),
+            "images": batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
+            "truth": truth.to(torch.uint8).cpu().numpy(),
+            "prediction": self.predict(outputs[-1]).cpu().numpy(),
+            "classes": np.array(self.info.classes),
+        }

@@ -1,0 +1,60 @@
+"""The scores of segmentation: IoU and Dice of the regions, F of their boundaries, IoU by object size."""
+
+import torch
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from bench.data import DataInfo
+from bench.loading import Batch
+from bench.tasks.segmentation.boundary import BoundaryScore
+from bench.tasks.segmentation.sizes import KEYS, SizeScore
+
+
+class SegmentationMetrics:
+    """IoU and Dice of each class over all pixels of a split, and their means; BoundaryScore; SizeScore.
+
+    IoU and Dice come from one confusion matrix of the whole split, not from means over images. A class
+    found neither in truth nor in prediction has no score and no part in the means; one that was only
+    predicted, or only present, scores 0. Ignored pixels count nowhere. Scores by size need the samples'
+    "instances", "boxes" and "labels"; without them there are none.
+    """
+
+    def __init__(self, info: DataInfo, device: torch.device) -> None:
+        self._classes = info.classes
+        self._confusion = MulticlassConfusionMatrix(
+            len(info.classes), ignore_index=info.ignore_index, validate_args=False
+        ).to(device)
+        self._boundary = BoundaryScore(info.classes, info.ignore_index, device)
+        self._sizes = SizeScore(info, device)
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        """Take in logits (N, C, H, W), the last of `outputs`, and the batch with its "mask" (N, H, W)."""
+        prediction = outputs[-1].argmax(1)
+        self._confusion.update(prediction, batch["mask"])
+        self._boundary.update(prediction, batch["mask"])
+        if all(key in batch for key in KEYS):
+            self._sizes.update(prediction, batch)
+
+    def compute(self) -> dict[str, float]:
+        """Return the scores, each between 0 and 1.
+
+        "miou", "dice", "boundary_f", each also by class ("iou/<class>", ...), and "miou_by_size/<size>".
+        """
+        return self._regions() | self._boundary.compute() | self._sizes.compute()
+
+    def _regions(self) -> dict[str, float]:
+        matrix = self._confusion.compute().double().cpu()  # rows: truth, columns: prediction
+        right = matrix.diag()
+        marked = matrix.sum(0) + matrix.sum(1)  # pixels in truth plus pixels in prediction
+        seen = marked > 0
+        scores = {"iou": right / (marked - right), "dice": 2 * right / marked}
+        values = {
+            f"{score}/{name}": float(each[index])
+            for score, each in scores.items()
+            for index, name in enumerate(self._classes)
+            if seen[index]
+        }
+        if seen.any():
+            means = {"miou": scores["iou"][seen].mean(), "dice": scores["dice"][seen].mean()}
+            values |= {name: float(mean) for name, mean in means.items()}
+        return values

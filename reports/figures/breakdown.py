@@ -1,0 +1,101 @@
+"""Scores by size and by occlusion: one panel per breakdown, in it a column per group and a row per arm."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from analysis.breakdowns import breakdown, gap_effects, gaps, group_runs, groups, measured_breakdowns
+from analysis.frames import Frames
+from analysis.metrics import VISIBILITY, Breakdown, Metric
+from reports.errors import ReportError
+from reports.figures.forest import Row, draw_row, marks, notes, span
+from reports.figures.scores import NAMES, score_row
+from reports.style import INK, WIDTH, Look, arm_looks, clean_rows
+
+ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, all around the arms of a panel, the legend
+TICKS = 4
+Column = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
+
+
+def breakdown_figure(study: Frames) -> Figure:
+    """Return the scores of each group per arm, and the paired difference of visible and occluded joints."""
+    panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
+    if not panels:
+        raise ReportError("there is no score by size or by occlusion to show: no run of this study has one.")
+    rows = [row for columns in panels.values() for _, _, column in columns for row in column]
+    heights = [FRAME + ROW * len(columns[0][2]) for columns in panels.values()]
+    figure = Figure(figsize=(WIDTH, sum(heights) + LEGEND), layout="constrained")
+    width = max(map(len, panels.values()))
+    parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    remarks = [_panel(part, *each, width) for part, each in zip(parts, panels.items(), strict=True)]
+    said = "; ".join(dict.fromkeys(remark for found in remarks for remark in found))
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(NAMES)}
+    figure.legend(handles=marks(rows, NAMES), fontsize=9, title=said, title_fontsize=9, **place)
+    return figure
+
+
+def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
+    """Return a column per group that was measured, and one for the difference of visible and occluded joints."""
+    looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
+    arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
+    label = f"{score.title}, lower is better" if score.better == "lower" else score.title
+    columns = [
+        (group, label, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
+        for group in groups(study, by)
+    ]
+    effects = gap_effects(study, by) if by.groups == VISIBILITY else pd.DataFrame()
+    if len(effects):
+        differences = gaps(study, by).rename(columns={"difference": "value"})
+        unit = "points" if score.unit == "%" else score.unit
+        rows = _rows(arms, score, effects, differences, signed=True)
+        columns.append((" \N{MINUS SIGN} ".join(by.groups), f"difference ({unit})", rows))
+    return columns
+
+
+def _rows(
+    arms: Mapping[str, Look], score: Metric, table: pd.DataFrame, runs: pd.DataFrame, signed: bool = False
+) -> list[Row]:
+    """Return a row per arm with the mean beside it; the row of an arm without a value is empty."""
+    summaries = {row["arm"]: row for row in table.to_dict("records")}
+    nothing = dict.fromkeys(("mean", "low", "high"), float("nan")) | {"n": 0}
+    rows = []
+    for arm, look in arms.items():
+        summary: Mapping[Any, Any] = summaries.get(arm, nothing)
+        row = score_row(arm, look, score, runs.loc[runs.arm == arm, "value"], summary, signed)
+        rows.append(replace(row, text=score.show(summary["mean"], signed)))
+    return rows
+
+
+def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Column], width: int) -> list[str]:
+    """Draw one breakdown; its axes start where their arms need it, but are all equally long."""
+    score, by = what
+    part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    spans = [span(rows, zero=False) for _, _, rows in columns]
+    reach = max(high - low for low, high in spans) / 2
+    grid = part.subplots(1, width, squeeze=False)[0]
+    remarks = []
+    for axes, (title, label, rows), (low, high) in zip(grid, columns, spans, strict=False):
+        middle = (low + high) / 2
+        _column(axes, title, label, rows, (middle - reach, middle + reach))
+        remarks += notes(rows, middle - reach, middle + reach)
+    for axes in grid[1:]:
+        axes.set_yticklabels([])
+    for axes in grid[len(columns) :]:
+        axes.set_axis_off()
+    return remarks
+
+
+def _column(axes: Axes, title: str, label: str, rows: list[Row], limits: tuple[float, float]) -> None:
+    clean_rows(axes, [row.label for row in rows])
+    axes.set_xlim(*limits)
+    axes.locator_params(axis="x", nbins=TICKS)
+    if limits[0] < 0 < limits[1]:
+        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    for position, row in enumerate(rows):
+        draw_row(axes, position, row)
+    axes.set_title(title, fontweight="normal", fontsize=10, pad=6)
+    axes.set_xlabel(label, fontsize=9)

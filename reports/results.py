@@ -1,0 +1,143 @@
+"""RESULTS.md: what runs have shown, with their budget and seeds, and what they can't show."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.answers import answers
+from analysis.breakdowns import definition, measured_breakdowns, reference
+from analysis.frames import Frames, load
+from analysis.limits import limits
+from analysis.metrics import SIZES, Metric, metric
+from analysis.provenance import distinct
+from analysis.results import ONCE, PER_RUN, results
+from analysis.summaries import headline, scores
+from reports.errors import ReportError
+from reports.group_tables import overview_table
+from reports.study_tables import ARM, each_seed, facts_table
+from reports.tables import Column, Table, measured, value
+
+FIRST_LINE = "<!-- Written by `skipbench results`, which writes over changes made by hand. -->"
+UNKNOWN = "not recorded"
+
+
+def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
+    """Write what the runs in `run_dirs` have shown as the Markdown file `out`, and return its path.
+
+    The same records give the same file. Raises StoreError where a folder holds no run, ReportError where
+    `out` cannot be written or holds something that this function did not write.
+    """
+    runs = [load(folder) for folder in run_dirs]
+    _refuse_foreign(out)
+    command = shlex.join(["skipbench", "results", *map(str, run_dirs), "--out", str(out)])
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(_render(runs, command), encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"cannot write {out}: {error.strerror or error}.") from error
+    return out
+
+
+def _refuse_foreign(out: Path) -> None:
+    if not out.is_file():
+        return
+    with out.open(encoding="utf-8", errors="replace") as file:
+        if file.readline().rstrip("\n") != FIRST_LINE:
+            raise ReportError(f"{out} was not written by skipbench results; choose another file with --out.")
+
+
+def _render(runs: Sequence[Frames], command: str) -> str:
+    loader = PackageLoader("reports")
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("results.md.j2").render(
+        first_line=FIRST_LINE, command=command, runs=list(map(_run, runs))
+    )
+
+
+def _run(run: Frames) -> dict[str, Any]:
+    studies = run.studies()
+    overview = overview_table(run) if len(studies) > 1 else None
+    return {
+        "name": run.suite.get("name", "run"),
+        "description": run.suite.get("description", ""),
+        "overview": None if overview is None or overview.frame.empty else overview.markdown(),
+        "studies": list(map(_study, studies)),
+    }
+
+
+def _study(study: Frames) -> dict[str, Any]:
+    score = headline(study)
+    return {
+        "title": study.title,
+        "facts": facts_table("facts", "How it was made.", _facts(study)).markdown(),
+        "arms": results_table(study, score).markdown() if score else None,
+        "shown": answers(study),
+        "limits": limits(study),
+    }
+
+
+def results_table(study: Frames, score: Metric) -> Table:
+    """Return the headline score of each arm with its interval and every seed, beside cost and speed."""
+    frame = results(study, score)
+    frame["seeds"] = each_seed(frame["arm"], scores(study, score.key), "value", score)
+    columns = (
+        ARM,
+        value("mean", score, f"Mean {score.title}"),
+        value("low", score, "95 % low"),
+        value("high", score, "95 % high"),
+        Column("seeds", "Each seed", number=True),
+        *measured(frame, (*ONCE, *PER_RUN)),
+    )
+    once, per_run = metric("latency_ms/median"), metric("train/images_per_s")
+    caption = (
+        f"{score.label} on the test images, t-interval over seeds; {once.label.lower()} of one forward pass; "
+        f"{per_run.label.lower()} and the share of it spent in forward, backward and optimizer, means over runs."
+    )
+    return Table("results", caption, frame, columns)
+
+
+def _facts(study: Frames) -> dict[str, list[str]]:
+    """Return what a reader must know to judge the numbers; what no record says is said to be unknown."""
+    runs = study.finished("train")
+    settings = distinct(record.settings for record in runs)
+    environment = distinct(record.environment for record in study.records)
+    changed = ", with uncommitted changes" if "True" in environment.get("dirty", []) else ""
+    return {
+        "data": [str(study.cells.dataset.iloc[0])],
+        "splits": [_splits(settings)],
+        "image size (height, width)": settings.get("data.size", [UNKNOWN]),
+        **_definitions(study),
+        "images seen in training": settings.get("images", [UNKNOWN]),
+        "batch size": settings.get("batch_size", [UNKNOWN]),
+        "learning rate": settings.get("lr", [UNKNOWN]),
+        "seeds": [", ".join(map(str, study.cells.seed.dropna().unique())) or "none"],
+        "machine": [", ".join(_all(environment, ("gpu", "cpu", "cores"))) or UNKNOWN],
+        "code": [" | ".join(environment.get("commit", [UNKNOWN])) + changed],
+        "libraries": [", ".join(_all(environment, ("versions.torch", "versions.timm"))) or UNKNOWN],
+        "data fingerprint": sorted({record.data_fingerprint or UNKNOWN for record in runs}) or [UNKNOWN],
+        "measured": [max((record.created_at[:10] for record in study.records), default="nothing yet")],
+    }
+
+
+def _definitions(study: Frames) -> dict[str, list[str]]:
+    """Return what the study's own scores are measured by, where it has such."""
+    sizes = [by for _, by in measured_breakdowns(study) if by.groups == SIZES]
+    length = reference(study)
+    return {
+        **({"sizes": [definition(study, sizes[0])]} if sizes else {}),
+        **({"reference": [length]} if length else {}),
+    }
+
+
+def _splits(settings: Mapping[str, list[str]]) -> str:
+    counts = {
+        key.removeprefix("data.counts."): each for key, each in settings.items() if key.startswith("data.counts.")
+    }
+    return ", ".join(f"{split} {' | '.join(each)}" for split, each in counts.items()) or UNKNOWN
+
+
+def _all(found: Mapping[str, list[str]], keys: Sequence[str]) -> list[str]:
+    return [f"{key.removeprefix('versions.')} {' | '.join(found[key])}" for key in keys if key in found]

@@ -1,0 +1,20 @@
+"""One table per study: score, cost and speed of each arm."""
+
+import math
+
+from analysis.frames import from_records
+from analysis.metrics import metric
+from analysis.results import results
+
+
+def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record):
+    records = [
+        record(cell(seed=0), {"test/miou": 0.5, "train/images_per_s": 10.0}),
+        record(cell(seed=1), {"test/miou": 0.6, "train/images_per_s": 20.0}),
+        record(cell("cost"), {"params/total": 7.0}),
+        record(cell(arm="fpn / add"), {"test/miou": 0.7}),
+    ]
+    table = results(from_records(records, records), metric("test/miou")).set_index("arm")
+    assert table.loc["unet / add", ["mean", "params/total", "train/images_per_s"]].tolist() == [0.55, 7.0, 15.0]
+    assert math.isnan(table.loc["fpn / add", "params/total"])
+    assert "macs/total" not in table

@@ -1,0 +1,251 @@
+"""DeepLabCut projects: what is read, and each way a table can be wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data import Data, open_data, recognise
+from bench.data.deeplabcut import DeepLabCut
+from bench.errors import SuiteError
+
+OPENFIELD = Path(__file__).parents[4] / "shared/datasets/openfield"
+TABLE = "labeled-data/run/CollectedData_me.csv"
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_deeplabcut: Callable[[Path], Path]) -> Path:
+    """Ten frames of 56x40 pixels with a nose and a tail; the first lacks the tail, the second the nose."""
+    return write_deeplabcut(tmp_path)
+
+
+def opened(root: Path, size: tuple[int, int] = (40, 56), **options: Any) -> Data:
+    return open_data("deeplabcut", root, size=size, **options)
+
+
+def joints_of(data: Data, root: Path, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the joints and visibility of a frame, wherever the splits put it."""
+    pixels = np.asarray(Image.open(root / f"labeled-data/run/img{frame}.png")).transpose(2, 0, 1)
+    every = [split[index] for split in (data.train, data.val, data.test) for index in range(len(split))]
+    sample = next(each for each in every if np.array_equal(each["image"], pixels))
+    return sample["joints"].numpy(), sample["visibility"].numpy()
+
+
+def rewrite(root: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path = root / TABLE
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+
+
+def replace_line(root: Path, number: int, text: str) -> None:
+    rewrite(root, lambda lines: [*lines[: number - 1], text, *lines[number:]])
+
+
+# What is read
+
+
+def test_the_layout_is_recognised(root: Path) -> None:
+    assert recognise(root) == "deeplabcut"
+
+
+def test_a_point_is_the_centre_of_a_pixel_and_empty_is_not_annotated(root: Path) -> None:
+    data = opened(root)
+    assert data.info.joints == ("nose", "tail")
+    assert data.info.bones == ((0, 1),)
+    joints, visibility = joints_of(data, root, 0)
+    np.testing.assert_array_equal(joints, [[[10.5, 20.5], [np.nan, np.nan]]])
+    assert visibility.tolist() == [[2, 0]]
+    joints, visibility = joints_of(data, root, 1)
+    np.testing.assert_array_equal(joints, [[[np.nan, np.nan], [30.5, 20.5]]])
+    assert visibility.tolist() == [[0, 2]]
+
+
+def test_joints_are_scaled_with_the_image(root: Path) -> None:
+    sample = opened(root, size=(80, 28)).train[0]
+    assert sample["joints"][0, 1].tolist() == [30.5 / 2, 20.5 * 2]
+
+
+def test_newer_tables_name_the_image_in_three_columns(root: Path) -> None:
+    before, _ = joints_of(opened(root), root, 4)
+
+    def split_columns(lines: list[str]) -> list[str]:
+        heads = [line.replace(",", ",,,", 1) for line in lines[:3]]
+        return heads + [line.replace("/", ",") for line in lines[3:]]
+
+    rewrite(root, split_columns)
+    after, _ = joints_of(opened(root), root, 4)
+    np.testing.assert_array_equal(after, before)
+
+
+def test_paths_of_another_machine_do_not_matter(root: Path) -> None:
+    rewrite(root, lambda lines: [line.replace("labeled-data/run/", "D:\\\\mice\\\\run\\\\") for line in lines])
+    assert sum(opened(root).info.counts.values()) == 10
+
+
+def test_a_frame_without_any_annotation_shows_no_figure(root: Path) -> None:
+    replace_line(root, 4, "labeled-data/run/img0.png,,,,")
+    joints, visibility = joints_of(opened(root), root, 0)
+    assert (joints.shape, visibility.shape) == ((0, 2, 2), (0, 2))
+
+
+def test_a_joint_outside_the_image_is_not_seen_and_counted(root: Path) -> None:
+    replace_line(root, 4, "labeled-data/run/img0.png,10,20,56,20")
+    data = opened(root)
+    joints, visibility = joints_of(data, root, 0)
+    assert joints[0, 1].tolist() == [56.5, 20.5]
+    assert visibility.tolist() == [[2, 0]]
+    assert "1 annotated joint(s) lie outside their image and count as not seen." in data.info.notes
+
+
+def test_several_videos_and_frames_of_the_same_name(root: Path) -> None:
+    for frame in range(10):
+        target = root / f"labeled-data/walk/img{frame}.png"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((root / f"labeled-data/run/img{frame}.png").read_bytes())
+    (root / "labeled-data/walk/CollectedData_me.csv").write_text((root / TABLE).read_text())
+    data = opened(root)
+    assert data.info.counts == {"train": 12, "val": 4, "test": 4}
+    assert not any("one video" in note for note in data.info.notes)
+
+
+def test_one_video_is_said_to_be_one(root: Path) -> None:
+    notes = opened(root).info.notes
+    assert any(note.startswith("All frames are of one video (run)") for note in notes)
+    assert sum("held out" in note for note in notes[:2]) == 2
+
+
+def test_several_animals_are_several_figures(root: Path) -> None:
+    (root / "config.yaml").unlink()
+    head = ["scorer,me,me,me,me,me,me", "individuals,a,a,a,a,b,b", "bodyparts,nose,nose,tail,tail,nose,nose"]
+    rows = [f"labeled-data/run/img{frame}.png,1,2,3,4,5,6" for frame in range(9)]
+    last = "labeled-data/run/img9.png,,,,,5,6"
+    rewrite(root, lambda lines: [*head, "coords,x,y,x,y,x,y", *rows, last])
+    data = opened(root)
+    assert data.info.joints == ("nose", "tail")
+    joints, _ = joints_of(data, root, 0)
+    np.testing.assert_array_equal(joints, [[[1.5, 2.5], [3.5, 4.5]], [[5.5, 6.5], [np.nan, np.nan]]])
+    joints, _ = joints_of(data, root, 9)
+    np.testing.assert_array_equal(joints, [[[5.5, 6.5], [np.nan, np.nan]]])
+
+
+def test_the_reference_length_is_between_two_named_joints(root: Path) -> None:
+    assert opened(root).info.reference is None
+    assert opened(root, reference=["tail", "nose"]).info.reference == (1, 0)
+    with pytest.raises(SuiteError, match=r"unknown joint 'tial'\. Did you mean 'tail'"):
+        opened(root, reference=["nose", "tial"])
+
+
+def test_without_a_config_the_tables_name_the_joints(root: Path) -> None:
+    (root / "config.yaml").unlink()
+    info = opened(root).info
+    assert (info.joints, info.bones) == (("nose", "tail"), ())
+
+
+# Each way a table can be wrong
+
+
+def without_line(number: int) -> Callable[[Path], None]:
+    return lambda root: rewrite(root, lambda lines: lines[: number - 1] + lines[number:])
+
+
+PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
+    "no image": (
+        lambda root: (root / "labeled-data/run/img3.png").unlink(),
+        [f"{TABLE}: annotates img3.png, which is not beside it"],
+    ),
+    "cut-off image": (
+        lambda root: (root / "labeled-data/run/img3.png").write_bytes(b"\x89PNG"),
+        ["labeled-data/run/img3.png: cannot be read as an image"],
+    ),
+    "no number": (
+        lambda root: replace_line(root, 7, "labeled-data/run/img3.png,left,20,,"),
+        [f"{TABLE}: line 7 has 'left' for a coordinate; expected a number or nothing"],
+    ),
+    "x without y": (
+        lambda root: replace_line(root, 7, "labeled-data/run/img3.png,10,,,"),
+        [f"{TABLE}: line 7 gives one of x and y without the other"],
+    ),
+    "too few columns": (
+        lambda root: replace_line(root, 7, "labeled-data/run/img3.png,10,20"),
+        [f"{TABLE}: line 7 has 3 columns; the header has 5"],
+    ),
+    "no image named": (lambda root: replace_line(root, 7, ",10,20,,"), [f"{TABLE}: line 7 names no image"]),
+    "an image twice": (
+        lambda root: replace_line(root, 7, "labeled-data/run/img2.png,10,20,,"),
+        [f"{TABLE}: line 7 annotates img2.png, which another line annotates already"],
+    ),
+    "no YAML": (
+        lambda root: (root / "config.yaml").write_text("bodyparts: [nose"),
+        ["config.yaml: cannot be read (config.yaml is not valid YAML"],
+    ),
+    "a bone to nowhere": (
+        lambda root: (root / "config.yaml").write_text("bodyparts: [nose, tail]\nskeleton: [[nose, paw]]"),
+        ["config.yaml: joins 'paw' in its skeleton, which is no body part"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str) -> None:
+    spoil, expected = PROBLEMS[case]
+    spoil(root)
+    survey = DeepLabCut(root=root).survey()
+    found = [str(problem) for problem in survey.problems]
+    assert len(found) == len(expected), found
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
+    assert survey.data is not None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (without_line(1), "has no header row 'scorer'; expected the rows scorer, bodyparts, coords"),
+        (without_line(2), "has no header row 'bodyparts'"),
+        (without_line(3), "has no header row 'coords'"),
+        (lambda root: (root / TABLE).write_bytes(b""), "has no header row 'scorer'"),
+        (lambda root: (root / TABLE).write_bytes(b"\xff\xfe\x00"), "cannot be read as CSV"),
+        (lambda root: replace_line(root, 2, "bodyparts,nose,nose,nose,nose"), "has the body part 'nose' twice"),
+        (lambda root: replace_line(root, 2, "bodyparts,nose,tail,tail,nose"), "has header rows in which x and y"),
+        (lambda root: replace_line(root, 3, "coords,x,y,x"), "has header rows that do not pair up"),
+        (
+            lambda root: replace_line(root, 2, "bodyparts,nose,nose,tale,tale"),
+            "has the body part 'tale', which config.yaml does not list",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_at_all(root: Path, spoil: Callable[[Path], Any], reason: str) -> None:
+    spoil(root)
+    problems = DeepLabCut(root=root).survey().problems
+    assert [problem.path for problem in problems] == [TABLE]
+    assert problems[0].reason.startswith(reason)
+
+
+def test_a_frame_in_two_tables_is_a_finding(root: Path) -> None:
+    lines = (root / TABLE).read_text().splitlines()
+    (root / "labeled-data/run/CollectedData_you.csv").write_text("\n".join(lines[:4]))
+    problems = DeepLabCut(root=root).survey().problems
+    assert [str(each) for each in problems] == [
+        "labeled-data/run/CollectedData_you.csv: annotates img0.png, as CollectedData_me.csv does"
+    ]
+
+
+def test_every_wrong_line_is_listed(root: Path) -> None:
+    for number in (5, 8, 9):
+        replace_line(root, number, f"labeled-data/run/img{number - 4}.png,a,b,,")
+    problems = DeepLabCut(root=root).survey().problems
+    assert [problem.reason.split(" has ")[0] for problem in problems] == ["line 5", "line 8", "line 9"]
+
+
+# Real data
+
+
+@pytest.mark.skipif(not OPENFIELD.is_dir(), reason="the open-field folder is not here")
+def test_openfield() -> None:
+    data = opened(OPENFIELD, size=(48, 64), reference=["snout", "tailbase"])
+    assert data.info.counts == {"train": 70, "val": 23, "test": 23}
+    assert data.info.joints == ("snout", "leftear", "rightear", "tailbase")
+    assert data.info.mirror == (0, 2, 1, 3)
+    assert data.info.reference == (0, 3)
+    assert (data.train[0]["visibility"] == 2).all()
