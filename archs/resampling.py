@@ -21,8 +21,8 @@ def center_fit(x: Tensor, size: Size) -> Tensor:
 
 
 def _half(extent: int) -> int:
-    """Return half of it, rounded to zero, in whole numbers: a size may also be a symbol of torch.export."""
-    return extent // 2 if extent > 0 else -(-extent // 2)
+    """Return half of it, rounded to zero, without asking for its sign: a size may be a symbol of torch.export."""
+    return cast(int, torch.sym_max(extent, 0) // 2 - torch.sym_max(-extent, 0) // 2)
 
 
 class Upsample(nn.Module, ABC):

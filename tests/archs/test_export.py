@@ -14,7 +14,10 @@ from archs.export import compare, export_model, trace, write
 
 Small = Callable[..., archs.EncoderDecoder]
 FEWER_LEVELS = {  # the same steps, fewer times: tracing takes seconds a level
-    "hourglass.paper": {"encoder_args": {"depth": 1}},
+    **{f"hourglass.{name}": {"encoder_args": {"depth": 1}} for name in ("paper", "princeton", "bearpaw")},
+    "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12)}, "width": (8, 8, 12)},
+    "unet.milesial": {"encoder_args": {"widths": (4, 4, 8), "ceil_mode": False}},
+    "unet.milesial_bilinear": {"encoder_args": {"widths": (4, 4, 8), "ceil_mode": False}, "width": (4, 4, 8)},
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8)}},
     "unet.smp": {"strides": (2, 4), "width": (4, 8, 8)},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4], [4]]}},
