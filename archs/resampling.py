@@ -21,7 +21,9 @@ def center_fit(x: Tensor, size: Size) -> Tensor:
 
 
 def _half(extent: int) -> int:
-    """Return half of it, rounded to zero, without asking for its sign: a size may be a symbol of torch.export."""
+    """Return half of it, rounded to zero; for a symbol of torch.export without asking for its sign."""
+    if not torch.compiler.is_exporting():
+        return int(extent / 2)
     return cast(int, torch.sym_max(extent, 0) // 2 - torch.sym_max(-extent, 0) // 2)
 
 
