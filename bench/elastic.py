@@ -1,6 +1,6 @@
 """U-Net's elastic deformation: images, masks and joints are bent along with one smooth random field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import torch
@@ -30,12 +30,17 @@ def deform(batch: Batch, settings: Elastic, generator: torch.Generator) -> Batch
     The generator may be on another device than the batch. Raises SuiteError where the batch has boxes.
     Ronneberger et al. 2015, "U-Net", section 3.1.
     """
-    if "boxes" in batch:
+    require_bendable(batch)
+    return warp(batch, displacements(len(batch["image"]), batch["image"].shape[-2:], settings, generator))
+
+
+def require_bendable(targets: Iterable[str]) -> None:
+    """Raise SuiteError where boxes are among the keys `targets`."""
+    if "boxes" in targets:
         raise SuiteError(
             "elastic deformation cannot bend boxes: what lies in one fills no box afterwards; "
             "leave recipe.augmentation.elastic out for detection."
         )
-    return warp(batch, displacements(len(batch["image"]), batch["image"].shape[-2:], settings, generator))
 
 
 def displacements(count: int, size: torch.Size, settings: Elastic, generator: torch.Generator) -> Tensor:

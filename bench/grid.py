@@ -7,6 +7,7 @@ from typing import Any
 
 from archs import ArchSpec, resolve_spec
 from bench.data import Data, open_data
+from bench.elastic import require_bendable
 from bench.errors import SuiteError
 from bench.latency import LatencyOptions
 from bench.plugins import plugin_source
@@ -101,6 +102,8 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
 
 
 def _study(study: Study, data: Data, task: Task, recipe: Recipe) -> StudyPlan:
+    if recipe.augmentation.elastic:
+        require_bendable(task.targets)
     image_size = study.cost.size or data.info.size
     latency = parse(LatencyOptions, {"size": image_size, **study.latency}, place="latency")
     resolved = study.model_dump(mode="json") | {

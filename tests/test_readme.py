@@ -28,7 +28,7 @@ def named_files() -> dict[str, str]:
 
 def test_the_readme_shows_what_it_promises():
     shown = "\n".join(commands())
-    for verb in ("run", "report", "plot", "check", "cost", "latency", "status"):
+    for verb in ("run", "report", "plot", "results", "data", "check", "cost", "latency", "status"):
         assert f"skipbench {verb}" in shown
     assert "my_fusion.py" in named_files()
 

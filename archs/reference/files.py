@@ -55,7 +55,10 @@ def _read(path: Path) -> Any:
         ) from error
     except Exception as error:  # torch raises whatever a torn file leads it to
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
-        raise CheckpointError(f"{path.name} cannot be read as a checkpoint: {reason}.") from error
+        raise CheckpointError(
+            f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {reason}): expected a whole file "
+            "of torch.save, or one of safetensors whose name ends so."
+        ) from error
 
 
 def _without_prefixes(state: dict[str, Any]) -> dict[str, Any]:

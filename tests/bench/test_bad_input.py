@@ -108,6 +108,7 @@ def test_images_that_differ_in_size_are_normal(
         ("data.name=scene", "unknown dataset 'scene'. Did you mean 'scenes'?"),
         ("task=segmentatoin", "unknown task 'segmentatoin'. Did you mean 'segmentation'?"),
         ("seeds=0", "seeds is 0, expected a list."),
+        ("recipe.task.border=10", "in recipe.task: unknown key 'border'. Did you mean 'border_sigma'?"),
     ],
 )
 def test_a_suite_with_something_wrong_in_it(
@@ -139,3 +140,8 @@ def test_the_run_folder_of_another_suite_or_of_something_else(
     said = refused(skipbench, tiny_suite, "--out", tmp_path / "thesis")
     assert "nothing is written over" in said
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
+
+
+def test_boxes_are_not_bent(skipbench: Any, tiny_suite: str, tmp_path: Path) -> None:
+    said = refused(skipbench, tiny_suite, "task=detection", "recipe.augmentation.elastic.sigma=2", "--dry-run")
+    assert "leave recipe.augmentation.elastic out for detection" in said
