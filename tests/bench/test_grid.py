@@ -1,11 +1,17 @@
 """The grid: which cells a suite comes to, and what makes two cells the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from archs import build_model
+from bench.data import DATASETS, Data, DataSource, open_data
+from bench.errors import SuiteError
 from bench.grid import Plan, make_plan
-from bench.suite import load_suite
+from bench.suite import list_suites, load_suite
+from bench.tasks import TaskError
 
 
 @pytest.fixture
@@ -82,3 +88,39 @@ def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, s
     root = root.rename(tmp_path / "mine")
     after = make_plan(load_suite(tiny_suite, data={"name": "folder", "root": str(root)}))
     assert [cell.cell_id for cell in after.cells] == [cell.cell_id for cell in before.cells]
+
+
+@pytest.mark.parametrize("name", list_suites())
+def test_every_shipped_suite_makes_a_plan_whose_arms_can_be_built(name: str) -> None:
+    plan = make_plan(load_suite(name))
+    for study in plan.studies:
+        for arm in study.arms:
+            with torch.device("meta"):
+                build_model(arm.spec)
+    assert len({cell.cell_id for cell in plan.cells}) == len(plan.cells)
+
+
+class Bare(DataSource):
+    """Scenes without figures and boxes."""
+
+    def open(self) -> Data:
+        scenes = open_data("scenes", size=(32, 32), train=2, val=1, test=1)
+        return replace(scenes, info=replace(scenes.info, name="bare", objects=(), joints=()))
+
+
+def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
+    tiny_suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DATASETS._entries, "bare", Bare)
+    text = Path(tiny_suite).read_text() + "studies: [{}, {task: pose}]\n"
+    path = tmp_path / "two.yaml"
+    path.write_text(text.replace("{name: scenes, size: [32, 32], train: 16, val: 4, test: 4}", "{name: bare}"))
+    with pytest.raises(TaskError, match="the data 'bare' name no joints"):
+        make_plan(load_suite(str(path)))
+    plan = make_plan(load_suite(str(path)), leave_out_unserved=True)
+    assert [study.name for study in plan.studies] == [("segmentation", "bare")]
+    assert plan.notes == [
+        "The study of pose is left out: the data 'bare' name no joints: there is nothing to learn from."
+    ]
+    with pytest.raises(SuiteError, match="The study of pose is left out"):
+        make_plan(load_suite(str(path), tasks=["pose"]), leave_out_unserved=True)
