@@ -81,6 +81,8 @@ def _images(study: Frames, score: Metric) -> Iterator[str]:
     versions = {record.data_fingerprint for record in study.finished("train")}
     if len(versions) > 1:
         yield f"The runs saw {len(versions)} versions of the data: their scores are not comparable."
+    for note in dict.fromkeys(note for record in study.finished("train") for note in record.notes):
+        yield f"Of the data: {note}"
 
 
 def _groups(study: Frames, score: Metric) -> Iterator[str]:

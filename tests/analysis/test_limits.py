@@ -117,3 +117,9 @@ def test_code_that_cannot_be_repeated_is_a_limit(cell, record):
 
 def test_without_a_score_nothing_is_concluded(cell):
     assert limits(from_records([cell()], []))[0] == "No arm has a score: nothing can be concluded about accuracy."
+
+
+def test_what_was_decided_of_the_data_is_said_once(cell, record):
+    cells = [cell(seed=seed) for seed in (0, 1)]
+    study = from_records(cells, [record(one, {"test/miou": 0.5}, notes=["2 boxes were dropped."]) for one in cells])
+    assert limits(study).count("Of the data: 2 boxes were dropped.") == 1
