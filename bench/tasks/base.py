@@ -15,6 +15,8 @@ from bench.errors import BenchError
 from bench.loading import Batch
 from bench.validation import parse
 
+ANNOTATIONS = {"classes": "masks", "objects": "boxes", "joints": "joints"}  # info's field -> what it stands for
+
 
 class TaskError(BenchError):
     """A network's predictions, or the data, do not fit the task."""
@@ -49,7 +51,8 @@ class Task(ABC):
     def __init__(self, info: DataInfo, options: Any = None) -> None:
         """Raises TaskError where the dataset has nothing to learn this task from."""
         if not getattr(info, self.annotation):
-            raise TaskError(f"the data '{info.name}' name no {self.annotation}: there is nothing to learn from.")
+            missing = ANNOTATIONS[self.annotation]
+            raise TaskError(f"the data '{info.name}' have no {missing}: there is nothing to learn this task from.")
         self.info = info
         self.options = options or self.Options()
 

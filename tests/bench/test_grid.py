@@ -115,12 +115,12 @@ def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
     text = Path(tiny_suite).read_text() + "studies: [{}, {task: pose}]\n"
     path = tmp_path / "two.yaml"
     path.write_text(text.replace("{name: scenes, size: [32, 32], train: 16, val: 4, test: 4}", "{name: bare}"))
-    with pytest.raises(TaskError, match="the data 'bare' name no joints"):
+    with pytest.raises(TaskError, match="the data 'bare' have no joints"):
         make_plan(load_suite(str(path)))
     plan = make_plan(load_suite(str(path)), leave_out_unserved=True)
     assert [study.name for study in plan.studies] == [("segmentation", "bare")]
     assert plan.notes == [
-        "The study of pose is left out: the data 'bare' name no joints: there is nothing to learn from."
+        "The study of pose is left out: the data 'bare' have no joints: there is nothing to learn this task from."
     ]
     with pytest.raises(SuiteError, match="The study of pose is left out"):
         make_plan(load_suite(str(path), tasks=["pose"]), leave_out_unserved=True)

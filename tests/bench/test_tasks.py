@@ -6,6 +6,7 @@ import archs
 from bench.data import DataInfo, open_data
 from bench.errors import SuiteError
 from bench.tasks import TASKS, TaskError, create_task
+from bench.tasks.base import ANNOTATIONS
 
 INFO = open_data("scenes", size=(32, 32), train=2, val=1, test=1).info
 BARE = DataInfo("bare", (), 255, (32, 32), {"train": 1, "val": 1, "test": 1}, fingerprint="bare")
@@ -23,7 +24,7 @@ def test_every_task_states_what_a_trainer_needs(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS.names())
 def test_data_without_its_annotation_are_refused(name: str) -> None:
-    with pytest.raises(TaskError, match=f"the data 'bare' name no {TASKS[name].annotation}"):
+    with pytest.raises(TaskError, match=f"the data 'bare' have no {ANNOTATIONS[TASKS[name].annotation]}"):
         create_task(name, BARE)
 
 
