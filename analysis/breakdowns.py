@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis.frames import Frames
 from analysis.intervals import summarize
-from analysis.metrics import SCORES, SIZES, Breakdown, Metric
+from analysis.metrics import SCORES, Breakdown, Metric
 from analysis.text import listing
+from bench.records import SIZES
 
 _SUMMARY = ["n", "mean", "sd", "low", "high"]
 

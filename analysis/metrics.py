@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.records import PARTS
+from bench.records import PARTS, SIZES
 
 Better = Literal["higher", "lower"]
 
@@ -59,7 +59,6 @@ class Metric:
         return f"{self.show(value, signed)} {unit}".rstrip()
 
 
-SIZES = ("small", "medium", "large")
 VISIBILITY = ("visible", "occluded")
 BOX_SIZE = "by the square root of their box's area"
 JOINTS = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"

@@ -7,7 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, BlockStyle, conv_norm_relu
+from archs.blocks import BLOCKS, BlockStyle, conv_norm, conv_norm_relu
 
 
 class BasicUnit(nn.Module):
@@ -19,11 +19,14 @@ class BasicUnit(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, norm: str, stride: int = 1) -> None:
         super().__init__()
         style = BlockStyle(norm=norm)
-        *second, _ = conv_norm_relu(out_channels, out_channels, 3, style)
-        self.body = nn.Sequential(*conv_norm_relu(in_channels, out_channels, 3, style, stride), *second)
-        *skip, _ = conv_norm_relu(in_channels, out_channels, 1, style, stride)
+        self.body = nn.Sequential(
+            *conv_norm_relu(in_channels, out_channels, 3, style, stride),
+            *conv_norm(out_channels, out_channels, 3, style),
+        )
         changes = stride != 1 or in_channels != out_channels
-        self.skip = nn.Sequential(*skip) if changes else nn.Identity()
+        self.skip = (
+            nn.Sequential(*conv_norm(in_channels, out_channels, 1, style, stride)) if changes else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H, W), the size divided by the stride and rounded up."""

@@ -35,14 +35,20 @@ def make_norm(name: str, channels: int) -> list[nn.Module]:
     return [nn.GroupNorm(math.gcd(32, channels), channels)]
 
 
+def conv_norm(
+    in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
+) -> list[nn.Module]:
+    """Return convolution and normalisation; the convolution has a bias only where no norm follows."""
+    padding = kernel // 2 if style.padding == "same" else 0
+    norm = make_norm(style.norm, out_channels)
+    return [nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm), *norm]
+
+
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
 ) -> list[nn.Module]:
-    """Return convolution, normalisation, ReLU; the convolution has a bias only where no norm follows."""
-    padding = kernel // 2 if style.padding == "same" else 0
-    norm = make_norm(style.norm, out_channels)
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm)
-    return [conv, *norm, nn.ReLU(inplace=True)]
+    """Return `conv_norm`, then ReLU."""
+    return [*conv_norm(in_channels, out_channels, kernel, style, stride), nn.ReLU(inplace=True)]
 
 
 def channels_of(block: nn.Module) -> int:
@@ -113,6 +119,9 @@ class Conv3x3(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1 if style.padding == "same" else 0)
 
 
+BOX_CHANNELS = 5  # of a detection head: four distances and the centre-ness, after a logit per class
+
+
 class Predictor(nn.Conv2d):
     """A 3x3 convolution whose outputs are all near `start` before training."""
 
@@ -133,9 +142,11 @@ class FCOSHead(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, depth: int = 4) -> None:
         super().__init__()
-        if out_channels < 6:
+        classes = out_channels - BOX_CHANNELS
+        if classes < 1:
             raise SpecError(
-                f"an FCOS head has 5 channels beside one per class, so classes={out_channels} is too few."
+                f"an FCOS head has {BOX_CHANNELS} channels beside one per class, "
+                f"so classes={out_channels} is too few."
             )
         group = BlockStyle(norm="group")
         self.class_tower, self.box_tower = (
@@ -144,8 +155,8 @@ class FCOSHead(nn.Module):
             )
             for _ in range(2)
         )
-        self.class_logits = Predictor(in_channels, out_channels - 5, start=-math.log(0.99 / 0.01))
-        self.box = Predictor(in_channels, 5)
+        self.class_logits = Predictor(in_channels, classes, start=-math.log(0.99 / 0.01))
+        self.box = Predictor(in_channels, BOX_CHANNELS)
         self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,6 +7,11 @@ MOST_CHOICES = 40  # a list of all timm encoders helps nobody,
 NEAREST = 8  # so of more choices than that only the nearest are named
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text without its full stop, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
+
+
 class ArchError(Exception):
     """Base of every error that `archs` raises on purpose."""
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from archs.errors import ArchError, PretrainedError
+from archs.errors import ArchError, PretrainedError, first_line
 from archs.fusion import FUSIONS
 from archs.spec import ArchSpec
 
@@ -86,9 +86,9 @@ def _locate(source: str, name: str, download: dict[str, Any]) -> Path:
     try:
         return Path(hf_hub_download(source, name, **download))
     except (OSError, EntryNotFoundError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0].removesuffix(".")
         raise PretrainedError(
-            f"there is no folder {source}, and {name} cannot be had from a repository of that name: {reason}."
+            f"there is no folder {source}, and {name} cannot be had from a repository of that name: "
+            f"{first_line(error)}."
         ) from error
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.basic import Basic
-from archs.blocks import BlockStyle, initialise, make_norm
+from archs.blocks import BlockStyle, conv_norm, initialise
 from archs.registry import Registry
 
 
@@ -65,8 +65,7 @@ class RemapFeatures(Restart):
     def build(self, features: int, classes: int, channels: int, style: BlockStyle) -> None:
         """Make the two 1x1 convolutions with norm, and one basic unit."""
         self.remap_x, self.remap_features = (
-            nn.Sequential(nn.Conv2d(fed, channels, 1, bias=style.norm == "none"), *make_norm(style.norm, channels))
-            for fed in (channels, features)
+            nn.Sequential(*conv_norm(fed, channels, 1, style)) for fed in (channels, features)
         )
         self.block = Basic(channels, channels, BlockStyle(norm=style.norm))
 

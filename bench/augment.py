@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from bench.data import DataInfo
+from bench.data import DataInfo, inside
 from bench.elastic import Elastic, deform
 from bench.loading import Batch
 
@@ -47,7 +47,8 @@ class Augmenter:
         aspect = info.size[1] / info.size[0]
         aspects = (aspect / settings.crop_aspect, aspect * settings.crop_aspect)
         self._settings = settings
-        self._info = info
+        self._size = info.size
+        self._mirror = list(info.mirror)
         self._transform = v2.Compose(
             [
                 v2.RandomResizedCrop(info.size, scale=settings.crop_area, ratio=aspects),
@@ -71,20 +72,20 @@ class Augmenter:
         return {key: torch.cat([group[key] for group in varied]) for key in batch}
 
     def _vary(self, group: Batch) -> Batch:
-        known = {key: self._as_known(key, value) for key, value in group.items() if key in _KNOWN}
+        known = {key: self._as_known(key, value) for key, value in group.items() if key in _MOVED}
         flipped = bool(torch.rand(1) < self._settings.flip)
         if flipped:
             known = {key: F.horizontal_flip(value) for key, value in known.items()}
         moved = {key: value.as_subclass(Tensor) for key, value in self._transform(known).items()}
-        return _without_what_left(group | self._as_stored(moved, group, flipped), group, self._info.size)
+        return _without_what_left(group | self._as_stored(moved, group, flipped), group, self._size)
 
     def _as_known(self, key: str, value: Tensor) -> Any:
         """Return the values as a type that v2 moves along with images; a point is a box without extent."""
-        if key not in ("boxes", "joints"):
-            return _KNOWN[key](value)
+        if key in _MAPS:
+            return _MAPS[key](value)
         corners = value if key == "boxes" else torch.cat([value, value], -1)
         return tv_tensors.BoundingBoxes(
-            corners.reshape(-1, 4), format="XYXY", canvas_size=self._info.size, clamping_mode=None
+            corners.reshape(-1, 4), format="XYXY", canvas_size=self._size, clamping_mode=None
         )
 
     def _as_stored(self, moved: Batch, group: Batch, flipped: bool) -> Batch:
@@ -95,24 +96,18 @@ class Augmenter:
             stored["joints"] = moved["joints"][:, :2].reshape(group["joints"].shape)
             stored["visibility"] = group["visibility"]
             if flipped:  # left is right in a mirror
-                mirror = list(self._info.mirror)
-                stored |= {key: stored[key][:, :, mirror] for key in ("joints", "visibility")}
+                stored |= {key: stored[key][:, :, self._mirror] for key in ("joints", "visibility")}
         return stored
 
 
-_KNOWN: dict[str, Any] = {
-    "image": tv_tensors.Image,
-    "mask": tv_tensors.Mask,
-    "instances": tv_tensors.Mask,
-    "boxes": tv_tensors.BoundingBoxes,
-    "joints": tv_tensors.BoundingBoxes,
-}
+_MAPS: dict[str, Any] = {"image": tv_tensors.Image, "mask": tv_tensors.Mask, "instances": tv_tensors.Mask}
+_MOVED = (*_MAPS, "boxes", "joints")
 
 
 def _without_what_left(batch: Batch, before: Batch, size: tuple[int, int]) -> Batch:
     """Return the batch without boxes and joints that are not in the image any more."""
-    height, width = size
     if "boxes" in batch:
+        height, width = size
         clipped = batch["boxes"].clamp(min=0)
         clipped = torch.minimum(clipped, clipped.new_tensor([width, height, width, height]))
         sides, whole = (each[..., 2:] - each[..., :2] for each in (clipped, batch["boxes"]))
@@ -120,7 +115,5 @@ def _without_what_left(batch: Batch, before: Batch, size: tuple[int, int]) -> Ba
         batch |= {"boxes": clipped * left[..., None], "labels": before["labels"].masked_fill(~left, -1)}
         batch["ignored"] = before["ignored"] & left
     if "joints" in batch:
-        x, y = batch["joints"].unbind(-1)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false where not annotated (NaN)
-        batch["visibility"] = batch["visibility"] * inside
+        batch["visibility"] = batch["visibility"] * inside(batch["joints"], size)
     return batch

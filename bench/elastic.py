@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from bench.data import inside
 from bench.errors import SuiteError
 from bench.loading import Batch
 
@@ -100,15 +101,13 @@ _BEND: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def _moved_joints(joints: Tensor, visibility: Tensor, field: Tensor) -> Batch:
     """Return joints (N, F, J, 2) at the q with q + d(q) = joint, and their visibility."""
-    height, width = field.shape[-2:]
     aim = joints.flatten(1, 2)
     place = aim
     for _ in range(_STEPS):  # half steps also converge where the field is steep
         place = (place + aim - _at(field, place)) / 2
     lost = (place + _at(field, place) - aim).norm(dim=-1) > _FOUND
     place = place.masked_fill(lost[..., None], torch.nan).view_as(joints)
-    inside = ((place >= 0) & (place < place.new_tensor([width, height]))).all(-1)  # false where NaN
-    return {"joints": place, "visibility": visibility * inside}
+    return {"joints": place, "visibility": visibility * inside(place, (field.shape[-2], field.shape[-1]))}
 
 
 def _at(field: Tensor, points: Tensor) -> Tensor:

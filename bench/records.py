@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
+SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
 Kind = Literal["cost", "latency", "train"]

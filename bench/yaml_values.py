@@ -1,5 +1,6 @@
 """YAML from people: strict about keys that stand twice, and one sentence for what cannot be read."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -28,6 +29,14 @@ def read_yaml(text: str, source: str) -> Any:
         line = f", line {mark.line + 1}" if mark and "\n" in text else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
         raise SuiteError(f"{source} is not valid YAML{line}: {problem}.") from None
+
+
+def assigned(assignments: Iterable[str], example: str) -> dict[str, Any]:
+    """Return the values that `assignments` such as "recipe.images=512" set. Raises SuiteError."""
+    content: dict[str, Any] = {}
+    for assignment in assignments:
+        assign(content, assignment, example)
+    return content
 
 
 def assign(content: dict[str, Any], assignment: str, example: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from archs.errors import CheckpointError
+from archs.errors import CheckpointError, first_line
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts file the weights
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, of trainers, of torch.compile
@@ -54,10 +54,9 @@ def _read(path: Path) -> Any:
             "run any code, so it is refused: save its state dict alone, where you trust the file."
         ) from error
     except Exception as error:  # torch raises whatever a torn file leads it to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
         raise CheckpointError(
-            f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {reason}): expected a whole file "
-            "of torch.save, or one of safetensors whose name ends so."
+            f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {first_line(error)}): "
+            "expected a whole file of torch.save, or one of safetensors whose name ends so."
         ) from error
 
 

@@ -7,7 +7,7 @@ import typer
 
 from bench.cli.options import Classes, Encoder, Factors
 from bench.errors import SuiteError
-from bench.yaml_values import assign
+from bench.yaml_values import assigned
 
 NAMED = 3  # tensors that are named in a line that counts them
 
@@ -43,9 +43,7 @@ def convert(
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SuiteError(f"--out is {out}, which is there already: name a new folder.")
-    chosen: dict[str, Any] = {"encoder_name": encoder, "classes": classes}
-    for factor in factors or []:
-        assign(chosen, factor, example="in_channels=1")
+    chosen = {"encoder_name": encoder, "classes": classes, **assigned(factors or [], example="in_channels=1")}
     for line in _convert(source, layout, model, chosen, out):
         print(line)
 

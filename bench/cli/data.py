@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.yaml_values import assigned
+
 if TYPE_CHECKING:
     from bench.data import Data, DataInfo, FileSource, Survey
 
+EXAMPLE = "ignore_index=11"
 _PATIENCE_S = 2.0  # no bar for what takes less
 
 data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -99,7 +102,7 @@ def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
     from bench.data import DATASETS, open_data
 
     if dataset in DATASETS and format is None and not Path(dataset).is_dir():
-        return open_data(dataset, **_values(options))
+        return open_data(dataset, **assigned(options, EXAMPLE))
     return _source(Path(dataset), format, options)[1].open()
 
 
@@ -115,16 +118,7 @@ def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str,
     kind = DATASETS[name]
     if not issubclass(kind, FileSource):
         raise SuiteError(f"--format is '{name}', which is not read from files.")
-    return name, parse(kind, {"root": folder, **_values(options)}, place="data")
-
-
-def _values(options: list[str]) -> dict[str, Any]:
-    from bench.yaml_values import assign
-
-    values: dict[str, Any] = {}
-    for option in options:
-        assign(values, option, example="ignore_index=11")
-    return values
+    return name, parse(kind, {"root": folder, **assigned(options, EXAMPLE)}, place="data")
 
 
 def _print_survey(name: str, survey: "Survey") -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import Encoder, Factors, Plugins, read_size
 from bench.errors import SuiteError
-from bench.yaml_values import assign
+from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from archs import EncoderDecoder
@@ -81,9 +81,7 @@ def _network(model: str, encoder: str | None, classes: int | None, factors: Sequ
             f"there is no folder {model}, and a model's name has no '/' (see `skipbench list models`)."
         )
     if not Path(model).is_dir():
-        chosen: dict[str, Any] = {}
-        for factor in factors:
-            assign(chosen, factor, example="fusion=concat")
+        chosen = assigned(factors, example="fusion=concat")
         return create_model(model, encoder_name=encoder, **{"classes": classes or 1, **chosen})
     if encoder or classes or factors:
         raise SuiteError(

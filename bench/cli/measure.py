@@ -10,7 +10,7 @@ import typer
 from bench.cli.options import Classes, Encoder, Factors, ImageSize, Models, Plugins, read_size
 from bench.cli.output import Format, print_rows
 from bench.records import PARTS
-from bench.yaml_values import assign
+from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from archs import ArchSpec
@@ -115,9 +115,7 @@ def _specs(
     from bench.plugins import load_plugins
 
     load_plugins(plugins)
-    chosen: dict[str, Any] = {}
-    for factor in factors:
-        assign(chosen, factor, example="fusion=concat")
+    chosen = assigned(factors, example="fusion=concat")
     return {name: resolve_spec(name, encoder_name=encoder, **{"classes": classes, **chosen}) for name in models}
 
 

@@ -8,6 +8,7 @@ from bench.data.base import (
     DataInfo,
     DataSource,
     Sample,
+    inside,
     open_data,
     register_dataset,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "coco",
     "deeplabcut",
     "folder",
+    "inside",
     "known",
     "open_data",
     "recognise",

@@ -77,6 +77,11 @@ class Data:
     info: DataInfo
 
 
+def inside(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return which points (..., 2), x, y in px, lie in an image of `size` (H, W); NaN does not."""
+    return ((points >= 0) & (points < points.new_tensor([size[1], size[0]]))).all(-1)
+
+
 class DataSource(BaseModel, ABC):
     """A kind of dataset; the fields are its options."""
 

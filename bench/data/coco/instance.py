@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
+from archs.errors import first_line
 from bench.data.files.entry import Array, Mask
 
 
@@ -65,10 +66,7 @@ def _joints(keypoints: Any, joints: int) -> Array:
 
 
 def _numbers(values: Any, count: int, key: str) -> list[float]:
-    numbers = isinstance(values, list) and all(
-        isinstance(each, (int, float)) and math.isfinite(each) for each in values
-    )
-    if not numbers or len(values) != count:
+    if not isinstance(values, list) or len(values) != count or not all(map(_is_number, values)):
         raise ValueError(f"has {_shortened(values)} for {key}; expected {count} numbers")
     return [float(each) for each in values]
 
@@ -91,9 +89,7 @@ def _mask(segmentation: Any, width: int, height: int) -> Mask:
             run_lengths.decode(mask)  # compressed ones are not looked at before
         return mask
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"has run lengths that cannot be read ({str(error).splitlines()[0].rstrip('.')})"
-        ) from None
+        raise ValueError(f"has run lengths that cannot be read ({first_line(error)})") from None
 
 
 def _check_polygon(polygon: Any) -> None:

@@ -41,6 +41,7 @@ class FileSource(DataSource):
     """Where a dataset lies and at which size it is read: all images are resized to it, whatever their aspect."""
 
     layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
+    known_as: ClassVar[str] = ""  # the name of such a dataset; "" for one that is called like its folder
     split_files: ClassVar[str] = ""  # what provides a split, "{split}" standing for its name
 
     root: Path
@@ -55,7 +56,7 @@ class FileSource(DataSource):
     @property
     def title(self) -> str:
         """What the dataset is called."""
-        return self.place.resolve().name
+        return self.known_as or self.place.resolve().name
 
     @classmethod
     @abstractmethod
@@ -122,6 +123,11 @@ class FileSource(DataSource):
         classes = [checked.labels.names, checked.labels.values]
         options = self.model_dump(mode="json", exclude={"root"})
         return content_hash({"files": files, "annotations": annotations, "classes": classes, "options": options})
+
+
+def missing_folder(root: Path, *names: str) -> str:
+    """Return "folder <name>/" of the first of the folders that `root` lacks, "" where all are there."""
+    return next((f"folder {name}/" for name in names if not (root / name).is_dir()), "")
 
 
 def recognise(root: Path) -> str:

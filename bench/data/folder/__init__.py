@@ -11,7 +11,7 @@ from bench.data.files.entry import Found
 from bench.data.files.labels import CLASSES_FILE, checked_names, named_labels, read_names
 from bench.data.files.pixels import LARGEST_VALUE, FileError
 from bench.data.files.problem import Problem
-from bench.data.files.source import FileSource
+from bench.data.files.source import FileSource, missing_folder
 from bench.data.folder.layout import find_pairs
 
 __all__ = ["Folder", "check_folder"]
@@ -44,7 +44,7 @@ class Folder(FileSource):
     @classmethod
     def missing(cls, root: Path) -> str:
         """Return the first of the two folders that `root` lacks."""
-        return next((f"folder {name}/" for name in ("images", "masks") if not (root / name).is_dir()), "")
+        return missing_folder(root, "images", "masks")
 
     def find(self) -> Found:
         """Return the pairs of image and mask."""

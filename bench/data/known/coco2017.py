@@ -7,9 +7,9 @@ from typing import ClassVar
 from bench.data.base import register_dataset
 from bench.data.coco import Coco
 from bench.data.files.entry import Found
+from bench.data.files.source import missing_folder
 from bench.data.known.download import report_on_val
 
-_FOLDERS = ("annotations", "train2017", "val2017")
 _AREA = 480 * 640  # px, of most images
 _LIMITS = 32, 96  # px, the evaluation's limits of small and medium objects
 
@@ -26,17 +26,13 @@ class Coco2017(Coco):
     """
 
     layout: ClassVar[str] = ""
+    known_as: ClassVar[str] = "coco2017"
     split_files: ClassVar[str] = ""
-
-    @property
-    def title(self) -> str:
-        """What the dataset is called."""
-        return "coco2017"
 
     @classmethod
     def missing(cls, root: Path) -> str:
         """Return the first of the three folders that `root` lacks."""
-        return next((f"folder {name}/" for name in _FOLDERS if not (root / name).is_dir()), "")
+        return missing_folder(root, "annotations", "train2017", "val2017")
 
     def find(self) -> Found:
         """Return the published images."""

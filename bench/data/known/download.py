@@ -1,24 +1,36 @@
 """Datasets that torchvision downloads, and the split that papers report on."""
 
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from bench.data.files.entry import Found
+from bench.data.files.preflight import Watch, unwatched
+from bench.data.files.source import FileSource, Survey
 from bench.errors import DataError
 
 
-def fetch(name: str, root: Path, download: Callable[[Path], Any]) -> None:
-    """Let torchvision `download` a dataset into the folder `root`. Raises DataError in one sentence."""
-    try:
-        download(root)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong checksum is a RuntimeError
-        reason = str(error).rstrip(".")
-        raise DataError(
-            f"{name} is not in {root}, and its download failed ({reason}); check the connection, or give the "
-            "folder into which torchvision downloaded it elsewhere."
-        ) from None
+class Downloaded(FileSource):
+    """A dataset that is fetched into the folder `root` unless it lies there already."""
+
+    @abstractmethod
+    def download(self) -> None:
+        """Fetch the dataset into `root`."""
+
+    def survey(self, watch: Watch = unwatched) -> Survey:
+        """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
+        if self.missing(self.place):
+            self._fetch()
+        return super().survey(watch)
+
+    def _fetch(self) -> None:
+        try:
+            self.download()
+        except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong checksum is a RuntimeError
+            reason = str(error).rstrip(".")
+            raise DataError(
+                f"{self.title} is not in {self.root}, and its download failed ({reason}); check the connection, or "
+                "give the folder into which torchvision downloaded it elsewhere."
+            ) from None
 
 
 def report_on_val(found: Found) -> None:

@@ -9,16 +9,15 @@ from bench.data.base import register_dataset
 from bench.data.files.entry import Entry, Found
 from bench.data.files.labels import Labels
 from bench.data.files.pixels import FileError
-from bench.data.files.preflight import Watch, unwatched
-from bench.data.files.source import FileSource, Survey
-from bench.data.known.download import fetch
+from bench.data.files.source import missing_folder
+from bench.data.known.download import Downloaded
 
 _LISTS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
 _PET, _BACKGROUND, _BORDER = 1, 2, 3  # of a trimap
 
 
 @register_dataset("oxford_pet")
-class OxfordPet(FileSource):
+class OxfordPet(Downloaded):
     """The folder into which torchvision downloads the dataset (0.8 GB), or where it lies already.
 
     Segmentation into pet and background; the border between them counts nowhere, as it is drawn with a margin.
@@ -27,28 +26,21 @@ class OxfordPet(FileSource):
     Source: Parkhi, Vedaldi, Zisserman, Jawahar: Cats and Dogs, CVPR 2012.
     """
 
-    split_files: ClassVar[str] = ""
+    known_as: ClassVar[str] = "oxford_pet"
 
     @property
     def place(self) -> Path:
         """Where torchvision puts it."""
         return self.root / "oxford-iiit-pet"
 
-    @property
-    def title(self) -> str:
-        """What the dataset is called."""
-        return "oxford_pet"
-
     @classmethod
     def missing(cls, root: Path) -> str:
         """Return the first of the two folders that `root` lacks."""
-        return next((f"folder {name}/" for name in ("images", "annotations") if not (root / name).is_dir()), "")
+        return missing_folder(root, "images", "annotations")
 
-    def survey(self, watch: Watch = unwatched) -> Survey:
-        """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
-        if self.missing(self.place):
-            fetch(self.title, self.root, lambda root: OxfordIIITPet(root, download=True))
-        return super().survey(watch)
+    def download(self) -> None:
+        """Let torchvision fetch it."""
+        OxfordIIITPet(self.root, download=True)
 
     def find(self) -> Found:
         """Return the published lists' images."""

@@ -7,14 +7,12 @@ from torchvision.datasets import VOCDetection
 
 from bench.data.base import register_dataset
 from bench.data.files.entry import Found
-from bench.data.files.preflight import Watch, unwatched
-from bench.data.files.source import Survey
-from bench.data.known.download import fetch, report_on_val
+from bench.data.known.download import Downloaded, report_on_val
 from bench.data.voc import Voc
 
 
 @register_dataset("voc2012")
-class Voc2012(Voc):
+class Voc2012(Downloaded, Voc):
     """The folder into which torchvision downloads the dataset (1.9 GB), or where it lies already.
 
     By default boxes; read=[masks] for the 2,913 images that have masks. The published validation images are the
@@ -24,6 +22,7 @@ class Voc2012(Voc):
     """
 
     layout: ClassVar[str] = ""
+    known_as: ClassVar[str] = "voc2012"
     split_files: ClassVar[str] = ""
 
     @property
@@ -31,16 +30,9 @@ class Voc2012(Voc):
         """Where torchvision puts it."""
         return self.root / "VOCdevkit/VOC2012"
 
-    @property
-    def title(self) -> str:
-        """What the dataset is called."""
-        return "voc2012"
-
-    def survey(self, watch: Watch = unwatched) -> Survey:
-        """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
-        if self.missing(self.place):
-            fetch(self.title, self.root, lambda root: VOCDetection(root, year="2012", download=True))
-        return super().survey(watch)
+    def download(self) -> None:
+        """Let torchvision fetch it."""
+        VOCDetection(self.root, year="2012", download=True)
 
     def find(self) -> Found:
         """Return the published lists' images."""

@@ -10,7 +10,7 @@ from bench.data.files.entry import Entry, Found
 from bench.data.files.images import images_by_name
 from bench.data.files.labels import Labels, named_labels
 from bench.data.files.problem import Problem
-from bench.data.files.source import Chosen, FileSource
+from bench.data.files.source import Chosen, FileSource, missing_folder
 from bench.data.voc.annotation import Annotation, read_annotation
 from bench.data.voc.listing import Listed, listed_images
 
@@ -44,7 +44,7 @@ class Voc(FileSource):
     @classmethod
     def missing(cls, root: Path) -> str:
         """Return the first of the two folders that `root` lacks."""
-        return next((f"folder {name}/" for name in ("JPEGImages", "Annotations") if not (root / name).is_dir()), "")
+        return missing_folder(root, "JPEGImages", "Annotations")
 
     def find(self) -> Found:
         """Return the listed images with their annotations; every XML file is read."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from archs.blocks import BOX_CHANNELS
 from bench.loading import Batch
 from bench.tasks import base
 from bench.tasks.base import Task, TaskError, register_task
@@ -16,7 +17,7 @@ from bench.tasks.detection.decoding import Detections, decode
 from bench.tasks.detection.locations import Locations, locate
 from bench.tasks.detection.losses import fcos_loss
 from bench.tasks.detection.metrics import DetectionMetrics
-from bench.tasks.detection.output import CHANNELS_PER_BOX, HeadOutput
+from bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
 
@@ -59,7 +60,7 @@ class Detection(Task):
     def factors(self) -> dict[str, Any]:
         """An FCOS head that reads every level, each of which is trained and given."""
         return {
-            "classes": len(self.info.objects) + CHANNELS_PER_BOX,
+            "classes": len(self.info.objects) + BOX_CHANNELS,
             "head": "fcos",
             "head_levels": "all",
             "head_stride": None,

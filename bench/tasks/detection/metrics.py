@@ -11,9 +11,8 @@ from torch import Tensor
 
 from bench.data import DataInfo
 from bench.loading import Batch
+from bench.records import SIZES
 from bench.tasks.detection.decoding import MOST, Detections
-
-SIZES = ("small", "medium", "large")
 
 Annotation = dict[str, Any]  # one box as a COCO file has it
 

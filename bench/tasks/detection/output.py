@@ -5,9 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from archs.blocks import BOX_CHANNELS
 from bench.tasks.detection.locations import Locations, boxes_around
-
-CHANNELS_PER_BOX = 5  # four distances and the centre-ness, next to a logit per class
 
 _LARGEST = 10.0  # e^10 strides are more than any image has; a larger one would only overflow
 
@@ -23,7 +22,7 @@ class HeadOutput(NamedTuple):
     def of(cls, maps: list[Tensor]) -> "HeadOutput":
         """Return the maps, each (N, K + 5, h, w), as one set of float32 predictions."""
         flat = torch.cat([each.flatten(2) for each in maps], 2).transpose(1, 2).float()
-        return cls(flat[..., :-CHANNELS_PER_BOX], flat[..., -CHANNELS_PER_BOX:-1], flat[..., -1])
+        return cls(flat[..., :-BOX_CHANNELS], flat[..., -BOX_CHANNELS:-1], flat[..., -1])
 
     def boxes(self, locations: Locations) -> Tensor:
         """Return the predicted boxes x1, y1, x2, y2 (N, A, 4), in px."""

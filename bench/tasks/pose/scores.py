@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from bench.data import DataInfo
+from bench.records import SIZES
 from bench.tasks.pose.figures import Figures
 
 THRESHOLDS = (0.05, 0.1, 0.2)  # of a figure's reference length
 SPLIT_AT = 0.1  # the PCK that is also told per joint, by visibility and by size
 VISIBILITIES = {"occluded": 1, "visible": 2}
-SIZES = ("small", "medium", "large")
 
 
 class Scores:

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from bench.data import DataInfo
 from bench.loading import Batch
+from bench.records import SIZES
 
-SIZES = ("small", "medium", "large")
 KEYS = ("instances", "boxes", "labels")
 
 
