@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import archs
 
@@ -30,6 +31,22 @@ def small(models: ModuleType) -> Callable[..., archs.EncoderDecoder]:
     """Return a function from a preset's name, and factors to override, to a small network."""
     build: Callable[..., archs.EncoderDecoder] = models.small
     return build
+
+
+@pytest.fixture(scope="session")
+def shaken() -> Callable[[nn.Module], nn.Module]:
+    """Make a network ready for inference, with norms whose statistics and weights are not those of a fresh one."""
+
+    def shake(network: nn.Module) -> nn.Module:
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                for values in (layer.weight, layer.running_var):
+                    nn.init.uniform_(values, 0.5, 1.5)
+                for values in (layer.bias, layer.running_mean):
+                    nn.init.uniform_(values, -0.2, 0.2)
+        return network.eval()
+
+    return shake
 
 
 def refusal(model: archs.EncoderDecoder, state: Mapping[str, Any], layout: str) -> str:

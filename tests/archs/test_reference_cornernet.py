@@ -126,17 +126,6 @@ def public_tensors(heads: dict[str, int]) -> Shapes:
     return tensors | unit("inters.0", 256, 256)
 
 
-def shaken(network: nn.Module) -> nn.Module:
-    """The network, ready for inference, with norms whose statistics and weights are not those of a fresh one."""
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            for values in (layer.weight, layer.running_var):
-                nn.init.uniform_(values, 0.5, 1.5)
-            for values in (layer.bias, layer.running_mean):
-                nn.init.uniform_(values, -0.2, 0.2)
-    return network.eval()
-
-
 def small_model(stacks: int = 2) -> archs.EncoderDecoder:
     factors = {"width": SMALL, "encoder_args": {"widths": SMALL}, "stacks": stacks}
     return archs.create_model("hourglass.cornernet", classes=HEADS["hm"], **factors).eval()
@@ -154,7 +143,7 @@ def test_the_transcription_has_the_public_tensors_and_ours_takes_them_at_full_si
 
 
 @pytest.mark.parametrize("stacks", [1, 3])
-def test_centernets_weights_give_centernets_heatmaps(stacks, assert_strict):
+def test_centernets_weights_give_centernets_heatmaps(stacks, shaken, assert_strict):
     torch.manual_seed(0)
     theirs, ours = shaken(Detector(stacks, widths=SMALL)), small_model(stacks)
     archs.load_reference(ours, theirs.state_dict(), layout="cornernet-hourglass")
@@ -170,7 +159,7 @@ def test_centernets_weights_give_centernets_heatmaps(stacks, assert_strict):
     assert_strict(ours, used, "cornernet-hourglass")
 
 
-def test_cornernets_checkpoint_gives_the_backbone_and_leaves_the_head():
+def test_cornernets_checkpoint_gives_the_backbone_and_leaves_the_head(shaken):
     torch.manual_seed(0)
     theirs, ours = shaken(Detector(heads={}, widths=SMALL)), small_model()
     corners = {f"{name}.0.0.conv.weight": torch.ones(1) for name in ("tl_heats", "br_heats", "tl_tags", "br_regrs")}

@@ -145,17 +145,6 @@ class Princeton(nn.Module):
         return predictions
 
 
-def shaken(network: nn.Module) -> nn.Module:
-    """The network, ready for inference, with norms whose statistics and weights are not those of a fresh one."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for values in (module.weight, module.running_var):
-                nn.init.uniform_(values, 0.5, 1.5)
-            for values in (module.bias, module.running_mean):
-                nn.init.uniform_(values, -0.2, 0.2)
-    return network.eval()
-
-
 def parameters(tensors: dict[str, tuple[int, ...]]) -> int:
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     return sum(math.prod(shape) for name, shape in tensors.items() if not name.endswith(buffers))
@@ -257,7 +246,7 @@ def test_princetons_port_is_the_papers_network():
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_bearpaws_weights_give_bearpaws_heatmaps(blocks, assert_strict):
+def test_bearpaws_weights_give_bearpaws_heatmaps(blocks, shaken, assert_strict):
     torch.manual_seed(0)
     theirs = shaken(Bearpaw(stacks=3, classes=5, width=32, blocks=blocks))
     ours = archs.create_model("hourglass.bearpaw", stacks=3, classes=5, width=32, blocks=blocks).eval()
@@ -269,7 +258,7 @@ def test_bearpaws_weights_give_bearpaws_heatmaps(blocks, assert_strict):
 
 
 @pytest.mark.parametrize("preset", ["hourglass.princeton", "hourglass.paper"])
-def test_princetons_weights_give_princetons_heatmaps(preset, assert_strict):
+def test_princetons_weights_give_princetons_heatmaps(preset, shaken, assert_strict):
     torch.manual_seed(0)
     theirs = shaken(Princeton(stacks=3, classes=5, width=32))
     ours = archs.create_model(preset, stacks=3, classes=5, width=32).eval()

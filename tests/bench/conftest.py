@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from archs.fusion import FUSIONS
 from bench.cli import main
 
 TINY = """
@@ -30,6 +31,12 @@ class Outcome:
 
 
 Skipbench = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _own_fusions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fusions that a test registers be gone after it."""
+    monkeypatch.setattr(FUSIONS, "_entries", dict(FUSIONS._entries))
 
 
 @pytest.fixture

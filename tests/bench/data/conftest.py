@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from bench.data import Problem
 
 Write = Callable[[Path], Path]
 
@@ -181,3 +183,16 @@ def examples(
         "voc": write_voc,
         "voc2012": write_voc2012,
     }
+
+
+@pytest.fixture
+def assert_findings() -> Callable[[Sequence[Problem], list[str]], list[str]]:
+    """Check that each of the problems, and no other, begins as expected; returns them as text."""
+
+    def check(problems: Sequence[Problem], expected: list[str]) -> list[str]:
+        found = [str(problem) for problem in problems]
+        assert len(found) == len(expected), found
+        assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
+        return found
+
+    return check

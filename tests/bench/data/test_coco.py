@@ -361,13 +361,11 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
-def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str) -> None:
+def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, assert_findings: Any) -> None:
     spoil, expected = PROBLEMS[case]
     spoil(root)
     survey = Coco(root=root).survey()
-    found = [str(problem) for problem in survey.problems]
-    assert len(found) == len(expected), found
-    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
+    assert_findings(survey.problems, expected)
     assert survey.data is not None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,13 +289,11 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
-def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str) -> None:
+def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, assert_findings: Any) -> None:
     spoil, expected = PROBLEMS[case]
     assert check_folder(root) == []
     spoil(root)
-    found = [str(problem) for problem in check_folder(root)]
-    assert len(found) == len(expected)
-    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True))
+    found = assert_findings(check_folder(root), expected)
     with pytest.raises(DataError) as caught:
         opened(root)
     assert f"{root}: {found[0]}" in str(caught.value)
