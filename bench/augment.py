@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from bench.data import DataInfo, inside
+from bench.data import DataInfo, inside, resize_labels
 from bench.elastic import Elastic, deform
 from bench.loading import Batch
 
@@ -40,6 +40,16 @@ class Augmentation(BaseModel):
         return self
 
 
+class _AlignedCrop(v2.RandomResizedCrop):  # type: ignore[misc]
+    """torchvision's own resizes masks by NEAREST, which puts them half a pixel right of and below the image."""
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        if not isinstance(inpt, tv_tensors.Mask):
+            return super().transform(inpt, params)
+        cropped = F.crop(inpt, **params).as_subclass(Tensor)
+        return tv_tensors.Mask(resize_labels(cropped, (self.size[0], self.size[1])))
+
+
 class Augmenter:
     """Varies batches of one dataset; what it does to a batch depends on that batch's seed alone."""
 
@@ -51,7 +61,7 @@ class Augmenter:
         self._mirror = list(info.mirror)
         self._transform = v2.Compose(
             [
-                v2.RandomResizedCrop(info.size, scale=settings.crop_area, ratio=aspects),
+                _AlignedCrop(info.size, scale=settings.crop_area, ratio=aspects),
                 v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
                 v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation),
             ]

@@ -11,6 +11,7 @@ from bench.data.base import (
     inside,
     open_data,
     register_dataset,
+    resize_labels,
 )
 from bench.data.files import FileSource, Problem, Survey, recognise
 from bench.data.folder import check_folder
@@ -34,6 +35,7 @@ __all__ = [
     "open_data",
     "recognise",
     "register_dataset",
+    "resize_labels",
     "scenes",
     "voc",
 ]

@@ -1,7 +1,6 @@
 """Image files as tensors: decoded whole, of one size."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,9 +69,3 @@ def decode_mask(path: Path, upright: bool = True) -> npt.NDArray[np.int64]:
     if values.max() > LARGEST_VALUE or values.min() < 0:
         raise FileError(path, f"holds values beyond 0 to {LARGEST_VALUE}")
     return values
-
-
-def resize_mask(mask: npt.NDArray[Any], size: tuple[int, int]) -> Tensor:
-    """Return `mask` (h, w) as (H, W), each pixel the nearest of the given ones."""
-    resized: Tensor = F.resize(torch.from_numpy(mask)[None], list(size), InterpolationMode.NEAREST_EXACT)
-    return resized[0]

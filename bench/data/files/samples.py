@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from faster_coco_eval.core import mask as run_lengths
+from torch import Tensor
 
-from bench.data.base import IGNORED, Sample
+from bench.data.base import IGNORED, Sample, resize_labels
 from bench.data.files.entry import Array, Boxes, Entry
 from bench.data.files.labels import Labels
-from bench.data.files.pixels import as_tensor, decode, decode_mask, resize_mask
+from bench.data.files.pixels import as_tensor, decode, decode_mask
 
 _MOST_INSTANCES = 255  # what uint8 can number
 
@@ -39,7 +40,7 @@ class Reader:
         scale = np.array([self._size[1] / image.width, self._size[0] / image.height])
         sample = {"image": as_tensor(image, self._size)}
         if entry.mask is not None:
-            sample["mask"] = resize_mask(self._lookup[decode_mask(entry.mask, self._upright)], self._size)
+            sample["mask"] = self._resized(self._lookup[decode_mask(entry.mask, self._upright)])
         if entry.boxes is not None:
             sample |= self._of_boxes(entry.boxes, (image.height, image.width), np.tile(scale, 2))
         if entry.figures is not None:
@@ -51,14 +52,17 @@ class Reader:
         sample: Sample = {}
         if boxes.masks is not None:
             classes, instances = paint(boxes, shape, self._ignore_index)
-            sample["mask"] = resize_mask(classes, self._size)
+            sample["mask"] = self._resized(classes)
             if self._with_boxes:
-                sample["instances"] = resize_mask(instances, self._size)
+                sample["instances"] = self._resized(instances)
         if self._with_boxes:
             sample["boxes"] = torch.from_numpy(boxes.corners * scale).float()
             sample["labels"] = torch.from_numpy(boxes.labels.astype(np.int64))
             sample["ignored"] = torch.from_numpy(boxes.ignored.copy())
         return sample
+
+    def _resized(self, labels: Array) -> Tensor:
+        return resize_labels(torch.from_numpy(labels), self._size)
 
 
 def paint(boxes: Boxes, shape: tuple[int, int], ignore_index: int = IGNORED) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from bench.errors import DataError
 from bench.records import content_hash
 
 T = TypeVar("T")
+READING = 2  # raised where the same files come to give other samples
 Pixels = Annotated[int, Field(ge=1)]
 Chosen = Annotated[  # one or several of some words; sorted where they are hashed
     frozenset[T],
@@ -122,7 +123,8 @@ class FileSource(DataSource):
         annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
         classes = [checked.labels.names, checked.labels.values]
         options = self.model_dump(mode="json", exclude={"root"})
-        return content_hash({"files": files, "annotations": annotations, "classes": classes, "options": options})
+        content = {"files": files, "annotations": annotations, "classes": classes, "options": options}
+        return content_hash({**content, "reading": READING})
 
 
 def missing_folder(root: Path, *names: str) -> str:
