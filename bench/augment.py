@@ -24,7 +24,7 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    flip: Share = 0.5  # probability of a horizontal flip
+    flip: Share = 0.5  # probability of a horizontal flip, where left and right can be told apart
     crop_area: tuple[Share, Share] = (0.4, 1.0)  # smallest and largest share of the area a crop takes
     crop_aspect: Annotated[float, Field(ge=1)] = 4 / 3  # a crop is stretched by at most this much
     brightness: Share = 0.3  # factor drawn from [1 - this, 1 + this]; contrast and saturation alike
@@ -58,7 +58,7 @@ class Augmenter:
         aspects = (aspect / settings.crop_aspect, aspect * settings.crop_aspect)
         self._settings = settings
         self._size = info.size
-        self._mirror = list(info.mirror)
+        self._sides = {key: info.sides[what] for key, what in _SIDED.items()}
         self._transform = v2.Compose(
             [
                 _AlignedCrop(info.size, scale=settings.crop_area, ratio=aspects),
@@ -70,8 +70,10 @@ class Augmenter:
     def __call__(self, batch: Batch, seed: int) -> Batch:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
 
-        Boxes are clipped to the image, and one of which little is left becomes padding; a joint that leaves
-        the image becomes invisible. torchvision draws from torch's global generator, which is left as it was.
+        A flip exchanges what is called left and right; where a name is of one side and its counterpart is not
+        known, nothing is flipped. Boxes are clipped to the image, and one of which little is left becomes padding;
+        a joint that leaves the image becomes invisible. torchvision draws from torch's global generator, which is
+        left as it was.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
@@ -82,12 +84,26 @@ class Augmenter:
         return {key: torch.cat([group[key] for group in varied]) for key in batch}
 
     def _vary(self, group: Batch) -> Batch:
+        drawn = bool(torch.rand(1) < self._settings.flip)
+        flipped = drawn and not any(self._sides[key].unpaired for key in group if key in _SIDED)
+        if flipped:
+            group = self._exchanged(group)
         known = {key: self._as_known(key, value) for key, value in group.items() if key in _MOVED}
-        flipped = bool(torch.rand(1) < self._settings.flip)
         if flipped:
             known = {key: F.horizontal_flip(value) for key, value in known.items()}
         moved = {key: value.as_subclass(Tensor) for key, value in self._transform(known).items()}
-        return _without_what_left(group | self._as_stored(moved, group, flipped), group, self._size)
+        return _without_what_left(group | self._as_stored(moved, group), group, self._size)
+
+    def _exchanged(self, group: Batch) -> Batch:
+        """Return the group with what is called left called right, and the other way round."""
+        exchanged = dict(group)
+        for key in ("joints", "visibility"):
+            if key in group:
+                exchanged[key] = group[key][:, :, list(self._sides["joints"].partners)]
+        for key in ("mask", "labels"):
+            for index, partner in enumerate(self._sides[key].partners) if key in group else ():
+                exchanged[key] = exchanged[key].masked_fill(group[key] == index, partner)
+        return exchanged
 
     def _as_known(self, key: str, value: Tensor) -> Any:
         """Return the values as a type that v2 moves along with images; a point is a box without extent."""
@@ -98,20 +114,19 @@ class Augmenter:
             corners.reshape(-1, 4), format="XYXY", canvas_size=self._size, clamping_mode=None
         )
 
-    def _as_stored(self, moved: Batch, group: Batch, flipped: bool) -> Batch:
+    def _as_stored(self, moved: Batch, group: Batch) -> Batch:
         stored = dict(moved)
         if "boxes" in moved:
             stored["boxes"] = moved["boxes"].reshape(group["boxes"].shape)
         if "joints" in moved:
             stored["joints"] = moved["joints"][:, :2].reshape(group["joints"].shape)
             stored["visibility"] = group["visibility"]
-            if flipped:  # left is right in a mirror
-                stored |= {key: stored[key][:, :, self._mirror] for key in ("joints", "visibility")}
         return stored
 
 
 _MAPS: dict[str, Any] = {"image": tv_tensors.Image, "mask": tv_tensors.Mask, "instances": tv_tensors.Mask}
 _MOVED = (*_MAPS, "boxes", "joints")
+_SIDED = {"joints": "joints", "mask": "classes", "labels": "objects"}  # what it is that may have a side
 
 
 def _without_what_left(batch: Batch, before: Batch, size: tuple[int, int]) -> Batch:

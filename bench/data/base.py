@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from archs.registry import Registry
+from bench.data.sides import Sides, pair_sides
 from bench.validation import parse
 
 Sample = dict[str, Tensor]
@@ -40,24 +42,21 @@ class DataInfo:
     bones: tuple[tuple[int, int], ...] = ()  # pairs of joints to draw a line between
     reference: tuple[int, int] | None = None  # the joints whose distance is a figure's length
     size_limits: tuple[float, float] | None = None  # sides of squares: small < first <= medium < second <= large
+    mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
 
-    @property
-    def mirror(self) -> tuple[int, ...]:
-        """For each joint the one that takes its place when left and right are exchanged; told by their names."""
-        partners = [_other_side(name) for name in self.joints]
-        return tuple(self.joints.index(other) if other in self.joints else i for i, other in enumerate(partners))
+    @cached_property
+    def sides(self) -> dict[str, Sides]:
+        """How "joints", "classes" and "objects" change places in a mirror; single letters count for joints only."""
+        names = {"joints": self.joints, "classes": self.classes, "objects": self.objects}
+        return {
+            what: pair_sides(each, [pair for pair in self.mirror if {*pair} <= {*each}], letters=what == "joints")
+            for what, each in names.items()
+        }
 
     @property
     def limits(self) -> tuple[float, float]:
         """The size limits in px as the network sees images; by default 1/6 and 1/3 of the shorter side."""
         return self.size_limits or (min(self.size) / 6, min(self.size) / 3)
-
-
-def _other_side(name: str) -> str:
-    for side, other in (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT")):
-        if side in name or other in name:
-            return name.replace(side, other) if side in name else name.replace(other, side)
-    return name
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Augmentation: image and mask move together, a seed says everything, torch's own draws stay untouched."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -141,6 +143,28 @@ def test_a_mirror_exchanges_left_and_right_joints() -> None:
     assert torch.equal(found["joints"][:, 0], mirrored[:, 0][:, [0, 2, 1]])
     assert found["visibility"][0, 0].tolist() == [2, 1, 2]
     assert torch.equal(found["boxes"][:, 0, 0], SIZE[1] - batch["boxes"][:, 0, 2])
+
+
+def named(**names: tuple[str, ...]) -> Augmenter:
+    """Return what flips every image of data that are called like that."""
+    return Augmenter(Augmentation(**UNLIT, **{**STILL, "flip": 1}), replace(INFO, **names))
+
+
+def test_a_mirror_exchanges_left_and_right_classes() -> None:
+    sides = {"classes": ("left lung", "b", "right lung"), "objects": ("right hand", "left hand")}
+    both = marked(8) | batch()
+    both["labels"][0, 0] = 1
+    found = named(**sides)(both, 0)
+    assert torch.equal(found["mask"], torch.tensor([2, 1, 0])[both["mask"]].flip(-1))
+    assert found["labels"][:, 0].tolist() == [0, *[1] * 7]
+    assert (found["labels"][:, 1] == -1).all()
+
+
+def test_nothing_is_flipped_where_a_side_has_no_counterpart() -> None:
+    found = named(joints=("nose", "L_ear", "tail"))(marked(), 0)
+    assert torch.equal(found["joints"].nan_to_num(), marked()["joints"].nan_to_num())
+    mask = named(joints=("nose", "L_ear", "tail"))(batch(), 0)["mask"]  # masks have nothing to do with it
+    assert torch.equal(mask, batch()["mask"].flip(-1))
 
 
 def test_what_leaves_the_image_is_no_target_any_more() -> None:

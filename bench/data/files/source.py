@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeVar
 
@@ -14,7 +14,7 @@ from bench.data.files.preflight import Examined, Watch, digest, examine, unwatch
 from bench.data.files.problem import Problem
 from bench.data.files.samples import Reader
 from bench.data.files.splits import Splits, divide
-from bench.errors import DataError
+from bench.errors import DataError, SuiteError, unknown_name
 from bench.records import content_hash
 
 T = TypeVar("T")
@@ -47,6 +47,7 @@ class FileSource(DataSource):
 
     root: Path
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
+    mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
     upright: bool = False  # turn photographs as their EXIF orientation says; most tools annotate them as stored
 
     @property
@@ -97,6 +98,7 @@ class FileSource(DataSource):
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         train, val, test = (self._dataset(found, checked, splits[split]) for split in SPLITS)
         labels = checked.labels
+        self._require_known(found.joints, found.objects, labels.names if found.has_masks else ())
         info = DataInfo(
             name=self.title,
             classes=labels.names if found.has_masks else (),
@@ -110,8 +112,18 @@ class FileSource(DataSource):
             bones=found.bones,
             reference=found.reference,
             size_limits=found.size_limits,
+            mirror=self.mirror,
         )
-        return Data(train, val, test, info)
+        notes_of_sides = (note for what, sides in info.sides.items() for note in sides.notes(what))
+        return Data(train, val, test, replace(info, notes=(*info.notes, *dict.fromkeys(notes_of_sides))))
+
+    def _require_known(self, *names: tuple[str, ...]) -> None:
+        """Raise SuiteError where `mirror` pairs a name that the data do not have, or not with its like."""
+        for one, other in self.mirror:
+            if not any({one, other} <= {*each} for each in names):
+                known = dict.fromkeys(name for each in names for name in each)
+                unknown = one if one not in known else other
+                raise SuiteError("in data.mirror: " + unknown_name("name", unknown, known))
 
     def _dataset(self, found: Found, checked: Examined, entries: list[Entry]) -> CachedDataset:
         read = Reader(entries, self.size, self.upright, checked.labels, with_boxes=bool(found.objects))

@@ -62,7 +62,7 @@ def test_classes_are_the_categories_in_the_order_of_their_ids(root: Path) -> Non
     assert info.objects == ("cat", "dog")
     assert info.classes == ("background", "cat", "dog")
     assert (info.joints, info.bones) == (("left_ear", "right_ear"), ((0, 1),))
-    assert info.mirror == (1, 0)
+    assert info.sides["joints"].partners == (1, 0)
 
 
 def test_boxes_are_corners_and_a_crowd_is_ignored(root: Path) -> None:

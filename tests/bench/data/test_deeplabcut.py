@@ -236,6 +236,19 @@ def test_every_wrong_line_is_listed(root: Path) -> None:
     assert [problem.reason.split(" has ")[0] for problem in problems] == ["line 5", "line 8", "line 9"]
 
 
+def test_sides_are_told_by_names_or_given(root: Path) -> None:
+    for file in (root / TABLE, root / "config.yaml"):
+        file.write_text(file.read_text().replace("nose", "L_fin").replace("tail", "R_tail"))
+    info = opened(root).info
+    assert info.sides["joints"].unpaired == ("L_fin", "R_tail")
+    assert [note for note in info.notes if "data.mirror=[[L_fin, NAME]]" in note]
+    info = opened(root, mirror=[["L_fin", "R_tail"]]).info
+    assert info.sides["joints"].partners == (1, 0)
+    assert [note for note in info.notes if note.startswith("Flips exchange L_fin with R_tail;")]
+    with pytest.raises(SuiteError, match=r"in data\.mirror: unknown name 'Lfin'\. Did you mean 'L_fin'"):
+        opened(root, mirror=[["Lfin", "R_tail"]])
+
+
 # Real data
 
 
@@ -244,6 +257,6 @@ def test_openfield() -> None:
     data = opened(OPENFIELD, size=(48, 64), reference=["snout", "tailbase"])
     assert data.info.counts == {"train": 70, "val": 23, "test": 23}
     assert data.info.joints == ("snout", "leftear", "rightear", "tailbase")
-    assert data.info.mirror == (0, 2, 1, 3)
+    assert data.info.sides["joints"].partners == (0, 2, 1, 3)
     assert data.info.reference == (0, 3)
     assert (data.train[0]["visibility"] == 2).all()
