@@ -82,7 +82,7 @@ def _images(study: Frames, score: Metric) -> Iterator[str]:
     if len(versions) > 1:
         yield f"The runs saw {len(versions)} versions of the data: their scores are not comparable."
     for note in dict.fromkeys(note for record in study.finished("train") for note in record.notes):
-        yield f"Of the data: {note}"
+        yield f"Note: {note}"
 
 
 def _groups(study: Frames, score: Metric) -> Iterator[str]:

@@ -86,6 +86,9 @@ SCORES = (
         Breakdown("visibility", "test/pck@0.1_by_visibility/", VISIBILITY, JOINTS),
         Breakdown("figure size", "test/pck@0.1_by_size/", SIZES, FIGURES),
     ),
+    _score("test/oks_ap", "OKS-AP"),
+    _score("test/oks_ap50", "OKS-AP50"),
+    _score("test/oks_ap75", "OKS-AP75"),
     _score("test/pck@0.05", "PCK@.05"),
     _score("test/pck@0.2", "PCK@.2"),
     Metric(
@@ -105,6 +108,9 @@ SCORES = (
     _score("test/ap50", "AP50"),
     _score("test/ap75", "AP75"),
     _score("test/ar100", "AR@100", Breakdown("object size", "test/ar_by_size/", SIZES, f"Objects, {BOX_SIZE}")),
+    _score(
+        "test/ar1000", "AR@1000", Breakdown("object size", "test/ar1000_by_size/", SIZES, f"Objects, {BOX_SIZE}")
+    ),
 )
 
 

@@ -29,7 +29,8 @@ class RectifiedDecoder(Decoder):
 
     The top-down step is the shared one (so that fusion, blocks and upsampling can be exchanged); its
     skip is the bottom-up pre-activation, and "adjoint" upsampling is tied to the links. One pass is a
-    plain rectified CNN.
+    plain rectified CNN. Only with the published factors (`archs.spec.ASCENT`) is a pass coordinate ascent;
+    with another fusion than add, S falls in many passes.
     """
 
     def __init__(

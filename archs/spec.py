@@ -10,6 +10,13 @@ from archs.errors import SpecError, UnknownNameError
 
 Size = tuple[int, int]  # (height, width) in pixels
 Width = int | tuple[int, ...] | None
+ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
+    "fusion": "add",
+    "upsample": "adjoint",
+    "pre": "none",
+    "post": "relu",
+    "bridge": "relu",
+}
 PositiveInt = Field(ge=1)
 
 
@@ -78,7 +85,9 @@ class ArchSpec(BaseModel):
     restart: str = "remap"  # what a stack after the first starts from
     bottom_up: str = "pooled_residual"  # and how it goes down again
     share_stacks: bool = False  # all stacks after the first share one set of weights
-    passes: int = Field(default=0, ge=0)  # layer-wise passes of a rectified Gaussian; 0: an ordinary decoder
+    passes: int = Field(
+        default=0, ge=0
+    )  # layer-wise passes of a rectified Gaussian; 0: an ordinary decoder; see ASCENT
 
     @model_validator(mode="before")
     @classmethod
@@ -116,6 +125,17 @@ class ArchSpec(BaseModel):
                 "a stack starts where the one before ended, at the encoder's finest level: "
                 "leave decoder_stride unset",
             ),
+        ]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of results must know of these factors, in sentences."""
+        other = [f"{name}={value}" for name, value in ASCENT.items() if getattr(self, name) != value]
+        if self.passes < 2 or not other:
+            return []
+        return [
+            "The passes of a rectified Gaussian are coordinate ascent on its score S(z) only with "
+            f"{', '.join(other)}; here they are repeated fusion, and S may fall."
         ]
 
     def level_widths(self, encoder_channels: list[int]) -> list[int]:

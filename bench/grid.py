@@ -79,7 +79,8 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     _require_distinct(studies)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
-    notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out])
+    remarks = (f"{arm.name}: {each}" for study in studies for arm in study.arms for each in arm.spec.remarks)
+    notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
     return Plan(resolved, studies, list(_cells(studies, suite.seeds)), list(notes))
 
 
@@ -91,7 +92,7 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
     key = study.data.model_dump_json()
     if key not in opened:
         opened[key] = open_data(study.data.name, root=study.data.root, **study.data.options)
-    data, recipe = opened[key], parse(Recipe, study.recipe, place="recipe")
+    data, recipe = opened[key], parse(Recipe, study.recipe, place="recipe").resolved()
     try:
         task = create_task(study.task, data.info, recipe.task)
     except TaskError as error:

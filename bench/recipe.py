@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.augment import Augmentation
-from bench.machine import Device, Precision
+from bench.machine import Device, Precision, resolve_device, resolve_precision
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -28,6 +29,20 @@ class Recipe(BaseModel):
     threads: Count | None = None  # CPU threads; None: as many as torch uses already
     augmentation: Augmentation = Augmentation()
     task: dict[str, Any] = Field(default_factory=dict)  # the task's own options, which the task checks
+
+    def resolved(self) -> "Recipe":
+        """Return the recipe with what this machine decides in words: each of it changes the bits of a result.
+
+        Raises MachineError where the device is missing.
+        """
+        device = resolve_device(self.device)
+        return self.model_copy(
+            update={
+                "device": device.type,
+                "precision": resolve_precision(self.precision, device),
+                "threads": self.threads or torch.get_num_threads(),
+            }
+        )
 
     @property
     def steps(self) -> int:

@@ -74,9 +74,9 @@ class RunRecord(Cell):
       "boundary_f/<class>"), "miou_by_size/small|medium|large";
     - pose: "pck@0.05", "pck@0.1", "pck@0.2", "error_px" (px), "pck@0.1/<joint>",
       "pck@0.1_by_visibility/visible|occluded", "error_px_by_visibility/visible|occluded" (px),
-      "pck@0.1_by_size/small|medium|large";
-    - detection: "ap", "ap50", "ap75", "ar100", "ap/<class>", "ap_by_size/small|medium|large",
-      "ar_by_size/small|medium|large".
+      "pck@0.1_by_size/small|medium|large", "oks_ap", "oks_ap50", "oks_ap75";
+    - detection: "ap", "ap50", "ap75", "ar100", "ar1000", "ap/<class>", "ap_by_size/small|medium|large",
+      "ar_by_size/small|medium|large", "ar1000_by_size/small|medium|large".
     """
 
     schema_version: int = SCHEMA_VERSION

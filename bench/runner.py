@@ -121,5 +121,6 @@ def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> di
         lambda images: advance(images / study.recipe.images),
     )
     artifacts = {"predictions": run.save_arrays(cell, outcome.predictions)}
-    notes = list(study.data.info.notes)
+    remarks = [f"{cell.arm}: {each}" for each in ArchSpec.from_dict(cell.spec).remarks]
+    notes = [*study.data.info.notes, *outcome.notes, *remarks]
     return {"values": outcome.values, "settings": outcome.settings, "notes": notes, "artifacts": artifacts}

@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.loading import Batch, batches, collate, in_order, in_random_order
 from bench.machine import resolve_device, resolve_precision, use_threads
 from bench.recipe import Recipe
-from bench.tasks import Task
+from bench.tasks import Metrics, Task
 
 __all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
 
@@ -38,11 +38,12 @@ class TrainingError(BenchError):
 
 @dataclass(frozen=True)
 class TrainOutcome:
-    """What one training leaves: scores and timings, resolved settings, arrays for the predictions artifact."""
+    """What one training leaves: scores, timings, settings, arrays for the predictions artifact, notes."""
 
     values: dict[str, float]
     settings: dict[str, Any]
     predictions: dict[str, np.ndarray]
+    notes: list[str]  # what a reader of the scores must be told
 
 
 def train(
@@ -68,10 +69,13 @@ def train(
     with _seeded(seed), use_threads(recipe.threads) as threads:
         trainer = _Trainer(build_model(), task, recipe)
         values = trainer.fit(data.train, data.val, seed, progress)
-        values |= _prefixed("test", trainer.evaluate(data.test))
+        tested = trainer.evaluate(data.test)
+        values |= _prefixed("test", tested.compute())
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
         predictions = task.artifact(trainer.predict(shown), shown)
-        return TrainOutcome(values, trainer.settings | {"threads": threads}, predictions)
+        return TrainOutcome(
+            values, trainer.settings | {"threads": threads}, predictions, _unscored(tested.absent())
+        )
 
 
 @contextmanager
@@ -94,6 +98,10 @@ def _facts(info: DataInfo) -> dict[str, Any]:
         "size_limits_px": list(info.limits),
         "reference": "distance from {} to {}".format(*joints) if joints else "longer side of the joints' box",
     }
+
+
+def _unscored(absent: list[str]) -> list[str]:
+    return [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
@@ -194,7 +202,7 @@ class _Trainer:
 
     def _keep_best(self, best: _Best, val: Dataset[Sample], images: int) -> None:
         """Score the validation split; where it is better than before, keep scores and state in memory."""
-        scores, key = self.evaluate(val), self.task.selection
+        scores, key = self.evaluate(val).compute(), self.task.selection
         if key not in scores:
             raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
         gain = scores[key] - best.scores.get(key, -math.inf if self.task.higher_is_better else math.inf)
@@ -202,13 +210,13 @@ class _Trainer:
             best.scores, best.images = scores, images
             best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
 
-    def evaluate(self, split: Dataset[Sample]) -> dict[str, float]:
-        """Return the task's metrics over a whole split, without augmentation."""
+    def evaluate(self, split: Dataset[Sample]) -> Metrics:
+        """Return the task's metrics, filled by a whole split, without augmentation."""
         metrics = self.task.metrics(self.fabric.device)
         for batch in batches(split, self.keys, in_order(_length(split), self.recipe.batch_size)):
             batch = self.fabric.to_device(batch)
             metrics.update(self.predict(batch), batch)
-        return metrics.compute()
+        return metrics
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> list[Tensor]:

@@ -31,6 +31,9 @@ class Metrics(Protocol):
     def compute(self) -> dict[str, float]:
         """Return all scores by name; a score that is not defined on what was seen is absent."""
 
+    def absent(self) -> list[str]:
+        """Return the classes, objects or joints that the data name and the truth seen does not show."""
+
 
 class Options(BaseModel):
     """A task's own settings, the recipe's section `task`; a task without any takes this class as it is."""

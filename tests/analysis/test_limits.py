@@ -122,4 +122,4 @@ def test_without_a_score_nothing_is_concluded(cell):
 def test_what_was_decided_of_the_data_is_said_once(cell, record):
     cells = [cell(seed=seed) for seed in (0, 1)]
     study = from_records(cells, [record(one, {"test/miou": 0.5}, notes=["2 boxes were dropped."]) for one in cells])
-    assert limits(study).count("Of the data: 2 boxes were dropped.") == 1
+    assert limits(study).count("Note: 2 boxes were dropped.") == 1

@@ -134,6 +134,29 @@ def test_controlled_neck_ascends_too():
     assert bool((torch.stack(scores).diff() > 0).all())
 
 
+@pytest.mark.parametrize("fusion", archs.list_fusions())
+def test_with_another_fusion_passes_are_no_ascent_and_the_spec_says_so(fusion):
+    if fusion == "concat_wide":
+        pytest.skip("refused, see below")
+    scores, remarks = [], []
+    for passes in (2, 3, 4, 5):
+        torch.manual_seed(0)
+        factors = {"encoder_name": "test_resnet", "width": 8, "passes": passes, "fusion": fusion}
+        model = archs.create_model("rectified_gaussian", **factors).double().eval()
+        image = torch.rand(1, 3, 70, 52, generator=torch.Generator().manual_seed(1)).double()
+        with torch.no_grad():
+            scores.append(score(model.features(image), model.encoder.unaries(image), model.encoder.links))
+        remarks += model.spec.remarks
+    if fusion == "add":
+        assert bool((torch.stack(scores).diff() >= 0).all())
+        assert not remarks
+    else:
+        assert "only with fusion=add;" in remarks[0]
+    if fusion in ("concat", "gated"):
+        assert bool((torch.stack(scores).diff() < 0).any())
+    assert archs.resolve_spec("rectified_gaussian", passes=1, fusion=fusion).remarks == []
+
+
 def test_head_reads_the_pooled_maps_at_four_strides():
     model = archs.create_model("rectified_gaussian.paper", **TINY).eval()
     maps = model.features(torch.randn(1, 3, 64, 96))

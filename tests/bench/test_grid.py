@@ -55,6 +55,20 @@ def test_the_resolved_suite_leaves_nothing_to_a_default(plan) -> None:
     assert suite["cost"]["size"] == suite["latency"]["size"] == [32, 64]
 
 
+def test_what_the_machine_decides_of_a_training_is_part_of_it(plan) -> None:
+    (suite,) = plan("recipe.threads=null", "recipe.device=auto", "recipe.precision=auto").suite["studies"]
+    assert suite["recipe"]["threads"] == torch.get_num_threads()
+    assert suite["recipe"]["device"] in ("cpu", "cuda")
+    assert suite["recipe"]["precision"] in ("32-true", "bf16-mixed")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 1)
+        (other,) = plan("recipe.threads=null").suite["studies"]
+    finally:
+        torch.set_num_threads(before)
+    assert other["recipe"]["threads"] == before + 1
+
+
 @pytest.mark.parametrize("override", ["name=other", "description=words", "task=segmentation", "recipe.lr=1.0e-3"])
 def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -> None:
     assert [cell.cell_id for cell in plan(override).cells] == [cell.cell_id for cell in plan().cells]
@@ -65,6 +79,8 @@ def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -
     [
         ("recipe.lr=0.5", {"train"}),
         ("recipe.augmentation.flip=0", {"train"}),
+        ("recipe.threads=2", {"train"}),
+        ("recipe.precision=bf16-mixed", {"train"}),
         ("data.seed=1", {"train"}),
         ("seeds=[2, 3]", {"train"}),
         ("latency.rounds=4", {"latency"}),

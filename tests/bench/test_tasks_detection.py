@@ -180,12 +180,13 @@ def test_overlapping_boxes_of_one_class_are_one() -> None:
     assert len(detection(candidates=1).detect(maps)[0].boxes) == 1
 
 
-def test_boxes_are_clipped_to_the_image_and_at_most_a_hundred() -> None:
-    flat = torch.zeros(2, 192, 8)
-    flat[..., 3:7] = -0.1
-    found = detection().detect(as_maps(flat, SIZES[-1:]))
+def test_boxes_are_clipped_to_the_image_and_at_most_a_thousand() -> None:
+    flat = torch.zeros(2, 192, 8)  # three classes at 192 locations
+    flat[..., 3:7] = -2.0
+    flat = flat.repeat(1, 4, 1)
+    found = detection(candidates=2000).detect(as_maps(flat, [(24, 32)]))
     for each in found:
-        assert len(each.boxes) == 100
+        assert len(each.boxes) == 1000
         assert each.boxes.amin() >= 0
         assert (each.boxes.amax(0) <= torch.tensor([64.0, 48, 64, 48])).all()
 

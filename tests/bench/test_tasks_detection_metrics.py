@@ -89,14 +89,17 @@ def reference(detections: list[Detections], truths: list[Truth]) -> dict[str, fl
     evaluator = COCOeval(coco(len(truths), wanted), coco(len(truths), given), "bbox")
     small, medium = (limit**2 for limit in LIMITS)
     evaluator.params.areaRng = [[0, 1e10], [0, small], [small, medium], [medium, 1e10]]
+    evaluator.params.maxDets = [100, 1000]
     evaluator.evaluate()
     evaluator.accumulate()
-    precision, recall = evaluator.eval["precision"][..., -1], evaluator.eval["recall"][..., -1]
+    precision, recall = evaluator.eval["precision"][..., 0], evaluator.eval["recall"][..., 0]
+    every_recall = evaluator.eval["recall"][..., 1]
     values = {"ap": precision[..., 0], "ap50": precision[0, ..., 0], "ap75": precision[5, ..., 0]}
     values |= {f"ap/{name}": precision[:, :, k, 0] for k, name in enumerate(OBJECTS)}
-    values["ar100"] = recall[..., 0]
+    values |= {"ar100": recall[..., 0], "ar1000": every_recall[..., 0]}
     for number, size in enumerate(("small", "medium", "large"), start=1):
         values |= {f"ap_by_size/{size}": precision[..., number], f"ar_by_size/{size}": recall[..., number]}
+        values[f"ar1000_by_size/{size}"] = every_recall[..., number]
     return {name: each[each > -1].mean() if (each > -1).any() else -1 for name, each in values.items()}
 
 
@@ -131,8 +134,19 @@ def test_scores_equal_a_case_counted_by_hand() -> None:
             "ar100": 1,
             "ar_by_size/small": 1,
             "ar_by_size/large": 1,
+            "ar1000": 1,
+            "ar1000_by_size/small": 1,
+            "ar1000_by_size/large": 1,
         }
     )
+
+
+def test_more_than_100_boxes_an_image_count_for_ar_1000_alone() -> None:
+    guesses = [[float(x), float(y), x + 4.0, y + 4.0] for x in range(0, 88, 6) for y in range(0, 88, 6)]
+    right = guesses[150]  # found as the 151st of 225
+    values = scores([found(guesses, [0] * 225, [1 - n / 1000 for n in range(225)])], [truth([right], [0])])
+    assert (values["ap"], values["ar100"], values["ar1000"]) == (0, 0, 1)
+    assert values["ar1000_by_size/small"] == 1
 
 
 def test_half_the_width_counts_up_to_an_iou_of_one_half() -> None:
@@ -152,7 +166,7 @@ def test_ignored_boxes_are_neither_missed_nor_wrongly_found() -> None:
 def test_a_box_as_large_as_a_limit_belongs_to_the_larger_size() -> None:
     values = scores([found([], [], [])], [truth([[0, 0, 16, 16], [0, 0, 8, 128]], [0, 0])])
     assert {name for name in values if "size" in name} == {
-        f"{score}_by_size/{size}" for score in ("ap", "ar") for size in ("medium", "large")
+        f"{score}_by_size/{size}" for score in ("ap", "ar", "ar1000") for size in ("medium", "large")
     }
     assert set(values.values()) == {0}
 

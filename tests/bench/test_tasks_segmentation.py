@@ -48,12 +48,10 @@ def test_scores_equal_a_case_counted_by_hand() -> None:
         {
             "iou/sky": 2 / 3,  # 2 right of 3 in truth or prediction; the one at an ignored pixel is not seen
             "iou/road": 2 / 4,
-            "iou/car": 0.0,  # predicted once, never there
             "dice/sky": 4 / 5,
             "dice/road": 4 / 6,
-            "dice/car": 0.0,
-            "miou": (2 / 3 + 2 / 4 + 0) / 3,  # no train anywhere: it has no score and no part in the mean
-            "dice": (4 / 5 + 4 / 6 + 0) / 3,
+            "miou": (2 / 3 + 2 / 4) / 2,  # a car, predicted once, and a train are not there: no part in the mean
+            "dice": (4 / 5 + 4 / 6) / 2,
         }
     )
 
@@ -75,6 +73,15 @@ def test_scores_equal_numpy_over_several_batches(ignore_index: int) -> None:
     assert [found[f"iou/{name}"] for name in CLASSES] == pytest.approx(iou)
     assert found["miou"] == pytest.approx(np.mean(iou))
     assert found["dice"] == pytest.approx(np.mean([2 * each / (1 + each) for each in iou]))
+
+
+def test_a_class_without_a_true_pixel_is_named_and_no_network_is_charged_with_it() -> None:
+    truth = torch.tensor([[[0, 0, 0, 1], [1, 1, 255, 255]]])
+    for guess in (truth.clamp(max=1), truth.clamp(max=1).masked_fill(truth == 1, 3)):
+        metrics = segmentation().metrics(CPU)
+        metrics.update([certain(guess)], {"mask": truth})
+        assert metrics.absent() == ["car", "train"]
+        assert {name for name in metrics.compute() if name.startswith("iou/")} == {"iou/sky", "iou/road"}
 
 
 def test_nothing_labelled_has_no_score() -> None:

@@ -51,8 +51,12 @@ class DetectionMetrics:
             yield place | {"category_id": label} | dict(zip(more, rest, strict=True))
 
     def compute(self) -> dict[str, float]:
-        """Return ap (over IoU .50 to .95), ap50, ap75, ap/<class>, ar100, ap_by_size/<size>, ar_by_size/<size>."""
-        precision, recall = self._evaluate()  # (IoU, recall, class, size), (IoU, class, size)
+        """Return ap (over IoU .50 to .95), ap50, ap75, ap/<class>, ap_by_size/<size>; ar100, ar1000, each by size.
+
+        AP is that of the 100 surest boxes of an image and a class, as COCO has it; AR of 100 and of 1,000.
+        """
+        precisions, recalls = self._evaluate()  # (IoU, recall, class, size, most), (IoU, class, size, most)
+        precision, recall, every_recall = precisions[..., 0], recalls[..., 0], recalls[..., 1]
         values = {
             "ap": precision[..., 0],
             "ap50": precision[0, ..., 0],
@@ -61,18 +65,25 @@ class DetectionMetrics:
             **{f"ap_by_size/{name}": precision[..., 1 + size] for size, name in enumerate(SIZES)},
             "ar100": recall[..., 0],
             **{f"ar_by_size/{name}": recall[..., 1 + size] for size, name in enumerate(SIZES)},
+            "ar1000": every_recall[..., 0],
+            **{f"ar1000_by_size/{name}": every_recall[..., 1 + size] for size, name in enumerate(SIZES)},
         }
         defined = {name: each[each >= 0] for name, each in values.items()}  # -1: nothing to be found there
         return {name: float(each.mean()) for name, each in defined.items() if each.size}
+
+    def absent(self) -> list[str]:
+        """Return the objects of which no box is to be found."""
+        seen = {box["category_id"] for box in self._truth if not box["iscrowd"]}
+        return [name for label, name in enumerate(self._info.objects) if label not in seen]
 
     def _evaluate(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
         evaluator.params.areaRngLbl = ["all", *SIZES]
         evaluator.params.areaRng = area_ranges(self._info.limits)
-        evaluator.params.maxDets = [MOST]
+        evaluator.params.maxDets = [100, MOST]
         evaluator.evaluate()
         evaluator.accumulate()
-        return evaluator.eval["precision"][..., 0], evaluator.eval["recall"][..., 0]
+        return evaluator.eval["precision"], evaluator.eval["recall"]
 
     def _dataset(self, annotations: list[Annotation]) -> COCO:
         return COCO(

@@ -13,6 +13,7 @@ from bench.loading import Batch
 from bench.tasks.base import Options, Task, TaskError, register_task
 from bench.tasks.pose.figures import Figures, Region
 from bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
+from bench.tasks.pose.oks import OksScore
 from bench.tasks.pose.scores import Scores
 
 __all__ = ["Pose", "PoseOptions"]
@@ -27,21 +28,28 @@ class PoseOptions(Options):
 
 
 class PoseMetrics:
-    """PCK and mean error of one pass over a split."""
+    """PCK, mean error and OKS-AP of one pass over a split."""
 
     def __init__(self, task: "Pose") -> None:
         self._task = task
         self._scores = Scores(task.info)
+        self._oks = OksScore(task.info.joints)
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found = self._task.decode(outputs[-1], batch).cpu()
+        found, heights = (each.cpu() for each in self._task.locate(outputs[-1], batch))
         truth = {key: batch[key].cpu() for key in Pose.targets}  # a device need not know float64
-        self._scores.add(found, Figures.of(truth), truth["visibility"])
+        figures = Figures.of(truth)
+        self._scores.add(found, figures, truth["visibility"])
+        self._oks.add(found, heights, figures)
 
     def compute(self) -> dict[str, float]:
-        """Return "pck@<fraction>" and "error_px", and their parts per joint, by visibility and by size."""
-        return self._scores.compute()
+        """Return "pck@<fraction>" and "error_px", also per joint, by visibility and by size; and "oks_ap"."""
+        return self._scores.compute() | self._oks.compute()
+
+    def absent(self) -> list[str]:
+        """Return the joints that no figure has."""
+        return self._scores.absent()
 
 
 @register_task("pose")
@@ -107,10 +115,14 @@ class Pose(Task):
         return size[0], size[1]
 
     def decode(self, heatmaps: Tensor, batch: Batch) -> Tensor:
-        """Return x, y (N, F, J, 2) in image px of every annotated joint; the others are NaN.
+        """Return x, y (N, F, J, 2) of every annotated joint in image px, see `locate`."""
+        return self.locate(heatmaps, batch)[0]
 
-        So are those of a figure whose region is its box where that has no extent: with one joint annotated,
-        to look around it would give the truth away. Raises TaskError.
+    def locate(self, heatmaps: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return x, y (N, F, J, 2) in image px of every annotated joint, and its maximum's height (N, F, J).
+
+        Of other joints they are NaN, and of a figure whose region is its box where that has no extent: with
+        one joint annotated, to look around it would give the truth away. Raises TaskError.
         """
         size, figures = self._size(heatmaps), Figures.of(batch)
         stride = self._stride(size)
@@ -118,7 +130,10 @@ class Pose(Task):
         peaks = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
         found = torch.full_like(figures.joints, torch.nan)
         found[images, numbers] = peaks * peaks.new_tensor(stride)
-        return found.masked_fill(~figures.annotated[..., None], torch.nan)
+        heights = torch.full_like(found[..., 0], torch.nan)
+        heights[images, numbers] = heatmaps[images].float().masked_fill(~regions, -torch.inf).amax((-2, -1))
+        unknown = ~figures.annotated
+        return found.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
 
     def metrics(self, device: torch.device) -> PoseMetrics:
         """Return an empty collector; it decodes where the outputs are."""

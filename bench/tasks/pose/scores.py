@@ -35,6 +35,11 @@ class Scores:
         columns = [each.expand_as(error) for each in (error, relative, kinds, visibility, sizes[..., None])]
         self._joints.append(torch.stack(columns, -1)[error.isfinite() & figures.annotated].cpu())
 
+    def absent(self) -> list[str]:
+        """Return the joints of which none counts."""
+        seen = {int(kind) for joints in self._joints for kind in joints[:, 2]}
+        return [name for kind, name in enumerate(self._info.joints) if kind not in seen]
+
     def compute(self) -> dict[str, float]:
         """Return the scores by name; one that no joint counts in is absent."""
         joints = torch.cat(self._joints) if self._joints else torch.empty(0, 5)

@@ -14,9 +14,10 @@ class SegmentationMetrics:
     """IoU and Dice of each class over all pixels of a split, and their means; BoundaryScore; SizeScore.
 
     IoU and Dice come from one confusion matrix of the whole split, not from means over images. A class
-    found neither in truth nor in prediction has no score and no part in the means; one that was only
-    predicted, or only present, scores 0. Ignored pixels count nowhere. Scores by size need the samples'
-    "instances", "boxes" and "labels"; without them there are none.
+    without a true pixel has no score and no part in the means, whatever was predicted, so that all networks
+    are averaged over the same classes; where it was predicted, the class that is there misses that pixel.
+    Ignored pixels count nowhere. Scores by size need the samples' "instances", "boxes" and "labels"; without
+    them there are none.
     """
 
     def __init__(self, info: DataInfo, device: torch.device) -> None:
@@ -42,11 +43,16 @@ class SegmentationMetrics:
         """
         return self._regions() | self._boundary.compute() | self._sizes.compute()
 
+    def absent(self) -> list[str]:
+        """Return the classes without a true pixel."""
+        true = self._confusion.compute().sum(1).tolist()
+        return [name for name, pixels in zip(self._classes, true, strict=True) if not pixels]
+
     def _regions(self) -> dict[str, float]:
         matrix = self._confusion.compute().double().cpu()  # rows: truth, columns: prediction
         right = matrix.diag()
         marked = matrix.sum(0) + matrix.sum(1)  # pixels in truth plus pixels in prediction
-        seen = marked > 0
+        seen = matrix.sum(1) > 0
         scores = {"iou": right / (marked - right), "dice": 2 * right / marked}
         values = {
             f"{score}/{name}": float(each[index])
