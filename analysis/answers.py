@@ -29,12 +29,21 @@ def in_short(study: Frames) -> str:
     return found[0] if found else "Nothing to compare yet."
 
 
-def rivals(study: Frames, score: Metric) -> tuple[pd.Series, pd.DataFrame]:
-    """Return the row of `accuracy` with the best mean, and the rows whose interval overlaps with its own."""
-    table = accuracy(study, score.key).dropna(subset="mean")
+def rivals(table: pd.DataFrame, score: Metric) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the row of an arm with the best mean, and the rows whose interval overlaps with its own.
+
+    `table` has the columns of `accuracy`. Rows with exactly the best mean are among the rivals.
+    """
+    table = table.dropna(subset="mean")
     best = table.iloc[int((table["mean"] * score.sign).argmax())]
-    others = table[(table.arm != best.arm) & (table.low <= best.high) & (table.high >= best.low)]
-    return best, others
+    overlap = (table.low <= best.high) & (table.high >= best.low)
+    return best, table[(table.arm != best.arm) & (overlap | (table["mean"] == best["mean"]))]
+
+
+def _named(best: pd.Series, others: pd.DataFrame) -> str:
+    """Return the best arm's name, and that of every other with exactly the same mean."""
+    equal = list(others.arm[others["mean"] == best["mean"]])
+    return f"{listing([best.arm, *equal])}, exactly equal," if equal else str(best.arm)
 
 
 def _completeness(study: Frames) -> Iterator[str]:
@@ -49,8 +58,8 @@ def _completeness(study: Frames) -> Iterator[str]:
 
 
 def _best(study: Frames, score: Metric) -> Iterator[str]:
-    best, others = rivals(study, score)
-    lead = f"Best mean {score.label}: {best.arm} with {score.show_unit(best['mean'])}"
+    best, others = rivals(accuracy(study, score.key), score)
+    lead = f"Best mean {score.label}: {_named(best, others)} with {score.show_unit(best['mean'])}"
     if best.n < 2:
         yield f"{lead} (1 seed, so no interval)."
         return
@@ -81,13 +90,14 @@ def _groups(study: Frames, score: Metric) -> Iterator[str]:
         table = breakdown(study, by)
         best = [_best_of(table[table.group == group], score) for group in groups(study, by)]
         if table.arm.nunique() > 1:
-            yield f"Best mean {score.label} by {by.name}; {'; '.join(best)}."
+            yield f"Best mean {score.label} by {by.name}, and how many intervals overlap; {'; '.join(best)}."
         yield from _gaps(study, score, by)
 
 
 def _best_of(rows: pd.DataFrame, score: Metric) -> str:
-    best = rows.iloc[int((rows["mean"] * score.sign).argmax())]
-    return f"{best.group}: {best.arm} ({score.show_unit(best['mean'])})"
+    best, others = rivals(rows, score)
+    open_ = "1 seed" if best.n < 2 else len(others)
+    return f"{best.group}: {_named(best, others)} ({score.show_unit(best['mean'])}; {open_})"
 
 
 def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
@@ -112,23 +122,20 @@ def _fusions(study: Frames, score: Metric) -> Iterator[str]:
 
 
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:
-    points = {key: tradeoff(study, score, key) for key in COSTS}
-    fronts = [
-        f"against {inside(metric(key).label)} {listing(found[found.on_front].sort_values('cost').arm)}"
-        for key, found in points.items()
-        if len(found) > 1
-    ]
-    if fronts:
-        yield f"Pareto front of mean {score.label}: {'; '.join(fronts)}."
+    for key in COSTS:
+        points = tradeoff(study, score, key)
+        if len(points) > 1:
+            beaten = list(points.arm[points.beaten])
+            sure = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
+            front = listing(points[points.on_front].sort_values("cost").arm)
+            yield (
+                f"{score.label} against {inside(metric(key).label)}: {sure} beaten for certain by one that costs "
+                f"no more; the means alone put {front} on the front."
+            )
 
 
 def _costs(study: Frames) -> Iterator[str]:
-    ranges: list[str] = []
-    for key in COSTS:
-        costs = study.values[study.values["key"] == key].set_index("arm")["value"]
-        if len(costs) > 1:
-            low, high, cost = str(costs.idxmin()), str(costs.idxmax()), metric(key)
-            ends = f"from {cost.show_unit(costs[low])} ({low}) to {cost.show_unit(costs[high])} ({high})"
-            ranges.append(f"{cost.label} {ends}" if not ranges else f"{inside(cost.label)} {ends}")
-    if ranges:
-        yield f"{'; '.join(ranges)}."
+    macs, label = study.values[study.values["key"] == "macs/total"].set_index("arm")["value"], metric("macs/total")
+    if len(macs) > 1:
+        ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]
+        yield f"MACs from {ends[0]} to {ends[1]}."

@@ -57,7 +57,7 @@ def _impossible(study: Frames, score: Metric) -> Iterator[str]:
 
 
 def _overlap(study: Frames, score: Metric) -> Iterator[str]:
-    best, others = rivals(study, score)
+    best, others = rivals(accuracy(study, score.key), score)
     if len(others):
         yield (
             f"The best mean is that of {best.arm}, but its interval overlaps with "

@@ -1,7 +1,11 @@
-"""Pareto fronts: which points no other point beats."""
+"""Pareto fronts: which points no other point beats, and which ones are beaten for certain."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from analysis.intervals import LEVEL
 
 
 def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
@@ -17,3 +21,32 @@ def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
     beaten = (no_worse & better).any(axis=0)
     known: NDArray[np.bool_] = ~(np.isnan(costs) | np.isnan(scores))
     return known & ~beaten
+
+
+def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
+    """Return, per arm, whether one that surely costs no more scores higher for certain, (n,).
+
+    Cost intervals have shape (n,), `scores` (n, seeds), NaN where a run is missing. A score is higher where a
+    one-sided t-test of the differences paired by seed says so at 5 %, after Holm's correction for all pairs of
+    arms whose costs are in order.
+    """
+    low, high, runs = (np.asarray(each, dtype=float) for each in (cost_low, cost_high, scores))
+    pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
+    p_values = np.array([_p_higher(runs[i] - runs[j]) for i, j in pairs])
+    beaten = np.zeros(len(low), dtype=bool)
+    tested = np.isfinite(p_values)
+    if tested.any():
+        rejected = multipletests(p_values[tested], 1 - LEVEL, method="holm")[0]
+        losers = np.array([j for _, j in pairs])[tested][rejected]
+        beaten[losers] = True
+    return beaten
+
+
+def _p_higher(differences: NDArray[np.float64]) -> float:
+    """Return the one-sided p-value of a mean above 0; NaN for fewer than two runs, or for exact ties."""
+    known = differences[np.isfinite(differences)]
+    if len(known) < 2 or not known.any():
+        return float("nan")
+    if known.std() == 0:  # the same difference at every seed
+        return 0.0 if known[0] > 0 else 1.0
+    return float(stats.ttest_1samp(known, 0, alternative="greater").pvalue)

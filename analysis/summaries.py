@@ -8,11 +8,12 @@ import pandas as pd
 from analysis.frames import Frames
 from analysis.intervals import summarize
 from analysis.metrics import SCORES, Metric
-from analysis.pareto import pareto_front
+from analysis.pareto import pareto_front, surely_beaten
 from analysis.provenance import flatten
 from bench.records import PARTS
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
+INTERVALS = {"latency_ms/median": ("latency_ms/low", "latency_ms/high")}  # of a cost that is uncertain
 
 
 def headline(study: Frames) -> Metric | None:
@@ -67,13 +68,20 @@ def latency(study: Frames) -> pd.DataFrame:
 def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     """Return mean score against cost for the arms that have both.
 
-    Columns: arm, model, fusion, cost, score, on_front (of low cost and good score).
+    Columns: arm, model, fusion, cost, score, on_front (of low cost and good mean score), beaten (for certain, see
+    `surely_beaten`; a latency is as uncertain as its interval says).
     """
     means = accuracy(study, score.key).set_index("arm")
-    costs = study.values[study.values["key"] == cost_key].set_index("arm")["value"]
-    both = means.assign(cost=costs, score=means["mean"]).dropna(subset=["cost", "score"]).reset_index()
+    costs, low, high = (_per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
+    both = means.assign(cost=costs, low=low, high=high, score=means["mean"]).dropna(subset=["cost", "score"])
     both["on_front"] = pareto_front(both["cost"], both["score"] * score.sign)
-    return both[["arm", "model", "fusion", "cost", "score", "on_front"]]
+    runs = scores(study, score.key).pivot(index="arm", columns="seed", values="value").reindex(both.index)
+    both["beaten"] = surely_beaten(both["low"], both["high"], runs * score.sign)
+    return both.reset_index()[["arm", "model", "fusion", "cost", "score", "on_front", "beaten"]]
+
+
+def _per_arm(study: Frames, key: str) -> pd.Series:
+    return study.values[study.values["key"] == key].set_index("arm")["value"]
 
 
 def why_empty(study: Frames, kind: str) -> str | None:

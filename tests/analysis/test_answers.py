@@ -3,6 +3,7 @@
 from analysis.answers import answers, rivals
 from analysis.frames import from_records
 from analysis.metrics import metric
+from analysis.summaries import accuracy
 
 
 def _saying(sentences, words):
@@ -40,7 +41,8 @@ def test_a_fusion_s_worth_is_a_paired_mean(trained):
 
 
 def test_rivals_are_the_arms_whose_interval_overlaps(trained):
-    best, others = rivals(trained({"a / x": [0.1, 0.11], "b / x": [0.6, 0.7], "c / x": [0.7]}), metric("test/miou"))
+    study = trained({"a / x": [0.1, 0.11], "b / x": [0.6, 0.7], "c / x": [0.7]})
+    best, others = rivals(accuracy(study, "test/miou"), metric("test/miou"))
     assert best["arm"] == "c / x"  # one seed: the best mean, but nothing to overlap with
     assert others.empty
 
@@ -55,7 +57,10 @@ def _pose(cell, record, arms):
 
 def test_groups_have_a_best_arm_each_and_a_gap(cell, record):
     sentences = answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)}))
-    assert "Best mean PCK@.1 by visibility; visible: a / x (90.0 %); occluded: b / x (40.0 %)." in sentences
+    assert _saying(sentences, "by visibility") == (
+        "Best mean PCK@.1 by visibility, and how many intervals overlap; "
+        "visible: a / x (90.0 %; 1 seed); occluded: b / x (40.0 %; 1 seed)."
+    )
     gap = _saying(sentences, "less that of occluded")
     assert gap.endswith("ones: from +20.0 points (b / x) to +60.0 points (a / x).")
 
@@ -86,8 +91,20 @@ def test_fronts_and_costs_name_their_arms(cell, record):
         )
     ]
     sentences = answers(from_records(cells.values(), records))
-    assert "Pareto front of mean mIoU: against MACs a / x and b / x; against median latency b / x." in sentences
     assert (
-        "MACs from 1.000 G (a / x) to 2.000 G (b / x); median latency from 5.00 ms (b / x) to 9.00 ms (a / x)."
-        in sentences
+        "mIoU against MACs: no arm is beaten for certain by one that costs no more; "
+        "the means alone put a / x and b / x on the front." in sentences
     )
+    assert "MACs from 1.000 G (a / x) to 2.000 G (b / x)." in sentences
+    assert not [one for one in sentences if one.startswith("Median latency")]
+
+
+def test_exact_ties_are_named(cell, record):
+    arms = ("a / x", "b / x", "c / x")
+    records = [record(cell("train", arm, seed), {"test/miou": 0.5}) for arm in arms[:2] for seed in (0, 1)]
+    records += [record(cell("train", "c / x", seed), {"test/miou": 0.25}) for seed in (0, 1)]
+    records += [record(cell("cost", arm), {"macs/total": 1e9 + (arm == "c / x") * 1e9}) for arm in arms]
+    sentences = answers(from_records(records, records))
+    assert _saying(sentences, "Best mean").startswith("Best mean mIoU: a / x and b / x, exactly equal, with 50.0 %")
+    assert "MACs from 1.000 G (a / x and b / x) to 2.000 G (c / x)." in sentences
+    assert "mIoU against MACs: c / x is beaten for certain" in _saying(sentences, "against MACs")

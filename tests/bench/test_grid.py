@@ -80,7 +80,6 @@ def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -
         ("recipe.lr=0.5", {"train"}),
         ("recipe.augmentation.flip=0", {"train"}),
         ("recipe.threads=2", {"train"}),
-        ("recipe.precision=bf16-mixed", {"train"}),
         ("data.seed=1", {"train"}),
         ("seeds=[2, 3]", {"train"}),
         ("latency.rounds=4", {"latency"}),

@@ -111,6 +111,9 @@ class Scripted(Task):
     def factors(self) -> dict[str, int]:
         return {"classes": 3}
 
+    def absent(self) -> list[str]:
+        return []
+
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         self.seen[-1].append(outputs[-1])
 
