@@ -70,7 +70,7 @@ def run(
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
     plan = make_plan(chosen, leave_out_unserved=data is not None)
     for note in plan.notes:
-        print(f"data: {note}")
+        print(f"note: {note}")
     if dry_run:
         return _preview(plan)
     return _measure(plan, out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])]))
