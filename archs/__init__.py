@@ -14,8 +14,9 @@ from archs.errors import (
 from archs.export import Exported, export_model
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
 from archs.fusion import Fusion, register_fusion
+from archs.ledger import Work, register_cost
 from archs.model import EncoderDecoder
-from archs.parts import part_of
+from archs.parts import parts_of
 from archs.reference import list_layouts, load_reference
 from archs.spec import ArchSpec, FeatureSpec
 
@@ -33,6 +34,7 @@ __all__ = [
     "ShapeError",
     "SpecError",
     "UnknownNameError",
+    "Work",
     "build_model",
     "create_model",
     "export_model",
@@ -41,7 +43,8 @@ __all__ = [
     "list_layouts",
     "list_models",
     "load_reference",
-    "part_of",
+    "parts_of",
+    "register_cost",
     "register_fusion",
     "resolve_spec",
 ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from archs.errors import ArchError
 from archs.fusion import Fusion
+from archs.ledger import count, on_a_copy
 
 CHANNELS = ((16, 16, 16), (32, 16, 16), (8, 24, 16))  # coarse, skip, out
 SIZES = ((8, 8), (7, 5), (1, 1))
@@ -138,12 +138,17 @@ def check_export(fusion: type[Fusion]) -> str:
 
 
 def check_cost(fusion: type[Fusion]) -> str:
-    """Its multiply-accumulates can be counted."""
+    """Every operator that it runs has a rule for what it costs."""
     module = _build(fusion)
-    with FlopCounterMode(display=False) as counter:
-        module(*_maps(CHANNELS[1]))
-    parameters = sum(p.numel() for p in module.parameters())
-    return f"{parameters} parameters, {counter.get_total_flops() // 2} MACs for two maps of 6x5"
+    ledger, _ = on_a_copy(module, _maps(CHANNELS[1]), count)
+    _require(
+        not ledger.unruled,
+        f"no rule says what {' and '.join(sorted(ledger.unruled))} costs: give one with "
+        "@archs.register_cost('namespace::name').",
+    )
+    parameters, macs = sum(p.numel() for p in module.parameters()), ledger.macs.total()
+    operations = ledger.elementwise.total()
+    return f"{parameters} parameters, {macs} MACs and {operations} element-wise operations for two maps of 6x5"
 
 
 CHECKS: dict[str, Check] = {

@@ -1,7 +1,7 @@
 """Hierarchical rectified Gaussians (Hu & Ramanan, arXiv 1507.05699): feedback as layer-wise inference.
 
 Maximises S(z) = 1/2 z'Wz + b'z over z >= 0 with w_ii = -1 and neighbouring levels tied by `Link`s. One
-update, z_l <- ReLU(b_l + down(z_{l-1}) + up(z_{l+1})), is exact coordinate ascent over a level.
+update, z_l <- ReLU(b_l + link(z_{l-1}) + link.up(z_{l+1})), is exact coordinate ascent over a level.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from archs.spec import ArchSpec, FeatureSpec, Size
 def score(z: Sequence[Tensor], biases: Sequence[Tensor], links: Sequence[Link]) -> Tensor:
     """Return S(z), a scalar, for maps z and biases of one shape per level, finest first."""
     own = sum(((b * x).sum() - (x * x).sum() / 2 for x, b in zip(z, biases, strict=True)), torch.tensor(0.0))
-    tied = ((link.down(fine) * coarse).sum() for link, fine, coarse in zip(links, z[:-1], z[1:], strict=True))
+    tied = ((link(fine) * coarse).sum() for link, fine, coarse in zip(links, z[:-1], z[1:], strict=True))
     return sum(tied, own)
 
 
@@ -68,7 +68,7 @@ class RectifiedDecoder(Decoder):
         pre_activations = [biases[0]]
         z = [self._update(0, biases[0], tops)]
         for level, link in enumerate(self._links, start=1):
-            bottom = center_fit(link.down(z[-1]), (biases[level].shape[-2], biases[level].shape[-1]))
+            bottom = center_fit(link(z[-1]), (biases[level].shape[-2], biases[level].shape[-1]))
             pre_activations.append(biases[level] + bottom)
             z.append(self._update(level, pre_activations[-1], tops))
         return pre_activations, z

@@ -100,7 +100,7 @@ class Link(nn.Module):
 
     Bottom-up it is a 3x3 convolution, after 2x2 max-pooling where `pool`; top-down it is the exact
     adjoint: the transposed convolution with the same weights, then un-pooling to the places where the
-    maxima stood.  <down(x), y> = <x, up(y)> where the places are the same.
+    maxima stood.  <link(x), y> = <x, link.up(y)> where the places are the same.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1, pool: bool = False) -> None:
@@ -108,8 +108,8 @@ class Link(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
         self.pool = pool
 
-    def down(self, fine: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, out, h, w)."""
+    def forward(self, fine: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, h, w), bottom-up."""
         if self.pool:
             fine = F.max_pool2d(fine, 2, ceil_mode=True)
         return cast(Tensor, self.conv(fine))
@@ -125,7 +125,7 @@ class Link(nn.Module):
 
     def _adjoint(self, coarse: Tensor, size: Sequence[int]) -> Tensor:
         stride = self.conv.stride[0]
-        given = [(extent - 1) // stride + 1 for extent in size]  # what `down` makes of that size
+        given = [(extent - 1) // stride + 1 for extent in size]  # what `forward` makes of that size
         rest = [extent - (least - 1) * stride - 1 for extent, least in zip(size, given, strict=True)]
         coarse = center_fit(coarse, (given[0], given[1]))
         if not torch.compiler.is_exporting():

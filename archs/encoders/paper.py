@@ -161,7 +161,7 @@ class VGGRectified(Encoder):
         """(N, C, H, W) -> the rectified map of every layer: a plain VGG."""
         maps = [F.relu(self.first(image))]
         for link, bias in zip(self.links, self.biases, strict=True):
-            maps.append(F.relu(link.down(maps[-1]) + bias.view(1, -1, 1, 1)))
+            maps.append(F.relu(link(maps[-1]) + bias.view(1, -1, 1, 1)))
         return maps
 
 

@@ -7,6 +7,7 @@ from torch import nn
 import archs
 from archs.contract import CHECKS, check_fusion
 from archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
+from archs.ledger.work import RULES
 
 
 @pytest.mark.parametrize("name", archs.list_fusions())
@@ -87,6 +88,16 @@ class Idle(Add):
         self.unused = nn.Parameter(torch.zeros(1))
 
 
+@torch.library.custom_op("fusion_test::blend", mutates_args=())
+def blend(coarse: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    return coarse * skip
+
+
+class Opaque(Add):
+    def merge(self, coarse, skip):
+        return torch.ops.fusion_test.blend(coarse, skip)
+
+
 class Explodes(Fusion):
     def forward(self, coarse, skip):
         raise ValueError("no idea")
@@ -102,12 +113,20 @@ class Explodes(Fusion):
         (Branches, "export", "raised"),
         (Idle, "gradients", "'unused' gets no gradient"),
         (Explodes, "cost", "ValueError: no idea"),
+        (Opaque, "cost", "no rule says what fusion_test::blend costs: give one with @archs.register_cost("),
     ],
 )
 def test_the_contract_says_in_words_what_is_wrong(fusion, check, says):
     finding = next(f for f in check_fusion(fusion) if f.check == check)
     assert not finding.ok
     assert says in finding.message
+
+
+def test_a_rule_for_its_operator_lets_a_fusion_pass(monkeypatch):
+    monkeypatch.setitem(RULES, "fusion_test::blend", lambda out, *maps: archs.Work(macs=7 * out.numel()))
+    finding = next(f for f in check_fusion(Opaque) if f.check == "cost")
+    assert finding.ok
+    assert f"{(32 * 16 + 7 * 16) * 2 * 30} MACs" in finding.message
 
 
 def test_registering_something_else_is_an_error():

@@ -4,10 +4,12 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 import archs
 from archs.blocks import BLOCKS
 from archs.encoders import BOTTOM_UPS
+from archs.fusion import FUSIONS, Fusion
 from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS
 from archs.restarts import RESTARTS
@@ -172,20 +174,54 @@ def test_a_deep_copy_shares_no_weight_with_the_original(name):
 
 
 @pytest.mark.parametrize("name", archs.list_models())
-def test_every_parameter_belongs_to_a_part(name):
-    parts = {archs.part_of(n) for n, _ in small(name).named_parameters()}
-    assert {"encoder", "head"} <= parts
-    assert parts <= {"encoder", "lateral", "fusion", "decoder", "head"}
+def test_every_module_belongs_to_a_part(name):
+    model = small(name)
+    parts = archs.parts_of(model)
+    assert set(parts) == set(model.modules())
+    assert {"encoder", "head"} <= set(parts.values()) <= {"encoder", "lateral", "fusion", "decoder", "head"}
 
 
 def test_parts_split_a_concat_unet_as_written_down():
     model = small("fpn", fusion="concat")
     split: dict[str, int] = {}
-    for name, parameter in model.named_parameters():
-        part = archs.part_of(name)
-        split[part] = split.get(part, 0) + parameter.numel()
+    for module, part in archs.parts_of(model).items():
+        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+        split[part] = split.get(part, 0) + own
     widths = [level.channels for level in model.encoder.specs]
     assert split["lateral"] == sum(w * 8 + 8 for w in widths)
     assert split["fusion"] == 4 * (16 * 8 + 8)
     assert split["decoder"] == 5 * (8 * 8 * 9 + 8)
     assert split["head"] == 8 * 3 + 3
+
+
+def test_a_fusions_modules_are_fusion_whatever_they_are_called(monkeypatch):
+    class Named(Fusion):
+        def __init__(self, coarse_channels, skip_channels, out_channels):
+            super().__init__(coarse_channels, skip_channels, out_channels)
+            self.head = nn.ModuleDict({"encoder": nn.Conv2d(skip_channels, out_channels, 1)})
+            self.trunk = nn.Conv2d(coarse_channels, out_channels, 1)
+
+        def forward(self, coarse, skip):
+            return self.trunk(coarse) + self.head["encoder"](skip)
+
+    monkeypatch.setitem(FUSIONS._entries, "named", Named)
+    model = small("unet", fusion="named")
+    parts = archs.parts_of(model)
+    fusions = [step.fusion for step in model.stages[0].decoder.steps]
+    assert {parts[module] for fusion in fusions for module in fusion.modules()} == {"fusion"}
+
+
+def test_restarts_ties_and_head_blocks_have_their_place():
+    model = small("hourglass.paper", stacks=2)
+    parts = archs.parts_of(model)
+    assert parts[model.restarts[0].remap_features] == parts[model.stages[1].head_block[0]] == "head"
+    assert {parts[module] for module in model.restarts[0].bottom_up.modules()} == {"encoder"}
+    rectified = small("rectified_gaussian")
+    parts = archs.parts_of(rectified)
+    assert parts[rectified.encoder.ties[0].conv] == "decoder"
+    assert parts[rectified.encoder.laterals[0]] == "lateral"
+    assert parts[rectified.encoder.trunk] == "encoder"
+
+
+def test_other_networks_have_no_parts():
+    assert archs.parts_of(nn.Sequential(nn.Conv2d(3, 4, 1))) == {}

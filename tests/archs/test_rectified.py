@@ -58,8 +58,8 @@ def test_transposed_convolution_is_the_exact_adjoint(size, stride):
     torch.manual_seed(0)
     link = Link(3, 5, stride=stride).double()
     x = torch.randn(2, 3, *size, dtype=torch.double)
-    y = torch.randn_like(link.down(x))
-    torch.testing.assert_close((link.down(x) * y).sum(), (x * link.up(y, x)).sum(), rtol=1e-12, atol=1e-12)
+    y = torch.randn_like(link(x))
+    torch.testing.assert_close((link(x) * y).sum(), (x * link.up(y, x)).sum(), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 7)])
@@ -67,8 +67,8 @@ def test_unpooling_is_the_adjoint_of_pooling_at_the_maxima(size):
     torch.manual_seed(0)
     link = Link(3, 5, pool=True).double()
     x = torch.randn(2, 3, *size, dtype=torch.double)
-    y = torch.randn_like(link.down(x))
-    torch.testing.assert_close((link.down(x) * y).sum(), (x * link.up(y, x)).sum(), rtol=1e-12, atol=1e-12)
+    y = torch.randn_like(link(x))
+    torch.testing.assert_close((link(x) * y).sum(), (x * link.up(y, x)).sum(), rtol=1e-12, atol=1e-12)
 
 
 def test_no_update_lowers_the_score():
@@ -81,7 +81,7 @@ def test_no_update_lowers_the_score():
         z = [torch.zeros_like(b) for b in biases]
         scores = [score(z, biases, trunk.links)]
         for level in [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0]:
-            below = trunk.links[level - 1].down(z[level - 1]) if level else 0
+            below = trunk.links[level - 1](z[level - 1]) if level else 0
             above = trunk.links[level].up(z[level + 1], z[level]) if level < 3 else 0
             z[level] = F.relu(biases[level] + below + above)
             scores.append(score(z, biases, trunk.links))
