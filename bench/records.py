@@ -64,8 +64,12 @@ class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
     `values` keys, fractions between 0 and 1 unless their unit is said:
-    - cost: "params/total", "params/<part>", "params/trainable", "buffers/total", "macs/total",
-      "macs/<part>", "activations/total", "activations/<part>", "flops/total";
+    - cost, of one image: "params/total", "params/<part>", "params/trainable", "buffers/total", "macs/total",
+      "macs/<part>", "activations/total", "activations/<part>", "flops/total" (two to a MAC),
+      "elementwise/total", "elementwise/<kind>" (operations, in elements), "bytes/total", "bytes/<part>" (read and
+      written), "peak_bytes/inference|training" (of live activations), "operators/unruled" (calls of operators
+      without a rule: where not 0, all but parameters and bytes are lower bounds), and of the machine
+      "machine/macs_per_s", "machine/bytes_per_s";
     - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s";
     - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
       "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last".
@@ -84,7 +88,7 @@ class RunRecord(Cell):
     reason: str | None = None  # why it failed; None where it did not
     values: dict[str, float] = Field(default_factory=dict)
     samples: list[float] = Field(default_factory=list)  # raw latency_ms of each forward, in order
-    notes: list[str] = Field(default_factory=list)  # e.g. operators that a counter left out
+    notes: list[str] = Field(default_factory=list)  # e.g. operators without a rule for their cost
     settings: dict[str, Any] = Field(default_factory=dict)  # threads, batch, size, precision, recipe ...
     artifacts: dict[str, str] = Field(default_factory=dict)  # role -> path inside the run folder
     environment: dict[str, Any] = Field(default_factory=dict)  # commit, dirty, versions, CPU/GPU, threads
