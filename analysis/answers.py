@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
+from analysis.costs import at_least, bounds
 from analysis.frames import Frames
 from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
@@ -16,10 +17,10 @@ def answers(study: Frames) -> list[str]:
     """Return what `study` found, one finding a sentence; what it can't show is left to `limits`."""
     score = headline(study)
     if score is None:
-        return [*_completeness(study), *_costs(study)]
+        return [*_completeness(study), *_costs(study), *bounds(study)]
     findings = (_best, _spread, _groups, _fusions, _fronts)
     scored = [sentence for finding in findings for sentence in finding(study, score)]
-    return [*_completeness(study), *scored, *_costs(study)]
+    return [*_completeness(study), *scored, *_costs(study), *bounds(study)]
 
 
 def in_short(study: Frames) -> str:
@@ -123,11 +124,12 @@ def _fusions(study: Frames, score: Metric) -> Iterator[str]:
 
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:
     for key in COSTS:
-        points = tradeoff(study, score, key)
+        points = tradeoff(study, score, key).sort_values("cost")
         if len(points) > 1:
             beaten = list(points.arm[points.beaten])
             sure = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
-            front = listing(points[points.on_front].sort_values("cost").arm)
+            shown = points.arm.where(~points.at_least, points.arm + " (which costs at least as much as counted)")
+            front = listing(shown[points.on_front.to_numpy()])
             yield (
                 f"{score.label} against {inside(metric(key).label)}: {sure} beaten for certain by one that costs "
                 f"no more; the means alone put {front} on the front."
@@ -137,5 +139,6 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
 def _costs(study: Frames) -> Iterator[str]:
     macs, label = study.values[study.values["key"] == "macs/total"].set_index("arm")["value"], metric("macs/total")
     if len(macs) > 1:
+        unsure = at_least(study) & set(macs.index)
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]
-        yield f"MACs from {ends[0]} to {ends[1]}."
+        yield f"MACs from {ends[0]} to {ends[1]}{f', at least, of {listing(sorted(unsure))}' if unsure else ''}."

@@ -5,6 +5,7 @@ from itertools import combinations
 
 from analysis.answers import rivals
 from analysis.breakdowns import measured_breakdowns
+from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.intervals import t_factor
 from analysis.metrics import Metric, metric
@@ -164,7 +165,13 @@ def _code(study: Frames) -> Iterator[str]:
 
 
 def _counters(study: Frames) -> Iterator[str]:
-    counted = study.finished("cost")
+    unsure = at_least(study)
+    if unsure:
+        yield (
+            f"The MACs of {listing(sorted(unsure))} are at least what is said: operators ran that have no rule for "
+            "their cost (archs.register_cost gives one)."
+        )
+    counted = [record for record in study.finished("cost") if "operators/unruled" not in record.values]  # older
     noted = sum(bool(record.notes) for record in counted)
     if noted:
         arms = count(len(counted), "arm")

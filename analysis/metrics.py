@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.records import PARTS, SIZES
+from bench.records import PARTS, SIZES, WORK_KINDS
 
 Better = Literal["higher", "lower"]
 
@@ -35,6 +35,7 @@ class Metric:
     scale: float = 1.0
     digits: int = 1  # decimals shown
     by: tuple[Breakdown, ...] = ()  # the same score, one group at a time
+    counted: bool = False  # by rules per operator: where an operator has none, the value is a lower bound
 
     @property
     def title(self) -> str:
@@ -120,24 +121,51 @@ def _validation(score: Metric) -> Metric:
     return replace(score, key=key, label=f"Validation {score.label}", by=())
 
 
-_COUNTS = (
-    ("params", "Parameters", "M", 1e-6),
-    ("macs", "MACs", "G", 1e-9),
-    ("activations", "Activations", "M", 1e-6),
+_COUNTS = (  # key, label, unit, scale, whether rules per operator give it
+    ("params", "Parameters", "M", 1e-6, False),
+    ("macs", "MACs", "G", 1e-9, True),
+    ("activations", "Activations", "M", 1e-6, True),
+    ("bytes", "Bytes moved", "MB", 1e-6, False),
 )
 
 METRICS = (
     *SCORES,
     *map(_validation, SCORES),
-    *(Metric(f"{key}/total", label, unit, "lower", scale, 3) for key, label, unit, scale in _COUNTS),
     *(
-        Metric(f"{key}/{part}", f"{label}: {part}", unit, "lower", scale, 3)
-        for key, label, unit, scale in _COUNTS
-        for part in PARTS
+        Metric(
+            f"{key}/{part}",
+            label if part == "total" else f"{label}: {part}",
+            unit,
+            "lower",
+            scale,
+            3,
+            counted=counted,
+        )
+        for key, label, unit, scale, counted in _COUNTS
+        for part in ("total", *PARTS)
     ),
+    *(
+        Metric(
+            f"elementwise/{kind}",
+            "Element-wise operations" if kind == "total" else f"Element-wise: {kind}",
+            "M",
+            "lower",
+            1e-6,
+            3,
+            counted=True,
+        )
+        for kind in ("total", *WORK_KINDS)
+    ),
+    Metric("peak_bytes/inference", "Peak of activations, inference", "MB", "lower", 1e-6),
+    Metric("peak_bytes/training", "Peak of activations, training", "MB", "lower", 1e-6),
+    Metric("operators/unruled", "Calls without a rule", "", "lower", digits=0),
+    Metric("macs/per_byte", "MACs per byte", counted=True),
+    Metric("machine/balance", "MACs per byte"),
+    Metric("machine/macs_per_s", "The machine's MACs", "G/s", scale=1e-9),
+    Metric("machine/bytes_per_s", "The machine's memory", "GB/s", scale=1e-9),
     Metric("params/trainable", "Trainable", "M", "lower", 1e-6, 3),
     Metric("buffers/total", "Buffers", "M", "lower", 1e-6, 3),
-    Metric("flops/total", "FLOPs", "G", "lower", 1e-9, 3),
+    Metric("flops/total", "FLOPs", "G", "lower", 1e-9, 3, counted=True),
     Metric("latency_ms/median", "Median latency", "ms", "lower", digits=2),
     Metric("latency_ms/low", "95 % low", "ms", "lower", digits=2),
     Metric("latency_ms/high", "95 % high", "ms", "lower", digits=2),

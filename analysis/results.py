@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.metrics import Metric
 from analysis.summaries import accuracy
@@ -13,9 +14,10 @@ PER_RUN = ("train/images_per_s", "train/busy_share")  # measured in every traini
 def results(study: Frames, score: Metric) -> pd.DataFrame:
     """Return `accuracy` with a column per key of ONCE and PER_RUN, of the latter the mean over the arm's runs.
 
-    A key that no arm has a value of has no column.
+    A key that no arm has a value of has no column. `at_least` says whether an arm's MACs are a lower bound.
     """
     values = study.values[study.values["key"].isin([*ONCE, *PER_RUN])]
     means = values.pivot_table(index="arm", columns="key", values="value", aggfunc="mean")
     means = means[[key for key in (*ONCE, *PER_RUN) if key in means]].rename_axis(columns=None)
-    return accuracy(study, score.key).merge(means, left_on="arm", right_index=True, how="left")
+    table = accuracy(study, score.key).merge(means, left_on="arm", right_index=True, how="left")
+    return table.assign(at_least=table["arm"].isin(at_least(study)))

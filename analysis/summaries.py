@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.intervals import summarize
-from analysis.metrics import SCORES, Metric
+from analysis.metrics import SCORES, Metric, metric
 from analysis.pareto import pareto_front, surely_beaten
 from analysis.provenance import flatten
 from bench.records import PARTS
@@ -43,13 +44,16 @@ def accuracy(study: Frames, key: str) -> pd.DataFrame:
 
 
 def cost(study: Frames) -> pd.DataFrame:
-    """Return one row per costed arm: the identity, every counted value, and `notes` of the counters."""
-    notes = ["; ".join(record.notes) for record in study.finished("cost")]
-    return study.wide("cost").assign(notes=notes)
+    """Return one row per costed arm: the identity, every counted value, "macs/per_byte", `notes` and `at_least`."""
+    table, finished = study.wide("cost"), study.finished("cost")
+    if "bytes/total" in table:
+        table["macs/per_byte"] = table["macs/total"] / table["bytes/total"]
+    notes = [" ".join(record.notes) for record in finished]
+    return table.assign(notes=notes, at_least=table["arm"].isin(at_least(study)))
 
 
 def parts(study: Frames, quantity: str) -> pd.DataFrame:
-    """Return where `quantity` ("params", "macs") sits: arm, part, value, share of the arm's total.
+    """Return where `quantity` ("params", "macs", "bytes") sits: arm, part, value, share of the arm's total.
 
     The share is NaN where an arm's parts add up to nothing.
     """
@@ -69,15 +73,18 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     """Return mean score against cost for the arms that have both.
 
     Columns: arm, model, fusion, cost, score, on_front (of low cost and good mean score), beaten (for certain, see
-    `surely_beaten`; a latency is as uncertain as its interval says).
+    `surely_beaten`; a latency is as uncertain as its interval says, and MACs may be at least what is counted),
+    at_least (whether `cost` is such a lower bound).
     """
     means = accuracy(study, score.key).set_index("arm")
     costs, low, high = (_per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
     both = means.assign(cost=costs, low=low, high=high, score=means["mean"]).dropna(subset=["cost", "score"])
+    both["at_least"] = both.index.isin(at_least(study)) & metric(cost_key).counted
+    both.loc[both["at_least"], "high"] = math.inf
     both["on_front"] = pareto_front(both["cost"], both["score"] * score.sign)
     runs = scores(study, score.key).pivot(index="arm", columns="seed", values="value").reindex(both.index)
     both["beaten"] = surely_beaten(both["low"], both["high"], runs * score.sign)
-    return both.reset_index()[["arm", "model", "fusion", "cost", "score", "on_front", "beaten"]]
+    return both.reset_index()[["arm", "model", "fusion", "cost", "score", "on_front", "beaten", "at_least"]]
 
 
 def _per_arm(study: Frames, key: str) -> pd.Series:

@@ -13,6 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION = 1
 SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
+WORK_KINDS = (  # of element-wise operations
+    "arithmetic",
+    "activation",
+    "comparison",
+    "norm",
+    "softmax",
+    "pooling",
+    "resize",
+    "reduction",
+    "sort",
+    "fft",
+    "random",
+)
 
 Kind = Literal["cost", "latency", "train"]
 Status = Literal["ok", "failed"]

@@ -21,6 +21,7 @@ from bench.inputs import random_images
 from bench.latency import LatencyOptions, measure_latency
 from bench.progress import Advance, RunProgress
 from bench.records import Cell, RunRecord
+from bench.roofline import machine_limits
 from bench.store import RunWriter, write_run
 from bench.training import train
 
@@ -87,7 +88,8 @@ def _fields(outcome: dict[str, Any] | Failure) -> dict[str, Any]:
 
 
 def _cost(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:
-    return asdict(cost(ArchSpec.from_dict(cell.spec), study.image_size))
+    counted = asdict(cost(ArchSpec.from_dict(cell.spec), study.image_size))
+    return {**counted, "values": counted["values"] | machine_limits(torch.get_num_threads())}
 
 
 def _latency(cells: Sequence[Cell], study: StudyPlan, advance: Advance) -> list[dict[str, Any] | Failure]:

@@ -71,7 +71,7 @@ class Chapter:
             ("accuracy", "Accuracy", self._accuracy(score)),
             ("groups", "By size and by occlusion", self._groups()),
             ("tradeoff", "Accuracy against cost", self._tradeoff(score)),
-            ("parts", "Where parameters and MACs sit", self._parts()),
+            ("parts", "Where parameters, MACs and bytes sit", self._parts()),
             ("fusion", "One fusion against another", self._fusion(score)),
             ("predictions", "Predictions", self._predictions()),
             ("gaps", "Failures and missing cells", self._gaps()),
@@ -102,8 +102,8 @@ class Chapter:
     def _cost(self) -> list[Block]:
         if empty := self._unless_empty("cost"):
             return empty
-        notes = tables.left_out_table(self.study)
-        folded = [] if notes.frame.empty else [self._grid(notes, folded=True)]
+        made = (tables.work_table(self.study), tables.roofline_table(self.study), tables.notes_table(self.study))
+        folded = [self._grid(table, folded=True) for table in made if len(table.frame) and len(table.columns) > 1]
         return [self._grid(tables.cost_table(self.study)), *folded]
 
     def _latency(self) -> list[Block]:
@@ -171,7 +171,7 @@ class Chapter:
             "Parameters and MACs of one image by part of the network: all of it, and without the encoder.",
         )
         keys = set(self.study.values["key"])
-        split = [name for name in ("params", "macs") if any(key.startswith(f"{name}/") for key in keys)]
+        split = [name for name in ("params", "macs", "bytes") if any(key.startswith(f"{name}/") for key in keys)]
         return [picture, *(self._grid(tables.parts_table(self.study, name)) for name in split)]
 
     def _fusion(self, score: Metric | None) -> list[Block]:

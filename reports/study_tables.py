@@ -4,12 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.costs import at_least, roofline
 from analysis.frames import Frames
 from analysis.metrics import METRICS, SCORES, Metric, metric
 from analysis.paired import fusion_differences, fusion_effects
 from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
-from bench.records import PARTS
+from bench.records import PARTS, WORK_KINDS
 from reports.tables import Column, Table, measured, text, value
 
 ARM = text("arm", "Arm")
@@ -20,6 +21,11 @@ COST_KEYS = (
     "macs/total",
     "flops/total",
     "activations/total",
+    "elementwise/total",
+    "bytes/total",
+    "macs/per_byte",
+    "peak_bytes/inference",
+    "peak_bytes/training",
 )
 LATENCY_KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))
 RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/", "val/", "train/")))
@@ -28,15 +34,46 @@ RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/"
 def cost_table(study: Frames) -> Table:
     """Return what each arm costs."""
     frame = cost(study)
-    caption = "Cost of one image. MACs: multiply-accumulates. FLOPs: counted independently, 2 to a MAC."
+    caption = (
+        "Cost of one image. MACs: multiply-accumulates; FLOPs: two to a MAC. Element-wise operations are no MACs. "
+        "Bytes: read and written, nothing fused or cached. Peaks: the most that activations hold at once. "
+        "≥: an operator without a rule ran."
+    )
     return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(frame, COST_KEYS)))
 
 
-def left_out_table(study: Frames) -> Table:
-    """Return what the counters have to say of each arm, such as the operators that they left out."""
+def notes_table(study: Frames) -> Table:
+    """Return what is to be said of each arm's counts, such as the operators that have no rule."""
     frame = cost(study)[["arm", "notes"]]
     notes = (ARM, text("notes", "Notes"))
-    return Table("cost-notes", "What the counters left out.", frame[frame["notes"] != ""], notes)
+    return Table("cost-notes", "What is to be said of the counts.", frame[frame["notes"] != ""], notes)
+
+
+def work_table(study: Frames) -> Table:
+    """Return the element-wise operations of each arm by kind; kinds that no arm has are left out."""
+    frame = cost(study)
+    keys = [key for kind in WORK_KINDS if (key := f"elementwise/{kind}") in frame and frame[key].any()]
+    caption = "Element-wise operations of one image by kind, in elements."
+    return Table("elementwise", caption, frame[["arm", "at_least", *keys]], (ARM, *measured(frame, keys)))
+
+
+def roofline_table(study: Frames) -> Table:
+    """Return what would bound each arm on this machine."""
+    frame = roofline(study).assign(at_least=lambda table: table["arm"].isin(at_least(study)))
+    seconds = Metric("s", "Time", "ms", "lower", 1e3, 2)
+    columns = (
+        ARM,
+        value("intensity", metric("macs/per_byte")),
+        value("balance", metric("machine/balance"), "The machine's"),
+        value("macs_s", seconds, "Its MACs alone (ms)"),
+        value("bytes_s", seconds, "Its bytes alone (ms)"),
+        text("bound", "Bound by"),
+    )
+    caption = (
+        "Roofline: one image's MACs at the rate of the machine's best matrix product, and its bytes, nothing fused "
+        "or cached, at that of its best copying, both in float32 on the CPU."
+    )
+    return Table("roofline", caption, frame, columns)
 
 
 def latency_table(study: Frames) -> Table:
@@ -103,6 +140,7 @@ def tradeoff_table(study: Frames, score: Metric) -> Table:
         "Mean score against cost. Beaten for certain: one that costs no more scores higher at 5 %, by a one-sided "
         "t-test paired by seed, Holm-corrected for all such pairs."
     )
+    frame["at_least"] = frame["arm"].isin(at_least(study))
     return Table("tradeoff", caption, frame, tuple(columns))
 
 
@@ -115,6 +153,7 @@ def parts_table(study: Frames, quantity: str) -> Table:
     shares = rows.pivot(index="arm", columns="part", values="share")[present].add_suffix(" share")
     sums = counts.sum(axis=1).rename("sum")
     frame = pd.concat([sums, counts, shares], axis=1).reindex(rows["arm"].unique()).reset_index()
+    frame["at_least"] = frame["arm"].isin(at_least(study))
     share = Metric("share", "share", "%", scale=100, digits=2)
     columns = (ARM, value("sum", total), *(value(f"{part} share", share, f"{part} (%)") for part in present))
     return Table(f"parts-{quantity}", f"{total.label}: share of each part.", frame, columns)

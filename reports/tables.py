@@ -1,7 +1,8 @@
 """Tables for people and for programs: the same facts as HTML cells, Markdown and CSV."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Column:
     title: str
     show: Callable[[Any], str] = str
     number: bool = False
+    counted: bool = False  # a lower bound in rows whose `at_least` is true
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Table:
     @property
     def rows(self) -> list[list[str]]:
         """The shown cells, row by row."""
-        return [[_cell(row[c.key], c) for c in self.columns] for row in self.frame.to_dict("records")]
+        return [[_cell(row, column) for column in self.columns] for row in self.frame.to_dict("records")]
 
     def markdown(self) -> str:
         """Return the shown cells as a Markdown table under its caption."""
@@ -57,7 +59,8 @@ def text(key: str, title: str) -> Column:
 
 def value(key: str, entry: Metric, title: str | None = None, signed: bool = False) -> Column:
     """Return a column of numbers that are shown as the metric `entry` is."""
-    return Column(key, title or entry.title, lambda number: entry.show(number, signed), number=True)
+    show = partial(entry.show, signed=signed)
+    return Column(key, title or entry.title, show, number=True, counted=entry.counted)
 
 
 def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
@@ -65,8 +68,10 @@ def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
     return tuple(value(key, metric(key)) for key in keys if key in frame)
 
 
-def _cell(content: Any, column: Column) -> str:
-    return MISSING if pd.isna(content) else column.show(content)
+def _cell(row: Mapping[Any, Any], column: Column) -> str:
+    if pd.isna(content := row[column.key]):
+        return MISSING
+    return f"≥ {column.show(content)}" if column.counted and row.get("at_least") else column.show(content)
 
 
 def _escape(content: str) -> str:

@@ -30,31 +30,44 @@ def cost(
     img_size: ImageSize = "256x256",
     classes: Classes = 1,
     factors: Factors = None,
+    roofline: Annotated[
+        bool, typer.Option("--roofline", help="Measure what this machine does at best, too.")
+    ] = False,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Count parameters, MACs and activations, split by part.
+    """Count parameters, MACs, element-wise operations, bytes and memory, split by part.
 
-    All for one image. A MAC is one multiply-accumulate. Operators that are no MACs are named below the table.
+    All for one image, counted on the operators that run; archs.ledger has a rule for each. A MAC is one
+    multiply-accumulate; element-wise operations are no MACs; bytes are read and written, nothing fused or cached;
+    the peaks are the most that activations hold at once. "≥": an operator without a rule ran. With --roofline also
+    what bounds each model on this machine: its MACs or its bytes.
 
     \b
     Examples:
       skipbench cost unet hourglass fpn rectified_gaussian
       skipbench cost unet --encoder convnext_tiny --img-size 240x320 --set fusion=gated --set width=128
+      skipbench cost unet fpn --roofline
       skipbench cost fpn.paper --img-size 800x1088 --format json
     """
+    import torch
+
     from bench.attempt import insist
     from bench.cost import cost as count
+    from bench.roofline import machine_limits
 
     size = read_size(img_size)
     specs = _specs(models, encoder, classes, factors or [], plugin or [])
     counted = {name: insist(partial(count, spec, size), name) for name, spec in specs.items()}
-    rows = [_row(name, specs[name], each.values, each.settings) for name, each in counted.items()]
+    machine = machine_limits(torch.get_num_threads()) if roofline else {}
+    rows = [_row(name, specs[name], each.values | machine, each.settings) for name, each in counted.items()]
     lines = [line for row in rows for line in _cost_lines(row)]
     print_rows(format, rows, [{"notes": each.notes} for each in counted.values()], lines)
     if format is Format.table:
         for name, note in ((name, note) for name, each in counted.items() for note in each.notes):
             print(f"{name}: {note}")
+        for row in rows if roofline else []:
+            print(_roofline_line(row))
 
 
 def latency(
@@ -125,14 +138,40 @@ def _row(name: str, spec: "ArchSpec", values: Mapping[str, float], settings: Map
     return {"model": name, "encoder": spec.encoder, "fusion": spec.fusion, **settings, **sizes, **values}
 
 
+QUANTITIES = (  # of the table: key, label, scale, and whether an operator without a rule makes it a lower bound
+    ("params", "parameters, M", 1e6, False),
+    ("macs", "MACs, G", 1e9, True),
+    ("activations", "activations, M", 1e6, True),
+    ("elementwise", "element-wise operations, M", 1e6, True),
+    ("bytes", "bytes moved, MB", 1e6, False),
+    ("peak_bytes/inference", "peak in inference, MB", 1e6, False),
+    ("peak_bytes/training", "peak in training, MB", 1e6, False),
+)
+
+
 def _cost_lines(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the lines of the table for one model: a line per quantity, a column per part."""
-    scales = {"params": ("parameters, M", 1e6), "macs": ("MACs, G", 1e9), "activations": ("activations, M", 1e6)}
-    return [
-        {"model": f"{row['model']} on {row['encoder']}", "quantity": label, "size": row["image_size"]}
-        | {part: f"{row[f'{quantity}/{part}'] / scale:.3f}" for part in ("total", *PARTS)}
-        for quantity, (label, scale) in scales.items()
-    ]
+    """Return the lines of the table for one model: a line per quantity, a column per part where it has parts."""
+    what = {"model": f"{row['model']} on {row['encoder']}"}
+    lines = []
+    for key, label, scale, counted in QUANTITIES:
+        least = "≥ " if counted and row["operators/unruled"] else ""
+        cells = {part: row.get(f"{key}/{part}") for part in ("total", *PARTS)}
+        cells["total"] = row.get(key, cells["total"])
+        shown = {part: "–" if n is None else f"{least}{n / scale:.3f}" for part, n in cells.items()}
+        lines.append({**what, "quantity": label, "size": row["image_size"], **shown})
+    return lines
+
+
+def _roofline_line(row: Mapping[str, Any]) -> str:
+    """Return what bounds a model on this machine, in a sentence."""
+    macs, moved = row["macs/total"], row["bytes/total"]
+    rate, bandwidth = row["machine/macs_per_s"], row["machine/bytes_per_s"]
+    bound = "MACs" if macs / rate > moved / bandwidth else "bytes"
+    return (
+        f"{row['model']}: {macs / moved:.1f} MACs per byte, and this machine does {rate / bandwidth:.1f} "
+        f"({rate / 1e9:.1f} G MACs/s, {bandwidth / 1e9:.1f} GB/s): bound by its {bound}. "
+        f"MACs alone {1e3 * macs / rate:.2f} ms, bytes alone {1e3 * moved / bandwidth:.2f} ms."
+    )
 
 
 def _latency_line(row: Mapping[str, Any]) -> dict[str, str]:

@@ -30,7 +30,7 @@ def print_table(rows: Sequence[Mapping[str, str]], title: str | None = None) -> 
     """Print rows of texts; a column of numbers, or of dashes where there is none, is set right."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in rows[0]:
-        numeric = all(row[column][:1] in "0123456789–<" for row in rows)
+        numeric = all(row[column][:1] in "0123456789–<≥" for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row.values())

@@ -137,6 +137,6 @@ def _preview_row(cell: "Cell", expected: "Forecast | Failure") -> dict[str, str]
     return {
         "cell": cell.name,
         "parameters": f"{values['params/total'] / 1e6:.3f} M",
-        "MACs": f"{values['macs/total'] / 1e9:.3f} G",
+        "MACs": f"{'≥ ' if values['operators/unruled'] else ''}{values['macs/total'] / 1e9:.3f} G",
         "about": human_time(expected.seconds[cell.kind]),
     }

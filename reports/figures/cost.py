@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.metrics import Metric, metric
 from analysis.summaries import parts
@@ -29,8 +30,10 @@ def cost_figure(study: Frames) -> Figure:
     for (whole, rest), (quantity, table) in zip(grid, tables.items(), strict=True):
         counts = table.pivot(index="arm", columns="part", values="value").reindex(arms)
         total = metric(f"{quantity}/total")
-        _stack(whole, total, total.title, counts)
-        _stack(rest, total, f"{total.title} without the encoder", counts.drop(columns="encoder", errors="ignore"))
+        unsure = at_least(study) if total.counted else set()
+        _stack(whole, total, total.title, counts, unsure)
+        others = counts.drop(columns="encoder", errors="ignore")
+        _stack(rest, total, f"{total.title} without the encoder", others, unsure)
         clean_rows(whole, arms)
         clean_rows(rest, [""] * len(arms))
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -38,16 +41,20 @@ def cost_figure(study: Frames) -> Figure:
     return figure
 
 
-def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame) -> None:
-    """Draw one bar per row of `counts` (arm x part), its sum at the end; a part that is not counted has no bar."""
+def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: set[str]) -> None:
+    """Draw one bar per row of `counts` (arm x part), its sum at the end; a part that is not counted has no bar.
+
+    The sum of an arm in `unsure` is a lower bound.
+    """
     left = pd.Series(0.0, index=counts.index)
     for part in (part for part in PARTS if part in counts):
         width = counts[part].fillna(0) * total.scale
         bar: dict[str, Any] = {"color": PART_COLORS[part], "edgecolor": "white", "linewidth": 0.6, "label": part}
         axes.barh(range(len(counts)), width, left=left, height=0.68, **bar)
         left = left + width
-    for row, end in enumerate(left):
-        axes.text(end, row, f" {end:,.{total.digits}f}", va="center", fontsize=9)
+    for row, (arm, end) in enumerate(left.items()):
+        sign = "≥ " if arm in unsure else ""
+        axes.text(end, row, f" {sign}{end:,.{total.digits}f}", va="center", fontsize=9)
     axes.set_xlabel(title)
     axes.locator_params(axis="x", nbins=TICKS)
     axes.margins(x=0.16)

@@ -68,6 +68,8 @@ def _panel(
         seeds = runs.loc[runs.arm == point["arm"], "value"] * score.scale
         axes.plot([x] * len(seeds), seeds, "_", color=look.color, markersize=7, alpha=0.7, zorder=1)
         axes.plot([x], [y], **look.point(9, label=fitted(point["arm"])))
+        if point["at_least"]:
+            axes.annotate("≥", (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=look.color)
     axes.set_title(f"{score.label} against {inside(cost.label)}")
     axes.set_xlabel(cost.title)
     axes.locator_params(axis="x", nbins=TICKS)

@@ -1,0 +1,58 @@
+"""What is known of a network's cost: which counts are lower bounds, and what bounds its speed on the machine."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from analysis.frames import Frames
+from analysis.metrics import metric
+from analysis.text import listing
+
+RULED_OUT = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
+BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")
+
+
+def at_least(study: Frames) -> set[str]:
+    """Return the arms whose MACs, activations and element-wise operations are at least what is said."""
+    rows = study.values[(study.values["key"] == RULED_OUT) & (study.values["value"] > 0)]
+    return set(rows["arm"])
+
+
+def roofline(study: Frames) -> pd.DataFrame:
+    """Return what would bound each arm on its machine (Williams et al. 2009), the rest being free.
+
+    Columns: arm, intensity (MACs per byte moved), balance (of the machine, the same), macs_s and bytes_s (the
+    seconds that one image's MACs take at the machine's best matrix product, and its bytes at its best copying),
+    bound ("MACs" or "bytes", whichever takes longer). Arms of which any of that is not known are left out.
+    """
+    table = study.wide("cost")
+    needed = ["macs/total", "bytes/total", *BALANCE]
+    if not set(needed) <= set(table):
+        return pd.DataFrame(columns=["arm", "intensity", "balance", "macs_s", "bytes_s", "bound"])
+    known = table.dropna(subset=needed).reset_index(drop=True)
+    macs_s = known["macs/total"] / known[BALANCE[0]]
+    bytes_s = known["bytes/total"] / known[BALANCE[1]]
+    return pd.DataFrame(
+        {
+            "arm": known["arm"],
+            "intensity": known["macs/total"] / known["bytes/total"],
+            "balance": known[BALANCE[0]] / known[BALANCE[1]],
+            "macs_s": macs_s,
+            "bytes_s": bytes_s,
+            "bound": ["MACs" if macs > moved else "bytes" for macs, moved in zip(macs_s, bytes_s, strict=True)],
+        }
+    )
+
+
+def bounds(study: Frames) -> Iterator[str]:
+    """Yield the sentence that says what bounds the arms on this machine."""
+    table = roofline(study)
+    if table.empty:
+        return
+    rates = study.values[study.values["key"].isin(BALANCE)].groupby("key")["value"].median()
+    machine = " and ".join(metric(key).show_unit(rates[key]) for key in BALANCE)
+    sides = [f"{bound} of {listing(rows.arm)}" for bound, rows in table.groupby("bound", sort=False)]
+    yield (
+        f"At this machine's best ({machine}: {metric('machine/balance').show(table.balance.median())} MACs to a "
+        f"byte), and nothing fused, what takes longest is the {'; the '.join(sides)}."
+    )
