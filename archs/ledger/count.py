@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from archs.errors import ArchError
-from archs.ledger.elementwise import ACTIVATIONS, COMPARISONS, FREE, OVERWRITES, SELECTS, put_out
+from archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
 from archs.ledger.live import Live, execute
 from archs.ledger.work import Rule, elements, rule_of
 
@@ -98,13 +98,12 @@ class Ledger(Live):  # type: ignore[no-untyped-call]
 def _look_up(func: Any) -> tuple[str, Rule | None, bool]:
     """Return an operator's name, its rule, and whether it touches no data.
 
-    The rule is its own, or that of pointwise operators, which torch marks as such.
+    The rule is its own, or that of arithmetic where torch marks it as pointwise.
     """
-    name, short = func._schema.name, func._opname.removesuffix("_")
+    name = func._schema.name
     rule = rule_of(name)
     if rule is None and torch.Tag.pointwise in func.tags:
-        kind = "activation" if short in ACTIVATIONS else "comparison" if short in COMPARISONS else "arithmetic"
-        rule = put_out(kind)  # type: ignore[arg-type]
+        rule = put_out("arithmetic")
     return name, rule, name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
 
 

@@ -24,22 +24,25 @@ def _taken_in(kind: Kind) -> Rule:
     return lambda out, x, *args, **options: Work(0, {kind: elements(x if isinstance(x, Tensor) else out)})
 
 
-# Pointwise operators are known by torch's own tag; these are the ones that are not plain arithmetic.
-_ACTIVATIONS = """acos acosh asin asinh atan atan2 atanh celu cos cosh digamma elu erf erfc erfinv exp exp2 expm1
-    gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu lgamma log log10 log1p log2 logaddexp logit mish pow
-    prelu relu relu6 rsqrt selu sigmoid silu sin sinc sinh softplus softshrink sqrt tan tanh threshold"""
-_COMPARISONS = """bitwise_and bitwise_not bitwise_or bitwise_xor clamp clamp_max clamp_min eq fmax fmin ge gt
-    isfinite isinf isnan le logical_and logical_not logical_or logical_xor lt maximum minimum ne where sign"""
-ACTIVATIONS, COMPARISONS = frozenset(_ACTIVATIONS.split()), frozenset(_COMPARISONS.split())
-
-# And these are pointwise without the tag.
-same_for(put_out("activation"), "_prelu_kernel glu log_sigmoid_forward rrelu_with_noise")
+# What torch marks as pointwise and no rule names is arithmetic; these are not, or are not marked.
+same_for(
+    put_out("activation"),
+    """_prelu_kernel acos acosh asin asinh atan atan2 atanh celu cos cosh digamma elu erf erfc erfinv exp exp2
+    expm1 gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu lgamma log log10 log1p log2
+    log_sigmoid_forward logaddexp logit mish pow prelu relu relu6 rrelu_with_noise rsqrt selu sigmoid silu sin
+    sinc sinh softplus softshrink sqrt tan tanh threshold""",
+)
+same_for(
+    put_out("comparison"),
+    """bitwise_and bitwise_not bitwise_or bitwise_xor bucketize clamp clamp_max clamp_min eq fmax fmin ge gt
+    isfinite isin isinf isnan le logical_and logical_not logical_or logical_xor lt masked_fill maximum minimum
+    ne searchsorted sign where""",
+)
 same_for(put_out("arithmetic"), "complex polar tril triu")
-same_for(put_out("comparison"), "bucketize searchsorted isin masked_fill")
 same_for(
     put_out("random"),
-    """bernoulli cauchy exponential geometric log_normal multinomial native_dropout normal rand rand_like randint
-    randint_like randn randn_like random randperm uniform""",
+    """bernoulli cauchy exponential geometric log_normal multinomial native_dropout normal rand rand_like
+    randint randint_like randn randn_like random randperm uniform""",
 )
 
 same_for(
@@ -52,9 +55,9 @@ same_for(_taken_in("softmax"), "_softmax _log_softmax _safe_softmax logsumexp _l
 same_for(
     _taken_in("reduction"),
     """all amax amin aminmax any argmax argmin bincount col2im count_nonzero cummax cummin cumprod cumsum
-    embedding_bag _embedding_bag _embedding_bag_forward_only index_add index_reduce linalg_vector_norm max mean
-    median min mode nanmedian nansum norm prod scatter_add scatter_reduce std std_mean sum trace unique_consecutive
-    _unique2 var var_mean _weight_norm_interface""",
+    embedding_bag _embedding_bag _embedding_bag_forward_only index_add index_reduce linalg_vector_norm max
+    mean median min mode nanmedian nansum norm prod scatter_add scatter_reduce std std_mean sum trace
+    unique_consecutive _unique2 var var_mean _weight_norm_interface""",
 )
 same_for(_taken_in("sort"), "sort topk kthvalue msort")
 same_for(
@@ -124,15 +127,15 @@ def _fourier_to_real(out: Tensor, x: Tensor, dims: Sequence[int], *rest: Any) ->
 # Operators that put data elsewhere and compute nothing.
 same_for(
     lambda out, *args, **options: Work(),
-    """_index_put_impl _to_copy _unsafe_index _unsafe_index_put _upsample_nearest_exact1d _upsample_nearest_exact2d
-    _upsample_nearest_exact3d arange as_strided_copy cat channel_shuffle clone constant_pad_nd contiguous copy
-    diag_embed diagonal_scatter embedding eye fill flip full full_like gather im2col index index_copy index_fill
-    index_put index_select linspace logspace masked_scatter masked_select max_unpool2d max_unpool3d narrow_copy
-    native_channel_shuffle new_full new_ones new_zeros nonzero ones ones_like pixel_shuffle pixel_unshuffle
-    reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
-    replication_pad3d roll rot90 scalar_tensor scatter select_scatter slice_scatter split_with_sizes_copy stack take
-    tril_indices triu_indices unfold_copy upsample_nearest1d upsample_nearest2d upsample_nearest3d view_copy zero
-    zeros zeros_like""",
+    """_index_put_impl _to_copy _unsafe_index _unsafe_index_put _upsample_nearest_exact1d
+    _upsample_nearest_exact2d _upsample_nearest_exact3d arange as_strided_copy cat channel_shuffle clone
+    constant_pad_nd contiguous copy diag_embed diagonal_scatter embedding eye fill flip full full_like gather
+    im2col index index_copy index_fill index_put index_select linspace logspace masked_scatter masked_select
+    max_unpool2d max_unpool3d narrow_copy native_channel_shuffle new_full new_ones new_zeros nonzero ones
+    ones_like pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat
+    repeat_interleave replication_pad1d replication_pad2d replication_pad3d roll rot90 scalar_tensor scatter
+    select_scatter slice_scatter split_with_sizes_copy stack take tril_indices triu_indices unfold_copy
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d view_copy zero zeros zeros_like""",
 )
 # Of these, some read what they find and not all that they search, and some don't read what they write to.
 SELECTS = frozenset(
