@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.blocks import BLOCKS, BlockStyle, channels_of
-from archs.fusion import FUSIONS
+from archs.fusion import FUSIONS, Fusion
 from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS, center_fit
 from archs.spec import ArchSpec, FeatureSpec, Size
@@ -21,8 +21,9 @@ def block_style(spec: ArchSpec) -> BlockStyle:
 class TopDownStep(nn.Module):
     """One step from a level to the finer one: P_l = post(fuse(up(pre(P_{l+1})), lateral(C_l))).
 
-    A level without an encoder feature (0 channels) has no lateral, and its fusion is `coarse_only`.
-    Publishes `out_channels`.
+    A level without an encoder feature (0 channels) has no lateral, and its fusion is `coarse_only`. What a fusion
+    does not use gets no parameters and is not computed, but for what comes from above on an unpadded path, whose
+    sizes it gives. Publishes `out_channels` and `top_down`, whether it is computed.
     """
 
     def __init__(self, spec: ArchSpec, coarse: FeatureSpec, fine: FeatureSpec, width: int) -> None:
@@ -31,7 +32,7 @@ class TopDownStep(nn.Module):
         fusion = FUSIONS[spec.fusion if fine.channels else "coarse_only"]
         self.ratio = coarse.stride / fine.stride
         self.unpadded = spec.padding == "valid"
-        # what a fusion does not use gets no parameters
+        self.top_down = needs_top(spec, fusion)
         pre, upsample = (spec.pre, spec.upsample) if "coarse" in fusion.uses else ("none", "nearest")
         lateral = spec.lateral if "skip" in fusion.uses else "identity"
         self.pre = BLOCKS[pre](coarse.channels, width, style)
@@ -52,36 +53,54 @@ class TopDownStep(nn.Module):
             size = (coarse.shape[-2] * step, coarse.shape[-1] * step)
         return cast(Tensor, self.up(coarse, size, below))
 
-    def merge(self, top: Tensor, feature: Tensor | None) -> Tensor:
-        """Return P_l from what comes from above and the encoder's map C_l (None: the level has none)."""
+    def merge(self, top: Tensor | None, feature: Tensor | None) -> Tensor:
+        """Return P_l from what comes from above and the encoder's map C_l; None stands for what there is not."""
         skip = top if feature is None else self.lateral(feature)
-        if self.unpadded:
+        if self.unpadded and top is not None:
             skip = center_fit(skip, (top.shape[-2], top.shape[-1]))
         return cast(Tensor, self.post(self.fusion(top, skip)))
 
-    def forward(self, coarse: Tensor, feature: Tensor | None, size: Size) -> Tensor:
-        """Return P_l, (N, out_channels, *size), from P_{l+1} and C_l."""
-        return self.merge(self.top(coarse, size), feature)
+    def forward(self, coarse: Tensor | None, feature: Tensor | None, size: Size) -> Tensor:
+        """Return P_l, (N, out_channels, *size), from P_{l+1} (None where not `top_down`) and C_l."""
+        top = self.top(coarse, size) if coarse is not None and self.top_down else None
+        return self.merge(top, feature)
+
+
+def needs_top(spec: ArchSpec, fusion: type[Fusion]) -> bool:
+    """Return whether a step has to compute what comes from above: for its fusion, or for the sizes of its crops."""
+    return "coarse" in fusion.uses or spec.padding == "valid"
 
 
 class Decoder(nn.Module):
     """Bridge, top-down steps and output blocks for a chain of levels, finest first.
 
-    `read` holds the indices of the levels that the head reads; only those get an output block.
-    Publishes `specs`, the FeatureSpec of each map that it returns.
+    `read` holds the indices of the levels that the head reads; only those get an output block. `depth` says how
+    many levels, the finest ones, these depend on where that is not all: nothing is built for the others. Publishes
+    `specs`, the FeatureSpec of each map that it returns.
     """
 
-    def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec], read: Sequence[int] | None = None):
+    def __init__(
+        self,
+        spec: ArchSpec,
+        levels: Sequence[FeatureSpec],
+        read: Sequence[int] | None = None,
+        depth: int | None = None,
+    ) -> None:
         super().__init__()
         widths = spec.level_widths([level.channels for level in levels])
-        self.strides = [level.stride for level in levels]
         self.featureless = sum(level.channels == 0 for level in levels)
-        name, bridge = make_bridge(spec, levels[-1].channels, widths[-1])
         self.dropout = nn.Dropout(spec.dropout)
-        self.deepest = nn.ModuleDict({name: bridge})  # the name tells a lateral from a bridge
-        path = [FeatureSpec(channels_of(bridge), levels[-1].stride)]
+        self.deepest = nn.ModuleDict()
+        if depth is None:
+            depth = len(levels) - 1
+            name, bridge = make_bridge(spec, levels[-1].channels, widths[-1])
+            self.deepest[name] = bridge  # the name tells a lateral from a bridge
+            path = [FeatureSpec(channels_of(bridge), levels[-1].stride)]
+        else:
+            path = [FeatureSpec(widths[depth], levels[depth].stride)]
+        self.strides = [level.stride for level in levels[:depth]]
         steps: list[nn.Module] = []
-        for level, width in zip(levels[-2::-1], widths[-2::-1], strict=True):
+        for level, width in zip(reversed(levels[:depth]), reversed(widths[:depth]), strict=True):
             step = TopDownStep(spec, path[0], level, width)
             steps.insert(0, step)
             path.insert(0, FeatureSpec(step.out_channels, level.stride))
@@ -107,12 +126,12 @@ class Decoder(nn.Module):
 
         Without `every_level`, the finest of them alone.
         """
-        path = [self.enter(features[-1])]
+        path = [self.enter(features[-1])] if len(self.deepest) else []
         chain: list[Tensor | None] = [None] * self.featureless
-        chain.extend(features[:-1])
-        for step, feature, stride in zip(reversed(self.steps), reversed(chain), self.strides[-2::-1], strict=True):
+        chain.extend(features[:-1] if path else features)
+        for step, feature, stride in zip(*map(reversed, (self.steps, chain, self.strides)), strict=True):
             size = level_size(image_size, stride) if feature is None else (feature.shape[-2], feature.shape[-1])
-            path.insert(0, step(path[0], feature, size))
+            path.insert(0, step(path[0] if path else None, feature, size))
         return self.publish(path, every_level)
 
     def enter(self, deepest: Tensor) -> Tensor:

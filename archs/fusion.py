@@ -23,7 +23,8 @@ from archs.registry import Registry
 class Fusion(nn.Module, ABC):
     """Merges two maps of one spatial size: (N, coarse, H, W), (N, skip, H, W) -> (N, out, H, W).
 
-    It never resizes. `uses` names the inputs that the result depends on.
+    It never resizes. `uses` names the inputs that the result depends on; without "coarse", what comes from above is
+    not computed, and `coarse` may be None.
     """
 
     uses: ClassVar[tuple[str, ...]] = ("coarse", "skip")

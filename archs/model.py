@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from archs.blocks import BLOCKS, channels_of, initialise, project
-from archs.decoder import Decoder, block_style, level_size
+from archs.decoder import Decoder, block_style, level_size, needs_top
 from archs.encoders import BOTTOM_UPS, Encoder, Rectifiable, RectifiedPyramid, build_encoder
 from archs.encoders.paper import VGGRectified
+from archs.fusion import FUSIONS
 from archs.heads import Head, resize
 from archs.hub import Pretrained
 from archs.laterals import LATERALS
@@ -55,17 +57,16 @@ class EncoderDecoder(Pretrained):
     def __init__(self, spec: ArchSpec) -> None:
         super().__init__()
         self.spec = spec
-        encoder = _bottom_up(spec)
+        levels, encoder = _bottom_up(spec)
         self.encoder: nn.Module = encoder
-        levels = encoder.specs
         self.stages = nn.ModuleList([Stage(spec, _decoder(spec, levels, encoder))])
         self.restarts = nn.ModuleList()
         if spec.stacks > 1:
-            self._stack(encoder)
+            self._stack(levels, encoder)
 
-    def _stack(self, encoder: Encoder | RectifiedPyramid) -> None:
+    def _stack(self, levels: Sequence[FeatureSpec], encoder: Encoder | RectifiedPyramid) -> None:
         """Add the later stages, each of which starts from the finest level of the one before."""
-        spec, levels, style = self.spec, encoder.specs, block_style(self.spec)
+        spec, style, depth = self.spec, block_style(self.spec), len(encoder.specs)
         widths = spec.level_widths([level.channels for level in levels])
         strides = [level.stride for level in levels]
         inner = [FeatureSpec(w, s) for w, s in zip(widths, strides, strict=True)]
@@ -75,7 +76,7 @@ class EncoderDecoder(Pretrained):
                 self.restarts.append(self.restarts[0])
                 self.stages.append(self.stages[1])
                 continue
-            bottom_up = BOTTOM_UPS[spec.bottom_up](widths, strides, style)
+            bottom_up = BOTTOM_UPS[spec.bottom_up](widths[:depth], strides[:depth], style)
             features = cast(Stage, self.stages[-1]).channels
             self.restarts.append(RESTARTS[spec.restart](features, spec.classes, widths[0], style, bottom_up))
             self.stages.append(Stage(spec, _decoder(spec, inner, encoder)))
@@ -133,17 +134,29 @@ class EncoderDecoder(Pretrained):
         return resize(logits, size, self.spec.head_align_corners)
 
 
-def _bottom_up(spec: ArchSpec) -> Encoder | RectifiedPyramid:
+def _bottom_up(spec: ArchSpec) -> tuple[list[FeatureSpec], Encoder | RectifiedPyramid]:
+    """Return the levels that the spec asks for, and the encoder of those that the output depends on."""
+    if finest_alone(spec):
+        with torch.device("meta"):
+            levels = build_encoder(spec.model_copy(update={"pretrained": False})).specs
+        if [level.stride for level in levels].count(levels[0].stride) == 1:
+            return levels, build_encoder(spec.model_copy(update={"strides": (levels[0].stride,)}))
     encoder = build_encoder(spec)
     if not spec.passes or isinstance(encoder, VGGRectified):
-        return encoder
+        return encoder.specs, encoder
     widths = spec.level_widths([level.channels for level in encoder.specs])
     laterals = [
         LATERALS[spec.lateral](level.channels, width, block_style(spec))
         for level, width in zip(encoder.specs, widths, strict=True)
     ]
     given = [channels_of(lateral) for lateral in laterals]
-    return RectifiedPyramid(encoder, laterals, given)
+    pyramid = RectifiedPyramid(encoder, laterals, given)
+    return pyramid.specs, pyramid
+
+
+def finest_alone(spec: ArchSpec) -> bool:
+    """Return whether the output depends on the encoder's finest level alone: no way leads down to what is read."""
+    return not spec.passes and spec.head_levels == "finest" and not needs_top(spec, FUSIONS[spec.fusion])
 
 
 def _decoder(spec: ArchSpec, levels: Sequence[FeatureSpec], encoder: Encoder | RectifiedPyramid) -> Decoder:
@@ -151,7 +164,8 @@ def _decoder(spec: ArchSpec, levels: Sequence[FeatureSpec], encoder: Encoder | R
         read = levels_to_read(spec, levels)
         return RectifiedDecoder(spec, levels, cast(Rectifiable, encoder).links, read)
     chain = [*featureless_levels(spec, levels), *levels]
-    return Decoder(spec, chain, levels_to_read(spec, chain))
+    depth = len(chain) - len(levels) + len(encoder.specs)
+    return Decoder(spec, chain, levels_to_read(spec, chain), depth if depth < len(chain) else None)
 
 
 def featureless_levels(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[FeatureSpec]:

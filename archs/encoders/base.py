@@ -65,6 +65,13 @@ class Rectifiable(Protocol):
 ENCODERS: Registry[type[Encoder]] = Registry("encoder")
 
 
+def levels_down_to(strides: Sequence[float], wanted: Sequence[float] | None) -> int | None:
+    """Return how many levels are needed, None where all are or where a wanted one isn't there."""
+    if wanted is None or not set(wanted) <= set(strides):
+        return None
+    return sum(stride <= max(wanted) for stride in strides)
+
+
 def check_shapes(maps: Sequence[Tensor], specs: Sequence[FeatureSpec]) -> None:
     """Raise ShapeError where the maps' number, channels or order of sizes is not what was published."""
     got = [x.shape[1] for x in maps]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from archs.basic import BasicUnit
 from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
 from archs.decoder import level_size
-from archs.encoders.base import ENCODERS, Encoder
+from archs.encoders.base import ENCODERS, Encoder, levels_down_to
 from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
 from archs.errors import ShapeError, SpecError
 from archs.resampling import Link
@@ -32,6 +32,7 @@ class DoubleConvEncoder(Encoder):
         super().__init__()
         style = BlockStyle(norm=spec.norm, padding=spec.padding)
         self.ceil_mode = spec.padding == "same" if ceil_mode is None else ceil_mode
+        widths = widths[: levels_down_to([2**level for level in range(len(widths))], spec.strides)]
         fed = [spec.in_channels, *widths[:-1]]
         self.blocks = nn.ModuleList(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
         self.specs = [FeatureSpec(width, 2**level) for level, width in enumerate(widths)]
@@ -85,6 +86,7 @@ class ResidualPoolEncoder(Encoder):
             ResidualUnit(third, width, spec.norm),
         )
         strides = [4 * 2**level for level in range(depth + 1)]
+        strides = strides[: levels_down_to(strides, spec.strides)]
         self.bottom_up = PooledResiduals([width] * len(strides), strides, style)
         self.specs = [FeatureSpec(width, stride) for stride in strides]
         initialise(self)
@@ -112,6 +114,8 @@ class StridedBasicEncoder(Encoder):
             BasicUnit(half, widths[0], spec.norm, stride=2),
         )
         strides = [4 * 2**level for level in range(len(widths))]
+        strides = strides[: levels_down_to(strides, spec.strides)]
+        widths = widths[: len(strides)]
         self.bottom_up = StridedBasics(widths, strides, style)
         self.specs = [FeatureSpec(width, stride) for width, stride in zip(widths, strides, strict=True)]
         initialise(self)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from timm.layers.helpers import to_2tuple
 from torch import Tensor
 
-from archs.encoders.base import Encoder, crop
+from archs.encoders.base import Encoder, crop, levels_down_to
 from archs.errors import ShapeError, SpecError
 from archs.spec import ArchSpec, FeatureSpec, Size
 
@@ -37,7 +37,7 @@ class TimmEncoder(Encoder):
         self.coarsest = max(strides)
         self.divisor, self.input_size, shapes = _probe(blueprint, spec)
         channels = [shape[1] for shape in shapes] or info.channels()
-        kept = slice(-1, None) if self.flat else slice(_depth(strides, spec.strides))
+        kept = slice(-1, None) if self.flat else slice(levels_down_to(strides, spec.strides))
         self.strides = strides[kept]
         self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
         args["out_indices"] = tuple(info.out_indices)[kept]
@@ -125,10 +125,3 @@ def _maps(trunk: Any, image: Tensor) -> list[Tensor]:
     if str(getattr(trunk, "output_fmt", "NCHW")).endswith("NHWC"):
         return [x.permute(0, 3, 1, 2) for x in maps]
     return maps
-
-
-def _depth(strides: Sequence[float], wanted: Sequence[float] | None) -> int | None:
-    """Return how many levels are needed, None where all are or where a wanted one isn't there."""
-    if wanted is None or not set(wanted) <= set(strides):
-        return None
-    return sum(stride <= max(wanted) for stride in strides)

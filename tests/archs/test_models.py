@@ -10,6 +10,7 @@ import archs
 from archs.blocks import BLOCKS
 from archs.encoders import BOTTOM_UPS
 from archs.fusion import FUSIONS, Fusion
+from archs.heads import resize
 from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS
 from archs.restarts import RESTARTS
@@ -225,3 +226,48 @@ def test_restarts_ties_and_head_blocks_have_their_place():
 
 def test_other_networks_have_no_parts():
     assert archs.parts_of(nn.Sequential(nn.Conv2d(3, 4, 1))) == {}
+
+
+@pytest.mark.parametrize("encoder", ["resnet10t", "double_conv", "residual_pool", "strided_basic"])
+@pytest.mark.parametrize("width", [8, (8, 16, 24, 32, 40, 48)])
+def test_levels_that_the_output_does_not_need_are_not_built(encoder, width):
+    if width != 8 and encoder != "strided_basic":
+        width = width[:5]
+    full = archs.create_model("fpn", encoder_name=encoder, width=width, share_head=False, out="none")
+    factors = {"encoder_name": encoder, "width": width, "fusion": "skip_only", "post": "double_conv", "classes": 3}
+    model = archs.create_model("fpn", head_levels="finest", supervision="last", **factors).eval()
+    image = torch.randn(2, 3, 64, 64)
+    (finest,) = model.encoder(image)
+    assert finest.shape[1:] == full.encoder.eval()(image)[0].shape[1:]
+    deeper = sum(parameter.numel() for parameter in model.encoder.parameters())
+    assert deeper < sum(parameter.numel() for parameter in full.encoder.parameters()) / 2
+    (stage,) = model.stages
+    (step,) = stage.decoder.steps
+    path = step.post(step.fusion(None, step.lateral(finest)))
+    logits = stage.head([stage.decoder.outs[0](path)])[0]
+    torch.testing.assert_close(model(image), resize(logits, (64, 64)))
+    model.train()(image).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_head_on_every_level_keeps_them_all_without_computing_what_comes_from_above():
+    model = small("fpn", fusion="skip_only")
+    assert len(model.encoder.specs) == len(model.stages[0].decoder.steps) + 1 == 5
+    with torch.no_grad():
+        before = model(torch.zeros(1, 3, 64, 64))
+    for step in model.stages[0].decoder.steps:
+        step.up.forward = None  # would raise if it was called
+    assert torch.equal(model(torch.zeros(1, 3, 64, 64)), before)
+
+
+def test_stacks_without_a_way_down_have_one_level_each():
+    model = small("hourglass.paper", stacks=2, fusion="skip_only")
+    assert len(model.encoder.specs) == 1
+    assert len(model.encoder.bottom_up.blocks) == len(model.restarts[0].bottom_up.blocks) == 0
+    assert [tuple(logits.shape) for logits in model.predictions(torch.zeros(1, 3, 64, 64))] == [(1, 3, 16, 16)] * 2
+
+
+def test_levels_finer_than_the_encoders_are_decoded_from_its_finest():
+    model = small("unet", fusion="skip_only", decoder_stride=1)
+    assert [step.top_down for step in model.stages[0].decoder.steps] == [True, False]
+    assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 64, 64)
