@@ -20,8 +20,11 @@ class Recipe(BaseModel):
     images: Count = 8192  # budget in images seen, rounded up to whole batches
     batch_size: Count = 16
     lr: Positive = 1e-3  # the highest learning rate of the cycle
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3  # the share of the steps in which lr rises to it
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2  # of weights; norms and biases have none
     clip_norm: Positive = 1.0  # gradients are scaled down to this norm
+    data_init: bool = True  # logits are brought to one scale before the first step
+    recalibrate: bool = True  # statistics of BatchNorm are taken anew before each validation
     validations: Count = 4  # times the validation split is scored, evenly spread, the last at the end
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
