@@ -31,7 +31,7 @@ def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     spec = ArchSpec.from_dict(cell.spec)
     counted = cost(spec, study.image_size)
     counting = time.perf_counter() - start
-    recipe = study.recipe
+    recipe = study.recipe_of(cell)
     few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
     outcome = train(partial(build_model, spec), _few(study.data, recipe.batch_size), study.task, few, seed=0)
     counts = study.data.info.counts

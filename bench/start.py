@@ -4,6 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,97 +16,132 @@ from bench.loading import Batch
 from bench.tasks import Task
 
 TURNS = 3  # the layers' own outputs are scaled first, then the predictions, which a next stack may read, twice
+NOTHING = 1e-8  # of the wanted variance: what reads nothing (GroupNorm of a single pixel) is left as it is
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+Call = tuple[Convolution, Tensor]  # a layer and what it gave
 
 
 def scale_logits(model: nn.Module, image: Tensor, task: Task) -> None:
-    """Scale the weights of the layers that make logits, until these are as far from chance as the task says.
+    """Scale and centre the layers that make logits, until these are as far from chance as the task says.
 
-    Data-dependent as in LSUV (arXiv 1511.06422): measured on `image` (N, C, H, W) with norms as in training, and
-    of the last layers alone; all others stay as they were drawn. The distance is the root mean square of a
-    supervised prediction minus `task.neutral`, over all predictions that a layer makes. Layers whose outputs are
-    summed share it equally. Biases, statistics of norms and torch's random state are left as they are.
+    Data-dependent initialisation as in arXiv 1511.06422 and 1511.06856, of the last layers alone: measured on
+    `image` (N, C, H, W) with norms as in training. Each channel's mean becomes what its bias was drawn as. The
+    distance is the root mean square of a supervised prediction minus `task.neutral`, taken over all predictions
+    that a layer makes; layers whose outputs are summed have equal shares in it. Statistics of norms and torch's
+    random state stay as they are.
     """
+    drawn: dict[Convolution, Tensor] = {}
     with _undisturbed(model):
         for turn in range(TURNS):
-            calls = _Calls(model)
-            with calls.recorded():
-                predictions = [logits.float() for logits in model.predictions(image)]  # type: ignore[operator]
-            squares: dict[nn.Module, list[float]] = defaultdict(list)  # of deviations, in units of the wanted ones
-            for logits in predictions:
-                wanted = task.logit_std(logits)
-                deviation = (logits - task.neutral(logits)).square().mean().item() / wanted**2
-                for layer, own in calls.before(logits):
-                    squares[layer].append(deviation if turn else own / wanted**2)
-            for layer, found in squares.items():
-                if mean := sum(found) / len(found):
-                    layer.weight.data /= math.sqrt(mean)
+            for layer, seen in _last_layers(model, image, task).items():
+                square = seen.distance if turn else seen.variance
+                gain = 1 / math.sqrt(square) if square > NOTHING else 1.0
+                layer.weight.data *= gain
+                if layer.bias is not None:
+                    start = drawn.setdefault(layer, layer.bias.detach().clone())
+                    layer.bias.data = start - seen.mean * gain
+
+
+@dataclass
+class _Seen:
+    """A last layer's outputs (N, C, h, w) without bias, and its predictions' squared distances from neutral.
+
+    Both are in units of the wanted distance: `variance` and `distance` are 1 where nothing is to be done.
+    """
+
+    outputs: list[Tensor] = field(default_factory=list)
+    distances: list[float] = field(default_factory=list)
+    wanted: float = 1.0
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of each channel over all calls."""
+        return torch.stack([output.mean((0, 2, 3)) for output in self.outputs]).mean(0)
+
+    @property
+    def variance(self) -> float:
+        mean = self.mean[:, None, None]
+        squares = [(output - mean).square().mean() for output in self.outputs]
+        return torch.stack(squares).mean().item() / self.wanted**2
+
+    @property
+    def distance(self) -> float:
+        return sum(self.distances) / len(self.distances)
+
+
+def _last_layers(model: nn.Module, image: Tensor, task: Task) -> dict[Convolution, _Seen]:
+    """Run the model once; return its convolutions from which a prediction comes with no other one in between."""
+    calls: dict[object, Call] = {}  # by the place of a call's output in autograd's graph
+    with _hooked(model, Convolution, lambda layer, output: calls.update({output.grad_fn: (layer, output)})):
+        predictions = _predictions(model, image)
+    found: dict[Convolution, _Seen] = defaultdict(_Seen)
+    for logits in predictions:
+        wanted = task.logit_std(logits)
+        distance = (logits - task.neutral(logits)).square().mean().item() / wanted**2
+        for layer, output in _nearest(logits, calls):
+            bias = 0.0 if layer.bias is None else layer.bias.detach()[:, None, None]
+            found[layer].outputs.append(output.detach().float() - bias)
+            found[layer].distances.append(distance)
+            found[layer].wanted = wanted
+    return found
+
+
+def _nearest(logits: Tensor, calls: dict[object, Call]) -> list[Call]:
+    """Return the calls that lie next to `logits` on the ways back through autograd's graph."""
+    waiting, passed, found = [logits.grad_fn], set(), []
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in passed:
+            continue
+        passed.add(node)
+        if node in calls:
+            found.append(calls[node])
+        else:
+            waiting += [previous for previous, _ in node.next_functions]
+    return found
 
 
 def look(model: nn.Module, batch: Batch, task: Task) -> dict[str, float]:
-    """Return what the first step will find in a prepared batch; the model is left as it was.
+    """Return what a first step would find in a prepared batch; the model is left as it was.
 
-    "loss" and "loss_over_chance", "gradient_norm", and of a network with a decoder "signal_rms" (of its finest map,
-    the last stage's) and "decoder_gradient_norm" (of all that is neither encoder nor head).
+    "loss", "loss_over_chance" and "gradient_norm"; of a network with decoders also "signal_rms", of the last
+    one's finest map, and "decoder_gradient_norm", of all parameters that are neither encoder nor head.
     """
     signals: list[Tensor] = []
-    hooks = [
-        decoder.register_forward_hook(lambda layer, inputs, maps: signals.append(maps[0].detach()))
-        for decoder in model.modules()
-        if isinstance(decoder, Decoder)
-    ]
     with _undisturbed(model):
-        predictions = [logits.float() for logits in model.predictions(batch["image"])]  # type: ignore[operator]
+        with _hooked(model, Decoder, lambda decoder, maps: signals.append(maps[0].detach())):
+            predictions = _predictions(model, batch["image"])
         loss = task.loss(predictions, batch)
-        loss.backward()
-    for hook in hooks:
-        hook.remove()
+        loss.backward()  # type: ignore[no-untyped-call]
     chance = task.loss([task.neutral(logits) for logits in predictions], batch).item()
     norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    inner = [norm for name, norm in norms.items() if part_of(name) not in ("encoder", "head")]
-    values = {"loss": loss.item(), "loss_over_chance": loss.item() / chance, "gradient_norm": math.hypot(*norms.values())}
+    found = {"loss": loss.item(), "gradient_norm": math.hypot(*norms.values())}
+    if chance:  # an image without joints has an empty heatmap, which costs nothing
+        found["loss_over_chance"] = loss.item() / chance
     if signals:
-        values["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
-        values["decoder_gradient_norm"] = math.hypot(*inner)
-    return values
+        inner = [norm for name, norm in norms.items() if part_of(name) not in ("encoder", "head")]
+        found["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
+        found["decoder_gradient_norm"] = math.hypot(*inner)
+    return found
 
 
-class _Calls:
-    """Which layer made which output in one forward pass, told by the outputs' places in autograd's graph."""
+def _predictions(model: nn.Module, image: Tensor) -> list[Tensor]:
+    return [logits.float() for logits in model.predictions(image)]  # type: ignore[operator]
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.made: dict[object, tuple[nn.Module, float]] = {}
 
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """Record every call of a convolution, and how large its output is without the bias, squared."""
-        layers = [layer for layer in self.model.modules() if isinstance(layer, Convolution)]
-        hooks = [layer.register_forward_hook(self._record) for layer in layers]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _record(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        bias = 0.0 if layer.bias is None else layer.bias[:, None, None]
-        self.made[output.grad_fn] = layer, (output - bias).detach().float().square().mean().item()
-
-    def before(self, logits: Tensor) -> list[tuple[nn.Module, float]]:
-        """Return the calls from which `logits` come with no other call in between."""
-        waiting, seen, found = [logits.grad_fn], set(), []
-        while waiting:
-            node = waiting.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            if node in self.made:
-                found.append(self.made[node])
-            else:
-                waiting += [following for following, _ in node.next_functions]
-        return found
+@contextmanager
+def _hooked(model: nn.Module, kind: Any, take: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Give `take` every module of a kind with its output, call by call."""
+    modules = [module for module in model.modules() if isinstance(module, kind)]
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, output: take(module, output)) for module in modules
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

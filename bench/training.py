@@ -187,20 +187,25 @@ class _Trainer:
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
         images = recipe.steps * recipe.batch_size
-        return _prefixed("val", best.scores | {"best_at_images": best.images}) | told | {
-            "train/clipped_share": clipped / recipe.steps,
-            "train/images": images,
-            "train/seconds": seconds,
-            "train/images_per_s": images / seconds,
-            "train/busy_share": busy / seconds,
-            "train/loss_last": loss,
-        }
+        return (
+            _prefixed("val", best.scores | {"best_at_images": best.images})
+            | told
+            | {
+                "train/clipped_share": clipped / recipe.steps,
+                "train/images": images,
+                "train/seconds": seconds,
+                "train/images_per_s": images / seconds,
+                "train/busy_share": busy / seconds,
+                "train/loss_last": loss,
+            }
+        )
 
     def _begin(self, batch: Batch) -> dict[str, float]:
         """Bring the logits to their scale on the first batch, and return what there is to tell of the start."""
-        if self.recipe.data_init:
-            scale_logits(self.model, batch["image"], self.task)
-        return _prefixed("start", look(self.model, batch, self.task))
+        with self.fabric.autocast():
+            if self.recipe.data_init:
+                scale_logits(self.model, batch["image"], self.task)
+            return _prefixed("start", look(self.model, batch, self.task))
 
     def _recalibrate(self, train: Dataset[Sample], seed: int) -> None:
         """Average BatchNorm's statistics over some images of the training split, the same each time."""

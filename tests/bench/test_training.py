@@ -21,6 +21,8 @@ from bench.training import MEAN, STD, TrainingError, TrainOutcome, train
 
 SIZE = (16, 24)
 QUICK = Recipe(images=64, batch_size=8, lr=0.02, validations=2, precision="32-true", device="cpu")
+AS_BUILT = {"data_init": False, "recalibrate": False}  # the network is run by its steps and validations alone
+LOOKS = 1  # but once before the first step
 PLAIN = Augmentation(flip=0, crop_area=(1, 1), crop_aspect=1, brightness=0, contrast=0, saturation=0)
 
 
@@ -176,8 +178,9 @@ def test_images_arrive_normalised_and_each_once_a_pass() -> None:
     data = dataset(train=16)
     for index, sample in enumerate(data.train):
         sample["image"] = torch.full((3, *SIZE), index, dtype=torch.uint8)
-    run(QUICK.model_copy(update={"images": 40, "augmentation": PLAIN}), build=lambda: network, data=data)
-    batches = torch.stack(network.trained_on)
+    recipe = QUICK.model_copy(update={"images": 40, "augmentation": PLAIN, **AS_BUILT})
+    run(recipe, build=lambda: network, data=data)
+    batches = torch.stack(network.trained_on[LOOKS:])
     assert batches.shape == (5, 8, 3, *SIZE)
     values = batches * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     indices = (255 * values).mean((2, 3, 4)).round().int().flatten().tolist()
@@ -219,10 +222,10 @@ def test_predictions_are_those_of_the_first_test_images() -> None:
 def test_a_loss_that_is_no_number_stops_training_at_once() -> None:
     class Breaking(Watched):
         def forward(self, image: Tensor) -> Tensor:
-            return super().forward(image) * (math.nan if len(self.trained_on) == 3 else 1)
+            return super().forward(image) * (math.nan if len(self.trained_on) == 3 + LOOKS else 1)
 
     with pytest.raises(TrainingError, match=r"the loss became nan at image 24 of 64; try a lower lr than 0.02"):
-        run(build=Breaking)
+        run(QUICK.model_copy(update=AS_BUILT), build=Breaking)
 
 
 def test_gradients_that_are_no_numbers_stop_training_at_once() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.loading import Batch
-from bench.tasks.base import LOGIT_STD, Options, Task, TaskError, register_task
+from bench.tasks.base import Options, Task, TaskError, register_task
 from bench.tasks.pose.figures import Figures, Region
 from bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
 from bench.tasks.pose.oks import OksScore
@@ -90,8 +90,8 @@ class Pose(Task):
         return torch.stack(losses).mean()
 
     def logit_std(self, logits: Tensor) -> float:
-        """Return a tenth of the root mean square of a heatmap with one joint: values of a Gaussian count, not logits."""
-        return LOGIT_STD * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
+        """Return a tenth of the root mean square of one joint's heatmap: what is predicted has its scale."""
+        return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
 
     def _error(self, heatmaps: Tensor, target: Tensor) -> Tensor:
         pixels = target.shape[-2] * target.shape[-1]
