@@ -18,22 +18,23 @@ from bench.tasks import Task
 TURNS = 3  # the layers' own outputs are scaled first, then the predictions, which a next stack may read, twice
 NOTHING = 1e-8  # of the wanted variance: what reads nothing (GroupNorm of a single pixel) is left as it is
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+Predict = Callable[[Tensor], list[Tensor]]  # images -> every supervised prediction (N, C, h, w), float32
 Call = tuple[Convolution, Tensor]  # a layer and what it gave
 
 
-def scale_logits(model: nn.Module, image: Tensor, task: Task) -> None:
+def scale_logits(model: nn.Module, predict: Predict, image: Tensor, task: Task) -> None:
     """Scale and centre the layers that make logits, until these are as far from chance as the task says.
 
-    Data-dependent initialisation as in arXiv 1511.06422 and 1511.06856, of the last layers alone: measured on
-    `image` (N, C, H, W) with norms as in training. Each channel's mean becomes what its bias was drawn as. The
-    distance is the root mean square of a supervised prediction minus `task.neutral`, taken over all predictions
-    that a layer makes; layers whose outputs are summed have equal shares in it. Statistics of norms and torch's
-    random state stay as they are.
+    Data-dependent initialisation as in arXiv 1511.06422 and 1511.06856, of the last layers alone: measured on what
+    the model predicts for `image` (N, C, H, W) with norms as in training. Each channel's mean becomes what its
+    bias was drawn as. The distance is the root mean square of a supervised prediction minus `task.neutral`, taken
+    over all predictions that a layer makes; layers whose outputs are summed have equal shares in it. Statistics
+    of norms and torch's random state stay as they are.
     """
     drawn: dict[Convolution, Tensor] = {}
     with _undisturbed(model):
         for turn in range(TURNS):
-            for layer, seen in _last_layers(model, image, task).items():
+            for layer, seen in _last_layers(model, predict, image, task).items():
                 square = seen.distance if turn else seen.variance
                 gain = 1 / math.sqrt(square) if square > NOTHING else 1.0
                 layer.weight.data *= gain
@@ -69,11 +70,11 @@ class _Seen:
         return sum(self.distances) / len(self.distances)
 
 
-def _last_layers(model: nn.Module, image: Tensor, task: Task) -> dict[Convolution, _Seen]:
+def _last_layers(model: nn.Module, predict: Predict, image: Tensor, task: Task) -> dict[Convolution, _Seen]:
     """Run the model once; return its convolutions from which a prediction comes with no other one in between."""
     calls: dict[object, Call] = {}  # by the place of a call's output in autograd's graph
     with _hooked(model, Convolution, lambda layer, output: calls.update({output.grad_fn: (layer, output)})):
-        predictions = _predictions(model, image)
+        predictions = predict(image)
     found: dict[Convolution, _Seen] = defaultdict(_Seen)
     for logits in predictions:
         wanted = task.logit_std(logits)
@@ -101,7 +102,7 @@ def _nearest(logits: Tensor, calls: dict[object, Call]) -> list[Call]:
     return found
 
 
-def look(model: nn.Module, batch: Batch, task: Task) -> dict[str, float]:
+def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[str, float]:
     """Return what a first step would find in a prepared batch; the model is left as it was.
 
     "loss", "loss_over_chance" and "gradient_norm"; of a network with decoders also "signal_rms", of the last
@@ -110,7 +111,7 @@ def look(model: nn.Module, batch: Batch, task: Task) -> dict[str, float]:
     signals: list[Tensor] = []
     with _undisturbed(model):
         with _hooked(model, Decoder, lambda decoder, maps: signals.append(maps[0].detach())):
-            predictions = _predictions(model, batch["image"])
+            predictions = predict(batch["image"])
         loss = task.loss(predictions, batch)
         loss.backward()  # type: ignore[no-untyped-call]
     chance = task.loss([task.neutral(logits) for logits in predictions], batch).item()
@@ -124,10 +125,6 @@ def look(model: nn.Module, batch: Batch, task: Task) -> dict[str, float]:
         found["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
         found["decoder_gradient_norm"] = math.hypot(*inner)
     return found
-
-
-def _predictions(model: nn.Module, image: Tensor) -> list[Tensor]:
-    return [logits.float() for logits in model.predictions(image)]  # type: ignore[operator]
 
 
 @contextmanager

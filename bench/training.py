@@ -65,8 +65,9 @@ def train(
     thread count are left as they were found.
 
     Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
-    "train/images", "train/seconds" (validation not included), "train/images_per_s" and "train/busy_share",
-    the share of those seconds spent in forward, backward and optimizer.
+    "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
+    of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
+    was clipped, and "start/...", what `look` finds before the first step.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
     with _seeded(seed), use_threads(recipe.threads) as threads:
@@ -202,10 +203,14 @@ class _Trainer:
 
     def _begin(self, batch: Batch) -> dict[str, float]:
         """Bring the logits to their scale on the first batch, and return what there is to tell of the start."""
-        with self.fabric.autocast():
-            if self.recipe.data_init:
-                scale_logits(self.model, batch["image"], self.task)
-            return _prefixed("start", look(self.model, batch, self.task))
+        if self.recipe.data_init:
+            scale_logits(self.model, self._predictions, batch["image"], self.task)
+        return _prefixed("start", look(self.model, self._predictions, batch, self.task))
+
+    def _predictions(self, image: Tensor) -> list[Tensor]:
+        """Return every supervised prediction, float32, for prepared images."""
+        with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
+            return [logits.float() for logits in self.model.predictions(image)]
 
     def _recalibrate(self, train: Dataset[Sample], seed: int) -> None:
         """Average BatchNorm's statistics over some images of the training split, the same each time."""
@@ -218,9 +223,7 @@ class _Trainer:
     def _step(self, batch: Batch, images: int) -> tuple[float, float]:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
         self.model.train()
-        with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
-            predictions = self.model.predictions(batch["image"])
-        loss = self.task.loss([logits.float() for logits in predictions], batch)
+        loss = self.task.loss(self._predictions(batch["image"]), batch)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)

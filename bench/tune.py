@@ -41,14 +41,14 @@ class LearningRates:
         return [self.lrs[best] for best in np.nanargmax(self.sign * self.scores, 1)]
 
     def common(self) -> float:
-        """Return the learning rate with the best mean over arms, of those at which none failed. Raises TuningError."""
+        """Return the one with the best mean over arms, of those at which none failed. Raises TuningError."""
         means = self.sign * self.scores.mean(0)
         if np.isnan(means).all():
             raise TuningError(f"{self.task}: at every learning rate some arm failed; add lower ones with --lr.")
         return self.lrs[int(np.nanargmax(means))]
 
     def at_the_edge(self) -> list[str]:
-        """Return the arms that are best at the lowest or highest learning rate, beyond which may be a better one."""
+        """Return the arms that are best at the lowest or highest learning rate: one beyond may be better."""
         ends = (self.lrs[0], self.lrs[-1])
         return [arm for arm, best in zip(self.arms, self.each(), strict=True) if best in ends]
 

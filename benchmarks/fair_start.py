@@ -5,8 +5,8 @@
 Every arm of a suite's study is trained at the same seeds under each of VARIANTS, all arms of a variant and seed in
 turns; a variant changes settings of the recipe, or multiplies the weights by which the head was drawn. Writes, per
 arm: the first loss over chance, how large the decoder's finest map and its parameters' gradient are at the start,
-the share of steps at which the gradient was clipped, and the test score. A finished training is kept beside the table, and not
-trained again.
+the share of steps at which the gradient was clipped, and the test score. A finished training is kept beside the
+table, and not trained again.
 """
 
 import argparse
@@ -115,9 +115,9 @@ def main() -> None:
         print(row["variant"], row["arm"], row["seed"], row.get(f"test/{study.task.selection}"), flush=True)
     recipe = study.arms[0].recipe
     title = (
-        f"# What a fair start changes\n\n{chosen.task} of `{chosen.suite}` on {study.data.info.name}: {recipe.images} "
-        f"images seen, lr {recipe.lr:g}, {chosen.seeds} seeds; written by `benchmarks/fair_start.py`. Columns but the "
-        "scores are means over seeds.\n\n"
+        f"# What a fair start changes\n\n{chosen.task} of `{chosen.suite}` on {study.data.info.name}: "
+        f"{recipe.images} images seen, lr {recipe.lr:g}, {chosen.seeds} seeds; written by "
+        "`benchmarks/fair_start.py`. Columns but the scores are means over seeds.\n\n"
     )
     chosen.out.write_text(title + table(rows, study.task.selection), encoding="utf-8")
 

@@ -68,6 +68,7 @@ def tune(
 
     load_plugins(plugin or [])
     chosen = load_suite(suite, overrides or [], tasks=task or [])
+    seeds = min(seeds, len(chosen.seeds))
     plan = tuning_plan(chosen, lr or [], share, seeds)
     directory = out or Path("runs") / f"{chosen.name}-tune"
     try:
@@ -81,9 +82,7 @@ def tune(
     found = learning_rates(plan, records)
     for study in found:
         _show(study, each)
-    trainings = (
-        f"{len(plan.cells)} trainings with {share:.0%} of the images, {min(seeds, len(chosen.seeds))} seed(s)"
-    )
+    trainings = f"{len(plan.cells)} trainings with {100 * share:g} % of the images, {seeds} seed(s)"
     told = (
         f"{'Each arm at its own best' if each else 'All arms at the best common'} lr, by validation: {trainings}."
     )

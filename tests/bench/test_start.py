@@ -64,8 +64,8 @@ def test_the_first_loss_is_near_chance(name: str, model: str, fusion: str) -> No
         pytest.skip(f"{model} has no {fusion}")
     task = create_task(name, scenes().info)
     network, seen = build(model, task, name, fusion=fusion), batch(task)
-    scale_logits(network, seen["image"], task)
-    values = look(network, seen, task)
+    scale_logits(network, network.predictions, seen["image"], task)
+    values = look(network, network.predictions, seen, task)
     assert values["loss_over_chance"] == pytest.approx(1, abs=0.1)
     assert values["loss"] == task.loss(network.train().predictions(seen["image"]), seen).item()
     assert 0.01 < values["signal_rms"] < 10
@@ -76,8 +76,8 @@ def test_the_first_loss_is_near_chance(name: str, model: str, fusion: str) -> No
 def test_the_first_loss_is_near_chance_on_other_encoders(encoder: str) -> None:
     task = create_task("segmentation", scenes().info)
     network, seen = build("fpn", task, "segmentation", encoder_name=encoder), batch(task)
-    scale_logits(network, seen["image"], task)
-    assert look(network, seen, task)["loss_over_chance"] == pytest.approx(1, abs=0.1)
+    scale_logits(network, network.predictions, seen["image"], task)
+    assert look(network, network.predictions, seen, task)["loss_over_chance"] == pytest.approx(1, abs=0.1)
 
 
 def test_chance_in_segmentation_is_the_logarithm_of_the_classes() -> None:
@@ -130,7 +130,7 @@ def test_more_supervised_outputs_weigh_no_more(name: str) -> None:
 def test_every_supervised_output_starts_at_the_tasks_distance(name: str, model: str, factors: dict) -> None:
     task = create_task(name, scenes().info)
     network, seen = build(model, task, name, **factors), batch(task)
-    scale_logits(network, seen["image"], task)
+    scale_logits(network, network.predictions, seen["image"], task)
     output = network.predictions(seen["image"])[-1]
     wanted = task.logit_std(output)
     assert distances(network, task, seen["image"]) == pytest.approx(
@@ -141,7 +141,7 @@ def test_every_supervised_output_starts_at_the_tasks_distance(name: str, model: 
 def test_summed_levels_have_equal_shares() -> None:
     task = create_task("segmentation", scenes().info)
     network, seen = build("rectified_gaussian", task, "segmentation"), batch(task)
-    scale_logits(network, seen["image"], task)
+    scale_logits(network, network.predictions, seen["image"], task)
     maps = network.train().features(seen["image"])
     shares = [predict(x).std().item() for predict, x in zip(network.stages[0].head.predictors, maps, strict=True)]
     assert len(shares) == 5
@@ -157,7 +157,7 @@ def test_how_the_head_was_drawn_does_not_matter(name: str, model: str) -> None:
         for parameter, value in network.named_parameters():
             if ".head." in parameter and value.ndim > 1 and ("tower" not in parameter):
                 value.data *= factor  # a power of two: nothing is rounded
-        scale_logits(network, batch(task)["image"], task)
+        scale_logits(network, network.predictions, batch(task)["image"], task)
         states.append(network.state_dict())
     for key, value in states[0].items():
         torch.testing.assert_close(value, states[1][key], rtol=1e-4, atol=1e-6)
@@ -167,8 +167,8 @@ def test_nothing_but_the_last_layers_is_changed() -> None:
     task = create_task("detection", scenes().info)
     network = build("fpn", task, "detection", head_dropout=0.5).eval()
     before, state = {key: value.clone() for key, value in network.state_dict().items()}, torch.get_rng_state()
-    scale_logits(network, batch(task)["image"], task)
-    look(network, batch(task), task)
+    scale_logits(network, network.predictions, batch(task)["image"], task)
+    look(network, network.predictions, batch(task), task)
     changed = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     layers = [f"stages.0.head.predictors.0.{part}" for part in ("class_logits", "box")]
     assert changed == {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
@@ -195,15 +195,15 @@ def test_any_network_is_scaled() -> None:
     task = create_task("segmentation", scenes().info)
     network, seen = Plain(lambda layer: nn.init.zeros_(layer.bias)), batch(task)
     first = network.first.weight.clone()
-    scale_logits(network, seen["image"], task)
+    scale_logits(network, network.predictions, seen["image"], task)
     assert distances(network, task, seen["image"]) == pytest.approx([LOGIT_STD], rel=1e-4)
     assert torch.equal(network.first.weight, first)
-    assert look(network, seen, task).keys() == {"loss", "loss_over_chance", "gradient_norm"}
+    assert look(network, network.predictions, seen, task).keys() == {"loss", "loss_over_chance", "gradient_norm"}
 
 
 def test_a_last_layer_of_zeros_stays_so() -> None:
     task = create_task("segmentation", scenes().info)
     network, seen = Plain(lambda layer: [nn.init.zeros_(each) for each in layer.parameters()]), batch(task)
-    scale_logits(network, seen["image"], task)
+    scale_logits(network, network.predictions, seen["image"], task)
     assert not network.last.weight.any()
-    assert look(network, seen, task)["loss_over_chance"] == pytest.approx(1)
+    assert look(network, network.predictions, seen, task)["loss_over_chance"] == pytest.approx(1)

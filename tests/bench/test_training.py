@@ -303,7 +303,6 @@ def test_statistics_are_left_to_the_steps_where_that_is_asked() -> None:
     run(QUICK.model_copy(update=AS_BUILT), build=lambda: network)
     assert len(network.seen) == LOOKS + 8
     assert network.norm.momentum == 0.1
-    assert network.norm.num_batches_tracked == 8
 
 
 def test_norms_and_biases_do_not_decay() -> None:
@@ -344,6 +343,16 @@ def test_the_start_and_the_clipping_are_recorded() -> None:
     assert values["start/loss"] == pytest.approx(math.log(3), rel=0.1)
     assert run(QUICK.model_copy(update={"clip_norm": 1e-3})).values["train/clipped_share"] == 1
     assert run(QUICK.model_copy(update={"clip_norm": 1e3})).values["train/clipped_share"] == 0
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_first_step_starts_where_the_record_says(precision: str) -> None:
+    def build() -> nn.Module:
+        return archs.create_model("hourglass", encoder_name="test_resnet", classes=3, width=8, strides=(2, 4))
+
+    values = run(QUICK.model_copy(update={"images": 8, "precision": precision}), build=build).values
+    assert values["start/loss_over_chance"] == pytest.approx(1, abs=0.1)
+    assert values["train/loss_last"] == pytest.approx(values["start/loss"], rel=0.01)
 
 
 def test_how_the_head_was_drawn_changes_no_result() -> None:
