@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.augment import Augmentation
 from bench.machine import Device, Precision, resolve_device, resolve_precision
 
+RECALIBRATION_IMAGES = 128  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -51,6 +52,11 @@ class Recipe(BaseModel):
     def steps(self) -> int:
         """The number of batches trained on."""
         return -(-self.images // self.batch_size)
+
+    @property
+    def recalibration_steps(self) -> int:
+        """The number of batches that statistics are averaged over before each validation."""
+        return min(-(-RECALIBRATION_IMAGES // self.batch_size), self.steps) if self.recalibrate else 0
 
     @property
     def validation_steps(self) -> set[int]:

@@ -146,7 +146,8 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
     """Put the model in training mode; afterwards mode, buffers and torch's random state are what they were."""
     training, buffers = model.training, [(buffer, buffer.clone()) for buffer in model.buffers()]
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        yield model.train()
+        model.train()
+        yield
     model.train(training)
     for buffer, before in buffers:
         buffer.copy_(before)

@@ -29,7 +29,6 @@ __all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
 STD = (0.229, 0.224, 0.225)
-RECALIBRATION_IMAGES = 128
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
 
 Progress = Callable[[int], None]  # called with the number of training images done
@@ -183,7 +182,7 @@ class _Trainer:
             busy, seconds = busy + end - ready, seconds + end - start
             progress(step * recipe.batch_size)
             if step in recipe.validation_steps:
-                if recipe.recalibrate:
+                if recipe.recalibration_steps:
                     self._recalibrate(train, seed)
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
@@ -214,9 +213,8 @@ class _Trainer:
 
     def _recalibrate(self, train: Dataset[Sample], seed: int) -> None:
         """Average BatchNorm's statistics over some images of the training split, the same each time."""
-        size = self.recipe.batch_size
-        steps = min(-(-RECALIBRATION_IMAGES // size), self.recipe.steps)
-        order = in_random_order(_length(train), steps, size, torch.Generator().manual_seed(seed))
+        recipe, generator = self.recipe, torch.Generator().manual_seed(seed)
+        order = in_random_order(_length(train), recipe.recalibration_steps, recipe.batch_size, generator)
         loaded = (self._prepare(self.fabric.to_device(each)) for each in batches(train, ("image",), order))
         update_bn((each["image"] for each in loaded), self.model)
 

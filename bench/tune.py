@@ -86,7 +86,7 @@ def _without_lr(entry: ArmEntry) -> dict[str, Any]:
 def _entry(factors: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
     """Return the entry of one arm; a value that is a list is no choice here."""
     values = {name: [value] if isinstance(value, list) else value for name, value in factors.items()}
-    return ArmEntry(**values, **({"recipe": recipe} if recipe else {}))
+    return ArmEntry.model_validate({**values, **({"recipe": recipe} if recipe else {})})
 
 
 def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRates]:
