@@ -116,8 +116,9 @@ def main() -> None:
     recipe = study.arms[0].recipe
     title = (
         f"# What a fair start changes\n\n{chosen.task} of `{chosen.suite}` on {study.data.info.name}: "
-        f"{recipe.images} images seen, lr {recipe.lr:g}, clipped at {recipe.clip_norm:g}, {len(chosen.seeds)} seeds; written by "
-        "`benchmarks/fair_start.py`. Columns but the scores are means over seeds.\n\n"
+        f"{recipe.images} images seen, lr {recipe.lr:g}, gradients clipped at {recipe.clip_norm:g} but where it is "
+        f"said, {len(chosen.seeds)} seeds; written by `benchmarks/fair_start.py`. Columns but the scores are means "
+        "over seeds.\n\n"
     )
     chosen.out.write_text(title + table(rows, study.task.selection), encoding="utf-8")
 
