@@ -72,6 +72,19 @@ def test_the_first_loss_is_near_chance(name: str, model: str, fusion: str) -> No
     assert 0 < values["decoder_gradient_norm"] < values["gradient_norm"]
 
 
+@pytest.mark.parametrize("name", TASKS.names())
+def test_decoders_start_with_signals_and_gradients_of_one_range(name: str) -> None:
+    task, found = create_task(name, scenes().info), []
+    seen = batch(task)
+    for model in MODELS:
+        network = build(model, task, name)
+        scale_logits(network, network.predictions, seen["image"], task)
+        found.append(look(network, network.predictions, seen, task))
+    gradients = [values["decoder_gradient_norm"] for values in found]
+    assert max(gradients) < 4 * min(gradients)  # as they are drawn, up to 13 times
+    assert all(0.5 < values["signal_rms"] < 6 for values in found)
+
+
 @pytest.mark.parametrize("encoder", ["resnet10t", "convnext_atto", "mobilenetv3_small_050"])
 def test_the_first_loss_is_near_chance_on_other_encoders(encoder: str) -> None:
     task = create_task("segmentation", scenes().info)
