@@ -115,10 +115,21 @@ def _budget(study: Frames) -> Iterator[str]:
 
 
 def _recipes(study: Frames) -> Iterator[str]:
-    settings = distinct(record.settings for record in study.finished("train"))
+    trained = study.finished("train")
+    settings = distinct(record.settings for record in trained)
     varied = [key for key, values in settings.items() if len(values) > 1]
-    if varied:
-        yield f"The runs were not all trained alike; they differ in {listing(varied)}."
+    if "lr" in varied:
+        arms = {
+            lr: dict.fromkeys(each.arm for each in trained if str(each.settings.get("lr")) == lr)
+            for lr in settings["lr"]
+        }
+        rates = "; ".join(f"{lr} for {listing(names)}" for lr, names in arms.items())
+        yield f"The arms were trained at different learning rates: {rates}."
+    elif "lr" in settings:
+        one = settings["lr"][0]
+        yield f"All arms were trained at one learning rate, {one}, which may suit some better than others."
+    if others := [key for key in varied if key != "lr"]:
+        yield f"The runs were not all trained alike; they differ in {listing(others)}."
 
 
 def _sizes(study: Frames) -> Iterator[str]:

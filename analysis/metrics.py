@@ -178,6 +178,12 @@ METRICS = (
     Metric("train/images_per_s", "Training speed", "images/s", "higher"),
     Metric("train/busy_share", "Busy share", "%", "higher", scale=100),
     Metric("train/loss_last", "Last loss", "", "lower", digits=3),
+    Metric("train/clipped_share", "Steps clipped", "%", scale=100),
+    Metric("start/loss", "First loss", digits=3),
+    Metric("start/loss_over_chance", "First loss over chance", digits=2),
+    Metric("start/signal_rms", "Decoder's signal at the start", digits=2),
+    Metric("start/gradient_norm", "Gradient norm at the start", digits=2),
+    Metric("start/decoder_gradient_norm", "Decoder's gradient norm at the start", digits=2),
 )
 
 _BY_KEY = {entry.key: entry for entry in METRICS}

@@ -119,6 +119,7 @@ class Conv3x3(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1 if style.padding == "same" else 0)
 
 
+PRIOR_LOGIT = -math.log(0.99 / 0.01)  # a class's logit before training, so that background costs little
 BOX_CHANNELS = 5  # of a detection head: four distances and the centre-ness, after a logit per class
 
 
@@ -155,7 +156,7 @@ class FCOSHead(nn.Module):
             )
             for _ in range(2)
         )
-        self.class_logits = Predictor(in_channels, classes, start=-math.log(0.99 / 0.01))
+        self.class_logits = Predictor(in_channels, classes, start=PRIOR_LOGIT)
         self.box = Predictor(in_channels, BOX_CHANNELS)
         self.out_channels = out_channels
 

@@ -31,11 +31,12 @@ def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     spec = ArchSpec.from_dict(cell.spec)
     counted = cost(spec, study.image_size)
     counting = time.perf_counter() - start
-    recipe = study.recipe
+    recipe = study.recipe_of(cell)
     few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
     outcome = train(partial(build_model, spec), _few(study.data, recipe.batch_size), study.task, few, seed=0)
     counts = study.data.info.counts
-    equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * counts["val"] + counts["test"])
+    validated = counts["val"] + recipe.recalibration_steps * recipe.batch_size
+    equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * validated + counts["test"])
     forwards = (study.latency.warmup + study.latency.rounds) * study.latency.batch_size * FORWARD_SHARE
     per_image = 1 / outcome.values["train/images_per_s"]
     return Forecast(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from archs import ArchSpec, resolve_spec
@@ -13,23 +12,26 @@ from bench.latency import LatencyOptions
 from bench.plugins import plugin_source
 from bench.recipe import Recipe
 from bench.records import Cell, Kind, content_hash
-from bench.suite import OWN_KEYS, Study, Suite
+from bench.suite import OWN_KEYS, ArmEntry, Study, Suite
 from bench.tasks import Task, TaskError, create_task
 from bench.validation import parse
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the things compared: a resolved spec and what people call it."""
+    """One of the things compared: a resolved spec, how it is trained, and what people call it."""
 
     name: str
     model: str
     spec: ArchSpec
+    recipe: Recipe
+    own_recipe: dict[str, Any]  # what of the recipe is not the study's
 
     @property
     def identity(self) -> dict[str, Any]:
         """Everything about the arm that determines a result."""
-        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(self.spec.fusion)}
+        own = {"own_recipe": self.own_recipe} if self.own_recipe else {}
+        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(self.spec.fusion), **own}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,6 @@ class StudyPlan:
     resolved: dict[str, Any]  # the study's part of the suite: nothing is left to a default
     data: Data
     task: Task
-    recipe: Recipe
     latency: LatencyOptions
     image_size: tuple[int, int]  # (H, W) at which cost is counted
     arms: list[Arm]
@@ -48,6 +49,10 @@ class StudyPlan:
     def name(self) -> tuple[str, str]:
         """The task and the dataset."""
         return self.resolved["task"], self.data.info.name
+
+    def recipe_of(self, cell: Cell) -> Recipe:
+        """Return what the cell's arm is trained by."""
+        return next(arm.recipe for arm in self.arms if arm.name == cell.arm)
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def _study(study: Study, data: Data, task: Task, recipe: Recipe) -> StudyPlan:
         "latency": latency.model_dump(mode="json"),
         "cost": {"size": list(image_size)},
     }
-    return StudyPlan(resolved, data, task, recipe, latency, image_size, expand_arms(study, task.factors))
+    return StudyPlan(resolved, data, task, latency, image_size, expand_arms(study, task))
 
 
 def _require_distinct(studies: list[StudyPlan]) -> None:
@@ -124,23 +129,38 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
             )
 
 
-def expand_arms(study: Study, task_factors: dict[str, Any]) -> list[Arm]:
+def expand_arms(study: Study, task: Task) -> list[Arm]:
     """Return the study's arms in the order of its file. Raises ArchError, or SuiteError for an arm twice."""
     arms: list[Arm] = []
     for entry in study.arms:
-        for values in product(*entry.choices.values()):
-            arm = _arm(dict(zip(entry.choices, values, strict=True)), study.model, task_factors)
-            if arm.spec in (other.spec for other in arms):
+        recipe = _recipe(study, entry, task)
+        for factors in entry.combinations:
+            arm = _arm(factors, study.model, task.factors, recipe, entry.recipe)
+            if (arm.spec, arm.recipe) in ((other.spec, other.recipe) for other in arms):
                 raise SuiteError(f"the arm '{arm.name}' stands twice in the suite; leave one of the two out.")
             arms.append(arm)
     return arms
 
 
-def _arm(factors: dict[str, Any], common: dict[str, Any], task_factors: dict[str, Any]) -> Arm:
+def _recipe(study: Study, entry: ArmEntry, task: Task) -> Recipe:
+    if "task" in entry.recipe:
+        raise SuiteError("an arm's own recipe holds 'task', but all arms of a study learn one task: leave it out.")
+    options = task.options.model_dump(mode="json")
+    return parse(Recipe, {**study.recipe, **entry.recipe, "task": options}, place="an arm's recipe")
+
+
+def _arm(
+    factors: dict[str, Any],
+    common: dict[str, Any],
+    task_factors: dict[str, Any],
+    recipe: Recipe,
+    own_recipe: dict[str, Any],
+) -> Arm:
     model = factors.pop("model")
     spec = resolve_spec(model, **{**task_factors, **common, **factors, "classes": task_factors["classes"]})
-    told_apart_by = [f"{name}={value}" for name, value in factors.items() if name != "fusion"]
-    return Arm(", ".join([f"{model} / {spec.fusion}", *told_apart_by]), model, spec)
+    different = {name: value for name, value in factors.items() if name != "fusion"} | own_recipe
+    told_apart_by = [f"{name}={value}" for name, value in different.items()]
+    return Arm(", ".join([f"{model} / {spec.fusion}", *told_apart_by]), model, spec, recipe, own_recipe)
 
 
 def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
@@ -154,8 +174,9 @@ def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
             yield _cell("latency", arm, study, {**study.resolved["latency"], "session": session})
     for seed in seeds:
         for study in studies:
-            training = {"recipe": study.resolved["recipe"], "data": study.data.info.fingerprint, "seed": seed}
             for arm in study.arms:
+                recipe = arm.recipe.model_dump(mode="json")
+                training = {"recipe": recipe, "data": study.data.info.fingerprint, "seed": seed}
                 yield _cell("train", arm, study, training, seed)
 
 

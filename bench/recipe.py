@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.augment import Augmentation
 from bench.machine import Device, Precision, resolve_device, resolve_precision
 
+RECALIBRATION_IMAGES = 128  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -20,8 +21,11 @@ class Recipe(BaseModel):
     images: Count = 8192  # budget in images seen, rounded up to whole batches
     batch_size: Count = 16
     lr: Positive = 1e-3  # the highest learning rate of the cycle
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3  # the share of the steps in which lr rises to it
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2  # of weights; norms and biases have none
     clip_norm: Positive = 1.0  # gradients are scaled down to this norm
+    data_init: bool = True  # logits are brought to one scale before the first step
+    recalibrate: bool = True  # statistics of BatchNorm are taken anew before each validation
     validations: Count = 4  # times the validation split is scored, evenly spread, the last at the end
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
@@ -48,6 +52,11 @@ class Recipe(BaseModel):
     def steps(self) -> int:
         """The number of batches trained on."""
         return -(-self.images // self.batch_size)
+
+    @property
+    def recalibration_steps(self) -> int:
+        """The number of batches that statistics are averaged over before each validation."""
+        return min(-(-RECALIBRATION_IMAGES // self.batch_size), self.steps) if self.recalibrate else 0
 
     @property
     def validation_steps(self) -> set[int]:

@@ -85,7 +85,9 @@ class RunRecord(Cell):
       "machine/macs_per_s", "machine/bytes_per_s";
     - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s";
     - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
-      "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last".
+      "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last", "train/clipped_share";
+      before the first step "start/loss", "start/loss_over_chance", "start/gradient_norm",
+      "start/decoder_gradient_norm" and "start/signal_rms" (of the decoder's finest map).
     <score> is, by task,
     - segmentation: "miou", "dice", "boundary_f", each also per class ("iou/<class>", "dice/<class>",
       "boundary_f/<class>"), "miou_by_size/small|medium|large";

@@ -114,13 +114,14 @@ def _running_model(cell: Cell, options: LatencyOptions) -> EncoderDecoder:
 
 def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:
     assert cell.seed is not None
+    recipe = study.recipe_of(cell)
     outcome = train(
         partial(build_model, ArchSpec.from_dict(cell.spec)),
         study.data,
         study.task,
-        study.recipe,
+        recipe,
         cell.seed,
-        lambda images: advance(images / study.recipe.images),
+        lambda images: advance(images / recipe.images),
     )
     artifacts = {"predictions": run.save_arrays(cell, outcome.predictions)}
     remarks = [f"{cell.arm}: {each}" for each in ArchSpec.from_dict(cell.spec).remarks]

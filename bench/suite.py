@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bench.errors import SuiteError, unknown_name
@@ -36,11 +38,15 @@ class DataSection(BaseModel):
 
 
 class ArmEntry(BaseModel):
-    """A model and its factors. A list is a choice of values: each combination becomes an arm of its own."""
+    """A model and its factors. A list is a choice of values: each combination becomes an arm of its own.
+
+    `recipe` is what these arms train by instead of the study's, such as an lr that suits them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     model: Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
+    recipe: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _no_empty_choice(self) -> "ArmEntry":
@@ -54,6 +60,11 @@ class ArmEntry(BaseModel):
         """The values of each factor, the model among them."""
         entries = {"model": self.model, **(self.model_extra or {})}
         return {name: value if isinstance(value, list) else [value] for name, value in entries.items()}
+
+    @property
+    def combinations(self) -> list[dict[str, Any]]:
+        """The factors of each arm, the model among them."""
+        return [dict(zip(self.choices, values, strict=True)) for values in product(*self.choices.values())]
 
 
 class CostSection(_Section):
@@ -123,6 +134,14 @@ def load_suite(
         studies = _of_tasks(studies, tasks)
     parsed = [parse(Study, study, f"studies[{i}]" if len(studies) > 1 else "") for i, study in enumerate(studies)]
     return parse(Suite, {**own, "studies": parsed})
+
+
+def write_suite(suite: Suite, file: Path) -> Path:
+    """Write `suite` as a file that `load_suite` reads, and return the file."""
+    partial = file.with_suffix(".partial")
+    content = suite.model_dump(mode="json", exclude_defaults=True)
+    partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return partial.replace(file)
 
 
 def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:

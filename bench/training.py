@@ -12,6 +12,7 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as transforms
 
@@ -21,6 +22,7 @@ from bench.errors import BenchError
 from bench.loading import Batch, batches, collate, in_order, in_random_order
 from bench.machine import resolve_device, resolve_precision, use_threads
 from bench.recipe import Recipe
+from bench.start import look, scale_logits
 from bench.tasks import Metrics, Task
 
 __all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
@@ -62,8 +64,9 @@ def train(
     thread count are left as they were found.
 
     Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
-    "train/images", "train/seconds" (validation not included), "train/images_per_s" and "train/busy_share",
-    the share of those seconds spent in forward, backward and optimizer.
+    "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
+    of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
+    was clipped, and "start/...", what `look` finds before the first step.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
     with _seeded(seed), use_threads(recipe.threads) as threads:
@@ -108,6 +111,13 @@ def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the parameters as the optimizer takes them: norms and biases, one number per channel, don't decay."""
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
 @dataclass
 class _Best:
     """The state that scores best on validation so far."""
@@ -129,9 +139,11 @@ class _Trainer:
         self.fabric = Fabric(accelerator=device.type, devices=1, plugins=plugin)
         self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
         model = model.to(memory_format=self.memory_format)
-        optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), recipe.lr, fused=True)
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.steps)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
+        )
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
             "precision": precision,
@@ -155,32 +167,61 @@ class _Trainer:
         augment = Augmenter(recipe.augmentation, self.task.info)
         loaded = batches(train, ("image", *self.task.targets), order)
         busy = seconds = 0.0
+        told: dict[str, float] = {}
+        clipped = 0
         for step, draw in enumerate(draws, start=1):
             start = time.perf_counter()
             batch = self._prepare(augment(self.fabric.to_device(next(loaded)), draw))
+            if step == 1:
+                told = self._begin(batch)
+                start = time.perf_counter()
             ready = time.perf_counter()
-            loss = self._step(batch, step * recipe.batch_size)
+            loss, norm = self._step(batch, step * recipe.batch_size)
             end = time.perf_counter()
+            clipped += norm > recipe.clip_norm
             busy, seconds = busy + end - ready, seconds + end - start
             progress(step * recipe.batch_size)
             if step in recipe.validation_steps:
+                if recipe.recalibration_steps:
+                    self._recalibrate(train, seed)
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
         images = recipe.steps * recipe.batch_size
-        return _prefixed("val", best.scores | {"best_at_images": best.images}) | {
-            "train/images": images,
-            "train/seconds": seconds,
-            "train/images_per_s": images / seconds,
-            "train/busy_share": busy / seconds,
-            "train/loss_last": loss,
-        }
+        return (
+            _prefixed("val", best.scores | {"best_at_images": best.images})
+            | told
+            | {
+                "train/clipped_share": clipped / recipe.steps,
+                "train/images": images,
+                "train/seconds": seconds,
+                "train/images_per_s": images / seconds,
+                "train/busy_share": busy / seconds,
+                "train/loss_last": loss,
+            }
+        )
 
-    def _step(self, batch: Batch, images: int) -> float:
-        """Take one optimizer step and return the loss."""
-        self.model.train()
+    def _begin(self, batch: Batch) -> dict[str, float]:
+        """Bring the logits to their scale on the first batch, and return what there is to tell of the start."""
+        if self.recipe.data_init:
+            scale_logits(self.model, self._predictions, batch["image"], self.task)
+        return _prefixed("start", look(self.model, self._predictions, batch, self.task))
+
+    def _predictions(self, image: Tensor) -> list[Tensor]:
+        """Return every supervised prediction, float32, for prepared images."""
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
-            predictions = self.model.predictions(batch["image"])
-        loss = self.task.loss([logits.float() for logits in predictions], batch)
+            return [logits.float() for logits in self.model.predictions(image)]
+
+    def _recalibrate(self, train: Dataset[Sample], seed: int) -> None:
+        """Average BatchNorm's statistics over some images of the training split, the same each time."""
+        recipe, generator = self.recipe, torch.Generator().manual_seed(seed)
+        order = in_random_order(_length(train), recipe.recalibration_steps, recipe.batch_size, generator)
+        loaded = (self._prepare(self.fabric.to_device(each)) for each in batches(train, ("image",), order))
+        update_bn((each["image"] for each in loaded), self.model)
+
+    def _step(self, batch: Batch, images: int) -> tuple[float, float]:
+        """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
+        self.model.train()
+        loss = self.task.loss(self._predictions(batch["image"]), batch)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -192,7 +233,7 @@ class _Trainer:
                 )
         self.optimizer.step()
         self.schedule.step()
-        return loss.item()
+        return loss.item(), norm.item()
 
     def _prepare(self, batch: Batch) -> Batch:
         """Return the batch with images as the network takes them: normalised, in the memory format."""

@@ -3,8 +3,9 @@
     python benchmarks/accuracy_bar.py DIR [--images 2048] [--seeds 3] [--size 96x128] [--out FILE.md]
 
 Same encoder (resnet18 from scratch), width (64), recipe, images seen, order and augmentation; a pair differs in the
-decoder alone. smp's Unet upsamples by repetition, so `unet` is also trained with upsample="nearest". Writes each
-seed's test mIoU and the paired difference with its 95 % t-interval.
+decoder alone. smp's Unet decodes to stride 1 and upsamples by repetition, the controlled `unet` to the encoder's
+finest stride, 2, with transposed convolutions; so `unet` is also trained to stride 1, and with upsample="nearest"
+too. Writes each seed's test mIoU and the paired difference with its 95 % t-interval.
 """
 
 import argparse
@@ -47,7 +48,10 @@ def builders(classes: int) -> dict[str, Callable[[], nn.Module]]:
     common = {"encoder_name": ENCODER, "encoder_weights": None, "classes": classes}
     return {
         "unet": partial(archs.create_model, "unet", **ours),
-        "unet, nearest": partial(archs.create_model, "unet", upsample="nearest", **ours),
+        "unet, to stride 1": partial(archs.create_model, "unet", decoder_stride=1, **ours),
+        "unet, nearest, to stride 1": partial(
+            archs.create_model, "unet", upsample="nearest", decoder_stride=1, **ours
+        ),
         "smp.Unet": lambda: Peer(smp.Unet(decoder_channels=(WIDTH,) * 5, **common)),
         "fpn": partial(archs.create_model, "fpn", **ours),
         "smp.FPN": lambda: Peer(
@@ -64,7 +68,8 @@ def table(scores: dict[str, list[float]], settings: str, classes: int) -> str:
         each = ", ".join(f"{100 * score:.1f}" for score in found)
         lines.append(f"| {name} | {parameters[name]:,} | {each} | {100 * sum(found) / len(found):.1f} |")
     lines += ["", "| pair | mean difference (points) | 95 % t-interval |", "|---|---|---|"]
-    for ours, peer in (("unet", "smp.Unet"), ("unet, nearest", "smp.Unet"), ("fpn", "smp.FPN")):
+    peers = {name: "smp.Unet" for name in builders(classes) if name.startswith("unet")} | {"fpn": "smp.FPN"}
+    for ours, peer in peers.items():
         found = summarize([100 * (a - b) for a, b in zip(scores[ours], scores[peer], strict=True)])
         lines.append(f"| {ours} - {peer} | {found.mean:+.1f} | {found.low:+.1f} to {found.high:+.1f} |")
     return "\n".join(lines) + "\n"

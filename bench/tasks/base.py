@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.loading import Batch
 from bench.validation import parse
 
+LOGIT_STD = 0.3  # before training: of logits without unit; cross-entropy is then a few percent above chance
 ANNOTATIONS = {"classes": "masks", "objects": "boxes", "joints": "joints"}  # info's field -> what it stands for
 
 
@@ -70,6 +71,14 @@ class Task(ABC):
 
         Raises TaskError where a prediction does not fit the targets.
         """
+
+    def neutral(self, logits: Tensor) -> Tensor:
+        """Return what a network gives that knows nothing, in place of logits (N, C, h, w); its loss is chance."""
+        return torch.zeros_like(logits)
+
+    def logit_std(self, logits: Tensor) -> float:
+        """Return how far from neutral logits (N, C, h, w) are before training, as a root mean square."""
+        return LOGIT_STD
 
     @abstractmethod
     def metrics(self, device: torch.device) -> Metrics:

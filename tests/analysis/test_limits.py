@@ -71,11 +71,11 @@ def test_budget_and_where_validation_was_best(cell, record):
 def test_a_recipe_that_varies_is_named(cell, record):
     cells = [cell(seed=0), cell(seed=1)]
     unlike = [
-        record(one, {"test/miou": 0.5}, settings={"lr": lr, "batch": 8})
-        for one, lr in zip(cells, (1, 2), strict=True)
+        record(one, {"test/miou": 0.5}, settings={"clip_norm": norm, "batch": 8})
+        for one, norm in zip(cells, (1, 2), strict=True)
     ]
-    assert _said(from_records(cells, unlike), "they differ in lr.")
-    assert not _said(from_records(cells, unlike[:1]), "differ in lr")
+    assert _said(from_records(cells, unlike), "they differ in clip_norm.")
+    assert not _said(from_records(cells, unlike[:1]), "differ in clip_norm")
 
 
 def test_scores_on_two_versions_of_the_data_are_not_comparable(cell, record):
@@ -123,3 +123,15 @@ def test_what_was_decided_of_the_data_is_said_once(cell, record):
     cells = [cell(seed=seed) for seed in (0, 1)]
     study = from_records(cells, [record(one, {"test/miou": 0.5}, notes=["2 boxes were dropped."]) for one in cells])
     assert limits(study).count("Note: 2 boxes were dropped.") == 1
+
+
+def test_the_learning_rates_are_said(cell, record):
+    cells = [cell("train", f"{arm} / x", seed=0) for arm in "abc"]
+
+    def study(*rates):
+        told = zip(cells, rates, strict=True)
+        return from_records(cells, [record(each, {"test/miou": 0.5}, settings={"lr": lr}) for each, lr in told])
+
+    assert _said(study(0.1, 0.1, 0.1), "at one learning rate, 0.1, which may suit some better")
+    assert _said(study(0.1, 0.2, 0.1), "at different learning rates: 0.1 for a / x and c / x; 0.2 for b / x.")
+    assert not _said(study(0.1, 0.2, 0.1), "trained alike")

@@ -106,6 +106,12 @@ def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, s
 
 
 @pytest.mark.parametrize("name", list_suites())
+def test_every_shipped_suite_decodes_segmentation_to_the_stride_of_thin_things(name: str) -> None:
+    studies = [study for study in make_plan(load_suite(name)).studies if study.name[0] == "segmentation"]
+    assert all(min(arm.spec.strides) <= 2 for study in studies for arm in study.arms)
+
+
+@pytest.mark.parametrize("name", list_suites())
 def test_every_shipped_suite_makes_a_plan_whose_arms_can_be_built(name: str) -> None:
     plan = make_plan(load_suite(name))
     for study in plan.studies:
@@ -139,3 +145,29 @@ def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
     ]
     with pytest.raises(SuiteError, match="The study of pose is left out"):
         make_plan(load_suite(str(path), tasks=["pose"]), leave_out_unserved=True)
+
+
+def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
+    arms = "arms=[{model: fpn, fusion: [add, concat], recipe: {lr: 0.5}}, {model: fpn}]"
+    found = plan(arms, "recipe.lr=0.25")
+    assert [arm.name for arm in found.studies[0].arms] == ["fpn / add, lr=0.5", "fpn / concat, lr=0.5", "fpn / add"]
+    trained = [cell for cell in found.cells if cell.kind == "train"]
+    assert [cell.determines["recipe"]["lr"] for cell in trained] == [0.5, 0.5, 0.25] * 2
+    assert [found.studies[0].recipe_of(cell).lr for cell in trained] == [0.5, 0.5, 0.25] * 2
+    assert len({cell.cell_id for cell in found.cells}) == len(found.cells)
+    plain = identities(plan("arms=[{model: fpn}]", "recipe.lr=0.25"), "train")
+    assert set(plain) <= set(identities(found, "train")), "an arm's own recipe determines others' results"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ("{lr: 0}", "an arm's recipe.lr is 0, expected more than 0"),
+        ("{lrr: 1}", "in an arm's recipe: unknown key 'lrr'"),
+        ("{task: {sigma: 2}}", "an arm's own recipe holds 'task'"),
+        ("3", r"arms\[0\].recipe is 3, expected a mapping"),
+    ],
+)
+def test_a_wrong_recipe_of_an_arm_is_refused(plan, recipe: str, sentence: str) -> None:
+    with pytest.raises(SuiteError, match=sentence):
+        plan(f"arms=[{{model: fpn, recipe: {recipe}}}]")

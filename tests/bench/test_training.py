@@ -21,6 +21,8 @@ from bench.training import MEAN, STD, TrainingError, TrainOutcome, train
 
 SIZE = (16, 24)
 QUICK = Recipe(images=64, batch_size=8, lr=0.02, validations=2, precision="32-true", device="cpu")
+AS_BUILT = {"data_init": False, "recalibrate": False}  # the network is run by its steps and validations alone
+LOOKS = 1  # but once before the first step
 PLAIN = Augmentation(flip=0, crop_area=(1, 1), crop_aspect=1, brightness=0, contrast=0, saturation=0)
 
 
@@ -176,8 +178,9 @@ def test_images_arrive_normalised_and_each_once_a_pass() -> None:
     data = dataset(train=16)
     for index, sample in enumerate(data.train):
         sample["image"] = torch.full((3, *SIZE), index, dtype=torch.uint8)
-    run(QUICK.model_copy(update={"images": 40, "augmentation": PLAIN}), build=lambda: network, data=data)
-    batches = torch.stack(network.trained_on)
+    recipe = QUICK.model_copy(update={"images": 40, "augmentation": PLAIN, **AS_BUILT})
+    run(recipe, build=lambda: network, data=data)
+    batches = torch.stack(network.trained_on[LOOKS:])
     assert batches.shape == (5, 8, 3, *SIZE)
     values = batches * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
     indices = (255 * values).mean((2, 3, 4)).round().int().flatten().tolist()
@@ -219,10 +222,10 @@ def test_predictions_are_those_of_the_first_test_images() -> None:
 def test_a_loss_that_is_no_number_stops_training_at_once() -> None:
     class Breaking(Watched):
         def forward(self, image: Tensor) -> Tensor:
-            return super().forward(image) * (math.nan if len(self.trained_on) == 3 else 1)
+            return super().forward(image) * (math.nan if len(self.trained_on) == 3 + LOOKS else 1)
 
     with pytest.raises(TrainingError, match=r"the loss became nan at image 24 of 64; try a lower lr than 0.02"):
-        run(build=Breaking)
+        run(QUICK.model_copy(update=AS_BUILT), build=Breaking)
 
 
 def test_gradients_that_are_no_numbers_stop_training_at_once() -> None:
@@ -265,6 +268,102 @@ def test_the_precision_is_resolved_used_and_recorded() -> None:
     assert precisions == {torch.bfloat16}
     resolved = resolve_precision("auto", torch.device("cpu"))
     assert run(QUICK.model_copy(update={"precision": "auto"})).settings["precision"] == resolved != "auto"
+
+
+class Normed(Tiny):
+    """Has statistics, and a chance to see which images they are taken from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.seen: list[Tensor] = []
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.training:
+            self.seen.append(image)
+        return super().forward(self.norm(image))
+
+
+def test_statistics_are_averaged_anew_over_training_images_before_each_validation() -> None:
+    network = Normed()
+    recipe = QUICK.model_copy(update={"data_init": False})
+    run(recipe, build=lambda: network)
+    taken = torch.stack(network.seen[-recipe.steps :])  # the second validation's, after the last step
+    torch.testing.assert_close(network.norm.running_mean, taken.mean((0, 1, 3, 4)))
+    torch.testing.assert_close(network.norm.running_var, taken.var((1, 3, 4)).mean(0), rtol=1e-4, atol=0)
+    first = torch.stack(network.seen[LOOKS + recipe.steps // 2 :][: recipe.steps])
+    assert torch.equal(first, taken), "other images at another validation"
+    originals = (torch.stack([each["image"] for each in dataset().train]).float() / 255).flatten(1).tolist()
+    restored = taken * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+    assert all(any(np.allclose(image, other, atol=1e-5) for other in originals) for image in restored[0].flatten(1))
+
+
+def test_statistics_are_left_to_the_steps_where_that_is_asked() -> None:
+    network = Normed()
+    run(QUICK.model_copy(update=AS_BUILT), build=lambda: network)
+    assert len(network.seen) == LOOKS + 8
+    assert network.norm.momentum == 0.1
+
+
+def test_norms_and_biases_do_not_decay() -> None:
+    class Idle(Normed):
+        def predictions(self, image: Tensor) -> list[Tensor]:
+            return [
+                self(image) * 0 + nn.functional.one_hot(torch.zeros(image.shape[0], *SIZE).long(), 3).movedim(3, 1)
+            ]
+
+    network = Idle()
+    nn.init.ones_(network.conv.bias)
+    weight = network.conv.weight.detach().clone()
+    run(QUICK.model_copy(update={**AS_BUILT, "weight_decay": 0.5}), build=lambda: network)
+    assert torch.equal(network.norm.weight, torch.ones(3))
+    assert torch.equal(network.conv.bias, torch.ones(3))
+    assert 0 < (network.conv.weight / weight).max() < 0.99
+
+
+def test_the_learning_rate_rises_for_the_share_of_steps_that_the_recipe_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates: list[float] = []
+    step = torch.optim.AdamW.step
+
+    def spy(self: torch.optim.AdamW, *args: object) -> object:
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spy)
+    run(QUICK.model_copy(update={"images": 160, "warmup": 0.5}))
+    assert rates.index(max(rates)) == 9  # of steps 0 to 19
+    assert max(rates) == pytest.approx(QUICK.lr)
+
+
+def test_the_start_and_the_clipping_are_recorded() -> None:
+    values = run().values
+    assert values["start/loss_over_chance"] == pytest.approx(1, abs=0.1)
+    assert values["start/loss"] == pytest.approx(math.log(3), rel=0.1)
+    assert run(QUICK.model_copy(update={"clip_norm": 1e-3})).values["train/clipped_share"] == 1
+    assert run(QUICK.model_copy(update={"clip_norm": 1e3})).values["train/clipped_share"] == 0
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_first_step_starts_where_the_record_says(precision: str) -> None:
+    def build() -> nn.Module:
+        return archs.create_model("hourglass", encoder_name="test_resnet", classes=3, width=8, strides=(2, 4))
+
+    values = run(QUICK.model_copy(update={"images": 8, "precision": precision}), build=build).values
+    assert values["start/loss_over_chance"] == pytest.approx(1, abs=0.1)
+    assert values["train/loss_last"] == pytest.approx(values["start/loss"], rel=0.01)
+
+
+def test_how_the_head_was_drawn_changes_no_result() -> None:
+    def build(factor: float) -> nn.Module:
+        network = archs.create_model("unet", encoder_name="test_resnet", classes=3, width=8, strides=(2, 4))
+        network.stages[0].head.predictors[0].weight.data *= factor
+        return network
+
+    recipe = QUICK.model_copy(update={"lr": 1e-3})
+    one, other = (untimed(run(recipe, build=lambda factor=factor: build(factor))) for factor in (1, 8))
+    assert one == pytest.approx(other, rel=1e-3)
 
 
 def test_timings_add_up() -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from archs.blocks import BOX_CHANNELS
+from archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
 from bench.loading import Batch
 from bench.tasks import base
 from bench.tasks.base import Task, TaskError, register_task
@@ -74,6 +74,12 @@ class Detection(Task):
         boxes, labels, ignored = (batch[key] for key in self.targets)
         assignment = assign(locations, boxes, labels, ignored, self.options.centre_radius)
         return fcos_loss(output, locations, assignment)
+
+    def neutral(self, logits: Tensor) -> Tensor:
+        """Return FCOS's prior for every class, boxes that reach one stride to each side, and even centre-ness."""
+        neutral = torch.zeros_like(logits)
+        neutral[:, :-BOX_CHANNELS] = PRIOR_LOGIT
+        return neutral
 
     def _read(self, maps: list[Tensor]) -> tuple[HeadOutput, Locations]:
         needed = self.factors["classes"]

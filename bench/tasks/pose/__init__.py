@@ -89,6 +89,10 @@ class Pose(Task):
         losses = [self._error(each, targets[self._size(each)]) for each in predictions]
         return torch.stack(losses).mean()
 
+    def logit_std(self, logits: Tensor) -> float:
+        """Return a tenth of the root mean square of one joint's heatmap: what is predicted has its scale."""
+        return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
+
     def _error(self, heatmaps: Tensor, target: Tensor) -> Tensor:
         pixels = target.shape[-2] * target.shape[-1]
         return functional.mse_loss(heatmaps, target) * pixels / (math.pi * self.options.sigma**2)

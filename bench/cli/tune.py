@@ -1,0 +1,112 @@
+"""`skipbench tune`: whether a learning rate favours some arms, and the suite with one that doesn't."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import Plugins
+
+if TYPE_CHECKING:
+    from bench.tune import LearningRates
+
+TUNED = "tuned.yaml"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(tune)
+
+
+def tune(
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's."),
+    ] = None,
+    lr: Annotated[
+        list[float] | None,
+        typer.Option(metavar="LR", help="A learning rate; repeatable. Else 1/2, 1, 2 and 4 times the suite's own."),
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each/--common", help="Give each arm its own best, or all arms the best common one.")
+    ] = False,
+    share: Annotated[
+        float, typer.Option(min=0.01, max=1, help="The share of the suite's images that each training sees.")
+    ] = 1.0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many of the suite's seeds are trained.")] = 1,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The studies of this task only; repeatable.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-tune if not given.")
+    ] = None,
+    plugin: Plugins = None,
+) -> int:
+    """Train every arm at the same few learning rates, and write the suite at the best: an arm that loses at one
+    learning rate has not lost.
+
+    The best is that with the highest validation score; the test split decides nothing. The folder is a run like
+    any other, may be stopped, goes on where it was, and holds the suite as tuned.yaml.
+
+    \b
+    Examples:
+      skipbench tune quick
+      skipbench tune quick --each --share 0.5 --seeds 2
+      skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
+      skipbench run runs/quick-tune/tuned.yaml
+    """
+    from bench.cli.output import console
+    from bench.plugins import load_plugins
+    from bench.runner import run_plan
+    from bench.suite import load_suite, write_suite
+    from bench.tune import learning_rates, tuned, tuning_plan
+
+    load_plugins(plugin or [])
+    chosen = load_suite(suite, overrides or [], tasks=task or [])
+    seeds = min(seeds, len(chosen.seeds))
+    plan = tuning_plan(chosen, lr or [], share, seeds)
+    directory = out or Path("runs") / f"{chosen.name}-tune"
+    try:
+        records = run_plan(plan, directory, console())
+    except KeyboardInterrupt:
+        print("Interrupted; every finished cell is kept. The same command goes on.", file=sys.stderr)
+        return 130
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        print(f"failed: {record.name}: {record.reason}", file=sys.stderr)
+    found = learning_rates(plan, records)
+    for study in found:
+        _show(study, each)
+    trainings = f"{len(plan.cells)} trainings with {100 * share:g} % of the images, {seeds} seed(s)"
+    told = (
+        f"{'Each arm at its own best' if each else 'All arms at the best common'} lr, by validation: {trainings}."
+    )
+    file = write_suite(tuned(chosen, found, each, told), directory / TUNED)
+    print(f"Next: skipbench run {shlex.quote(str(file))}")
+    return 1 if failed else 0
+
+
+def _show(found: "LearningRates", each: bool) -> None:
+    from bench.cli.output import print_table
+
+    best = found.each() if each else [found.common()] * len(found.arms)
+    rows = [
+        {
+            "arm": arm,
+            **{f"{lr:g}": _number(score) for lr, score in zip(found.lrs, scores, strict=True)},
+            "lr": f"{lr:g}",
+        }
+        for arm, scores, lr in zip(found.arms, found.scores, best, strict=True)
+    ]
+    print_table(rows, f"{found.task} on {found.dataset}: validation {found.metric} at each lr, and the lr chosen")
+    if edge := found.at_the_edge():
+        print(f"Best at an end of the grid, so a wider one may do better (--lr): {'; '.join(edge)}.")
+
+
+def _number(score: float) -> str:
+    return "–" if score != score else f"{score:.3f}"
