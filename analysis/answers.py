@@ -6,10 +6,13 @@ import pandas as pd
 
 from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
 from analysis.frames import Frames
+from analysis.latency import margin, ratios, verdicts
 from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
 from analysis.summaries import COSTS, accuracy, headline, scores, tradeoff
 from analysis.text import count, inside, listing
+
+MACS = "macs/total"
 
 
 def answers(study: Frames) -> list[str]:
@@ -123,12 +126,9 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
 
 
 def _costs(study: Frames) -> Iterator[str]:
-    ranges: list[str] = []
-    for key in COSTS:
-        costs = study.values[study.values["key"] == key].set_index("arm")["value"]
-        if len(costs) > 1:
-            low, high, cost = str(costs.idxmin()), str(costs.idxmax()), metric(key)
-            ends = f"from {cost.show_unit(costs[low])} ({low}) to {cost.show_unit(costs[high])} ({high})"
-            ranges.append(f"{cost.label} {ends}" if not ranges else f"{inside(cost.label)} {ends}")
-    if ranges:
-        yield f"{'; '.join(ranges)}."
+    costs, cost = study.values[study.values["key"] == MACS].set_index("arm")["value"], metric(MACS)
+    if len(costs) > 1:
+        low, high = str(costs.idxmin()), str(costs.idxmax())
+        ends = f"from {cost.show_unit(costs[low])} ({low}) to {cost.show_unit(costs[high])} ({high})"
+        yield f"{cost.label} {ends}."
+    yield from verdicts(ratios(study), margin(study))

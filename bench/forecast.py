@@ -36,7 +36,8 @@ def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     outcome = train(partial(build_model, spec), _few(study.data, recipe.batch_size), study.task, few, seed=0)
     counts = study.data.info.counts
     equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * counts["val"] + counts["test"])
-    forwards = (study.latency.warmup + study.latency.rounds) * study.latency.batch_size * FORWARD_SHARE
+    timed = study.latency
+    forwards = timed.blocks * (timed.warmup + timed.rounds) * timed.batch_size * FORWARD_SHARE  # at least
     per_image = 1 / outcome.values["train/images_per_s"]
     return Forecast(
         counted,

@@ -60,13 +60,26 @@ class Cell(BaseModel):
         return f"{self.kind} {self.task}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
 
 
+class Block(BaseModel):
+    """One network's part in a block: all networks built afresh, then timed in rounds of random order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started_at: str  # the same for all that were timed in turns
+    process: int  # which of the session's processes ran it
+    positions: list[int]  # of the network within each round, 0 for the first; as many as samples
+    calibration_ms: float  # median time of a fixed kernel, run once per round
+    others_cores: float | None = None  # cores that other processes and machines kept busy; None: not known here
+    frequency_mhz: float | None = None  # mean clock of the cores
+
+
 class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
     `values` keys, fractions between 0 and 1 unless their unit is said:
     - cost: "params/total", "params/<part>", "params/trainable", "buffers/total", "macs/total",
       "macs/<part>", "activations/total", "activations/<part>", "flops/total";
-    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s";
+    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s", "error/to_eager";
     - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
       "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last".
     <score> is, by task,
@@ -84,6 +97,7 @@ class RunRecord(Cell):
     reason: str | None = None  # why it failed; None where it did not
     values: dict[str, float] = Field(default_factory=dict)
     samples: list[float] = Field(default_factory=list)  # raw latency_ms of each forward, in order
+    blocks: list[Block] = Field(default_factory=list)  # into which the samples of a latency fall, in order
     notes: list[str] = Field(default_factory=list)  # e.g. operators that a counter left out
     settings: dict[str, Any] = Field(default_factory=dict)  # threads, batch, size, precision, recipe ...
     artifacts: dict[str, str] = Field(default_factory=dict)  # role -> path inside the run folder

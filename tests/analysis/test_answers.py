@@ -87,7 +87,4 @@ def test_fronts_and_costs_name_their_arms(cell, record):
     ]
     sentences = answers(from_records(cells.values(), records))
     assert "Pareto front of mean mIoU: against MACs a / x and b / x; against median latency b / x." in sentences
-    assert (
-        "MACs from 1.000 G (a / x) to 2.000 G (b / x); median latency from 5.00 ms (b / x) to 9.00 ms (a / x)."
-        in sentences
-    )
+    assert "MACs from 1.000 G (a / x) to 2.000 G (b / x)." in sentences
