@@ -7,10 +7,13 @@ import pandas as pd
 from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
 from analysis.costs import at_least, bounds
 from analysis.frames import Frames
+from analysis.latency import margin, ratios, verdicts
 from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
 from analysis.summaries import COSTS, accuracy, headline, scores, tradeoff
 from analysis.text import count, inside, listing
+
+MACS = "macs/total"
 
 
 def answers(study: Frames) -> list[str]:
@@ -142,3 +145,4 @@ def _costs(study: Frames) -> Iterator[str]:
         unsure = at_least(study) & set(macs.index)
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]
         yield f"MACs from {ends[0]} to {ends[1]}{f', at least, of {listing(sorted(unsure))}' if unsure else ''}."
+    yield from verdicts(ratios(study), margin(study))

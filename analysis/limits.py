@@ -1,13 +1,13 @@
 """What cannot be concluded from a study, said from its facts: each sentence names the fact it rests on."""
 
 from collections.abc import Iterator
-from itertools import combinations
 
 from analysis.answers import rivals
 from analysis.breakdowns import measured_breakdowns
 from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.intervals import t_factor
+from analysis.latency import ratios
 from analysis.metrics import Metric, metric
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, spread
@@ -25,7 +25,7 @@ def limits(study: Frames) -> list[str]:
     else:
         checks = (_seeds, _unequal_seeds, _impossible, _overlap, _pairs, _images, _groups)
         scored = [sentence for check in checks for sentence in check(study, score)]
-    others = (_incomplete, _budget, _recipes, _sizes, _machine, _unordered, _code, _counters)
+    others = (_incomplete, _budget, _recipes, _sizes, _machine, _unordered, _disturbed, _code, _counters)
     return [*scored, *(sentence for check in others for sentence in check(study))]
 
 
@@ -154,14 +154,22 @@ def _machine(study: Frames) -> Iterator[str]:
 
 
 def _unordered(study: Frames) -> Iterator[str]:
-    table = study.wide("latency")
-    if "latency_ms/low" in table:
-        intervals = table[["latency_ms/low", "latency_ms/high"]].dropna().itertuples(index=False, name=None)
-        pairs = list(combinations(intervals, 2))
-        overlap = sum(one[0] <= other[1] and other[0] <= one[1] for one, other in pairs)
-        if overlap:
-            arms = f"{overlap} of {count(len(pairs), 'pair')} of arms"
-            yield f"The latency intervals of {arms} overlap: their order is open."
+    timed, table = study.finished("latency"), ratios(study)
+    if len(table) < len(timed) > 1:
+        arms = count(len(timed) - len(table), "arm")
+        yield f"The latency of {arms} was not measured in one session with the others: their order is open."
+    for verdict, words in (("open", "not told apart from"), ("equal", "equal within the margin to")):
+        found = table[table.verdict == verdict]
+        if len(found):
+            arms = f"{listing(found.arm)} {'is' if len(found) == 1 else 'are'}"
+            yield f"Of latencies, {arms} {words} {found.reference.iloc[0]}."
+    if len(table) > 2:
+        yield f"Latencies are compared with {table.reference.iloc[0]} only, not with each other."
+
+
+def _disturbed(study: Frames) -> Iterator[str]:
+    for note in dict.fromkeys(note for record in study.finished("latency") for note in record.notes):
+        yield f"Of the latency: {note}"
 
 
 def _code(study: Frames) -> Iterator[str]:

@@ -172,6 +172,7 @@ METRICS = (
     Metric("latency_ms/p10", "p10", "ms", "lower", digits=2),
     Metric("latency_ms/p90", "p90", "ms", "lower", digits=2),
     Metric("throughput/images_per_s", "Throughput", "images/s", "higher"),
+    Metric("error/to_eager", "Error to eager", "", "lower", digits=6),
     Metric("val/best_at_images", "Best at image", digits=0),
     Metric("train/images", "Images seen", digits=0),
     Metric("train/seconds", "Training time", "s", "lower"),

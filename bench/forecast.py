@@ -37,7 +37,8 @@ def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     counts = study.data.info.counts
     validated = counts["val"] + recipe.recalibration_steps * recipe.batch_size
     equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * validated + counts["test"])
-    forwards = (study.latency.warmup + study.latency.rounds) * study.latency.batch_size * FORWARD_SHARE
+    timed = study.latency
+    forwards = timed.blocks * (timed.warmup + timed.rounds) * timed.batch_size * FORWARD_SHARE  # at least
     per_image = 1 / outcome.values["train/images_per_s"]
     return Forecast(
         counted,

@@ -1,26 +1,31 @@
-"""Latency of several networks, measured side by side: each round times every network once, in random order.
+"""Latency of several networks, measured side by side and again and again: what differs is told from noise.
 
-So that drift of the machine (heat, other load) falls on all of them alike.
+Two copies of one network differ lastingly, by where their memory lies, and times that follow each other are
+alike. So the unit of replication is a block: all networks built afresh, in one of several processes in turn.
 """
 
-import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from math import expm1, log, log1p
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import bootstrap
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import nn
 
-from bench.inputs import random_images
-from bench.machine import Device, Precision, resolve_device, resolve_precision, use_threads
+from bench.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed
+from bench.errors import BenchError, unknown_name
+from bench.machine import Device, resolve_device, resolve_precision
+from bench.records import Block
+from bench.runtimes import RUNTIMES, MemoryFormat, Precision, require
+from bench.timing import Conditions, Contender, Timed, fresh_processes, run_block
 
 Count = Annotated[int, Field(ge=1)]
-CONFIDENCE = 0.95
-RESAMPLES = 2000
+MARGIN = 0.03
 
 
 class LatencyOptions(BaseModel):
@@ -28,120 +33,184 @@ class LatencyOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rounds: Annotated[int, Field(ge=2)] = 30  # forward passes timed per network
-    warmup: Annotated[int, Field(ge=0)] = 3  # rounds that are run first and not kept
+    rounds: Annotated[int, Field(ge=2)] = 10  # forward passes timed per network and block, at least
+    block_s: Annotated[float, Field(ge=0)] = 1.0  # seconds that a block's rounds take at least
+    warmup: Annotated[int, Field(ge=0)] = 3  # rounds of each block that are run first and not kept
+    blocks: Annotated[int, Field(ge=LEAST)] = 6  # at least so many
+    processes: Annotated[int, Field(ge=0)] = 3  # fresh ones, which take turns with the blocks; 0: this one alone
+    precise_to: Annotated[float, Field(gt=0)] = 0.02  # the session ends when no ratio's interval reaches further
+    time_limit_s: Annotated[float, Field(gt=0)] = 60.0  # ... or after this time, if it has its least blocks
+    margin: Annotated[float, Field(ge=0)] = MARGIN  # networks that differ by less are called equal
+    reference: str | None = None  # the name of the arm that the others are compared with; None: the first
     size: tuple[Count, Count] = (256, 256)  # (H, W) of the input in pixels
     batch_size: Count = 1
     threads: Count | None = None  # CPU threads; None: as many as torch uses already
-    precision: Precision = "32-true"
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    runtime: str = "eager"
+    precision: Literal["auto", Precision] = "32-true"
+    memory_format: MemoryFormat = "contiguous"
     device: Device = "auto"
-    seed: int = 0  # of the order within rounds, the input and the bootstrap
+    seed: int = 0  # of the order within rounds, the weights and the input
+
+    @field_validator("runtime")
+    @classmethod
+    def _known(cls, runtime: str) -> str:
+        if runtime not in RUNTIMES:
+            raise ValueError(unknown_name("runtime", runtime, RUNTIMES.names()))
+        return runtime
+
+    def contender(self, build: Callable[[], nn.Module]) -> Contender:
+        """Return the network that `build` makes, to be run as these options say."""
+        precision = resolve_precision(self.precision, resolve_device(self.device))
+        return Contender(build, self.runtime, precision, self.memory_format)
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One network's latency: summary by name, every sample in milliseconds, resolved options."""
+    """One network's latency: summary by name, every sample in milliseconds, resolved options, blocks."""
 
     values: dict[str, float]
     samples: list[float]
     settings: dict[str, Any]
+    notes: list[str]
+    blocks: list[Block]
 
 
 def measure_latency(
-    models: Mapping[str, nn.Module],
+    contenders: Mapping[str, Contender],
     options: LatencyOptions,
-    progress: Callable[[int], None] = lambda rounds: None,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Latency]:
-    """Time the forward pass of every network, by name, on one random batch.
+    """Time the forward pass of every network, by name, on one random batch, in one session.
 
-    The networks are left in eval mode, on the device and in the memory format measured. `progress` is
-    called with the number of rounds done, warm-up included. Values are those of `summarise`.
-    Raises MachineError where the device is missing.
+    A session runs blocks until the interval of every ratio to the reference is as narrow as asked, or until its
+    time limit. `progress` is called with the share of it that is done. Values are those of `summarise`, and
+    "error/to_eager", the largest relative error (Frobenius norm) of an output, eager float32 being right.
+    Raises MachineError where device or runtime are missing, BenchError where the reference is.
     """
     device = resolve_device(options.device)
-    precision = resolve_precision(options.precision, device)
-    order = random.Random(options.seed)
-    samples: dict[str, list[float]] = {name: [] for name in models}
-    with (
-        use_threads(options.threads) as threads,
-        torch.inference_mode(),
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"),
-    ):
-        ready = {name: _place(model.eval(), device, options) for name, model in models.items()}
-        inputs = {name: _input(model, device, options) for name, model in ready.items()}
-        for done in range(options.warmup + options.rounds):
-            for name in order.sample(list(models), len(models)):
-                milliseconds = _time(ready[name], inputs[name], device)
-                if done >= options.warmup:
-                    samples[name].append(milliseconds)
-            progress(done + 1)
-    settings = options.model_dump(mode="json") | {
-        "device": device.type,
-        "precision": precision,
-        "threads": threads,
-        "interleaved_with": len(models) - 1,
-        "confidence": CONFIDENCE,
-        "resamples": RESAMPLES,
-    }
-    return {
-        name: Latency(summarise(times, options.batch_size, options.seed), times, settings)
-        for name, times in samples.items()
-    }
+    reference = options.reference or next(iter(contenders))
+    if reference not in contenders:
+        raise BenchError("latency.reference: " + unknown_name("arm", reference, contenders))
+    for each in contenders.values():
+        require(each.runtime, each.precision, each.memory_format, device.type)
+    shared = options.model_dump(include={each.name for each in fields(Conditions)})
+    conditions, start = Conditions(**{**shared, "device": device.type}), time.perf_counter()
+    timed: list[dict[str, Timed]] = []
+    with fresh_processes(options.processes) if options.processes else nullcontext([]) as processes:
+        ended = None
+        while ended is None:
+            timed.append(_block(contenders, conditions, len(timed), processes))
+            session, elapsed = Session(timed, reference, options), time.perf_counter() - start
+            progress(session.share(elapsed))
+            ended = session.ended(elapsed)
+    settings = {"compared_with": reference, "interleaved_with": len(contenders) - 1, "ended_by": ended}
+    return {name: session.latency(name, each, settings) for name, each in contenders.items()}
 
 
-def _place(model: nn.Module, device: torch.device, options: LatencyOptions) -> nn.Module:
-    placed: nn.Module = model.to(device, memory_format=_memory_format(options))  # type: ignore[call-overload]
-    return placed
+def _block(
+    contenders: Mapping[str, Contender], conditions: Conditions, number: int, processes: Sequence[Executor]
+) -> dict[str, Timed]:
+    if not processes:
+        return run_block(contenders, conditions, number)
+    process = number % len(processes)
+    return processes[process].submit(run_block, contenders, conditions, number, process).result()
 
 
-def _memory_format(options: LatencyOptions) -> torch.memory_format:
-    return torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
+@dataclass(frozen=True)
+class Session:
+    """The blocks measured so far, and what follows from them."""
+
+    timed: Sequence[Mapping[str, Timed]]
+    reference: str
+    options: LatencyOptions
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The reference's part in each block; what it says of the machine holds for all networks."""
+        return [block[self.reference].block for block in self.timed]
+
+    def ended(self, elapsed: float) -> str | None:
+        """Return why the session is over after `elapsed` seconds; None while it is not.
+
+        Disturbed blocks are replaced, until there are twice as many blocks as are asked for at least.
+        """
+        done, enough = len(self.timed), self.options.blocks
+        replaced = undisturbed(self.blocks).sum() >= enough or done >= 2 * enough
+        if replaced and self.reach() <= log1p(self.options.precise_to):
+            return "precision"
+        return "time limit" if done >= enough and elapsed >= self.options.time_limit_s else None
+
+    def share(self, elapsed: float) -> float:
+        """Return a guess at the share of the session that is done."""
+        done, enough = len(self.timed), self.options.blocks
+        if done < LEAST:
+            return done / enough
+        wanted = done * (self.reach() / log1p(self.options.precise_to)) ** 2
+        return max(done / max(enough, wanted), min(elapsed / self.options.time_limit_s, done / enough))
+
+    def reach(self) -> float:
+        """Return how far the widest interval of a ratio reaches, as a logarithm; alone, that of a time itself."""
+        keep = kept(self.blocks, self.options.blocks)
+        times = {name: self._medians(name)[keep] for name in self.timed[0]}
+        own = times.pop(self.reference)
+        intervals = [geometric(each / own) for each in times.values()] or [geometric(own)]
+        return max(log(interval.high / interval.center) for interval in intervals)
+
+    def _medians(self, name: str) -> NDArray[np.float64]:
+        return np.array([np.median(block[name].samples) for block in self.timed])
+
+    def latency(self, name: str, contender: Contender, settings: Mapping[str, Any]) -> Latency:
+        """Return what the session says of one network."""
+        mine = [block[name] for block in self.timed]
+        samples = [sample for each in mine for sample in each.samples]
+        blocks = [each.block for each in mine]
+        values = summarise(samples, blocks, self.options)
+        run = {each.name: getattr(contender, each.name) for each in fields(contender) if each.name != "build"}
+        device = {"device": resolve_device(self.options.device).type, "threads": mine[0].threads}
+        return Latency(
+            values | {"error/to_eager": max(each.error for each in mine)},
+            samples,
+            {**self.options.model_dump(mode="json", exclude={"reference"}), **run, **device, **settings},
+            self._notes(),
+            blocks,
+        )
+
+    def _notes(self) -> list[str]:
+        """Return the warnings that whoever reads the numbers needs."""
+        disturbed, count = int((~undisturbed(self.blocks)).sum()), len(self.timed)
+        notes = []
+        if disturbed:
+            left_out = not kept(self.blocks, self.options.blocks).all()
+            notes.append(
+                f"{disturbed} of {count} blocks were disturbed (others kept more than {OTHERS} cores busy, or a "
+                f"fixed kernel's time was off its median by more than {OFF_MEDIAN:.0%}): "
+                + ("they are left out." if left_out else "too many to leave them out, so they count.")
+            )
+        if self.reach() > log1p(self.options.precise_to):
+            notes.append(
+                f"the time limit of {self.options.time_limit_s:g} s came before every interval was within "
+                f"{self.options.precise_to:.1%} of its ratio; the widest reaches {expm1(self.reach()):.1%}."
+            )
+        return notes
 
 
-def _input(model: nn.Module, device: torch.device, options: LatencyOptions) -> Tensor:
-    images = random_images(model, options.batch_size, options.size, options.seed)
-    return images.to(device).contiguous(memory_format=_memory_format(options))
+def summarise(samples: Sequence[float], blocks: Sequence[Block], options: LatencyOptions) -> dict[str, float]:
+    """Summarise one network's forward passes in milliseconds, which stand in the order of its blocks.
 
-
-def _time(model: nn.Module, batch: Tensor, device: torch.device) -> float:
-    """Return the milliseconds that one forward pass takes, until the device has finished it."""
-    _wait(device)
-    start = time.perf_counter()
-    model(batch)
-    _wait(device)
-    return 1e3 * (time.perf_counter() - start)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def summarise(samples: list[float], batch_size: int, seed: int) -> dict[str, float]:
-    """Summarise forward passes in milliseconds, of `batch_size` images each.
-
-    Values: "latency_ms/median", "latency_ms/p10", "latency_ms/p90", "latency_ms/low" and "latency_ms/high"
-    (95 % bootstrap interval of the median, BCa, seeded) and "throughput/images_per_s" at the median.
+    Values, of the blocks that count: "latency_ms/median", the geometric mean of the blocks' medians, with
+    "latency_ms/low" and "latency_ms/high" (its 95 % interval over blocks), "latency_ms/p10" and "latency_ms/p90"
+    of all samples, and "throughput/images_per_s" at the median.
     """
-    p10, median, p90 = np.percentile(samples, [10, 50, 90])
-    low = high = median
-    if min(samples) < max(samples):  # resampling equal numbers has no spread to correct for
-        interval = bootstrap(
-            (samples,),
-            np.median,
-            n_resamples=RESAMPLES,
-            confidence_level=CONFIDENCE,
-            method="BCa",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        low, high = interval.low, interval.high
+    keep = kept(blocks, options.blocks)
+    counted = np.repeat(keep, [len(block.positions) for block in blocks])
+    p10, p90 = np.percentile(np.asarray(samples)[counted], [10, 90])
+    median, low, high = geometric(medians(samples, blocks)[keep])
     values = {
         "latency_ms/median": median,
         "latency_ms/p10": p10,
         "latency_ms/p90": p90,
         "latency_ms/low": low,
         "latency_ms/high": high,
-        "throughput/images_per_s": 1e3 * batch_size / median,
+        "throughput/images_per_s": 1e3 * options.batch_size / median,
     }
     return {name: float(value) for name, value in values.items()}

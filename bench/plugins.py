@@ -14,6 +14,7 @@ from archs.fusion import FUSIONS, Fusion
 from bench.errors import PluginError
 
 ENTRY_POINTS = "skipbench.fusions"
+PREFIX = "skipbench_plugin_"  # of the modules that plug-in files become
 
 
 def load_plugins(files: Iterable[Path] = ()) -> None:
@@ -31,7 +32,7 @@ def load_plugin(file: Path) -> dict[str, type[Fusion]]:
     """Import `file`, once per process, and return the fusions that it registers. Raises PluginError."""
     if not file.is_file():
         raise PluginError(f"no such plug-in file: {file}.")
-    name = f"skipbench_plugin_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    name = f"{PREFIX}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
     if name not in sys.modules:
         _import(file, name)
     every = {fusion: FUSIONS[fusion] for fusion in FUSIONS.names()}
@@ -42,6 +43,12 @@ def load_plugin(file: Path) -> dict[str, type[Fusion]]:
             "archs.fusion.Fusion."
         )
     return fusions
+
+
+def loaded_files() -> list[Path]:
+    """Return the plug-in files that this process has imported, for another process to import."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
+    return [Path(module.__file__) for module in modules if module.__file__]
 
 
 def plugin_source(fusion: str) -> str | None:

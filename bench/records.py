@@ -73,6 +73,19 @@ class Cell(BaseModel):
         return f"{self.kind} {self.task}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
 
 
+class Block(BaseModel):
+    """One network's part in a block: all networks built afresh, then timed in rounds of random order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    started_at: str  # the same for all that were timed in turns
+    process: int  # which of the session's processes ran it
+    positions: list[int]  # of the network within each round, 0 for the first; as many as samples
+    calibration_ms: float  # median time of a fixed kernel, run once per round
+    others_cores: float | None = None  # cores that other processes and machines kept busy; None: not known here
+    frequency_mhz: float | None = None  # mean clock of the cores
+
+
 class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
@@ -83,7 +96,7 @@ class RunRecord(Cell):
       written), "peak_bytes/inference|training" (of live activations), "operators/unruled" (calls of operators
       without a rule: where not 0, all but parameters and bytes are lower bounds), and of the machine
       "machine/macs_per_s", "machine/bytes_per_s";
-    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s";
+    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s", "error/to_eager";
     - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
       "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last", "train/clipped_share";
       before the first step "start/loss", "start/loss_over_chance", "start/gradient_norm",
@@ -103,6 +116,7 @@ class RunRecord(Cell):
     reason: str | None = None  # why it failed; None where it did not
     values: dict[str, float] = Field(default_factory=dict)
     samples: list[float] = Field(default_factory=list)  # raw latency_ms of each forward, in order
+    blocks: list[Block] = Field(default_factory=list)  # into which the samples of a latency fall, in order
     notes: list[str] = Field(default_factory=list)  # e.g. operators without a rule for their cost
     settings: dict[str, Any] = Field(default_factory=dict)  # threads, batch, size, precision, recipe ...
     artifacts: dict[str, str] = Field(default_factory=dict)  # role -> path inside the run folder

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from archs import ArchSpec, EncoderDecoder, build_model
+from archs import ArchSpec, build_model
 from bench.attempt import Failure, attempt
 from bench.cost import cost
 from bench.environment import environment
@@ -56,15 +56,16 @@ def _sessions(cells: Sequence[Cell], missing: Sequence[Cell]) -> Iterator[list[C
 
 
 def _measure(cells: Sequence[Cell], plan: Plan, run: RunWriter, advance: Advance) -> list[RunRecord]:
-    """Return a record for each of `cells`, which are one session."""
+    """Return records of `cells`, which are one session: of each, but for a latency that stands as it is."""
     start, study = time.perf_counter(), plan.study_of(cells[0])
     if cells[0].kind == "latency":
-        outcomes = _latency(cells, study, advance)
+        outcomes = _latency(cells, study, run, advance)
     else:
         measure = _cost if cells[0].kind == "cost" else _train
-        outcomes = [attempt(partial(measure, cell, study, run, advance)) for cell in cells]
-    seconds = (time.perf_counter() - start) / len(cells)
-    return [_record(cell, outcome, study, seconds) for cell, outcome in zip(cells, outcomes, strict=True)]
+        outcomes = {cell.cell_id: attempt(partial(measure, cell, study, run, advance)) for cell in cells}
+    measured = [cell for cell in cells if cell.cell_id in outcomes]
+    seconds = (time.perf_counter() - start) / len(measured)
+    return [_record(cell, outcomes[cell.cell_id], study, seconds) for cell in measured]
 
 
 def _record(cell: Cell, outcome: dict[str, Any] | Failure, study: StudyPlan, seconds: float) -> RunRecord:
@@ -92,24 +93,32 @@ def _cost(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dic
     return {**counted, "values": counted["values"] | machine_limits(torch.get_num_threads())}
 
 
-def _latency(cells: Sequence[Cell], study: StudyPlan, advance: Advance) -> list[dict[str, Any] | Failure]:
-    """Time all arms in turns; one that does not run at all does not keep the others from it."""
-    models = [attempt(partial(_running_model, cell, study.latency)) for cell in cells]
-    names = {cell.arm: model for cell, model in zip(cells, models, strict=True)}
-    sound = {name: model for name, model in names.items() if not isinstance(model, Failure)}
-    rounds = study.latency.warmup + study.latency.rounds
-    measured = attempt(partial(measure_latency, sound, study.latency, lambda done: advance(done / rounds)))
+def _latency(
+    cells: Sequence[Cell], study: StudyPlan, run: RunWriter, advance: Advance
+) -> dict[str, dict[str, Any] | Failure]:
+    """Time all arms in turns and return the outcomes by cell_id; an arm that does not run keeps none from it.
+
+    Where no arm that lacks a result runs, or the session fails, the results that others have stand.
+    """
+    options = study.latency
+    checks = {cell.cell_id: attempt(partial(_check_forward, cell, options)) for cell in cells}
+    lacking = checks.keys() & {cell.cell_id for cell in run.missing()}
+    failures = {cell_id: check for cell_id, check in checks.items() if isinstance(check, Failure)}
+    if lacking <= failures.keys():
+        return {cell_id: failure for cell_id, failure in failures.items() if cell_id in lacking}
+    builds = {cell.arm: partial(build_model, ArchSpec.from_dict(cell.spec)) for cell in cells}
+    sound = {cell.arm: options.contender(builds[cell.arm]) for cell in cells if cell.cell_id not in failures}
+    measured = attempt(partial(measure_latency, sound, options, advance))
     if isinstance(measured, Failure):
-        return [measured for _ in cells]
-    return [model if isinstance(model, Failure) else asdict(measured[name]) for name, model in names.items()]
+        return {cell.cell_id: failures.get(cell.cell_id, measured) for cell in cells if cell.cell_id in lacking}
+    return {cell.cell_id: failures.get(cell.cell_id) or asdict(measured[cell.arm]) for cell in cells}
 
 
-def _running_model(cell: Cell, options: LatencyOptions) -> EncoderDecoder:
-    """Return the cell's network after one forward pass on the CPU, which raises what it has to."""
+def _check_forward(cell: Cell, options: LatencyOptions) -> None:
+    """Run the cell's network once on the CPU, which raises what it has to."""
     model = build_model(ArchSpec.from_dict(cell.spec)).eval()
     with torch.inference_mode():
         model(random_images(model, 1, options.size))
-    return model
 
 
 def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archs.decoder import Decoder
-from archs.parts import part_of
+from archs.parts import parts_of
 from bench.loading import Batch
 from bench.tasks import Task
 
@@ -115,16 +115,22 @@ def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[s
         loss = task.loss(predictions, batch)
         loss.backward()  # type: ignore[no-untyped-call]
     chance = task.loss([task.neutral(logits) for logits in predictions], batch).item()
-    norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
+    parts = parts_of(model)
+    norms = {module: _gradient_norm(module) for module in model.modules()}
     model.zero_grad()
     found = {"loss": loss.item(), "gradient_norm": math.hypot(*norms.values())}
     if chance:  # an image without joints has an empty heatmap, which costs nothing
         found["loss_over_chance"] = loss.item() / chance
     if signals:
-        inner = [norm for name, norm in norms.items() if part_of(name) not in ("encoder", "head")]
+        inner = [norm for module, norm in norms.items() if parts.get(module) not in ("encoder", "head")]
         found["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
         found["decoder_gradient_norm"] = math.hypot(*inner)
     return found
+
+
+def _gradient_norm(module: nn.Module) -> float:
+    """Return the norm of the gradients of a module's own parameters."""
+    return math.hypot(*(p.grad.norm().item() for p in module.parameters(recurse=False) if p.grad is not None))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.answers import answers
 from analysis.breakdowns import definition, gap_effects, groups, measured_breakdowns, reference
 from analysis.frames import Frames
+from analysis.latency import ratios
 from analysis.limits import limits
 from analysis.metrics import VISIBILITY, Metric, metric
 from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, predictions
@@ -112,8 +113,14 @@ class Chapter:
         medians = self.study.wide("latency")["latency_ms/median"]
         median = metric("latency_ms/median")
         alt = f"Latency of {count(len(medians), 'arm')}, medians from {_range(median, medians)}"
-        caption = "Every timed forward pass, the median and its 95 % bootstrap interval."
-        return [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
+        caption = "Every timed forward pass, the median and its 95 % interval over blocks of fresh builds."
+        times = [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
+        compared = ratios(self.study)
+        if len(compared) < 2:
+            return times
+        alt = f"Latency of {count(len(compared) - 1, 'arm')} over that of {compared.reference.iloc[0]}"
+        caption = "Ratio in each block, geometric mean and 95 % interval; inside the band arms are equal."
+        return [self._picture("ratios", alt, caption), self._grid(tables.ratio_table(self.study)), *times]
 
     def _accuracy(self, score: Metric | None) -> list[Block]:
         if score is None:

@@ -6,10 +6,12 @@ import pandas as pd
 
 from analysis.costs import at_least, roofline
 from analysis.frames import Frames
+from analysis.latency import margin, ratios
 from analysis.metrics import METRICS, SCORES, Metric, metric
 from analysis.paired import fusion_differences, fusion_effects
 from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
+from analysis.text import listing
 from bench.records import PARTS, WORK_KINDS
 from reports.tables import Column, Table, measured, text, value
 
@@ -84,13 +86,37 @@ def latency_table(study: Frames) -> Table:
     shared = ", ".join(f"{name} {values[0]}" for name, values in options.items() if len(values) == 1)
     varied = [text(f"setting/{name}", name) for name, values in options.items() if len(values) > 1]
     caption = (
-        "Latency of one forward pass, arms timed in interleaved rounds; 95 % bootstrap interval of the median."
+        "Latency of one forward pass, arms timed in interleaved rounds of several blocks, each with fresh builds; "
+        "median with its 95 % interval over blocks."
     )
     if shared:
         caption += f" The same for all arms: {shared}."
-    keys = (*LATENCY_KEYS, "throughput/images_per_s")
+    keys = (*LATENCY_KEYS, "throughput/images_per_s", "error/to_eager")
     samples = Column("samples", "Samples", number=True)
     return Table("latency", caption, frame, (ARM, *measured(frame, keys), samples, *varied))
+
+
+def ratio_table(study: Frames) -> Table:
+    """Return each arm's latency over that of the reference arm, and what can be said of it."""
+    frame = ratios(study)
+    ratio, p = Metric("ratio", "Ratio", better="lower", digits=3), Metric("p", "p", digits=4)
+    columns = (
+        ARM,
+        value("ratio", ratio),
+        value("low", ratio, "95 % low"),
+        value("high", ratio, "95 % high"),
+        value("p", p),
+        value("p_holm", p, "p, Holm"),
+        text("verdict", "Verdict"),
+        Column("blocks", "Blocks", number=True),
+    )
+    share = f"{margin(study):.1%}".replace("%", " %")
+    caption = (
+        f"Latency over that of {listing(frame.reference.unique()) if len(frame) else 'none'}, geometric mean over "
+        f"blocks with its 95 % t-interval; p of a ratio of 1, corrected by Holm. Equal: the interval is within "
+        f"{share} of 1. Faster or slower: corrected p below .05 and the ratio itself beyond {share}. Open: neither."
+    )
+    return Table("latency-ratios", caption, frame, columns)
 
 
 def accuracy_table(study: Frames, score: Metric) -> Table:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.cli.options import Classes, Encoder, Factors, ImageSize, Models, Plugins, read_size
-from bench.cli.output import Format, print_rows
+from bench.cli.output import Format, print_rows, progress
 from bench.records import PARTS
 from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from archs import ArchSpec
+    from bench.latency import Latency, LatencyOptions
+    from bench.timing import Contender
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 
@@ -76,48 +80,108 @@ def latency(
     img_size: ImageSize = "256x256",
     classes: Classes = 1,
     factors: Factors = None,
-    rounds: Annotated[int, typer.Option(help="Forward passes timed per model.")] = 30,
-    warmup: Annotated[int, typer.Option(help="Rounds that are run first and not kept.")] = 3,
+    runtime: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="eager if not given; may be given more than once.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, int8 or auto.")] = "32-true",
+    memory_format: Annotated[str, typer.Option(help="contiguous or channels_last.")] = "contiguous",
     batch_size: Annotated[int, typer.Option(help="Images per forward pass.")] = 1,
     threads: Annotated[int | None, typer.Option(help="CPU threads; as torch chooses if not given.")] = None,
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or auto.")] = "32-true",
-    memory_format: Annotated[str, typer.Option(help="contiguous or channels_last.")] = "contiguous",
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    rounds: Annotated[int, typer.Option(help="Forward passes timed per model and block, at least.")] = 10,
+    warmup: Annotated[int, typer.Option(help="Rounds of each block that are run first and not kept.")] = 3,
+    blocks: Annotated[int, typer.Option(help="Blocks, each with fresh builds, at least.")] = 6,
+    processes: Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")] = 3,
+    precise_to: Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")] = 0.02,
+    time_limit: Annotated[float, typer.Option(help="Seconds after which to stop in any case.")] = 60.0,
+    margin: Annotated[float, typer.Option(help="Models that differ by less are equal.")] = 0.03,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Time the forward pass of all models in interleaved rounds.
+    """Time the forward pass of all models in turns and compare them with the first.
 
-    The table gives the median with its 95 % bootstrap interval, the 10th and 90th percentile, and the
-    throughput; JSON has every sample.
+    A block builds every model afresh, in one of several processes, and times all of them in interleaved rounds.
+    The table gives the ratio to the first with its 95 % interval over blocks and what follows: equal (the interval
+    is within the margin), faster or slower (corrected p below .05 and the ratio beyond the margin) or open; then
+    the median with its interval and the 10th and 90th percentile. JSON has every sample and block.
 
     \b
     Examples:
       skipbench latency unet hourglass fpn rectified_gaussian --encoder resnet18
       skipbench latency unet fpn --batch-size 8 --threads 1 --memory-format channels_last
+      skipbench latency unet --runtime eager --runtime openvino
     """
     from archs import build_model
-    from bench.attempt import insist
-    from bench.latency import LatencyOptions, measure_latency
+    from bench.latency import LatencyOptions
     from bench.validation import parse
 
     content = {
         "size": read_size(img_size),
-        "rounds": rounds,
-        "warmup": warmup,
-        "batch_size": batch_size,
-        "threads": threads,
         "precision": precision,
         "memory_format": memory_format,
+        "batch_size": batch_size,
+        "threads": threads,
         "device": device,
+        "rounds": rounds,
+        "warmup": warmup,
+        "blocks": blocks,
+        "processes": processes,
+        "precise_to": precise_to,
+        "time_limit_s": time_limit,
+        "margin": margin,
     }
-    options = parse(LatencyOptions, content, place="latency")
+    runtimes = list(dict.fromkeys(runtime or ["eager"]))
+    ways = [parse(LatencyOptions, {**content, "runtime": each}, place="latency") for each in runtimes]
     specs = _specs(models, encoder, classes, factors or [], plugin or [])
-    built = {name: insist(partial(build_model, spec), name) for name, spec in specs.items()}
-    measured = insist(partial(measure_latency, built, options), "latency")
-    rows = [_row(name, specs[name], each.values, each.settings) for name, each in measured.items()]
-    samples = [{"samples_ms": each.samples} for each in measured.values()]
-    print_rows(format, rows, samples, [_latency_line(row) for row in rows])
+    arms = {
+        f"{name}, {way.runtime}" if len(ways) > 1 else name: (spec, way.contender(partial(build_model, spec)))
+        for name, spec in specs.items()
+        for way in ways
+    }
+    measured, table = compared({arm: contender for arm, (_, contender) in arms.items()}, ways[0])
+    found = table.drop(columns=["arm", "each"]).to_dict("records")
+    rows = [
+        _row(arm, arms[arm][0], each.values, each.settings) | known(facts)
+        for (arm, each), facts in zip(measured.items(), found, strict=True)
+    ]
+    details = [
+        {"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]}
+        for each in measured.values()
+    ]
+    print_rows(format, rows, details, [_latency_line(row) for row in rows])
+    if format is Format.table:
+        print_found(measured, table, margin)
+
+
+def compared(
+    contenders: Mapping[str, "Contender"], options: "LatencyOptions"
+) -> tuple[dict[str, "Latency"], "DataFrame"]:
+    """Time contenders in one session, showing how far it is, and compare them with the first."""
+    from analysis.latency import compare
+    from bench.attempt import insist
+    from bench.latency import measure_latency
+
+    with progress("timing") as advance:
+        measured = insist(partial(measure_latency, contenders, options, advance), "latency")
+    samples = {name: (each.samples, each.blocks) for name, each in measured.items()}
+    return measured, compare(samples, next(iter(contenders)), options.margin, options.blocks)
+
+
+def known(facts: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the facts that there are: the reference has neither an interval nor a p."""
+    return {str(key): value for key, value in facts.items() if value == value}
+
+
+def print_found(measured: Mapping[str, "Latency"], table: "DataFrame", margin: float) -> None:
+    """Print what the session found, why it ended, and its warnings."""
+    from analysis.latency import verdicts
+
+    first = next(iter(measured.values()))
+    for sentence in verdicts(table, margin):
+        print(sentence)
+    print(f"Ended by: {first.settings['ended_by']}, after {len(first.blocks)} blocks.")
+    for note in first.notes:
+        print(f"Note: {note}")
 
 
 def _specs(
@@ -175,11 +239,21 @@ def _roofline_line(row: Mapping[str, Any]) -> str:
 
 
 def _latency_line(row: Mapping[str, Any]) -> dict[str, str]:
-    columns = ("median", "low", "high", "p10", "p90")
-    options = ("batch_size", "threads", "size", "memory_format", "precision", "device")
+    times = {key.removeprefix("latency_ms/"): f"{row[key]:.2f}" for key in row if key.startswith("latency_ms/")}
+    options = ("runtime", "precision", "memory_format", "batch_size", "threads", "size", "device")
     return {
         "model": row["model"],
-        **{f"{column}, ms": f"{row[f'latency_ms/{column}']:.2f}" for column in columns},
+        **ratio_cells(row),
+        "median, ms": times["median"],
+        "interval": f"{times['low']} to {times['high']}",
+        "p10, ms": times["p10"],
+        "p90, ms": times["p90"],
         "images/s": f"{row['throughput/images_per_s']:.1f}",
         **{option.replace("_", " "): str(row[option]) for option in options},
     }
+
+
+def ratio_cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cells that say how a network compares with the first."""
+    interval = f"{row['low']:.3f} to {row['high']:.3f}" if "low" in row else "–"
+    return {"ratio": f"{row['ratio']:.3f}", "95 % interval": interval, "verdict": row["verdict"]}

@@ -3,14 +3,16 @@
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-PIPE_WIDTH = 160  # columns; a pipe has no width of its own, and rich's 80 would cut a table
+PIPE_WIDTH = 180  # columns; a pipe has no width of its own, and rich's 80 would cut a table
 
 
 class Format(str, Enum):
@@ -24,6 +26,15 @@ class Format(str, Enum):
 def console() -> Console:
     """Return standard output as rich sees it."""
     return Console(highlight=False) if sys.stdout.isatty() else Console(width=PIPE_WIDTH, highlight=False)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar with the time left on standard error, if that is a terminal; yields what to tell shares done."""
+    errors = Console(stderr=True)
+    with Progress(console=errors, disable=not errors.is_terminal, transient=True) as bars:
+        bar = bars.add_task(label, total=1.0)
+        yield lambda share: bars.update(bar, completed=min(share, 1.0))
 
 
 def print_table(rows: Sequence[Mapping[str, str]], title: str | None = None) -> None:

@@ -19,6 +19,7 @@ class Figure(str, Enum):
     latency = "latency"
     pareto = "pareto"
     predictions = "predictions"
+    ratios = "ratios"
 
 
 class ImageFormat(str, Enum):

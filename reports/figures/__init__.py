@@ -14,7 +14,7 @@ from reports.figures.breakdown import breakdown_figure
 from reports.figures.cost import cost_figure
 from reports.figures.predictions import predictions_figure
 from reports.figures.scores import accuracy_figure, fusion_figure
-from reports.figures.timing import latency_figure
+from reports.figures.timing import latency_figure, ratios_figure
 from reports.figures.tradeoff import pareto_figure
 from reports.style import RC
 
@@ -26,6 +26,7 @@ KINDS: dict[str, Callable[[Frames], Figure]] = {
     "latency": latency_figure,
     "pareto": pareto_figure,
     "predictions": predictions_figure,
+    "ratios": ratios_figure,
 }
 FORMATS = ("pdf", "png", "svg")
 _NO_DATE: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}

@@ -1,17 +1,20 @@
-"""Latency: every timed forward pass, the median and its bootstrap interval."""
+"""Latency: every timed forward pass, and the ratios to a reference arm with the band in which arms are equal."""
 
 from math import nan
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from analysis.frames import Frames
+from analysis.latency import margin, ratios
 from analysis.metrics import metric
 from analysis.summaries import latency
 from reports.errors import ReportError
 from reports.figures.forest import Row, forest
-from reports.style import arm_looks
+from reports.style import INK, MUTED, arm_looks
 
-NAMES = ("one timed forward pass", "median", "95 % bootstrap interval")
+NAMES = ("one timed forward pass", "median", "95 % interval")
+RATIOS = ("one block", "geometric mean", "95 % interval")
 
 
 def latency_figure(study: Frames) -> Figure:
@@ -27,3 +30,24 @@ def latency_figure(study: Frames) -> Figure:
         text = f"{median.show(center)} [{median.show(low)}, {median.show(high)}]"
         rows.append(Row(arm["arm"], looks[arm["arm"]], samples.get(arm["arm"], []), center, low, high, text))
     return forest(rows, "Latency of one forward pass", "latency (ms)", NAMES)
+
+
+def ratios_figure(study: Frames) -> Figure:
+    """Return each arm's latency over the reference's: every block, mean, interval, and the band of the margin."""
+    table, looks = ratios(study), arm_looks(study)
+    if len(table) < 2:
+        raise ReportError("there is no ratio of latencies to show: no two arms were timed in one session.")
+    reference, width = table.reference.iloc[0], 1 + margin(study)
+    rows = [
+        Row(arm.arm, looks[arm.arm], arm.each, arm.ratio, arm.low, arm.high, _ratio_text(arm))
+        for arm in table[table.arm != reference].itertuples()
+    ]
+    figure = forest(rows, f"Latency over that of {reference}", "ratio", RATIOS)
+    (axes,) = figure.axes
+    axes.axvspan(1 / width, width, color=MUTED, alpha=0.15, zorder=0)
+    axes.axvline(1, color=INK, linewidth=1, zorder=0)
+    return figure
+
+
+def _ratio_text(arm: Any) -> str:
+    return f"{arm.ratio:.3f} [{arm.low:.3f}, {arm.high:.3f}] {arm.verdict}"

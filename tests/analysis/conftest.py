@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from analysis.frames import Frames, from_records
-from bench.records import Cell, RunRecord
+from bench.records import Block, Cell, RunRecord
 
 
 def _cell(kind="train", arm="unet / add", seed=0, task="segmentation", dataset="shapes", **factors):
@@ -33,6 +33,29 @@ def cell() -> Callable[..., Cell]:
 def record() -> Callable[..., RunRecord]:
     """Make the outcome of a cell; one with a reason failed."""
     return _record
+
+
+@pytest.fixture
+def session() -> Callable[..., Frames]:
+    """Make the one study whose arms' blocks have these medians, in ms; the first arm is the reference."""
+
+    def make(times: dict[str, list[float]], **settings) -> Frames:
+        settings = {"blocks": 6, "margin": 0.03, "compared_with": next(iter(times)), **settings}
+        timed = [
+            _record(
+                _cell("latency", arm), samples=[float(ms) for ms in each], settings=settings, blocks=_blocks(each)
+            )
+            for arm, each in times.items()
+        ]
+        return from_records(timed, timed)
+
+    return make
+
+
+def _blocks(times):
+    return [
+        Block(started_at=str(number), process=0, positions=[0], calibration_ms=1.0) for number in range(len(times))
+    ]
 
 
 @pytest.fixture

@@ -91,14 +91,26 @@ def test_the_machine_of_a_latency_is_named(cell, record):
     assert _said(study, "Latency was measured on one machine only, on cpu (a CPU):")
 
 
-def test_latencies_whose_intervals_overlap_have_no_order(cell, record):
-    intervals = {"a / x": (1.0, 2.0), "b / x": (1.5, 2.5), "c / x": (2.2, 3.0)}
-    timed = [
-        record(cell("latency", arm), {"latency_ms/low": low, "latency_ms/high": high})
-        for arm, (low, high) in intervals.items()
-    ]
-    assert _said(from_records(timed, timed), "intervals of 2 of 3 pairs of arms overlap: their order is open.")
-    assert not _said(from_records(timed[::2], timed[::2]), "order is open")
+def test_latencies_that_are_not_told_apart_have_no_order(session):
+    study = session({"a / x": [5.0] * 6, "b / x": [5, 6, 7, 5, 4, 6], "c / x": [5.1] * 6, "d / x": [6.0] * 6})
+    assert _said(study, "Of latencies, b / x is not told apart from a / x.")
+    assert _said(study, "Of latencies, c / x is equal within the margin to a / x.")
+    assert not _said(study, "d / x is")
+    assert _said(study, "Latencies are compared with a / x only, not with each other.")
+
+
+def test_latencies_of_several_sessions_have_no_order(cell, record):
+    timed = [record(cell("latency", arm), {"latency_ms/median": 1.0}) for arm in ("a / x", "b / x")]
+    assert _said(
+        from_records(timed, timed), "The latency of 2 arms was not measured in one session with the others"
+    )
+    assert not _said(from_records(timed[:1], timed[:1]), "one session")
+
+
+def test_what_disturbed_a_latency_is_a_limit(cell, record):
+    timed = cell("latency")
+    study = from_records([timed], [record(timed, notes=["2 of 6 blocks were disturbed."])])
+    assert _said(study, "Of the latency: 2 of 6 blocks were disturbed.")
 
 
 def test_code_that_cannot_be_repeated_is_a_limit(cell, record):

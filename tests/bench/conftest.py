@@ -17,7 +17,7 @@ arms:
   - {model: fpn, fusion: [add, concat]}
 recipe: {images: 16, batch_size: 8, validations: 1, threads: 1, device: cpu}
 seeds: [0, 1]
-latency: {rounds: 2, warmup: 1, threads: 1, device: cpu}
+latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}
 """
 
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from archs import create_model, list_models
 
 SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=8")
@@ -44,6 +46,12 @@ def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) 
         *SMALL,
         "--rounds",
         3,
+        "--blocks",
+        3,
+        "--processes",
+        0,
+        "--time-limit",
+        0.01,
         "--batch-size",
         2,
         "--threads",
@@ -54,12 +62,18 @@ def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) 
     rows = json.loads(skipbench(*command, "--format", "json").out)
     assert [row["model"] for row in rows] == ["unet", "fpn"]
     for row in rows:
-        assert len(row["samples_ms"]) == 3
-        assert row["latency_ms/median"] == sorted(row["samples_ms"])[1]
+        assert len(row["samples_ms"]) >= 9
+        assert sum(len(block["positions"]) for block in row["blocks"]) == len(row["samples_ms"])
+        assert row["reference"] == "unet"
         assert (row["batch_size"], row["threads"], row["size"], row["device"]) == (2, 1, "32x48", "cpu")
+    assert rows[0]["ratio"] == 1
+    assert rows[1]["low"] <= rows[1]["ratio"] <= rows[1]["high"]
+    assert rows[1]["latency_ms/median"] / rows[0]["latency_ms/median"] == pytest.approx(rows[1]["ratio"])
     table = skipbench(*command).out
-    for column in ("median, ms", "p90, ms", "images/s", "memory format", "precision", "32x48"):
+    for column in ("ratio", "verdict", "median, ms", "p90, ms", "images/s", "memory format", "precision", "32x48"):
         assert column in table
+    assert "Latency against unet, over " in table
+    assert "Ended by: " in table
 
 
 def test_list_takes_a_pattern(skipbench: Any) -> None:

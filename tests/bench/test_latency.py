@@ -1,16 +1,23 @@
-"""Latency: rounds interleave all networks, samples stay raw, the summary is that of numpy and a bootstrap."""
+"""Latency: blocks of fresh builds, rounds that interleave all networks, samples kept raw, sessions that end."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from scipy import stats
 from torch import nn
 
-from bench.latency import LatencyOptions, measure_latency, summarise
+from archs import create_model
+from bench.blocks import geometric, medians
+from bench.errors import BenchError
+from bench.latency import Latency, LatencyOptions, Session, measure_latency, summarise
 from bench.machine import MachineError
+from bench.records import Block
+from bench.timing import Timed
 
-TINY = LatencyOptions(rounds=6, warmup=2, size=(8, 12), batch_size=2, device="cpu")
+FEW = {"rounds": 4, "block_s": 0, "warmup": 2, "blocks": 3, "processes": 0, "time_limit_s": 1e-3}
+TINY = LatencyOptions(**FEW, size=(8, 12), batch_size=2, device="cpu")
 
 
 class Logged(nn.Module):
@@ -23,42 +30,67 @@ class Logged(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         logits = self.conv(image)
-        self.log.append((self.name, image, logits.dtype, self.training, torch.get_num_threads()))
+        self.log.append((self.name, image, logits.dtype, self.training, torch.get_num_threads(), id(self)))
         return logits
 
 
-def run(options: LatencyOptions, names: str = "abc") -> tuple[dict, list]:
+def run(options: LatencyOptions, names: str = "abc") -> tuple[dict[str, Latency], list]:
     log: list = []
-    return measure_latency({name: Logged(name, log) for name in names}, options), log
+    return measure_latency({name: options.contender(partial(Logged, name, log)) for name in names}, options), log
+
+
+def timed(log: list, names: int = 3, checks: int = 2) -> list[list[str]]:
+    """Return the names of each block's rounds, without the two passes per build that compare outputs."""
+    order, each = [entry[0] for entry in log], names * (checks + TINY.warmup + TINY.rounds)
+    return [order[start + names * checks : start + each] for start in range(0, len(order), each)]
 
 
 def test_each_round_runs_every_network_once_in_a_random_order() -> None:
     _, log = run(TINY)
-    names = [entry[0] for entry in log]
-    rounds = ["".join(names[start : start + 3]) for start in range(0, len(names), 3)]
-    assert len(rounds) == TINY.warmup + TINY.rounds
+    blocks = timed(log)
+    assert len(blocks) == TINY.blocks
+    rounds = ["".join(block[start : start + 3]) for block in blocks for start in range(0, len(block), 3)]
+    assert len(rounds) == TINY.blocks * (TINY.warmup + TINY.rounds)
     assert all(sorted(each) == list("abc") for each in rounds)
     assert len(set(rounds)) > 1
 
 
-def test_the_order_is_that_of_the_seed() -> None:
-    orders = [[entry[0] for entry in run(TINY.model_copy(update={"seed": seed}))[1]] for seed in (0, 0, 1)]
+def test_every_block_builds_every_network_anew() -> None:
+    _, log = run(TINY)
+    assert len({entry[-1] for entry in log}) == TINY.blocks * 3
+
+
+def test_the_order_is_that_of_the_seed_and_is_stored() -> None:
+    runs = [run(TINY.model_copy(update={"seed": seed})) for seed in (0, 0, 1)]
+    orders = [[entry[0] for entry in log] for _, log in runs]
     assert orders[0] == orders[1] != orders[2]
+    results, log = runs[0]
+    for number, block in enumerate(timed(log)):
+        kept = block[3 * TINY.warmup :]
+        for name, latency in results.items():
+            positions = [kept[start : start + 3].index(name) for start in range(0, len(kept), 3)]
+            assert latency.blocks[number].positions == positions
 
 
 def test_samples_are_kept_raw_without_the_warm_up() -> None:
     results, _ = run(TINY)
     for latency in results.values():
-        assert len(latency.samples) == TINY.rounds
+        assert len(latency.samples) == TINY.blocks * TINY.rounds
         assert min(latency.samples) > 0
-        assert latency.values == summarise(latency.samples, batch_size=2, seed=0)
+        values = summarise(latency.samples, latency.blocks, TINY)
+        assert latency.values == values | {"error/to_eager": 0.0}
+
+
+def test_rounds_go_on_for_as_long_as_a_block_takes_at_least() -> None:
+    results, _ = run(TINY.model_copy(update={"block_s": 0.05}), "a")
+    assert len(results["a"].samples) > TINY.blocks * TINY.rounds
 
 
 def test_options_reach_the_network_and_the_settings() -> None:
     options = TINY.model_copy(update={"precision": "bf16-mixed", "memory_format": "channels_last", "threads": 2})
     threads = torch.get_num_threads()
     results, log = run(options, "a")
-    _, image, dtype, training, used = log[-1]
+    _, image, dtype, training, used, _ = log[-1]
     assert image.shape == (2, 3, 8, 12)
     assert image.is_contiguous(memory_format=torch.channels_last)
     assert (dtype, training, used) == (torch.bfloat16, False, 2)
@@ -66,31 +98,66 @@ def test_options_reach_the_network_and_the_settings() -> None:
     settings = results["a"].settings
     wanted = {"precision": "bf16-mixed", "memory_format": "channels_last", "threads": 2, "device": "cpu"}
     assert settings | wanted == settings
+    assert 0 < results["a"].values["error/to_eager"] < 0.01
 
 
-def test_the_summary_is_that_of_numpy_and_scipy() -> None:
-    samples = list(np.random.default_rng(3).gamma(4, 2, size=40))
-    values = summarise(samples, batch_size=4, seed=7)
-    assert values["latency_ms/median"] == pytest.approx(np.median(samples))
+def test_the_summary_is_that_of_the_blocks() -> None:
+    results, _ = run(TINY, "a")
+    samples = np.random.default_rng(3).gamma(40, 0.2, TINY.blocks * TINY.rounds)
+    values = summarise(list(samples), results["a"].blocks, TINY)
+    center, low, high = geometric(medians(samples, results["a"].blocks))
+    assert [values[f"latency_ms/{name}"] for name in ("median", "low", "high")] == [center, low, high]
     assert values["latency_ms/p10"] == pytest.approx(np.quantile(samples, 0.1))
     assert values["latency_ms/p90"] == pytest.approx(np.quantile(samples, 0.9))
-    assert values["throughput/images_per_s"] == pytest.approx(4000 / np.median(samples))
-    rank = stats.binom.ppf([0.025, 0.975], 40, 0.5).astype(int)  # the distribution-free interval of a median
-    low, high = np.sort(samples)[rank]
-    assert values["latency_ms/low"] == pytest.approx(low, rel=0.1)
-    assert values["latency_ms/high"] == pytest.approx(high, rel=0.1)
-    assert values == summarise(samples, batch_size=4, seed=7)
+    assert values["throughput/images_per_s"] == pytest.approx(2000 / center)
 
 
-def test_equal_samples_have_an_interval_of_no_width() -> None:
-    values = summarise([5.0] * 10, batch_size=1, seed=0)
-    assert values["latency_ms/low"] == values["latency_ms/high"] == 5.0
+def test_a_session_ends_when_it_is_precise_or_at_its_time_limit_and_says_which() -> None:
+    precise, _ = run(TINY.model_copy(update={"precise_to": 9, "time_limit_s": 60}))
+    late, _ = run(TINY.model_copy(update={"precise_to": 1e-9, "time_limit_s": 0.1}))
+    assert TINY.blocks <= len(precise["a"].blocks) <= 2 * TINY.blocks
+    assert precise["a"].settings["ended_by"] == "precision"
+    assert late["a"].settings["ended_by"] == "time limit"
+    assert any("the time limit of 0.1 s came before" in note for note in late["a"].notes)
+    assert not any("time limit" in note for note in precise["a"].notes)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 1}, {"batch_size": 0}, {"size": (0, 8)}, {"thread": 2}])
+def test_disturbed_blocks_are_left_out_or_the_notes_say_why_not() -> None:
+    def session(*others: float) -> Latency:
+        blocks = [
+            Block(started_at="", process=0, positions=[0] * 4, calibration_ms=1, others_cores=each)
+            for each in others
+        ]
+        timed = [{"a": Timed(block, [1.0 + block.others_cores] * 4, 0.0, 1)} for block in blocks]
+        return Session(timed, "a", TINY).latency("a", TINY.contender(nn.Identity), {})
+
+    assert session(0, 0, 0, 2).notes[0].startswith("1 of 4 blocks were disturbed")
+    assert session(0, 0, 0, 2).notes[0].endswith("they are left out.")
+    assert session(0, 0, 0, 2).values["latency_ms/median"] == 1
+    assert session(0, 0, 2, 2).notes[0].endswith("so they count.")
+    assert session(0, 0, 2, 2).values["latency_ms/median"] == pytest.approx(3**0.5)
+    assert session(0, 0, 0).notes == []
+
+
+def test_blocks_run_in_fresh_processes_that_take_turns() -> None:
+    options = TINY.model_copy(update={"processes": 2, "size": (32, 32)})
+    build = partial(create_model, "fpn", encoder_name="test_resnet", width=8)
+    results = measure_latency({"a": options.contender(build), "b": options.contender(build)}, options)
+    assert [block.process for block in results["a"].blocks] == [0, 1, 0]
+    assert results["a"].settings["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rounds": 1}, {"batch_size": 0}, {"size": (0, 8)}, {"thread": 2}, {"blocks": 2}]
+)
 def test_wrong_options_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         LatencyOptions(**wrong)
+
+
+def test_a_reference_that_is_none_of_the_arms_is_said_in_words() -> None:
+    with pytest.raises(BenchError, match=r"latency\.reference: unknown arm 'd'\. Choices: a, b, c"):
+        run(TINY.model_copy(update={"reference": "d"}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

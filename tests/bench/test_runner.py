@@ -86,7 +86,8 @@ def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(
         assert record.settings
         assert record.values
         if record.kind == "latency":
-            assert len(record.samples) == 2
+            assert [len(block.positions) for block in record.blocks] == [2] * 3
+            assert len(record.samples) == 6
         if record.kind == "train":
             assert (tmp_path / "run" / record.artifacts["predictions"]).is_file()
             assert record.data_fingerprint
@@ -149,8 +150,10 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     assert unchanged == {
         "cost segmentation: fpn / add",
         "cost segmentation: fpn / no_number",
+        "latency segmentation: fpn / add",
+        "latency segmentation: fpn / no_number",
         "train segmentation: fpn / add, seed 0",
-    }, "only failed cells, and the latency session they belong to, are tried again"
+    }, "only failed cells are tried again"
 
 
 def test_an_edited_plug_in_is_another_fusion(tiny_suite: str, tmp_path: Path, skipbench: Any) -> None:
@@ -210,3 +213,19 @@ def test_a_preview_says_what_each_cell_costs_and_writes_nothing(
     assert "fails: RuntimeError: broken on purpose" in preview.out
     assert "About " in preview.out
     assert sorted(path for path in tmp_path.rglob("*.*") if "__pycache__" not in path.parts) == before
+
+
+def test_a_failing_arm_does_not_have_the_others_timed_again(
+    tiny_suite: str, tmp_path: Path, skipbench: Any
+) -> None:
+    plugin, run = tmp_path / "broken.py", tmp_path / "run"
+    plugin.write_text(BROKEN.split('@register_fusion("no')[0].replace('"raises"', '"raises_always"'))
+    arms = "arms=[{model: fpn, fusion: [add, concat, raises_always]}]"
+    command = ("run", tiny_suite, arms, "seeds=[0]", "--plugin", plugin, "--out", run)
+    assert skipbench(*command).code == 1
+    first = records(run)
+    assert skipbench(*command).code == 1
+    second = records(run)
+    timed = [f"latency segmentation: fpn / {fusion}" for fusion in ("add", "concat")]
+    assert [first[name] for name in timed] == [second[name] for name in timed]
+    assert second["latency segmentation: fpn / raises_always"].status == "failed"

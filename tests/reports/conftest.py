@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.frames import Frames, load
-from bench.records import Cell, RunRecord
+from bench.records import Block, Cell, RunRecord
 from bench.store import RunWriter, write_run
 
 ARMS = ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat")
@@ -83,7 +83,10 @@ class MadeUp:
         samples = np.random.default_rng(index).gamma(50, (4 + index) / 50, 30)
         low, median, high = np.percentile(samples, [40, 50, 60])
         values = {"latency_ms/median": median, "latency_ms/low": low, "latency_ms/high": high}
-        return {"values": values, "samples": samples.tolist(), "settings": {"device": "cpu", "batch_size": 1}}
+        machine = {"process": 0, "calibration_ms": 1.0, "others_cores": 0.1}
+        blocks = [Block(started_at=f"block {n}", positions=[index] * 5, **machine) for n in range(6)]
+        settings = {"device": "cpu", "batch_size": 1, "blocks": 6, "margin": 0.03, "compared_with": self.arms[0]}
+        return {"values": values, "samples": samples.tolist(), "settings": settings, "blocks": blocks}
 
     def _train(self, cell: Cell, index: int) -> dict:
         draw = np.random.default_rng([index, cell.seed])
