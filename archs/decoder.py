@@ -55,7 +55,7 @@ class TopDownStep(nn.Module):
 
     def merge(self, top: Tensor | None, feature: Tensor | None) -> Tensor:
         """Return P_l from what comes from above and the encoder's map C_l; None stands for what there is not."""
-        skip = top if feature is None else self.lateral(feature)
+        skip = cast(Tensor, top) if feature is None else self.lateral(feature)
         if self.unpadded and top is not None:
             skip = center_fit(skip, (top.shape[-2], top.shape[-1]))
         return cast(Tensor, self.post(self.fusion(top, skip)))
@@ -129,7 +129,8 @@ class Decoder(nn.Module):
         path = [self.enter(features[-1])] if len(self.deepest) else []
         chain: list[Tensor | None] = [None] * self.featureless
         chain.extend(features[:-1] if path else features)
-        for step, feature, stride in zip(*map(reversed, (self.steps, chain, self.strides)), strict=True):
+        down = zip(reversed(self.steps), reversed(chain), reversed(self.strides), strict=True)
+        for step, feature, stride in down:
             size = level_size(image_size, stride) if feature is None else (feature.shape[-2], feature.shape[-1])
             path.insert(0, step(path[0] if path else None, feature, size))
         return self.publish(path, every_level)

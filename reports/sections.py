@@ -15,7 +15,7 @@ from analysis.limits import limits
 from analysis.metrics import VISIBILITY, Metric, metric
 from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, predictions
 from analysis.provenance import distinct
-from analysis.summaries import accuracy, headline, why_empty
+from analysis.summaries import accuracy, headline, parts, why_empty
 from analysis.text import count, listing
 from reports import study_tables as tables
 from reports.blocks import Block, Grid, Picture, Section, Sentences
@@ -177,8 +177,7 @@ class Chapter:
             alt,
             "Parameters and MACs of one image by part of the network: all of it, and without the encoder.",
         )
-        keys = set(self.study.values["key"])
-        split = [name for name in ("params", "macs", "bytes") if any(key.startswith(f"{name}/") for key in keys)]
+        split = [name for name in ("params", "macs", "bytes") if len(parts(self.study, name))]
         return [picture, *(self._grid(tables.parts_table(self.study, name)) for name in split)]
 
     def _fusion(self, score: Metric | None) -> list[Block]:

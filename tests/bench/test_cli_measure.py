@@ -29,8 +29,10 @@ def test_cost_gives_the_same_counts_as_table_csv_and_json(skipbench: Any) -> Non
         assert one["params/total"] == float(other["params/total"]) == parameters
         assert one["image_size"] == other["image_size"] == "32x48"
         assert f"{parameters / 1e6:.3f}" in table
-        assert any("not counted as MACs" in note for note in one["notes"])
-    assert "unet: not counted as MACs" in table
+        assert one["notes"] == []
+        assert f"{one['elementwise/total'] / 1e6:.3f}" in table
+        assert f"{one['bytes/decoder'] / 1e6:.3f}" in table
+    assert "≥" not in table
 
 
 def test_a_factor_set_for_all_models_is_a_column(skipbench: Any) -> None:
@@ -123,6 +125,70 @@ def test_check_says_of_each_fusion_in_a_file_what_is_wrong(skipbench: Any, tmp_p
     outcome = skipbench("check", file)
     assert outcome.code == 0
     assert "The contract is kept." in outcome.out
+
+
+OPAQUE = """
+import torch
+from archs import Fusion, Work, register_cost, register_fusion
+
+@torch.library.custom_op("cli_test_{name}::blend", mutates_args=())
+def blend(coarse: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    return coarse + skip
+
+@blend.register_fake
+def shape(coarse, skip):
+    return torch.empty_like(skip)
+
+blend.register_autograd(lambda context, gradient: (gradient, gradient))
+
+@register_fusion("opaque_{name}")
+class Opaque(Fusion):
+    def forward(self, coarse, skip):
+        return self.mix(torch.ops.cli_test_{name}.blend(coarse[:, :1], skip[:, :1]))
+
+    def __init__(self, *channels):
+        super().__init__(*channels)
+        self.mix = torch.nn.Conv2d(1, self.out_channels, 1)
+"""
+RULE = """
+@register_cost("cli_test_{name}::blend")
+def work(out, coarse, skip):
+    return Work(macs=1000, elementwise={{"arithmetic": out.numel()}})
+"""
+
+
+def test_a_plug_in_whose_operator_has_no_rule_costs_at_least_what_is_said(skipbench: Any, tmp_path: Path) -> None:
+    file = tmp_path / "opaque.py"
+    file.write_text(OPAQUE.format(name="unruled"))
+    outcome = skipbench("check", file)
+    assert outcome.code == 1
+    assert "BROKEN  cost: no rule says what cli_test_unruled::blend costs: give one with" in outcome.out
+    table = skipbench("cost", "fpn", *SMALL, "--set", "fusion=opaque_unruled", "--plugin", file).out
+    lines = {line.split("  ")[1].strip(): line for line in table.splitlines() if line.startswith("fpn on")}
+    assert {what for what, line in lines.items() if "≥" in line} == {
+        "MACs, G",
+        "activations, M",
+        "element-wise operations, M",
+    }
+    assert "fpn: Operators without a rule, which make the cost at least what is said: cli_test_unruled" in table
+
+
+def test_a_plug_in_with_a_rule_passes_and_is_counted(skipbench: Any, tmp_path: Path) -> None:
+    file = tmp_path / "ruled.py"
+    file.write_text((OPAQUE + RULE).format(name="ruled"))
+    assert "ok      cost:" in skipbench("check", file).out
+    table = skipbench("cost", "fpn", *SMALL, "--set", "fusion=opaque_ruled", "--plugin", file).out
+    assert "≥" not in table
+
+
+def test_a_roofline_says_what_bounds_each_model(skipbench: Any) -> None:
+    command = ("cost", "unet", "fpn", *SMALL, "--roofline")
+    first, second = json.loads(skipbench(*command, "--format", "json").out)
+    assert first["machine/macs_per_s"] == second["machine/macs_per_s"] > 1e8
+    assert first["machine/bytes_per_s"] > 1e8
+    said = [line for line in skipbench(*command).out.splitlines() if "MACs per byte" in line]
+    assert [line.partition(":")[0] for line in said] == ["unet", "fpn"]
+    assert all("bound by its" in line for line in said)
 
 
 def test_a_plug_in_that_breaks_the_network_is_one_sentence(skipbench: Any, tmp_path: Path) -> None:

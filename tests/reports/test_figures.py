@@ -172,6 +172,15 @@ def test_bars_of_cost_add_up_to_the_total(study):
     assert [text.get_text().strip() for text in beside.texts] == ["0.024", "0.026", "0.028", "0.030"]
 
 
+def test_costs_that_are_lower_bounds_are_marked(study):
+    facts = study(arms=("unet / add", "unet / mine"))
+    _, _, macs, _ = draw("cost", facts).axes
+    assert [text.get_text().strip() for text in macs.texts] == ["0.264", "≥ 0.266"]
+    macs, latency = draw("pareto", facts).axes
+    assert [text.get_text() for text in macs.texts] == ["≥"]
+    assert not latency.texts
+
+
 def test_predictions_show_image_truth_and_every_arm(study):
     figure = draw("predictions", study())
     labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]

@@ -91,6 +91,20 @@ def test_a_complete_run_fills_every_section(complete):
     assert f"skipbench run {complete}/suite.yaml --out {complete}-again" in page.text["reproduce"]
 
 
+def test_costs_come_in_columns_and_lower_bounds_are_marked(made_up):
+    page = Page(
+        write_report(made_up(arms=("unet / add", "unet / mine"), finished=lambda cell: cell.kind == "cost"))
+    )
+    header = page.rows["cost"][0]
+    plain, bound = (dict(zip(header, page.row("cost", arm), strict=True)) for arm in ("unet / add", "unet / mine"))
+    assert (plain["MACs (G)"], bound["MACs (G)"]) == ("0.264", "≥ 0.266")
+    assert plain["Bytes moved (MB)"] == bound["Bytes moved (MB)"] == "4.000"
+    assert ["Arm", "Element-wise: norm (M)"] in page.rows["cost"]
+    assert ["unet / add", "66.0", "1.0", "26.41", "0.40", "MACs"] in page.rows["cost"]
+    assert "what takes longest is the MACs of unet / add and unet / mine" in page.text["answer"]
+    assert "The MACs of unet / mine are at least what is said" in page.text["limits"]
+
+
 def test_one_seed_has_no_interval(made_up):
     page = Page(write_report(made_up(seeds=(0,), finished=_trained)))
     assert page.row("accuracy", "fpn / add")[1] == "1"

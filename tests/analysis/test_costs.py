@@ -1,0 +1,87 @@
+"""Lower bounds of cost, wherever they are said, and what bounds a network's speed."""
+
+import math
+
+import pytest
+
+from analysis.answers import answers
+from analysis.costs import at_least, bounds, roofline
+from analysis.frames import from_records
+from analysis.limits import limits
+from analysis.metrics import metric
+from analysis.results import results
+from analysis.summaries import cost, tradeoff
+
+MIOU = metric("test/miou")
+ARMS = {"a / x": (0.5, 1e9, 0), "b / x": (0.7, 2e9, 0), "c / mine": (0.9, 0.5e9, 3)}  # mIoU, MACs, calls unruled
+
+
+@pytest.fixture
+def study(cell, record):
+    """Three arms, of which the third runs an operator without a rule."""
+    cells, records = [], []
+    for arm, (score, macs, unruled) in ARMS.items():
+        counted = cell("cost", arm)
+        runs = [cell("train", arm, seed) for seed in (0, 1)]
+        values = {"macs/total": macs, "bytes/total": 1e8, "operators/unruled": unruled}
+        values |= {"machine/macs_per_s": 1e11, "machine/bytes_per_s": 1e10 if arm != "b / x" else 4e9}
+        cells += [counted, *runs]
+        records.append(record(counted, values))
+        records += [record(run, {"test/miou": score + 0.001 * run.seed}) for run in runs]
+    return from_records(cells, records)
+
+
+def test_arms_with_unruled_operators_are_lower_bounds_in_every_table(study):
+    assert at_least(study) == {"c / mine"}
+    for table in (cost(study), tradeoff(study, MIOU, "macs/total"), results(study, MIOU)):
+        assert dict(zip(table.arm, table.at_least, strict=True)) == {
+            "a / x": False,
+            "b / x": False,
+            "c / mine": True,
+        }
+
+
+def test_a_lower_bound_beats_nobody_for_certain(study, cell, record):
+    assert not tradeoff(study, MIOU, "macs/total").beaten.any()
+    known = from_records(
+        study.records,
+        [one.model_copy(update={"values": {**one.values, "operators/unruled": 0.0}}) for one in study.records],
+    )
+    beaten = tradeoff(known, MIOU, "macs/total")
+    assert list(beaten.arm[beaten.beaten]) == ["a / x", "b / x"]
+
+
+def test_sentences_say_at_least(study):
+    said = " ".join([*answers(study), *limits(study)])
+    assert "MACs from 0.500 G (c / mine) to 2.000 G (b / x), at least, of c / mine." in said
+    assert "put c / mine (which costs at least as much as counted) on the front" in said
+    assert "The MACs of c / mine are at least what is said: operators ran that have no rule for their cost" in said
+
+
+def test_parameters_and_bytes_are_no_lower_bounds():
+    assert not metric("params/total").counted
+    assert not metric("bytes/total").counted
+    assert all(metric(f"{key}/total").counted for key in ("macs", "flops", "activations", "elementwise"))
+
+
+def test_the_roofline_is_what_its_formula_says(study):
+    table = roofline(study).set_index("arm")
+    assert table.loc["a / x"].tolist() == [10.0, 10.0, 0.01, 0.01, "bytes"]
+    assert table.loc["b / x"].tolist() == [20.0, 25.0, 0.02, 0.025, "bytes"]
+    assert table.loc["c / mine", "intensity"] == 5.0
+
+
+def test_what_bounds_the_arms_is_a_sentence(study):
+    (sentence,) = bounds(study)
+    assert "(100.0 G/s and 10.0 GB/s: 10.0 MACs to a byte)" in sentence
+    assert sentence.endswith("what takes longest is the bytes of a / x, b / x and c / mine.")
+
+
+def test_older_records_have_no_roofline_and_keep_their_notes(cell, record):
+    old = cell("cost")
+    study = from_records([old], [record(old, {"macs/total": 1e9, "params/total": 5.0}, notes=["left out: relu"])])
+    assert roofline(study).empty
+    assert list(bounds(study)) == []
+    assert not cost(study).at_least.any()
+    assert [one for one in limits(study) if one.startswith("The counters left operators out in 1 of 1 arm")]
+    assert math.isnan(cost(study).get("macs/per_byte", math.nan))
