@@ -17,7 +17,20 @@ code = main({arguments!r})
 heavy = {{"torch", "timm", "pandas", "matplotlib", "archs"}} & set(sys.modules)
 sys.exit(f"imported {{heavy}}" if heavy else code)
 """
-COMMANDS = ("run", "status", "report", "plot", "results", "cost", "latency", "data", "convert", "check", "list")
+COMMANDS = (
+    "run",
+    "status",
+    "report",
+    "plot",
+    "results",
+    "cost",
+    "latency",
+    "deploy",
+    "data",
+    "convert",
+    "check",
+    "list",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["list", "suites"], ["ru"]])
