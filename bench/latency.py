@@ -65,7 +65,10 @@ class LatencyOptions(BaseModel):
 
     def contender(self, build: Callable[[], nn.Module]) -> Contender:
         """Return the network that `build` makes, to be run as these options say."""
-        precision = resolve_precision(self.precision, resolve_device(self.device))
+        if self.precision == "auto":
+            precision: Precision = resolve_precision("auto", resolve_device(self.device))
+        else:
+            precision = self.precision
         return Contender(build, self.runtime, precision, self.memory_format)
 
 

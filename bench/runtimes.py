@@ -85,7 +85,7 @@ def require(name: str, precision: Precision, memory_format: MemoryFormat, device
 
 
 class _Torch(Runtime):
-    memory_formats = ("contiguous", "channels_last")
+    memory_formats: ClassVar[tuple[MemoryFormat, ...]] = ("contiguous", "channels_last")
     devices = ("cpu", "cuda")
 
 

@@ -74,15 +74,17 @@ def deploy(
         "time_limit_s": time_limit,
     }
     options = parse(LatencyOptions, content, place="latency")
-    rows, details = [], []
+    rows: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
     for model in models:
         build = _builder(model, encoder, classes, factors or [])
         contenders = ways(build, options.conditions().device, runtime or [])
         failures = try_out(contenders, options)
         measured, table = compared({k: each for k, each in contenders.items() if k not in failures}, options)
-        for (way, each), facts in zip(measured.items(), table.to_dict("records"), strict=True):
-            facts = {"model": model, "way": way} | known({k: v for k, v in facts.items() if k != "each"})
-            rows.append(facts | each.settings | each.values)
+        for (way, each), facts in zip(
+            measured.items(), table.drop(columns=["arm", "each"]).to_dict("records"), strict=True
+        ):
+            rows.append({"model": model, "way": way, **each.settings, **each.values, **known(facts)})
             details.append({"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]})
         if format is Format.table:
             print_rows(format, rows, details, [_line(row) for row in rows if row["model"] == model])
