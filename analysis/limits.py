@@ -157,7 +157,7 @@ def _unordered(study: Frames) -> Iterator[str]:
     timed, table = study.finished("latency"), ratios(study)
     if len(table) < len(timed) > 1:
         arms = count(len(timed) - len(table), "arm")
-        yield f"The latency of {arms} was not measured in one session with the others: their order is open."
+        yield f"The latency of {arms} was not measured over blocks of one session: their order is open."
     for verdict, words in (("open", "not told apart from"), ("equal", "equal within the margin to")):
         found = table[table.verdict == verdict]
         if len(found):

@@ -37,13 +37,18 @@ def forecast(cell: Cell, study: StudyPlan) -> Forecast:
     counts = study.data.info.counts
     validated = counts["val"] + recipe.recalibration_steps * recipe.batch_size
     equivalents = recipe.images + FORWARD_SHARE * (recipe.validations * validated + counts["test"])
-    timed = study.latency
-    forwards = timed.blocks * (timed.warmup + timed.rounds) * timed.batch_size * FORWARD_SHARE  # at least
     per_image = 1 / outcome.values["train/images_per_s"]
     return Forecast(
         counted,
-        {"cost": counting, "latency": forwards * per_image, "train": equivalents * per_image},
+        {"cost": counting, "latency": _latency_seconds(study, per_image), "train": equivalents * per_image},
     )
+
+
+def _latency_seconds(study: StudyPlan, per_image: float) -> float:
+    """Return the seconds that an arm's share of the least blocks takes; builds and new processes come on top."""
+    options = study.latency
+    forwards = (options.warmup + options.rounds) * options.batch_size * FORWARD_SHARE * per_image
+    return options.blocks * max(forwards, options.block_s / len(study.arms))
 
 
 def _few(data: Data, most: int) -> Data:

@@ -58,9 +58,17 @@ class LatencyOptions(BaseModel):
             raise ValueError(unknown_name("runtime", runtime, RUNTIMES.names()))
         return runtime
 
+    def conditions(self) -> Conditions:
+        """Return what every block is measured under."""
+        shared = self.model_dump(include={each.name for each in fields(Conditions)})
+        return Conditions(**{**shared, "device": resolve_device(self.device).type})
+
     def contender(self, build: Callable[[], nn.Module]) -> Contender:
         """Return the network that `build` makes, to be run as these options say."""
-        precision = resolve_precision(self.precision, resolve_device(self.device))
+        if self.precision == "auto":
+            precision: Precision = resolve_precision("auto", resolve_device(self.device))
+        else:
+            precision = self.precision
         return Contender(build, self.runtime, precision, self.memory_format)
 
 
@@ -79,27 +87,27 @@ def measure_latency(
     contenders: Mapping[str, Contender],
     options: LatencyOptions,
     progress: Callable[[float], None] = lambda share: None,
+    processes: Sequence[Executor] | None = None,
 ) -> dict[str, Latency]:
     """Time the forward pass of every network, by name, on one random batch, in one session.
 
     A session runs blocks until the interval of every ratio to the reference is as narrow as asked, or until its
-    time limit. `progress` is called with the share of it that is done. Values are those of `summarise`, and
+    time limit; in `processes`, or in fresh ones if not given. `progress` is called with the share of it that is
+    done. Values are those of `summarise`, and
     "error/to_eager", the largest relative error (Frobenius norm) of an output, eager float32 being right.
     Raises MachineError where device or runtime are missing, BenchError where the reference is.
     """
-    device = resolve_device(options.device)
+    conditions, start = options.conditions(), time.perf_counter()
     reference = options.reference or next(iter(contenders))
     if reference not in contenders:
         raise BenchError("latency.reference: " + unknown_name("arm", reference, contenders))
     for each in contenders.values():
-        require(each.runtime, each.precision, each.memory_format, device.type)
-    shared = options.model_dump(include={each.name for each in fields(Conditions)})
-    conditions, start = Conditions(**{**shared, "device": device.type}), time.perf_counter()
+        require(each.runtime, each.precision, each.memory_format, conditions.device)
     timed: list[dict[str, Timed]] = []
-    with fresh_processes(options.processes) if options.processes else nullcontext([]) as processes:
+    with fresh_processes(options.processes) if processes is None else nullcontext(processes) as workers:
         ended = None
         while ended is None:
-            timed.append(_block(contenders, conditions, len(timed), processes))
+            timed.append(_block(contenders, conditions, len(timed), workers))
             session, elapsed = Session(timed, reference, options), time.perf_counter() - start
             progress(session.share(elapsed))
             ended = session.ended(elapsed)

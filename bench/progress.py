@@ -21,6 +21,7 @@ class RunProgress:
     def __init__(self, console: Console, cells: Sequence[Cell], missing: Sequence[Cell]) -> None:
         self._console = console
         self._total, self._done = len(cells), len(cells) - len(missing)
+        self._missing = {cell.cell_id for cell in missing}
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -56,7 +57,7 @@ class RunProgress:
             self._bars.update(self._run, completed=before + weight * share)
 
         yield advance
-        self._done += len(cells)
+        self._done += sum(cell.cell_id in self._missing for cell in cells)  # others are timed again beside them
         advance(1.0)
         self._bars.update(self._run, count=self._count())
 

@@ -85,7 +85,7 @@ def require(name: str, precision: Precision, memory_format: MemoryFormat, device
 
 
 class _Torch(Runtime):
-    memory_formats = ("contiguous", "channels_last")
+    memory_formats: ClassVar[tuple[MemoryFormat, ...]] = ("contiguous", "channels_last")
     devices = ("cpu", "cuda")
 
 
@@ -120,7 +120,9 @@ class Folded(_Torch):
 
 @RUNTIMES.register("compiled")
 class Compiled(_Torch):
-    """torch.compile, the weights frozen into the program."""
+    """torch.compile, the weights frozen into the program, which chooses their memory format itself."""
+
+    memory_formats = ("contiguous",)
 
     def prepare(self, model: nn.Module, images: Tensor, precision: Precision) -> Forward:
         """Compile for the given images; takes seconds."""

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from multiprocessing import get_context, parent_process
 from statistics import median
 
@@ -90,17 +91,21 @@ def run_block(
             calibration += [milliseconds] if kept else []
             for position, name in enumerate(order.sample(list(ready), len(ready))):
                 each = ready[name]
-                milliseconds = _milliseconds(lambda each=each: each.forward(each.images), device)
+                milliseconds = _milliseconds(partial(each.forward, each.images), device)
                 if kept:
                     each.samples.append(milliseconds)
                     each.positions.append(position)
             done += 1
-    machine = {"others_cores": watch.others_cores(), "frequency_mhz": frequency_mhz()}
-    shared = {"started_at": started, "process": process, "calibration_ms": median(calibration), **machine}
-    return {
-        name: Timed(Block(positions=each.positions, **shared), each.samples, each.error, threads)
-        for name, each in ready.items()
-    }
+    shared = Block(
+        started_at=started,
+        process=process,
+        positions=[],
+        calibration_ms=median(calibration),
+        others_cores=watch.others_cores(),
+        frequency_mhz=frequency_mhz(),
+    )
+    blocks = {name: shared.model_copy(update={"positions": each.positions}) for name, each in ready.items()}
+    return {name: Timed(blocks[name], each.samples, each.error, threads) for name, each in ready.items()}
 
 
 def _ready(contender: Contender, conditions: Conditions, seed: int) -> _Ready:

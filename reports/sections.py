@@ -114,7 +114,7 @@ class Chapter:
         median = metric("latency_ms/median")
         alt = f"Latency of {count(len(medians), 'arm')}, medians from {_range(median, medians)}"
         caption = "Every timed forward pass, the median and its 95 % interval over blocks of fresh builds."
-        times = [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
+        times: list[Block] = [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
         compared = ratios(self.study)
         if len(compared) < 2:
             return times

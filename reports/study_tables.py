@@ -91,7 +91,9 @@ def latency_table(study: Frames) -> Table:
     )
     if shared:
         caption += f" The same for all arms: {shared}."
-    keys = (*LATENCY_KEYS, "throughput/images_per_s", "error/to_eager")
+    keys = [*LATENCY_KEYS, "throughput/images_per_s"]
+    if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
+        keys.append("error/to_eager")
     samples = Column("samples", "Samples", number=True)
     return Table("latency", caption, frame, (ARM, *measured(frame, keys), samples, *varied))
 

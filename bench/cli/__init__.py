@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import convert, data, export, extend, listing, measure, render, results, run, status, tune
+from bench.cli import convert, data, deploy, export, extend, listing, measure, render, results, run, status, tune
 from bench.errors import BenchError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for module in (run, tune, status, render, results, measure, data, convert, export, extend, listing):
+for module in (run, tune, status, render, results, measure, data, convert, export, deploy, extend, listing):
     module.add_to(app)
 
 

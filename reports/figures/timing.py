@@ -11,7 +11,7 @@ from analysis.metrics import metric
 from analysis.summaries import latency
 from reports.errors import ReportError
 from reports.figures.forest import Row, forest
-from reports.style import INK, MUTED, arm_looks
+from reports.style import INK, MUTED, arm_looks, fitted
 
 NAMES = ("one timed forward pass", "median", "95 % interval")
 RATIOS = ("one block", "geometric mean", "95 % interval")
@@ -42,7 +42,7 @@ def ratios_figure(study: Frames) -> Figure:
         Row(arm.arm, looks[arm.arm], arm.each, arm.ratio, arm.low, arm.high, _ratio_text(arm))
         for arm in table[table.arm != reference].itertuples()
     ]
-    figure = forest(rows, f"Latency over that of {reference}", "ratio", RATIOS)
+    figure = forest(rows, "Latency over that of the reference", f"ratio to {fitted(reference)}", RATIOS)
     (axes,) = figure.axes
     axes.axvspan(1 / width, width, color=MUTED, alpha=0.15, zorder=0)
     axes.axvline(1, color=INK, linewidth=1, zorder=0)

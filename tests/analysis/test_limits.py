@@ -101,9 +101,7 @@ def test_latencies_that_are_not_told_apart_have_no_order(session):
 
 def test_latencies_of_several_sessions_have_no_order(cell, record):
     timed = [record(cell("latency", arm), {"latency_ms/median": 1.0}) for arm in ("a / x", "b / x")]
-    assert _said(
-        from_records(timed, timed), "The latency of 2 arms was not measured in one session with the others"
-    )
+    assert _said(from_records(timed, timed), "The latency of 2 arms was not measured over blocks of one session")
     assert not _said(from_records(timed[:1], timed[:1]), "one session")
 
 

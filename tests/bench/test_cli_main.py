@@ -26,6 +26,7 @@ COMMANDS = (
     "results",
     "cost",
     "latency",
+    "deploy",
     "data",
     "convert",
     "check",

@@ -75,7 +75,7 @@ def complete(made_up):
 def test_a_complete_run_fills_every_section(complete):
     page = Page(complete / "report" / "index.html")
     assert [ident for ident in page.text if ident] == SECTIONS
-    assert len(page.images) == 7
+    assert len(page.images) == 8
     for arm in ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat"):
         seeds, _, _, low, high, _, values = page.row("accuracy", arm)[1:]
         assert seeds == "2"
