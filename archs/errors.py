@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 MOST_CHOICES = 40  # a list of all timm encoders helps nobody,
 NEAREST = 8  # so of more choices than that only the nearest are named
@@ -41,6 +42,14 @@ class PretrainedError(ArchError):
 
 class ExportError(ArchError):
     """A network that cannot be exported, or whose exported program does not agree with it."""
+
+
+class WriteError(ArchError):
+    """A file or folder that the disk does not take; `reason` is the system's word for it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot write {path}: {reason}; nothing is left of it.")
+        self.reason = reason
 
 
 class ShapeError(ArchError):

@@ -9,10 +9,11 @@ from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from archs.drafts import drafted
 from archs.errors import ArchError, PretrainedError, first_line
 from archs.fusion import FUSIONS
 from archs.spec import ArchSpec
@@ -42,9 +43,11 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
     spec: ArchSpec
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_file(tensors(self), save_directory / SAFETENSORS_SINGLE_FILE)
         config = {"library": LIBRARY, "version": VERSION, "factors": self.spec.to_dict()}
-        (save_directory / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n")
+        with drafted(save_directory / SAFETENSORS_SINGLE_FILE) as draft:
+            draft.write_bytes(save(tensors(self)))
+        with drafted(save_directory / CONFIG_NAME) as draft:  # last: without it the folder holds no network
+            draft.write_text(json.dumps(config, indent=2) + "\n")
 
     @classmethod
     def from_pretrained(

@@ -19,6 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from bench.errors import StoreError
+from bench.files import whole_file, write_whole
 from bench.records import SCHEMA_VERSION, Cell, RunRecord
 
 DATABASE, LOCK, SUITE, ARTIFACTS = "run.sqlite", "run.lock", "suite.yaml", "artifacts"
@@ -86,14 +87,8 @@ class RunWriter(Run):
         The file gets its name only when it is whole and on the disk. Raises StoreError.
         """
         path = self.directory / ARTIFACTS / f"{cell.cell_id}.npz"
-        partial = path.with_suffix(".partial")
-        with _sentences(self.directory):
-            path.parent.mkdir(exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+        with _sentences(self.directory), whole_file(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return path.relative_to(self.directory).as_posix()
 
 
@@ -200,9 +195,7 @@ def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> No
 
 def _write_suite(directory: Path, suite: Mapping[str, Any]) -> None:
     """Write the resolved suite for people; the database holds the one that counts."""
-    partial = directory / f"{SUITE}.partial"
-    partial.write_text(yaml.safe_dump(dict(suite), sort_keys=False), encoding="utf-8")
-    partial.replace(directory / SUITE)
+    write_whole(directory / SUITE, yaml.safe_dump(dict(suite), sort_keys=False))
 
 
 def _read_only_uri(database: Path) -> str:

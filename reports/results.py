@@ -15,6 +15,7 @@ from analysis.metrics import Metric, metric
 from analysis.provenance import distinct
 from analysis.results import ONCE, PER_RUN, results
 from analysis.summaries import headline, scores
+from bench.files import write_whole
 from bench.records import SIZES
 from reports.errors import ReportError
 from reports.group_tables import overview_table
@@ -35,8 +36,7 @@ def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
     _refuse_foreign(out)
     command = shlex.join(["skipbench", "results", *map(str, run_dirs), "--out", str(out)])
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_render(runs, command), encoding="utf-8")
+        write_whole(out, _render(runs, command))
     except OSError as error:
         raise ReportError(f"cannot write {out}: {error.strerror or error}.") from error
     return out

@@ -1,5 +1,6 @@
 """Tables for people and for programs: the same facts as HTML cells, Markdown and CSV."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.metrics import Metric, metric
+from bench.display import inert
+from bench.files import write_whole
 
 MISSING = "–"
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,8 @@ class Table:
 
     def write(self, directory: Path, prefix: str = "") -> None:
         """Write `<name>.csv`, all facts at full precision, and `<name>.md`, as shown."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self.frame.to_csv(directory / f"{prefix}{self.name}.csv", index=False)
-        (directory / f"{prefix}{self.name}.md").write_text(self.markdown(), encoding="utf-8")
+        write_whole(directory / f"{prefix}{self.name}.csv", self.frame.map(inert).to_csv(index=False))
+        write_whole(directory / f"{prefix}{self.name}.md", self.markdown())
 
 
 def text(key: str, title: str) -> Column:
@@ -70,4 +73,4 @@ def _cell(content: Any, column: Column) -> str:
 
 
 def _escape(content: str) -> str:
-    return content.replace("|", "\\|").replace("\n", " ")
+    return _TAG.sub("&lt;", content).replace("|", "\\|").replace("\n", " ")
