@@ -22,7 +22,9 @@ class Recipe(BaseModel):
     lr: Positive = 1e-3  # the highest learning rate of the cycle
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     clip_norm: Positive = 1.0  # gradients are scaled down to this norm
-    validations: Count = 4  # times the validation split is scored, evenly spread, the last at the end
+    validations: Annotated[int, Field(ge=1, le=10_000)] = (
+        4  # times the validation split is scored, evenly spread, the last at the end
+    )
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
     device: Device = "auto"

@@ -270,7 +270,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "no such image file": (
         lambda root: (root / "train/train3.png").unlink(),
-        [f"{TRAIN}: lists the image train3.png, but there is no such file"],
+        [f"{TRAIN}: lists the image train3.png, but there is no such file in the folder"],
     ),
     "cut-off image": (
         lambda root: (root / "train/train3.png").write_bytes(b"\x89PNG"),
