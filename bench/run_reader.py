@@ -172,7 +172,7 @@ def sentences(directory: Path, kept: str = "") -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # the disk, a lock
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):  # the disk, a lock
             raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
         raise StoreError(f"{directory / DATABASE} is damaged, or no run ({error}); {RESTORE}") from error
     except OSError as error:

@@ -37,6 +37,8 @@ def print_table(rows: Sequence[Mapping[str, str]], title: str = "", cut: str = "
     A column of numbers, or of dashes where there is none, is set right. The texts of the last column are cut
     in the middle to the width that is left where `cut` names it.
     """
+    if not rows:
+        return
     table = Table(box=None, padding=(0, 2, 0, 0))
     texts = [{column: one_line(text) for column, text in row.items()} for row in rows]
     widths = {column: 2 + max(map(cell_len, [column, *(row[column] for row in texts)])) for column in rows[0]}
