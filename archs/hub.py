@@ -75,7 +75,14 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
         weights = _locate(source, SAFETENSORS_SINGLE_FILE, download)
         saved = _read_weights(weights, source)
         with torch.device("meta"), _at_most(SPARE * len(saved) + MORE, source):
-            _require_fit(cls(spec), saved, source)  # before what the config asks for takes memory
+            try:
+                planned = cls(spec)  # before what the config asks for takes memory
+            except ArchError:
+                raise
+            except Exception as error:  # layers raise whatever strange factors lead them to
+                words = f"{type(error).__name__}: {first_line(error)}"
+                raise PretrainedError(f"{CONFIG_NAME} of {source} describes no network ({words}).") from error
+        _require_fit(planned, saved, source)
         model = cls(spec)
         model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
         return model.to(map_location).eval()

@@ -1,7 +1,7 @@
 """The design space: one frozen `ArchSpec` per network, each field a factor that tells architectures apart."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from archs.errors import SpecError, UnknownNameError, quoted
 
 Size = tuple[int, int]  # (height, width) in pixels
-Width = int | tuple[int, ...] | None
 ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
     "fusion": "add",
     "upsample": "adjoint",
@@ -18,6 +17,8 @@ ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact c
     "bridge": "relu",
 }
 PositiveInt = Field(ge=1)
+Channels = Annotated[int, Field(ge=1)]
+Width = Channels | tuple[Channels, ...] | None
 Repeats = Field(ge=1, le=64)  # of whole blocks and networks
 
 

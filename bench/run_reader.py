@@ -37,6 +37,11 @@ class Run:
         self.directory = directory
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the database holds nothing at all, as after a start that was cut short."""
+        return not self._query("SELECT 1 FROM sqlite_master")
+
+    @property
     def suite(self) -> dict[str, Any]:
         """The resolved suite."""
         suite = _parsed(self._meta("suite"))
@@ -76,7 +81,7 @@ class Run:
 
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
-        if not self._query("SELECT 1 FROM sqlite_master"):
+        if self.is_empty:
             raise StoreError(f"{self.directory} holds no run yet: its start was cut short, so start it again.")
         version = _text(self._meta("schema_version"))
         if not (version.isascii() and version.isdecimal() and int(version[:9])):
@@ -106,7 +111,8 @@ class Run:
             except sqlite3.OperationalError:
                 # The index beside a log of changes cannot be written here: on a full disk, in a colleague's
                 # folder. Without such a log the database can be read as it stands.
-                if Path(f"{database}-wal").exists():
+                log = Path(f"{database}-wal")
+                if log.exists() and log.stat().st_size:
                     raise
                 return _rows(f"{database.resolve().as_uri()}?immutable=1", sql, values)
 

@@ -81,10 +81,8 @@ def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) 
         run = RunWriter(directory, connection)
         with sentences(directory):
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                _refuse_emptied(directory)
                 _patiently(partial(_create, connection, suite, cells))
             _empty_log(connection)
-            run.check_version()
             _check_plan(run, suite, cells)
             _write_suite(directory, suite)
         yield run
@@ -148,6 +146,10 @@ def _refuse_foreign(directory: Path) -> None:
 
 def _connect(directory: Path) -> sqlite3.Connection:
     with sentences(directory):
+        if not (directory / DATABASE).exists() or Run(directory).is_empty:
+            _refuse_emptied(directory)
+        else:
+            Run(directory).check_version()
         connection = sqlite3.connect(directory / DATABASE, timeout=TIMEOUT_S)
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").close())  # readers never wait
         connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut; there are few
