@@ -89,7 +89,7 @@ def from_records(
     planned = {cell.cell_id: cell for cell in cells}
     outcomes = {record.cell_id: record for record in records}
     ordered = tuple(outcomes[cell_id] for cell_id in planned if cell_id in outcomes)
-    finished = [record for record in ordered if record.status == "ok"]
+    finished = [(_identity(record), record) for record in ordered if record.status == "ok"]
     return Frames(
         suite=suite or {},
         records=ordered,
@@ -103,16 +103,16 @@ def from_records(
         ),
         values=_table(
             (
-                {**_identity(record), "key": key, "value": value}
-                for record in finished
+                {**identity, "key": key, "value": value}
+                for identity, record in finished
                 for key, value in record.values.items()
             ),
             ("key", "value"),
         ),
         samples=_table(
             (
-                {**_identity(record), "order": order, "latency_ms": sample}
-                for record in finished
+                {**identity, "order": order, "latency_ms": sample}
+                for identity, record in finished
                 for order, sample in enumerate(record.samples)
             ),
             ("order", "latency_ms"),
@@ -124,7 +124,7 @@ def load(run_dir: Path) -> Frames:
     """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none."""
     run = open_run(Path(run_dir))
     found = run.outcomes()
-    return from_records(run.cells(), found.records, run.suite, run.directory, found.unreadable)
+    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable)
 
 
 def _identity(cell: Cell) -> dict[str, Any]:

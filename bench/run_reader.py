@@ -26,6 +26,7 @@ RESTORE = "restore it from a copy, or start again in another folder."
 class Outcomes:
     """What has been measured of a plan, in its order, and why a record that is there cannot be used."""
 
+    cells: list[Cell]  # of the whole plan
     records: list[RunRecord]
     unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
 
@@ -65,8 +66,8 @@ class Run:
             "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
         )
         contents = {_text(cell_id): content for cell_id, *content in rows}
-        found = Outcomes([], {})
-        for cell in self.cells():
+        found = Outcomes(self.cells(), [], {})
+        for cell in found.cells:
             if cell.cell_id in contents:
                 try:
                     found.records.append(_checked(cell, *contents[cell.cell_id]))
@@ -76,8 +77,9 @@ class Run:
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
-        done = {record.cell_id for record in self.records() if record.status == "ok"}
-        return [cell for cell in self.cells() if cell.cell_id not in done]
+        found = self.outcomes()
+        done = {record.cell_id for record in found.records if record.status == "ok"}
+        return [cell for cell in found.cells if cell.cell_id not in done]
 
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""

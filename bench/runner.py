@@ -35,8 +35,9 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     """
     with write_run(directory, plan.suite, plan.cells) as run:
         missing = run.missing()
+        names = {cell.cell_id: cell.name for cell in plan.cells}
         for cell_id, reason in run.outcomes().unreadable.items():
-            name = next(cell.name for cell in plan.cells if cell.cell_id == cell_id)
+            name = names[cell_id]
             console.print(escape(one_line(f"measured again, as its record cannot be read: {name}: {reason}")))
         with RunProgress(console, plan.cells, missing) as progress:
             for cells in _sessions(plan.cells, missing):

@@ -57,11 +57,11 @@ SHARES: dict[Callable[[Path, random.Random], None], int] = {  # of a hundred cas
 }
 
 
-def fuzz(cases: int, seed: int, place: Path) -> dict[str, Tally]:
-    """Return how `cases` cases end, drawn from `seed`; `place` is a folder to work in."""
+def fuzz(cases: int, seed: int, place: Path, first: int = 0) -> dict[str, Tally]:
+    """Return how `cases` cases end, drawn from `seed`, from number `first` on; `place` is a folder to work in."""
     tallies = {kind.__name__: Tally() for kind in SHARES}
     with limits():
-        for number in range(cases):
+        for number in range(first, first + cases):
             draw = random.Random(f"{seed} {number}")
             (kind,) = draw.choices(list(SHARES), list(SHARES.values()))
             folder = place / "case"

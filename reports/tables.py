@@ -72,5 +72,10 @@ def _cell(content: Any, column: Column) -> str:
     return MISSING if pd.isna(content) else column.show(content)
 
 
+def without_html(content: str) -> str:
+    """Return a text in which Markdown finds no HTML."""
+    return _TAG.sub("&lt;", content)
+
+
 def _escape(content: str) -> str:
-    return _TAG.sub("&lt;", content).replace("|", "\\|").replace("\n", " ")
+    return without_html(content).replace("|", "\\|").replace("\n", " ")

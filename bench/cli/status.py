@@ -27,7 +27,7 @@ def status(directory: RunFolder) -> None:
     found = run.outcomes()
     records = {record.cell_id: record for record in found.records}
     rows = []
-    for cell in run.cells():
+    for cell in found.cells:
         record = records.get(cell.cell_id)
         lost = found.unreadable.get(cell.cell_id)
         rows.append(
