@@ -80,32 +80,39 @@ def from_records(
     records: Iterable[RunRecord],
     suite: Mapping[str, Any] | None = None,
     directory: Path | None = None,
+    unreadable: Mapping[str, str] | None = None,
 ) -> Frames:
-    """Return the tables of a plan and of what has been measured of it; a cell without a record is missing."""
+    """Return the tables of a plan and of what has been measured of it; a cell without a record is missing.
+
+    `unreadable` says of some of those, by their id, why the record that is there cannot be used.
+    """
     planned = {cell.cell_id: cell for cell in cells}
     outcomes = {record.cell_id: record for record in records}
     ordered = tuple(outcomes[cell_id] for cell_id in planned if cell_id in outcomes)
-    finished = [record for record in ordered if record.status == "ok"]
+    finished = [(_identity(record), record) for record in ordered if record.status == "ok"]
     return Frames(
         suite=suite or {},
         records=ordered,
         directory=directory,
         cells=_table(
-            ({**_identity(cell), **_outcome(outcomes.get(cell_id))} for cell_id, cell in planned.items()),
+            (
+                {**_identity(cell), **_outcome(outcomes.get(cell_id), (unreadable or {}).get(cell_id))}
+                for cell_id, cell in planned.items()
+            ),
             ("status", "reason", "seconds"),
         ),
         values=_table(
             (
-                {**_identity(record), "key": key, "value": value}
-                for record in finished
+                {**identity, "key": key, "value": value}
+                for identity, record in finished
                 for key, value in record.values.items()
             ),
             ("key", "value"),
         ),
         samples=_table(
             (
-                {**_identity(record), "order": order, "latency_ms": sample}
-                for record in finished
+                {**identity, "order": order, "latency_ms": sample}
+                for identity, record in finished
                 for order, sample in enumerate(record.samples)
             ),
             ("order", "latency_ms"),
@@ -116,7 +123,8 @@ def from_records(
 def load(run_dir: Path) -> Frames:
     """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none."""
     run = open_run(Path(run_dir))
-    return from_records(run.cells(), run.records(), run.suite, run.directory)
+    found = run.outcomes()
+    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable)
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
@@ -125,9 +133,10 @@ def _identity(cell: Cell) -> dict[str, Any]:
     return {**{name: getattr(cell, name) for name in _FIELDS}, "cell_id": cell.cell_id, "base": base}
 
 
-def _outcome(record: RunRecord | None) -> dict[str, Any]:
+def _outcome(record: RunRecord | None, unreadable: str | None) -> dict[str, Any]:
     if record is None:
-        return {"status": "missing", "reason": MISSING, "seconds": None}
+        reason = MISSING if unreadable is None else f"its record cannot be read: {unreadable}"
+        return {"status": "missing", "reason": reason, "seconds": None}
     return {"status": record.status, "reason": record.reason, "seconds": record.seconds}
 
 

@@ -1,11 +1,16 @@
 """What each arm predicted on the test images that a run keeps: label maps, joints or boxes."""
 
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.frames import Frames
+from bench.display import one_line
 from bench.records import RunRecord
 
 IGNORED = 255  # the label of a pixel that nobody annotated
@@ -105,6 +110,27 @@ class Boxes(Prediction):
 
 
 KINDS: dict[str, type[Prediction]] = {"label_maps": LabelMaps, "joints": Joints, "boxes": Boxes}
+# of each array the kind of its numbers and its axes; axes of one name are equally long
+LAYOUT: dict[str, tuple[str, str]] = {"images": ("u", "n H W 3"), "classes": ("U", "C"), "joints": ("U", "J")}
+LAYOUTS: dict[type[Prediction], dict[str, tuple[str, str]]] = {
+    LabelMaps: {"truth": ("u", "n H W"), "prediction": ("u", "n H W")},
+    Joints: {
+        "truth": ("f", "n F J 2"),
+        "visibility": ("u", "n F J"),
+        "prediction": ("f", "n F J 2"),
+        "lengths": ("f", "n F"),
+        "bones": ("i", "B 2"),
+    },
+    Boxes: {
+        "truth_boxes": ("f", "n M 4"),
+        "truth_labels": ("i", "n M"),
+        "boxes": ("f", "n K 4"),
+        "labels": ("i", "n K"),
+        "scores": ("f", "n K"),
+    },
+}
+INDICES = {"truth_labels": "classes", "labels": "classes", "bones": "joints"}
+MOST_BYTES = 1 << 30  # that the arrays of one file may take
 
 
 def predictions(study: Frames) -> list[Prediction]:
@@ -112,24 +138,72 @@ def predictions(study: Frames) -> list[Prediction]:
 
     Kinds that are not in KINDS are left out; a file that names no kind holds label maps.
     """
+    return kept_predictions(study)[0]
+
+
+def kept_predictions(study: Frames) -> tuple[list[Prediction], list[str]]:
+    """Return `predictions`, and a sentence on each file that a record names and that cannot be used."""
     found: dict[str, Prediction] = {}
+    lost: list[str] = []
     for record in study.finished("train"):
-        kept = None if record.arm in found else _read(study, record)
-        if kept is not None:
-            found[record.arm] = kept
-    return list(found.values())
+        path = record.artifacts.get("predictions")
+        if record.arm in found or path is None or study.directory is None:
+            continue
+        try:
+            kept = _read(study.directory, path, record)
+            if kept is not None:
+                _require_same(next(iter(found.values()), kept), kept)
+                found[record.arm] = kept
+        except Exception as error:  # numpy and zipfile raise whatever a damaged file leads them to
+            lost.append(f"The predictions of {record.arm}, seed {record.seed}, cannot be used: {_in_words(error)}.")
+    return list(found.values()), lost
 
 
-def _read(study: Frames, record: RunRecord) -> Prediction | None:
-    path = record.artifacts.get("predictions")
-    if study.directory is None or path is None or not (study.directory / path).is_file():
-        return None
-    with np.load(study.directory / path, allow_pickle=False) as arrays:
+def _in_words(error: Exception) -> str:
+    return one_line(str(error) or type(error).__name__, 200).rstrip(".")
+
+
+def _read(directory: Path, name: str, record: RunRecord) -> Prediction | None:
+    """Return what a file of the run folder holds, None for an unknown kind. Raises where it cannot be used."""
+    path = (directory / name).resolve()
+    if not path.is_relative_to(directory.resolve()):
+        raise ValueError(f"{name} lies outside the run folder")
+    with zipfile.ZipFile(path) as archive:  # says how much there is before any of it is unpacked
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"{name} would take {size / 2**30:.1f} GiB")
+    with np.load(path, allow_pickle=False) as arrays:
         kind = KINDS.get(str(arrays["kind"]) if "kind" in arrays else "label_maps")
         if kind is None:
             return None
-        names = [field.name for field in fields(kind)[2:]]  # all but arm and seed
-        return kind(record.arm, record.seed, *(arrays[name] for name in names))
+        held = {field.name: arrays[field.name] for field in fields(kind)[2:]}  # all but arm and seed
+    _require_layout(held, LAYOUT | LAYOUTS[kind])
+    return kind(record.arm, record.seed, **held)
+
+
+def _require_layout(arrays: Mapping[str, NDArray[Any]], layout: Mapping[str, tuple[str, str]]) -> None:
+    """Raise ValueError for an array that is not laid out so, or an index that points nowhere."""
+    extents: dict[str, int] = {}
+    for name, array in arrays.items():
+        kind, axes = layout[name]
+        expected = [extents.get(axis, int(axis) if axis.isdecimal() else None) for axis in axes.split()]
+        fits = len(expected) == array.ndim and all(
+            want in (None, have) for want, have in zip(expected, array.shape, strict=True)
+        )
+        if array.dtype.kind != kind or not fits:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected ({axes})")
+        extents |= dict(zip(axes.split(), array.shape, strict=True))
+    if min(extents["n"], extents["H"], extents["W"]) < 1:
+        raise ValueError("it holds no images")
+    for name, names in INDICES.items():
+        if name in arrays and arrays[name].size and arrays[name].max() >= len(arrays[names]):
+            raise ValueError(f"{name} points beyond the {len(arrays[names])} {names}")
+
+
+def _require_same(first: Prediction, other: Prediction) -> None:
+    """Raise ValueError where two arms were not shown the same images."""
+    if type(other) is not type(first) or other.images.shape != first.images.shape:
+        raise ValueError(f"its images are not those of {first.arm}")
 
 
 def _iou(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -10,6 +10,7 @@ from archs.errors import (
     ShapeError,
     SpecError,
     UnknownNameError,
+    WriteError,
 )
 from archs.export import Exported, export_model
 from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
@@ -35,6 +36,7 @@ __all__ = [
     "SpecError",
     "UnknownNameError",
     "Work",
+    "WriteError",
     "build_model",
     "create_model",
     "export_model",

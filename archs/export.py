@@ -3,10 +3,9 @@
 import copy
 import importlib
 import importlib.util
+import io
 import logging
-import os
 import re
-import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
+from archs.drafts import drafted
 from archs.encoders import Encoder
 from archs.errors import ArchError, ExportError, ShapeError
 from archs.model import EncoderDecoder
@@ -64,7 +64,8 @@ def export_model(
     a larger, odd one. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
     encoder takes one size only, only the number of images is free. The model itself is left as it is.
     Raises ExportError where a package is missing, the file is there already, the network cannot be traced for
-    every size, or program and model differ by more than 1e-4; then nothing is written.
+    every size, or program and model differ by more than 1e-4, and WriteError where the disk does not take it;
+    then nothing is written.
     """
     path = Path(path)
     format = format or guess_format(path)
@@ -72,8 +73,7 @@ def export_model(
     network = copy.deepcopy(model).float().cpu().eval()
     program = trace(network, image_size, fixed_size)
     checked = _sizes_to_check(network, image_size, fixed_size)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        draft = Path(folder) / f"draft{FORMATS[format]}"  # torch.export.save warns of other suffixes
+    with drafted(path) as draft:
         write(program, draft, format)
         difference = compare(network, draft, format, checked)
         if not difference <= TOLERANCE:
@@ -81,7 +81,6 @@ def export_model(
                 f"the program differs from the model by {difference:.1e} of its output, more than {TOLERANCE:.0e}, "
                 f"so {path} is not written: try the other format."
             )
-        os.replace(draft, path)
     return Exported(path, format, *axes_of(program), checked, difference)
 
 
@@ -152,7 +151,9 @@ def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dic
 def write(program: ExportedProgram, path: Path, format: str) -> None:
     """Write the program as a file of that format. Raises ExportError where ONNX has no words for it."""
     if format == "torch":
-        torch.export.save(program, path)
+        whole = io.BytesIO()  # torch's own writing to a file ends the process where the disk is full
+        torch.export.save(program, whole)
+        path.write_bytes(whole.getbuffer())
         return
     names = list(axes_of(program)[1])
     try:
@@ -167,7 +168,8 @@ def write(program: ExportedProgram, path: Path, format: str) -> None:
 def read(path: Path, format: str) -> Callable[[Tensor], list[Tensor]]:
     """Return a function from an image (N, C, H, W) to the outputs of a written program."""
     if format == "torch":
-        module = torch.export.load(path).module()
+        with path.open("rb") as file:
+            module = torch.export.load(file).module()
         return lambda image: _as_list(module(image))
     session = importlib.import_module("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda image: [torch.from_numpy(x) for x in session.run(None, {"image": image.numpy()})]

@@ -14,7 +14,7 @@ from archs.spec import ArchSpec
 
 
 def resolve_spec(
-    name: str, *, encoder_name: str | None = None, in_channels: int = 3, classes: int = 1, **factors: Any
+    name: str, /, *, encoder_name: str | None = None, in_channels: int = 3, classes: int = 1, **factors: Any
 ) -> ArchSpec:
     """Return the frozen spec of a registered model with some factors overridden; builds nothing.
 
@@ -52,7 +52,7 @@ def build_model(spec: ArchSpec) -> EncoderDecoder:
 
 
 def create_model(
-    name: str, *, encoder_name: str | None = None, in_channels: int = 3, classes: int = 1, **factors: Any
+    name: str, /, *, encoder_name: str | None = None, in_channels: int = 3, classes: int = 1, **factors: Any
 ) -> EncoderDecoder:
     """Return a registered model: `create_model("unet", encoder_name="resnet18", classes=12, fusion="add")`.
 

@@ -2,22 +2,32 @@
 
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 from typing_extensions import Self
 
+from archs.drafts import drafted
 from archs.errors import ArchError, PretrainedError, first_line
 from archs.fusion import FUSIONS
 from archs.spec import ArchSpec
 
 LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
+SPARE, MORE = 8, 1000  # parameters that may be made for one in the file: an encoder is planned as a whole, then cut
+UNSAFE = (
+    "checkpoint_path",
+    "cache_dir",
+)  # arguments of timm.create_model that name files; so do pretrained_cfg ...
 NAMED = 3  # tensors that do not fit, named in the sentence that says so
 
 CARD = """---
@@ -42,9 +52,11 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
     spec: ArchSpec
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_file(tensors(self), save_directory / SAFETENSORS_SINGLE_FILE)
         config = {"library": LIBRARY, "version": VERSION, "factors": self.spec.to_dict()}
-        (save_directory / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n")
+        with drafted(save_directory / SAFETENSORS_SINGLE_FILE) as draft:
+            draft.write_bytes(save(tensors(self)))
+        with drafted(save_directory / CONFIG_NAME) as draft:  # last: without it the folder holds no network
+            draft.write_text(json.dumps(config, indent=2) + "\n")
 
     @classmethod
     def from_pretrained(
@@ -54,14 +66,25 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
 
         `download` goes to `huggingface_hub.hf_hub_download` (revision, token, cache_dir, local_files_only ...).
         No other weights are fetched: the spec's `pretrained` is False from here on.
-        Raises PretrainedError where a file is missing, unreadable, from elsewhere or does not fit the other,
+        Raises PretrainedError where a file is missing, unreadable, from elsewhere or does not fit the other, where
+        weights are not finite or the config names further files,
         and the errors of `ArchSpec.from_dict` and `build_model`, naming the file.
         """
         source = str(pretrained_model_name_or_path)
         spec = _read_spec(_locate(source, CONFIG_NAME, download), source)
         weights = _locate(source, SAFETENSORS_SINGLE_FILE, download)
+        saved = _read_weights(weights, source)
+        with torch.device("meta"), _at_most(SPARE * len(saved) + MORE, source):
+            try:
+                planned = cls(spec)  # before what the config asks for takes memory
+            except ArchError:
+                raise
+            except Exception as error:  # layers raise whatever strange factors lead them to
+                words = f"{type(error).__name__}: {first_line(error)}"
+                raise PretrainedError(f"{CONFIG_NAME} of {source} describes no network ({words}).") from error
+        _require_fit(planned, saved, source)
         model = cls(spec)
-        _load(model, weights, source)
+        model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
         return model.to(map_location).eval()
 
 
@@ -96,8 +119,8 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
     """Return the spec of a config.json, with `pretrained` off: all weights come from the file beside it."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PretrainedError(f"{CONFIG_NAME} of {source} is no JSON file: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise PretrainedError(f"{CONFIG_NAME} of {source} is no JSON file: {first_line(error)}.") from error
     if not isinstance(config, dict) or not isinstance(config.get("factors"), dict):
         raise PretrainedError(
             f"{CONFIG_NAME} of {source} is not one that save_pretrained has written: it has no key 'factors'."
@@ -111,6 +134,12 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
         spec = ArchSpec.from_dict({**config["factors"], "pretrained": False})
     except ArchError as error:
         raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}") from error
+    unsafe = [name for name in spec.encoder_args if name.startswith("pretrained") or name in UNSAFE]
+    if unsafe:
+        raise PretrainedError(
+            f"{CONFIG_NAME} of {source} has encoder_args.{unsafe[0]}, which would read other files: take it out, "
+            "all weights come from the folder."
+        )
     if spec.fusion not in FUSIONS:
         raise PretrainedError(
             f"the model of {source} uses the fusion '{spec.fusion}', which is not registered here: import the "
@@ -119,14 +148,38 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
     return spec
 
 
-def _load(model: nn.Module, weights: Path, source: str) -> None:
-    """Fill the model with the tensors of the file, every one of which must be there and fit."""
+def _read_weights(weights: Path, source: str) -> dict[str, Tensor]:
+    """Return the tensors of the file, each of finite numbers. Raises PretrainedError."""
     try:
         saved = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise PretrainedError(f"{weights.name} of {source} cannot be read: {error}.") from error
-    have = {name: tuple(x.shape) for name, x in saved.items()}
-    want = {name: tuple(x.shape) for name, x in tensors(model).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise PretrainedError(f"{weights.name} of {source} cannot be read: {first_line(error)}.") from error
+    for name, x in saved.items():
+        if not x.isfinite().all():
+            raise PretrainedError(f"{weights.name} of {source} holds numbers that are not finite, first in {name}.")
+    return saved
+
+
+@contextmanager
+def _at_most(most: int, source: str) -> Iterator[None]:
+    """Raise PretrainedError where more than `most` parameters are made: a config may ask for layers without end."""
+    made = itertools.count(1)
+
+    def count(*parameter: object) -> None:
+        if next(made) > most:
+            raise PretrainedError(f"{CONFIG_NAME} of {source} asks for far more layers than its weights are of.")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _require_fit(model: nn.Module, saved: dict[str, Tensor], source: str) -> None:
+    """Raise PretrainedError unless the model has just these tensors."""
+    have = {name: _described(x) for name, x in saved.items()}
+    want = {name: _described(x) for name, x in tensors(model).items()}
     if have != want:
         wrong = [
             f"{name} {have.get(name, '(not in the file)')}, expected {want.get(name, 'no such tensor')}"
@@ -134,7 +187,12 @@ def _load(model: nn.Module, weights: Path, source: str) -> None:
             if have.get(name) != want.get(name)
         ]
         raise PretrainedError(
-            f"{weights.name} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
+            f"{SAFETENSORS_SINGLE_FILE} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
             f"first {'; '.join(wrong[:NAMED])}."
         )
-    model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
+
+
+def _described(x: Tensor) -> str:
+    """Return "(64, 3, 7, 7)", with the kind of its numbers where they are no floating-point ones."""
+    kind = "" if x.is_floating_point() else f" {x.dtype}".replace("torch.", "")
+    return f"{tuple(x.shape)}{kind}"

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from archs.errors import DuplicateNameError, UnknownNameError
+from archs.errors import DuplicateNameError, SpecError, UnknownNameError, quoted
 
 T = TypeVar("T")
 
@@ -19,10 +19,12 @@ class Registry(Generic[T]):
     def register(self, name: str) -> Callable[[T], T]:
         """Return a decorator that files the decorated thing under `name`.
 
-        Raises DuplicateNameError where the name is taken.
+        Raises DuplicateNameError where the name is taken, SpecError where it is no name.
         """
 
         def file(entry: T) -> T:
+            if not (isinstance(name, str) and name.strip() and name.isprintable()):
+                raise SpecError(f"a {self.kind}'s name is a line of text, not {quoted(name)}.")
             if name in self._entries:
                 raise DuplicateNameError(f"{self.kind} '{name}' is registered already; choose another name.")
             self._entries[name] = entry

@@ -1,15 +1,14 @@
 """The design space: one frozen `ArchSpec` per network, each field a factor that tells architectures apart."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from archs.errors import SpecError, UnknownNameError
+from archs.errors import SpecError, UnknownNameError, quoted
 
 Size = tuple[int, int]  # (height, width) in pixels
-Width = int | tuple[int, ...] | None
 ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
     "fusion": "add",
     "upsample": "adjoint",
@@ -18,6 +17,9 @@ ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact c
     "bridge": "relu",
 }
 PositiveInt = Field(ge=1)
+Channels = Annotated[int, Field(ge=1)]
+Width = Channels | tuple[Channels, ...] | None
+Repeats = Field(ge=1, le=64)  # of whole blocks and networks
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ class ArchSpec(BaseModel):
     pre: str = "none"  # a block on P_{l+1}, to the finer level's width
     post: str = "none"
     out: str = "none"
-    extra_levels: int = Field(default=0, ge=0)  # coarser levels by stride-2 subsampling, as FPN's P6
+    extra_levels: int = Field(default=0, ge=0, le=16)  # coarser levels by stride-2 subsampling, as FPN's P6
     # how blocks are made
     norm: Literal["none", "batch", "group"] = "batch"
     padding: Literal["same", "valid"] = "same"
-    blocks: int = PositiveInt  # residual units in a row wherever a residual block stands
+    blocks: int = Repeats  # residual units in a row wherever a residual block stands
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # on the encoder's deepest map, as in U-Net
     # prediction
     head: str = "conv1x1"
@@ -81,13 +83,11 @@ class ArchSpec(BaseModel):
     supervision: Literal["last", "stacks", "levels"] = "last"
     outputs: Literal["last", "levels"] = "last"  # of model(x): the last logits, or those of every level read
     # repetition
-    stacks: int = PositiveInt
+    stacks: int = Repeats
     restart: str = "remap"  # what a stack after the first starts from
     bottom_up: str = "pooled_residual"  # and how it goes down again
     share_stacks: bool = False  # all stacks after the first share one set of weights
-    passes: int = Field(
-        default=0, ge=0
-    )  # layer-wise passes of a rectified Gaussian; 0: an ordinary decoder; see ASCENT
+    passes: int = Field(default=0, ge=0, le=64)  # layer-wise passes of a rectified Gaussian; see ASCENT
 
     @model_validator(mode="before")
     @classmethod
@@ -189,4 +189,4 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ") + "."
-    return f"factor '{first['loc'][0]}' is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}."
+    return f"factor '{first['loc'][0]}' is {quoted(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}."

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from bench.display import quoted
+
 
 class BenchError(Exception):
     """Base of every error that `bench` raises on purpose; its text is one clear sentence."""
@@ -27,6 +29,7 @@ class PluginError(BenchError):
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> str:
     """Return the sentence for an unknown name: what it is, the nearest right one, all choices."""
     known = sorted(choices)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    given = quoted(name)
+    near = difflib.get_close_matches(given.strip("'"), known, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"unknown {kind} '{name}'.{hint} Choices: {', '.join(known)}."
+    return f"unknown {kind} {given}.{hint} Choices: {', '.join(known)}."

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from archs.errors import ArchError
 from archs.fusion import FUSIONS, Fusion
+from bench.display import one_line
 from bench.errors import PluginError
 
 ENTRY_POINTS = "skipbench.fusions"
@@ -30,7 +32,7 @@ def load_plugins(files: Iterable[Path] = ()) -> None:
 
 def load_plugin(file: Path) -> dict[str, type[Fusion]]:
     """Import `file`, once per process, and return the fusions that it registers. Raises PluginError."""
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise PluginError(f"no such plug-in file: {file}.")
     name = f"{PREFIX}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
     if name not in sys.modules:
@@ -80,7 +82,9 @@ def _import(file: Path, name: str) -> None:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # somebody else's code may raise anything
         del sys.modules[name]
         if isinstance(error, ArchError):
             raise PluginError(f"plug-in {file}: {error}") from error
@@ -97,5 +101,8 @@ def _line(error: BaseException, file: Path) -> str:
 
 
 def _in_words(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {text}".removesuffix(".")
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:
+        text = "no message"
+    return one_line(f"{type(error).__name__}: {text}", 300).removesuffix(".")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from bench.display import one_line
 from bench.records import Cell, RunRecord
 
 WEIGHTS = {"cost": 0.0, "latency": 0.0, "train": 1.0}  # what the time left is reckoned from: training is most
@@ -49,7 +50,7 @@ class RunProgress:
         weight = sum(WEIGHTS[cell.kind] for cell in cells)
         before = self._bars.tasks[self._run].completed
         name = cells[0].name if len(cells) == 1 else f"{cells[0].kind} {cells[0].task}: {len(cells)} arms in turns"
-        self._bars.reset(self._cell, description=escape(name), visible=True)
+        self._bars.reset(self._cell, description=_shown(name), visible=True)
 
         def advance(share: float) -> None:
             share = min(share, 1.0)  # the last batch may go beyond the budget
@@ -65,9 +66,9 @@ class RunProgress:
         """Say how cells ended: failures always, the others where there are no bars to show it."""
         for record in records:
             if record.status == "failed":
-                self._console.print(f"[red]failed[/] {escape(record.name)}: {escape(record.reason or '')}")
+                self._console.print(f"[red]failed[/] {_shown(record.name)}: {_shown(record.reason or '')}")
             elif not self._console.is_terminal:
-                self._console.print(f"ok     {escape(record.name)} ({record.seconds or 0:.1f} s)", highlight=False)
+                self._console.print(f"ok     {_shown(record.name)} ({record.seconds or 0:.1f} s)", highlight=False)
         if not self._console.is_terminal:
             self._console.print(f"       {self._count()}{self._left()}", highlight=False)
 
@@ -77,6 +78,10 @@ class RunProgress:
     def _left(self) -> str:
         seconds = self._bars.tasks[self._run].time_remaining
         return f", about {human_time(seconds)} left" if seconds else ""
+
+
+def _shown(text: str) -> str:
+    return escape(one_line(text))
 
 
 def human_time(seconds: float) -> str:

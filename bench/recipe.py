@@ -26,7 +26,8 @@ class Recipe(BaseModel):
     clip_norm: Positive = 1.0  # gradients are scaled down to this norm
     data_init: bool = True  # logits are brought to one scale before the first step
     recalibrate: bool = True  # statistics of BatchNorm are taken anew before each validation
-    validations: Count = 4  # times the validation split is scored, evenly spread, the last at the end
+    # times the validation split is scored, evenly spread, the last at the end
+    validations: Annotated[int, Field(ge=1, le=10_000)] = 4
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
     device: Device = "auto"

@@ -6,6 +6,7 @@ Imports neither torch nor archs, so that analysis can read records anywhere.
 import hashlib
 import json
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,7 +63,7 @@ class Cell(BaseModel):
     spec: dict[str, Any]  # the resolved ArchSpec
     determines: dict[str, Any]
 
-    @property
+    @cached_property
     def cell_id(self) -> str:
         """The content hash of what determines the result."""
         return content_hash({"kind": self.kind, **self.determines})

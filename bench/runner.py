@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 
 from archs import ArchSpec, build_model
 from bench.attempt import Failure, attempt
 from bench.cost import cost
+from bench.display import one_line
 from bench.environment import environment
 from bench.grid import Plan, StudyPlan
 from bench.inputs import random_images
@@ -34,6 +36,10 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     """
     with write_run(directory, plan.suite, plan.cells) as run:
         missing = run.missing()
+        names = {cell.cell_id: cell.name for cell in plan.cells}
+        for cell_id, reason in run.outcomes().unreadable.items():
+            name = names[cell_id]
+            console.print(escape(one_line(f"measured again, as its record cannot be read: {name}: {reason}")))
         with RunProgress(console, plan.cells, missing) as progress:
             for cells in _sessions(plan.cells, missing):
                 with progress.measuring(cells) as advance:

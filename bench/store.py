@@ -5,12 +5,14 @@ so a process killed at any moment loses only the cell it was working on. A faile
 its reason; the next run tries it again, and the new record takes the place of the old one.
 """
 
+import fcntl
 import json
 import os
-import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,52 +21,20 @@ import yaml
 from filelock import FileLock, Timeout
 
 from bench.errors import StoreError
+from bench.files import whole_file, write_whole
 from bench.records import SCHEMA_VERSION, Cell, RunRecord
+from bench.run_reader import DATABASE, Outcomes, Run, digest, open_run, sentences
 
-DATABASE, LOCK, SUITE, ARTIFACTS = "run.sqlite", "run.lock", "suite.yaml", "artifacts"
+__all__ = ["Outcomes", "Run", "RunWriter", "open_run", "write_run"]
+
+LOCK, SUITE, ARTIFACTS = "run.lock", "suite.yaml", "artifacts"
+PATIENCE_S, TIMEOUT_S = 600, 5  # in all, and at a time, with another program that has locked the database
+_KEPT = "; the records already in it are kept"
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE cells (cell_id TEXT PRIMARY KEY, position INTEGER NOT NULL, content TEXT NOT NULL);
 CREATE TABLE records (cell_id TEXT PRIMARY KEY REFERENCES cells, content TEXT NOT NULL);
 """
-
-
-class Run:
-    """What a run folder holds, for readers. Each call sees all records committed by then."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    @property
-    def suite(self) -> dict[str, Any]:
-        """The resolved suite."""
-        (value,) = self._query("SELECT value FROM meta WHERE key = 'suite'")[0]
-        return dict(json.loads(value))
-
-    def cells(self) -> list[Cell]:
-        """Return all cells of the plan, in the order in which they run."""
-        rows = self._query("SELECT content FROM cells ORDER BY position")
-        return [Cell.model_validate_json(content) for (content,) in rows]
-
-    def records(self) -> list[RunRecord]:
-        """Return the records so far, in the order of the plan."""
-        rows = self._query("SELECT r.content FROM records r JOIN cells USING (cell_id) ORDER BY position")
-        return [RunRecord.model_validate_json(content) for (content,) in rows]
-
-    def missing(self) -> list[Cell]:
-        """Return the cells that have no record, or a failed one, in the order of the plan."""
-        done = {record.cell_id for record in self.records() if record.status == "ok"}
-        return [cell for cell in self.cells() if cell.cell_id not in done]
-
-    def _query(self, sql: str) -> list[tuple[Any, ...]]:
-        uri = _read_only_uri(self.directory / DATABASE)
-        with _sentences(self.directory), closing(sqlite3.connect(uri, uri=True)) as connection:
-            return connection.execute(sql).fetchall()
-
-    def _check_version(self) -> None:
-        ((version,),) = self._query("SELECT value FROM meta WHERE key = 'schema_version'")
-        if int(version) > SCHEMA_VERSION:
-            raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
 
 
 class RunWriter(Run):
@@ -77,8 +47,16 @@ class RunWriter(Run):
     def save(self, records: Sequence[RunRecord]) -> None:
         """Commit `records` together: after a crash all of them are there, or none."""
         rows = [(record.cell_id, record.model_dump_json()) for record in records]
-        with _sentences(self.directory), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", rows)
+        digests = [(f"digest/{cell_id}", digest(content.encode())) for cell_id, content in rows]
+
+        def insert() -> None:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", rows)
+                self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", digests)
+            _empty_log(self._connection)
+
+        with sentences(self.directory, _KEPT):
+            _patiently(insert)
 
     def save_arrays(self, cell: Cell, arrays: Mapping[str, np.ndarray]) -> str:
         """Write `arrays` as the cell's .npz file and return its path inside the run folder.
@@ -86,28 +64,9 @@ class RunWriter(Run):
         The file gets its name only when it is whole and on the disk. Raises StoreError.
         """
         path = self.directory / ARTIFACTS / f"{cell.cell_id}.npz"
-        partial = path.with_suffix(".partial")
-        with _sentences(self.directory):
-            path.parent.mkdir(exist_ok=True)
-            with partial.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+        with sentences(self.directory, _KEPT), whole_file(path) as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return path.relative_to(self.directory).as_posix()
-
-
-def open_run(directory: Path) -> Run:
-    """Return the run in `directory` for reading, whether or not another process writes to it.
-
-    Raises StoreError where the folder holds no run, or one of a newer version.
-    """
-    database = directory / DATABASE
-    if not database.is_file():
-        raise StoreError(f"{directory} holds no run; start one with: skipbench run SUITE --out {directory}")
-    run = Run(directory)
-    run._check_version()
-    return run
 
 
 @contextmanager
@@ -120,10 +79,10 @@ def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) 
     _refuse_foreign(directory)
     with _held(directory), closing(_connect(directory)) as connection:
         run = RunWriter(directory, connection)
-        with _sentences(directory):
+        with sentences(directory):
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                _create(connection, suite, cells)
-            run._check_version()
+                _patiently(partial(_create, connection, suite, cells))
+            _empty_log(connection)
             _check_plan(run, suite, cells)
             _write_suite(directory, suite)
         yield run
@@ -143,18 +102,32 @@ def _plan_difference(stored: Mapping[str, Any], given: Mapping[str, Any]) -> lis
 
 @contextmanager
 def _held(directory: Path) -> Iterator[None]:
-    """Hold the folder; the kernel lets go of it when the process ends, however it ends."""
-    with _sentences(directory):
+    """Hold the folder; the kernel lets go of it when the process ends, however it ends.
+
+    Both a file in it and the folder itself are locked: the file may be deleted, and there are file systems
+    that lock files only.
+    """
+    with sentences(directory), ExitStack() as stack:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(directory / LOCK)
+        folder = os.open(directory, os.O_RDONLY)
+        stack.callback(os.close, folder)
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
+            stack.enter_context(FileLock(directory / LOCK, timeout=0))
+            _lock(folder)
+        except (Timeout, BlockingIOError):
             raise StoreError(f"{directory} is in use by another skipbench process; wait for it.") from None
-    try:
+        held = stack.pop_all()
+    with held:
         yield
-    finally:
-        lock.release()
+
+
+def _lock(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # this file system locks files only, of which run.lock is one
+        return
 
 
 def _refuse_foreign(directory: Path) -> None:
@@ -172,9 +145,13 @@ def _refuse_foreign(directory: Path) -> None:
 
 
 def _connect(directory: Path) -> sqlite3.Connection:
-    with _sentences(directory):
-        connection = sqlite3.connect(directory / DATABASE)
-        connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+    with sentences(directory):
+        if not (directory / DATABASE).exists() or Run(directory).is_empty:
+            _refuse_emptied(directory)
+        else:
+            Run(directory).check_version()
+        connection = sqlite3.connect(directory / DATABASE, timeout=TIMEOUT_S)
+        _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").close())  # readers never wait
         connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut; there are few
     return connection
 
@@ -200,26 +177,36 @@ def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> No
 
 def _write_suite(directory: Path, suite: Mapping[str, Any]) -> None:
     """Write the resolved suite for people; the database holds the one that counts."""
-    partial = directory / f"{SUITE}.partial"
-    partial.write_text(yaml.safe_dump(dict(suite), sort_keys=False), encoding="utf-8")
-    partial.replace(directory / SUITE)
+    write_whole(directory / SUITE, yaml.safe_dump(dict(suite), sort_keys=False))
 
 
-def _read_only_uri(database: Path) -> str:
-    """Return the URI to read `database` with.
+def _refuse_emptied(directory: Path) -> None:
+    """Refuse a database without a plan beside what only a run with one can have written."""
+    left = [name for name in (SUITE, ARTIFACTS) if (directory / name).exists()]
+    if left:
+        raise StoreError(
+            f"{directory / DATABASE} is empty, but beside it lies {left[0]} of a run: restore it from a copy, or "
+            "choose another folder with --out."
+        )
 
-    A reader of a WAL database writes a small index file beside it. In a folder that it may not write to
-    the database can be read as it stands, provided that no log of a writer lies beside it.
-    """
-    sealed = not os.access(database.parent, os.W_OK) and not Path(f"{database}-wal").exists()
-    return f"{database.resolve().as_uri()}?{'immutable=1' if sealed else 'mode=ro'}"
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Move what is committed from the log into the database itself, which is then all that has to be copied."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-@contextmanager
-def _sentences(directory: Path) -> Iterator[None]:
-    """Turn what the disk and SQLite say into one sentence."""
+def _patiently(change: Callable[[], None]) -> None:
+    """Make a change to the database; where another program (a backup, a browser) has locked it, wait for that."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not _made(change, time.monotonic() > deadline):
+        pass
+
+
+def _made(change: Callable[[], None], insist: bool) -> bool:
     try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        free = f" ({shutil.disk_usage(directory).free / 2**20:.0f} MiB free)" if directory.exists() else ""
-        raise StoreError(f"cannot use {directory}{free}: {error}; the records already in it are kept.") from error
+        change()
+    except sqlite3.OperationalError as error:
+        if insist or "locked" not in str(error):
+            raise
+        return False
+    return True

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from bench.display import one_line, quoted
 from bench.errors import SuiteError, unknown_name
 from bench.validation import parse
 from bench.yaml_values import assign, read_yaml
@@ -153,7 +154,7 @@ def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
     studies = content.get("studies", [{}])
     if not isinstance(studies, list) or not studies or not all(isinstance(each, dict) for each in studies):
         raise SuiteError(
-            f"studies in {source} is {studies!r}, expected a list of mappings, such as [{{task: pose}}]."
+            f"studies in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
         )
     return [_merged(shared, study) for study in studies]
 
@@ -202,15 +203,15 @@ def _shipped() -> Any:
 
 def _read(source: str) -> dict[str, Any]:
     """Return the YAML mapping that a shipped name or a path stands for."""
-    is_path = source.endswith((".yaml", ".yml")) or "/" in source or Path(source).is_file()
-    file = Path(source) if is_path else _shipped() / f"{source}.yaml"
-    if not file.is_file():
-        names = sorted(path.name.removesuffix(".yaml") for path in _shipped().iterdir())
-        raise SuiteError(f"no such suite file: {source}." if is_path else unknown_name("suite", source, names))
     try:
+        is_path = source.endswith((".yaml", ".yml")) or "/" in source or Path(source).is_file()
+        file = Path(source) if is_path else _shipped() / f"{source}.yaml"
+        if not file.is_file():
+            names = sorted(path.name.removesuffix(".yaml") for path in _shipped().iterdir())
+            raise SuiteError(f"no such suite file: {source}." if is_path else unknown_name("suite", source, names))
         text = file.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, OSError) as error:
-        raise SuiteError(f"{file} cannot be read as text: {error}.") from None
+    except (ValueError, OSError) as error:  # UnicodeDecodeError is one, and a name that no file can have
+        raise SuiteError(f"{one_line(source, 300)} cannot be read as text: {error}.") from None
     content = read_yaml(text, str(file))
     if not isinstance(content, dict):
         raise SuiteError(f"{file} holds {type(content).__name__}, expected a mapping with the keys of a suite.")

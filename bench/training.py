@@ -261,7 +261,13 @@ class _Trainer:
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> list[Tensor]:
-        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored."""
+        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored.
+
+        Raises TrainingError where it is not finite: the largest of such numbers would be scored all the same.
+        """
         self.model.eval()
-        outputs = self.model(self._prepare(self.fabric.to_device(batch))["image"])
-        return [output.float() for output in (outputs if isinstance(outputs, list) else [outputs])]
+        given = self.model(self._prepare(self.fabric.to_device(batch))["image"])
+        outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
+        if not all(output.isfinite().all() for output in outputs):
+            raise TrainingError("the network's predictions in evaluation are not finite, so they are not scored.")
+        return outputs

@@ -5,6 +5,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from bench.display import one_line, quoted
 from bench.errors import SuiteError, unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -53,11 +54,11 @@ def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) ->
         return f"{inside} lacks {f'item {key + 1}' if isinstance(key, int) else f'the key {key!r}'}."
     whole = _path(place, finding["loc"]) or "the suite"
     if finding["type"] == "value_error":
-        return f"{whole}: {finding['msg'].removeprefix('Value error, ')}"
+        return f"{whole}: {one_line(finding['msg'].removeprefix('Value error, '), 300)}"
     expected = finding["msg"].removeprefix("Input should be ")
     if finding["type"] in EXPECTED:
         expected = EXPECTED[finding["type"]].format(**finding.get("ctx", {}))
-    return f"{whole} is {finding['input']!r}, expected {expected}."
+    return f"{whole} is {quoted(finding['input'])}, expected {expected}."
 
 
 def _path(place: str, location: tuple[int | str, ...] | list[int | str]) -> str:

@@ -1,34 +1,79 @@
 """YAML from people: strict about keys that stand twice, and one sentence for what cannot be read."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
+from bench.display import one_line, quoted
 from bench.errors import SuiteError
 
+MOST, DEEPEST, LONGEST, LARGEST = 10_000, 30, 1_000_000, 2**63 - 1  # values, levels, characters, whole number
+_KINDS = ("null", "bool", "int", "float", "str", "seq", "map")  # and no dates, sets or bytes
+_PLAIN = tuple(f"tag:yaml.org,2002:{kind}" for kind in (*_KINDS, "merge"))
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A key that stands twice is an error, not silently the last one."""
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only; a key that stands twice is an error, not silently the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         twice = [key for key, _ in node.value if keys.count(key.value) > 1]
         if twice:
-            problem = f"the key '{twice[1].value}' stands twice"
+            problem = f"the key {quoted(twice[1].value)} stands twice"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=twice[1].start_mark)
         return super().construct_mapping(node, deep)
 
 
+def _unknown(loader: _Loader, node: yaml.Node) -> None:
+    problem = f"the tag {quoted(node.tag)} has no place here, which takes {', '.join(_KINDS)}"
+    raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [each for each in resolvers if each[0] in _PLAIN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.yaml_constructors = {tag: yaml.SafeLoader.yaml_constructors.get(tag) for tag in _PLAIN[:-1]}
+_Loader.add_constructor(None, _unknown)
+
+
 def read_yaml(text: str, source: str) -> Any:
-    """Return what `text` says; `source` names it in the sentence. Raises SuiteError."""
+    """Return what `text` says: plain values of plain size; `source` names it in the sentence. Raises SuiteError."""
     try:
-        return yaml.load(text, _UniqueKeyLoader)
-    except yaml.YAMLError as error:
+        if len(text) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST:,} characters")
+        content = yaml.load(text, _Loader)
+        _require_plain(content)
+        return content
+    except Exception as error:  # the constructor of a tag raises whatever its text leads it to
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark and "\n" in text else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or error
-        raise SuiteError(f"{source} is not valid YAML{line}: {problem}.") from None
+        words = "it is nested too deeply" if isinstance(error, RecursionError) else one_line(str(problem), 300)
+        raise SuiteError(f"{one_line(source, 300)} is not valid YAML{line}: {words}.") from None
+
+
+def _require_plain(content: Any) -> None:
+    """Raise ValueError for what no suite needs and others stumble over; an alias counts wherever it stands."""
+    todo, seen = [(content, 0)], 0
+    while todo:
+        value, depth = todo.pop()
+        seen += 1
+        if seen > MOST or depth > DEEPEST:
+            raise ValueError(f"it holds more than {MOST:,} values or {DEEPEST} levels, aliases written out")
+        if isinstance(value, dict):
+            unnamed = [key for key in value if not isinstance(key, str)]
+            if unnamed:
+                raise ValueError(f"the key {quoted(unnamed[0])} is no text; put it in quotes")
+            todo += [(each, depth + 1) for pair in value.items() for each in pair]
+        elif isinstance(value, list):
+            todo += [(each, depth + 1) for each in value]
+        elif isinstance(value, str) and not value.replace("\n", "").replace("\t", "").isprintable():
+            raise ValueError(f"{quoted(value)} holds letters that cannot be shown")
+        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= LARGEST):
+            raise ValueError(f"{quoted(value)} is no number to count with")
 
 
 def assigned(assignments: Iterable[str], example: str) -> dict[str, Any]:
@@ -43,11 +88,15 @@ def assign(content: dict[str, Any], assignment: str, example: str) -> None:
     """Set one value in place, such as "recipe.images=512"; the value is read as YAML. Raises SuiteError."""
     path, equals, text = assignment.partition("=")
     if not equals or not all(path.split(".")):
-        raise SuiteError(f"'{assignment}' sets nothing; expected key=value, such as {example}.")
-    value = read_yaml(text, f"the value of '{assignment}'")
+        raise SuiteError(f"{quoted(assignment)} sets nothing; expected key=value, such as {example}.")
+    value = read_yaml(text, f"the value of {quoted(assignment)}")
     *outer, key = path.split(".")
+    if len(outer) > DEEPEST:
+        raise SuiteError(f"{quoted(assignment)} looks deeper than any suite goes, which is {DEEPEST} levels.")
     for step in outer:
         content = content.setdefault(step, {})
         if not isinstance(content, dict):
-            raise SuiteError(f"'{assignment}' looks inside '{step}', which is {content!r} and has no keys.")
+            raise SuiteError(
+                f"{quoted(assignment)} looks inside {quoted(step)}, which is {quoted(content)} and has no keys."
+            )
     content[key] = value

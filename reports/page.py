@@ -10,11 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis.answers import in_short
 from analysis.frames import Frames, load
 from analysis.provenance import distinct
+from bench.files import MARK, write_whole
 from reports.blocks import Block, Commands, Grid, Section, Sentences
 from reports.errors import ReportError
 from reports.group_tables import overview_table
 from reports.sections import chapters
 from reports.study_tables import facts_table
+
+CLAIM = ".skipbench-report"  # lies in a folder that a report may write over
 
 
 def write_report(run_dir: Path, out: Path | None = None) -> Path:
@@ -22,17 +25,25 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
 
     `out` is by default the folder report/ in the run folder. A run that is not finished has a report too:
     what is missing is shown as missing. The same records give the same files.
-    Raises StoreError where `run_dir` holds no run, ReportError where `out` cannot be written.
+    Raises StoreError where `run_dir` holds no run, ReportError where `out` cannot be written or holds what this
+    function did not write.
     """
     frames = load(run_dir)
     directory = out or Path(run_dir) / "report"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        page = _render(frames, directory)
-        (directory / "index.html").write_text(page, encoding="utf-8")
+        _claim(directory, own=out is None)
+        write_whole(directory / "index.html", _render(frames, directory))
     except OSError as error:
         raise ReportError(f"cannot write the report to {directory}: {error.strerror or error}.") from error
     return directory / "index.html"
+
+
+def _claim(folder: Path, own: bool) -> None:
+    """Mark a report's folder; refuse one that is neither the run's own, nor marked so, nor empty."""
+    taken = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
+    if taken and not own and not (folder / CLAIM).is_file():
+        raise ReportError(f"{folder} holds what `skipbench report` did not write; choose another --out.")
+    write_whole(folder / CLAIM, f"{MARK} report, which writes over what lies in this folder.\n")
 
 
 def _render(frames: Frames, directory: Path) -> str:

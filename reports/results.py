@@ -15,11 +15,12 @@ from analysis.metrics import Metric, metric
 from analysis.provenance import distinct
 from analysis.results import ONCE, PER_RUN, results
 from analysis.summaries import headline, scores
+from bench.files import write_whole
 from bench.records import SIZES
 from reports.errors import ReportError
 from reports.group_tables import overview_table
 from reports.study_tables import ARM, each_seed, facts_table
-from reports.tables import Column, Table, measured, value
+from reports.tables import Column, Table, measured, value, without_html
 
 FIRST_LINE = "<!-- Written by `skipbench results`, which writes over changes made by hand. -->"
 UNKNOWN = "not recorded"
@@ -35,8 +36,7 @@ def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
     _refuse_foreign(out)
     command = shlex.join(["skipbench", "results", *map(str, run_dirs), "--out", str(out)])
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_render(runs, command), encoding="utf-8")
+        write_whole(out, _render(runs, command))
     except OSError as error:
         raise ReportError(f"cannot write {out}: {error.strerror or error}.") from error
     return out
@@ -63,7 +63,7 @@ def _run(run: Frames) -> dict[str, Any]:
     overview = overview_table(run) if len(studies) > 1 else None
     return {
         "name": run.suite.get("name", "run"),
-        "description": run.suite.get("description", ""),
+        "description": without_html(str(run.suite.get("description", ""))),
         "overview": None if overview is None or overview.frame.empty else overview.markdown(),
         "studies": list(map(_study, studies)),
     }
@@ -72,11 +72,11 @@ def _run(run: Frames) -> dict[str, Any]:
 def _study(study: Frames) -> dict[str, Any]:
     score = headline(study)
     return {
-        "title": study.title,
+        "title": without_html(study.title),
         "facts": facts_table("facts", "How it was made.", _facts(study)).markdown(),
         "arms": results_table(study, score).markdown() if score else None,
-        "shown": answers(study),
-        "limits": limits(study),
+        "shown": list(map(without_html, answers(study))),
+        "limits": list(map(without_html, limits(study))),
     }
 
 

@@ -13,7 +13,7 @@ from analysis.frames import Frames
 from analysis.latency import ratios
 from analysis.limits import limits
 from analysis.metrics import VISIBILITY, Metric, metric
-from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, predictions
+from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, kept_predictions
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, parts, why_empty
 from analysis.text import count, listing
@@ -192,10 +192,13 @@ class Chapter:
         return [picture, self._grid(tables.fusion_table(self.study, score))]
 
     def _predictions(self) -> list[Block]:
-        shown = predictions(self.study)
+        shown, lost = kept_predictions(self.study)
         alt, caption = PICTURES[type(shown[0])] if shown else ("", "")
         same = "The first test images with something to predict, the same for all arms, at the first finished seed"
-        return [self._picture("predictions", alt, f"{same}. {caption}", form="png")]
+        return [
+            self._picture("predictions", alt, f"{same}. {caption}", form="png"),
+            *([Sentences(lost)] if lost else []),
+        ]
 
     def _gaps(self) -> list[Block]:
         table = tables.gaps_table(self.study)

@@ -1,5 +1,6 @@
 """Tables for people and for programs: the same facts as HTML cells, Markdown and CSV."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.metrics import Metric, metric
+from bench.display import inert
+from bench.files import write_whole
 
 MISSING = "–"
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,8 @@ class Table:
 
     def write(self, directory: Path, prefix: str = "") -> None:
         """Write `<name>.csv`, all facts at full precision, and `<name>.md`, as shown."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self.frame.to_csv(directory / f"{prefix}{self.name}.csv", index=False)
-        (directory / f"{prefix}{self.name}.md").write_text(self.markdown(), encoding="utf-8")
+        write_whole(directory / f"{prefix}{self.name}.csv", self.frame.map(inert).to_csv(index=False))
+        write_whole(directory / f"{prefix}{self.name}.md", self.markdown())
 
 
 def text(key: str, title: str) -> Column:
@@ -74,5 +77,10 @@ def _cell(row: Mapping[Any, Any], column: Column) -> str:
     return f"≥ {column.show(content)}" if column.counted and row.get("at_least") else column.show(content)
 
 
+def without_html(content: str) -> str:
+    """Return a text in which Markdown finds no HTML."""
+    return _TAG.sub("&lt;", content)
+
+
 def _escape(content: str) -> str:
-    return content.replace("|", "\\|").replace("\n", " ")
+    return without_html(content).replace("|", "\\|").replace("\n", " ")

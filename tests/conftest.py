@@ -1,7 +1,9 @@
 """Every test process computes on one thread: they run side by side."""
 
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,22 @@ def small_folder() -> Callable[..., Path]:
         return root
 
     return write
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Return a context in which the kernel lets no file of this process grow beyond so many bytes."""
+
+    @contextmanager
+    def full(room: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))  # Python ignores the signal that comes with it
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return full
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ from archs.encoders.bottom_up import BOTTOM_UPS
 from archs.encoders.paper import RectifiedPyramid
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
-from archs.errors import SpecError, UnknownNameError
+from archs.errors import ArchError, SpecError, UnknownNameError, first_line
 from archs.spec import ArchSpec
 
 __all__ = [
@@ -47,6 +47,8 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     """
     require_encoder(spec.encoder)
     encoder = _registered(spec) if spec.encoder in ENCODERS else _from_timm(spec)
+    if min(level.channels for level in encoder.specs) < 1:
+        raise SpecError(f"encoder '{spec.encoder}' would have a level without channels: give widths of 1 or more.")
     if spec.frozen_norm:
         _freeze_norm(encoder, spec.pretrained)
     if spec.strides is not None:
@@ -74,5 +76,8 @@ def _registered(spec: ArchSpec) -> Encoder:
         )
     try:
         return ENCODERS[spec.encoder](spec, **spec.encoder_args)
-    except TypeError as error:
-        raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args: {error}.") from error
+    except ArchError:
+        raise
+    except Exception as error:  # constructors raise whatever strange arguments lead them to
+        words = f"{type(error).__name__}: {first_line(error)}"
+        raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args ({words}).") from error

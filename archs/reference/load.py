@@ -108,4 +108,9 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
             f"its tensor '{name}' is {have} but the model's '{target}' is {want}: build the model with "
             "the checkpoint's preset, classes, in_channels, encoder and widths."
         )
+    if tensor.is_complex() or tensor.is_floating_point() != expected[target].is_floating_point():
+        kind = "floating-point" if expected[target].is_floating_point() else "whole"
+        raise CheckpointError(f"its tensor '{name}' is of {tensor.dtype} where {kind} numbers were expected.")
+    if not tensor.isfinite().all():
+        raise CheckpointError(f"its tensor '{name}' holds numbers that are not finite: take an earlier checkpoint.")
     return tensor

@@ -53,6 +53,7 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
     import torch
 
     from archs import create_model, load_reference
+    from archs.drafts import drafted
     from archs.reference import LAYOUTS
 
     presets = LAYOUTS[layout].presets
@@ -63,7 +64,8 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
         model = create_model(name or presets[0], **chosen)
     fresh = {key: x.clone() for key, x in model.state_dict().items() if LAYOUTS[layout].leaves(key)}
     unused = load_reference(model, source, layout=layout)
-    model.save_pretrained(out)
+    with drafted(out) as draft:
+        model.save_pretrained(draft)
     untrained = [key for key, x in fresh.items() if torch.equal(x, model.state_dict()[key])]
     count = sum(parameter.numel() for parameter in model.parameters())
     return [

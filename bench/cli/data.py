@@ -78,22 +78,31 @@ def show(
 ) -> None:
     """Write a contact sheet: images with their annotations, as they are read and as training varies them.
 
+    --out names a new file, or one that this command has written; no other is written over.
+
     \b
     Examples:
       skipbench data show my/images --out sheet.png --count 12
       skipbench data show scenes --img-size 96x96
     """
+    from PIL import ExifTags, Image
+
     from bench.cli.options import read_size
     from bench.data.sheet import contact_sheet
     from bench.errors import SuiteError
+    from bench.files import MARK, require_own, whole_file
 
+    require_own(out)
     sheet = contact_sheet(
         _opened(dataset, format, [f"size={list(read_size(size))}", *(options or [])]), count, seed
     )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(out)
-    except (OSError, ValueError) as error:
+        form = Image.registered_extensions().get(out.suffix.lower(), out.suffix)
+        exif = Image.Exif()
+        exif[ExifTags.Base.Software] = MARK
+        with whole_file(out) as file:
+            sheet.save(file, form, exif=exif)
+    except (OSError, ValueError, KeyError) as error:  # a KeyError where the ending is of no format
         raise SuiteError(f"the sheet cannot be written to {out} ({error}).") from None
     print(f"{out}: {sheet.width} x {sheet.height} px")
 

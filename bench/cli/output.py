@@ -8,10 +8,15 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
+from bench.display import inert, one_line
+
+NARROWEST = 40  # columns that a text is cut to at most
 PIPE_WIDTH = 180  # columns; a pipe has no width of its own, and rich's 80 would cut a table
 
 
@@ -37,14 +42,25 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda share: bars.update(bar, completed=min(share, 1.0))
 
 
-def print_table(rows: Sequence[Mapping[str, str]], title: str | None = None) -> None:
-    """Print rows of texts; a column of numbers, or of dashes where there is none, is set right."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+def print_table(rows: Sequence[Mapping[str, str]], title: str = "", cut: str = "") -> None:
+    """Print rows of texts, whatever is in them, as they are, a row a line where it fits.
+
+    A column of numbers, or of dashes where there is none, is set right. The texts of the last column are cut
+    in the middle to the width that is left where `cut` names it.
+    """
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    texts = [{column: one_line(text) for column, text in row.items()} for row in rows]
+    widths = {column: 2 + max(map(cell_len, [column, *(row[column] for row in texts)])) for column in rows[0]}
+    left = max(NARROWEST, console().width - sum(widths.values()) + widths.get(cut, 0) - 2)
     for column in rows[0]:
-        numeric = all(row[column][:1] in "0123456789–<≥" for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
+        numeric = all(row[column][:1] in "0123456789–<≥" for row in texts)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in texts:
+        table.add_row(*(Text(one_line(text, left) if column == cut else text) for column, text in row.items()))
+    if title:
+        console().print(Text(one_line(title), style="italic"))
     console().print(table)
 
 
@@ -63,4 +79,4 @@ def print_rows(
         columns = list(dict.fromkeys(column for row in rows for column in row))
         writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: inert(value) for column, value in row.items()} for row in rows)

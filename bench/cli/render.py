@@ -43,7 +43,7 @@ def report(
     """Write the report of a run: one HTML page that opens offline.
 
     Its tables and figures lie beside it. It may be written while the run goes on; what is missing by then
-    is shown as missing.
+    is shown as missing. --out names a new folder, an empty one, or one that this command has written.
 
     \b
     Example:
@@ -69,6 +69,8 @@ def plot(
     ] = None,
 ) -> None:
     """Draw one figure of a run.
+
+    --out names a new file, or one that skipbench has written; no other is written over.
 
     \b
     Examples:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Plugins
+from bench.display import one_line
+from bench.signals import Stopped
 
 if TYPE_CHECKING:
     from bench.attempt import Failure
@@ -95,12 +97,12 @@ def _measure(plan: "Plan", directory: Path) -> int:
     folder = shlex.quote(str(directory))
     try:
         records = run_plan(plan, directory, console())
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
-        return 130
+        return stopped.code
     failed = [record for record in records if record.status == "failed"]
     for record in failed:
-        print(f"failed: {record.name}: {record.reason}", file=sys.stderr)
+        print(f"failed: {one_line(f'{record.name}: {record.reason}')}", file=sys.stderr)
     print(f"{len(records) - len(failed)} of {len(plan.cells)} cells are in {folder}, {len(failed)} failed.")
     print(f"Next: skipbench report {folder}")
     return 1 if failed else 0

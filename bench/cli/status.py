@@ -24,19 +24,21 @@ def status(directory: RunFolder) -> None:
     from bench.store import open_run
 
     run = open_run(directory)
-    records = {record.cell_id: record for record in run.records()}
+    found = run.outcomes()
+    records = {record.cell_id: record for record in found.records}
     rows = []
-    for cell in run.cells():
+    for cell in found.cells:
         record = records.get(cell.cell_id)
+        lost = found.unreadable.get(cell.cell_id)
         rows.append(
             {
                 "cell": cell.name,
                 "status": record.status if record else "missing",
                 "seconds": f"{record.seconds:.1f}" if record and record.seconds is not None else "–",
-                "reason": (record.reason if record else None) or "",
+                "reason": (record.reason if record else lost and f"its record cannot be read: {lost}") or "",
             }
         )
-    print_table(rows, title=f"{run.suite['name']} in {directory}")
+    print_table(rows, title=f"{run.suite.get('name', 'run')} in {directory}", cut="reason")
     counts = Counter(row["status"] for row in rows)
     shares = ", ".join(f"{counts[state]} {state}" for state in ("ok", "failed", "missing"))
     print(f"{shares} of {len(rows)} cells.")

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.frames import Frames
 from bench.errors import unknown_name
+from bench.files import MARK, whole_file
 from reports.errors import ReportError
 from reports.figures.breakdown import breakdown_figure
 from reports.figures.cost import cost_figure
@@ -29,7 +30,11 @@ KINDS: dict[str, Callable[[Frames], Figure]] = {
     "ratios": ratios_figure,
 }
 FORMATS = ("pdf", "png", "svg")
-_NO_DATE: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+_METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
+    "svg": {"Date": None, "Creator": MARK},
+    "pdf": {"CreationDate": None, "Creator": MARK},
+    "png": {"Software": MARK},
+}
 DPI = 200
 
 
@@ -49,9 +54,8 @@ def save(figure: Figure, path: Path, form: str) -> Path:
     if form not in FORMATS:
         raise ReportError(unknown_name("format", form, FORMATS))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context(RC):
-            figure.savefig(path, format=form, dpi=DPI, metadata=_NO_DATE[form])
+        with whole_file(path) as file, matplotlib.rc_context(RC):
+            figure.savefig(file, format=form, dpi=DPI, metadata=_METADATA[form])
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}.") from error
     return path

@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from analysis.frames import Frames
-from analysis.predictions import IGNORED, Boxes, Joints, LabelMaps, Prediction, predictions
+from analysis.predictions import IGNORED, Boxes, Joints, LabelMaps, Prediction, kept_predictions
 from reports.errors import ReportError
 from reports.figures.overlays import (
     box_legend,
@@ -41,9 +41,11 @@ class Strip:
 
 def predictions_figure(study: Frames) -> Figure:
     """Return a grid: one column per test image; the truth and each arm's prediction as rows."""
-    arms = predictions(study)
+    arms, lost = kept_predictions(study)
     if not arms:
-        raise ReportError("there are no predictions to show: no run of this study kept any that can be drawn.")
+        raise ReportError(
+            " ".join(["there are no predictions to show: no run of this study kept any that can be drawn.", *lost])
+        )
     shown = _shown(arms[0])
     strips = [*_truth(arms[0]), *map(_strip, arms)]
     height, width = arms[0].images.shape[1:3]

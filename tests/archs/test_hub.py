@@ -96,6 +96,12 @@ def drop_a_tensor(folder: Path) -> None:
     save_file(saved, folder / "model.safetensors")
 
 
+def change_a_tensor(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    saved = load_file(folder / "model.safetensors")
+    name = next(name for name in saved if name.endswith("weight"))
+    save_file(saved | {name: change(saved[name])}, folder / "model.safetensors")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -110,6 +116,24 @@ def drop_a_tensor(folder: Path) -> None:
         (lambda f: edit_factors(f, fusion="mine"), ["fusion 'mine', which is not registered", "--plugin"]),
         (lambda f: edit_factors(f, width=16), ["does not fit its config.json", "tensors differ"]),
         (lambda f: edit_factors(f, stacks=2), ["does not fit its config.json", "(not in the file)"]),
+        (lambda f: edit_factors(f, width=10**6), ["does not fit its config.json", "(1000000, "]),
+        (lambda f: edit_factors(f, width=10**9), ["config.json", "describes no network (RuntimeError"]),
+        (
+            lambda f: edit_factors(f, encoder="double_conv", encoder_args={"widths": [8] * 5000}),
+            ["asks for far more layers than its weights are of"],
+        ),
+        (
+            lambda f: edit_factors(f, encoder_args={"checkpoint_path": "evil.pth"}),
+            ["encoder_args.checkpoint_path, which would read other files"],
+        ),
+        (
+            lambda f: edit_factors(f, encoder_args={"pretrained_cfg_overlay": {}}),
+            ["encoder_args.pretrained_cfg_ov"],
+        ),
+        (lambda f: (f / "config.json").write_text("[" * 10**5), ["config.json", "is no JSON file"]),
+        (lambda f: change_a_tensor(f, lambda x: x * torch.nan), ["holds numbers that are not finite, first in"]),
+        (lambda f: change_a_tensor(f, lambda x: x.int()), ["int32, expected"]),
+        (lambda f: change_a_tensor(f, lambda x: x.to(torch.complex64)), ["complex64, expected"]),
         (drop_a_tensor, ["does not fit its config.json: 1 tensors differ", "(not in the file)"]),
         (
             lambda f: (f / "model.safetensors").write_bytes(b"PK\3\4 a pickle"),

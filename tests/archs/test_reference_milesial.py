@@ -149,6 +149,22 @@ def test_the_layout_is_strict(bilinear, assert_strict):
     assert_strict(model, plain.state_dict(), "milesial-unet")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x * torch.nan, "holds numbers that are not finite"),
+        (lambda x: x.int(), "is of torch.int32 where floating-point numbers were expected"),
+        (lambda x: x.to(torch.complex64), "is of torch.complex64 where"),
+    ],
+)
+def test_weights_that_are_no_finite_real_numbers_are_refused(change, words):
+    model, plain = small(False)
+    state = plain.state_dict()
+    state["outc.conv.weight"] = change(state["outc.conv.weight"])
+    with pytest.raises(archs.CheckpointError, match=f"its tensor 'outc.conv.weight' {words}"):
+        archs.load_reference(model, state, layout="milesial-unet")
+
+
 def test_weights_of_the_other_variant_are_refused():
     model, _ = small(bilinear=True)
     with pytest.raises(archs.CheckpointError, match=r"'up1\.up\.weight' .* which the model lacks"):

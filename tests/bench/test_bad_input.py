@@ -1,6 +1,7 @@
 """What people get wrong: each is one sentence and exit code 2 before anything is trained or written."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from bench.store import open_run
 
 Folder = Callable[..., Path]
+LETTERS = "abcdefghijklmnopqrst"
 
 
 def refused(skipbench: Any, *arguments: object) -> str:
@@ -117,6 +119,56 @@ def test_a_suite_with_something_wrong_in_it(
     said = refused(skipbench, tiny_suite, override, "--out", tmp_path / "run")
     assert said.startswith(f"skipbench: {sentence}")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a: &a [*a]", "holds more than 10,000 values or 30 levels"),
+        (f"a: [&a [x], {', '.join(f'&{after} [*{one}, *{one}]' for one, after in pairwise(LETTERS))}]", "10,000"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: " + "[" * 50 + "]" * 50, "30 levels"),
+        ("seeds: [!!int foo]", "invalid literal for int"),
+        ("a: !!set {x}", "the tag 'tag:yaml.org,2002:set' has no place here"),
+        ("a: !!python/object:os.system x", "has no place here"),
+        ('a: "\\U00110000"', "not in range"),
+        ('a: "\\x1b"', "holds letters that cannot be shown"),
+        (f"seeds: [{'1' * 5000}]", "Exceeds the limit"),
+        ("seeds: [99999999999999999999]", "is no number to count with"),
+        ("recipe: {lr: .inf}", "inf is no number to count with"),
+        ("1: 2", "the key 1 is no text"),
+        ("description: 2020-13-45", "the key 'description' stands twice"),
+        ("seed: =", "unknown key 'seed'"),
+        ("arms: [{model: unet, name: x}]", "the key 'arms' stands twice"),
+        ("x: " + "long " * 300_000, "longer than 1,000,000 characters"),
+    ],
+)  # fmt: skip
+def test_a_suite_that_no_reader_should_follow(skipbench: Any, tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "suite.yaml").write_text(f"name: x\ndescription: 2020-13-45\narms: [{{model: unet}}]\n{line}\n")
+    said = refused(skipbench, tmp_path / "suite.yaml", "--dry-run")
+    assert words in said
+    assert len(said) < 600
+
+
+def test_what_is_no_factor_or_no_file_name(skipbench: Any, tiny_suite: str) -> None:
+    assert "unknown factor 'name'" in refused(skipbench, tiny_suite, "arms=[{model: unet, name: x}]", "--dry-run")
+    assert "cannot be read as text" in refused(skipbench, "x" * 300)
+    assert "looks deeper than any suite" in refused(skipbench, tiny_suite, "recipe." * 400 + "x=1")
+    assert len(refused(skipbench, tiny_suite, f"recipe.images={'x' * 5000}")) < 300
+
+
+@pytest.mark.parametrize("name", ["7", "None", "''", "'a\\nb'"])
+def test_a_plug_in_whose_name_is_none(skipbench: Any, tiny_suite: str, tmp_path: Path, name: str) -> None:
+    head = "from archs import Fusion, register_fusion"
+    (tmp_path / "mine.py").write_text(f"{head}\n@register_fusion({name})\nclass Mine(Fusion):\n    pass\n")
+    assert "name is a line of text, not" in refused(skipbench, tiny_suite, "--plugin", tmp_path / "mine.py")
+
+
+def test_a_plug_in_that_raises_what_no_error_is(skipbench: Any, tiny_suite: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class Odd(BaseException):\n    pass\nraise Odd('a\\nb' * 999)")
+    said = refused(skipbench, tiny_suite, "--plugin", tmp_path / "mine.py")
+    assert "mine.py does not import, line 3: Odd: a b" in said
+    assert len(said) < 600
 
 
 def test_a_plug_in_that_does_not_import(skipbench: Any, tiny_suite: str, tmp_path: Path) -> None:

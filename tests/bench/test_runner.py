@@ -13,12 +13,14 @@ from archs import create_model
 from bench.records import RunRecord
 from bench.store import open_run
 
-ENDS = ((1, signal.SIGKILL), (3, signal.SIGINT), (6, signal.SIGKILL))  # how, after so many records
+# how it ends, after so many records
+ENDS = ((1, signal.SIGKILL), (2, signal.SIGTERM), (3, signal.SIGINT), (5, signal.SIGHUP))
 
 
 def hear_interrupts() -> None:
-    """Undo what a shell does to its background jobs, which is to ignore SIGINT: tests may be one of them."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Undo what a shell does to its background jobs, which is to ignore some signals: tests may be one of them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start(suite: str, directory: Path, *options: str, **process: Any) -> subprocess.Popen[str]:
@@ -51,8 +53,8 @@ def test_a_run_killed_again_and_again_keeps_every_finished_cell_and_runs_none_tw
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
         _, complaint = process.communicate()
-        if how is signal.SIGINT:
-            assert process.returncode == 130
+        if how is not signal.SIGKILL:
+            assert process.returncode == 128 + how
             assert complaint.count("\n") == 1
             assert "every finished cell is kept" in complaint
         assert records(run).items() >= kept.items(), "a record is lost or was measured again"
@@ -64,6 +66,16 @@ def test_a_run_killed_again_and_again_keeps_every_finished_cell_and_runs_none_tw
     everything = records(run)
     assert skipbench("run", tiny_suite, "--out", run).code == 0
     assert records(run) == everything, "a finished run measured something again"
+
+
+def test_a_full_standard_output_ends_no_run(tiny_suite: str, tmp_path: Path) -> None:
+    short = ("seeds=[0]", "arms=[{model: fpn}]", "recipe.images=8")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "bench", "run", tiny_suite, "--out", str(tmp_path / "run"), *short]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "standard output was not written in full" in done.stderr
+    assert len(records(tmp_path / "run")) == 3
 
 
 def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(

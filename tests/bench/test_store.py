@@ -1,12 +1,15 @@
 """The run folder: what is committed stays, what is foreign is refused, readers and one writer get along."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +193,67 @@ def test_a_kill_in_the_middle_of_writing_keeps_every_committed_record(tmp_path: 
         assert [record.seed for record in open_run(tmp_path).records()][:1] == [0]
     for artifact in (tmp_path / "artifacts").glob("*.npz"):
         assert np.load(artifact)["x"].size == 99
+
+
+def test_the_database_alone_carries_all_that_is_saved(tmp_path: Path) -> None:
+    with write_run(tmp_path / "run", SUITE, CELLS) as run:
+        for count, cell in enumerate(CELLS, 1):
+            run.save([make_record(cell)])
+            (tmp_path / str(count)).mkdir()
+            shutil.copy(tmp_path / "run" / "run.sqlite", tmp_path / str(count))
+            assert len(open_run(tmp_path / str(count)).records()) == count
+
+
+def test_an_emptied_database_beside_what_was_measured_is_refused(tmp_path: Path) -> None:
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        run.save([make_record(CELLS[0])])
+    (tmp_path / "run.sqlite").write_bytes(b"")
+    with (
+        pytest.raises(StoreError, match=r"is empty, but beside it lies suite\.yaml"),
+        write_run(tmp_path, SUITE, CELLS),
+    ):
+        pass
+    assert (tmp_path / "run.sqlite").read_bytes() == b""
+
+
+def test_a_start_that_was_cut_short_is_told_and_started_over(tmp_path: Path) -> None:
+    (tmp_path / "run.sqlite").touch()
+    (tmp_path / "run.lock").touch()
+    with pytest.raises(StoreError, match="holds no run yet: its start was cut short"):
+        open_run(tmp_path)
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        assert run.missing() == CELLS
+
+
+def test_a_deleted_lock_lets_nobody_in(tmp_path: Path) -> None:
+    process = start(tmp_path, "time.sleep(60)")
+    try:
+        (tmp_path / "run.lock").unlink()
+        with pytest.raises(StoreError, match="in use by another"), write_run(tmp_path, SUITE, CELLS):
+            pass
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_another_programs_lock_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.store.TIMEOUT_S", 0.05)
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        other = sqlite3.connect(tmp_path / "run.sqlite", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+        release.start()
+        run.save([make_record(CELLS[0])])
+        assert release.finished.is_set()
+        other.close()
+    assert len(open_run(tmp_path).records()) == 1
+
+
+def test_a_full_disk_keeps_nobody_from_reading(tmp_path: Path, full_disk: Any) -> None:
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        run.save([make_record(CELLS[0])])
+    with full_disk(0):
+        assert len(open_run(tmp_path).records()) == 1
 
 
 FULL_DISK = """

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import archs
 from bench.augment import Augmentation
-from bench.data import Data, DataInfo
+from bench.data import Data, DataInfo, open_data
 from bench.loading import Batch
 from bench.machine import resolve_precision
 from bench.recipe import Recipe
@@ -237,6 +237,20 @@ def test_gradients_that_are_no_numbers_stop_training_at_once() -> None:
 
     with pytest.raises(TrainingError, match="the gradient norm became nan at image 8"):
         run(build=Steep)
+
+
+class OverflowingInEval(Tiny):
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image) if self.training else super().forward(image) / 0
+
+
+@pytest.mark.parametrize("task", ["segmentation", "pose", "detection"])
+def test_predictions_that_are_not_finite_are_never_scored(task: str) -> None:
+    data = open_data("scenes", size=[32, 32], train=8, val=2, test=2)
+    chosen = create_task(task, data.info)
+    channels, short = chosen.factors["classes"], QUICK.model_copy(update={"images": 8, "validations": 1})
+    with pytest.raises(TrainingError, match="predictions in evaluation are not finite, so they are not scored"):
+        train(lambda: OverflowingInEval(channels), data, chosen, short, 0)
 
 
 def test_nothing_annotated_for_validation_is_said_in_words() -> None:

@@ -198,7 +198,7 @@ def test_the_same_records_give_the_same_files(complete, tmp_path):
     reports = [complete / "report", write_report(complete, tmp_path / "again").parent]
     files = [sorted(path.relative_to(report) for path in report.rglob("*") if path.is_file()) for report in reports]
     assert files[0] == files[1]
-    assert {path.suffix for path in files[0]} == {".html", ".png", ".svg", ".csv", ".md"}
+    assert {path.suffix for path in files[0]} == {"", ".html", ".png", ".svg", ".csv", ".md"}
     assert all((reports[0] / path).read_bytes() == (reports[1] / path).read_bytes() for path in files[0])
 
 
@@ -329,10 +329,33 @@ def test_a_study_that_has_no_score_is_not_in_the_overview(made_up):
     assert "Pose on shapes. The run is incomplete" in page.text["overview"]
 
 
-def test_a_report_that_cannot_be_written_says_so(made_up, tmp_path):
+def test_what_a_report_did_not_write_is_not_written_over(complete, tmp_path):
+    (tmp_path / "thesis" / "figures").mkdir(parents=True)
+    (tmp_path / "thesis" / "figures" / "accuracy.png").write_text("my own")
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ReportError, match="cannot write"):
-        write_report(made_up(), tmp_path / "file")
+    for taken in ("thesis", "file"):
+        with pytest.raises(ReportError, match="did not write; choose another --out"):
+            write_report(complete, tmp_path / taken)
+    with pytest.raises(StoreError, match="was not written by this command"):
+        write_plot(complete, "cost", out=tmp_path / "file")
+    assert (tmp_path / "thesis" / "figures" / "accuracy.png").read_text() == "my own"
+    assert (tmp_path / "file").read_text() == "in the way"
+    for form in ("png", "svg", "pdf"):
+        for _ in range(2):
+            write_plot(complete, "cost", form, tmp_path / f"mine.{form}")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_report_as_it_was(complete, tmp_path, full_disk):
+    def content(folder):
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    before = content(complete / "report")
+    with full_disk(5_000), pytest.raises(ReportError, match=r"cannot write .*: File too large\.$"):
+        write_report(complete)
+    assert content(complete / "report") == before
+    with full_disk(5_000), pytest.raises(ReportError, match="cannot write"):
+        write_plot(complete, "cost", out=tmp_path / "new" / "cost.png")
+    assert content(tmp_path) == {}
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

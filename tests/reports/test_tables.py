@@ -37,6 +37,15 @@ def test_csv_keeps_every_fact_at_full_precision(table, tmp_path):
     assert (tmp_path / "tables" / "one-facts.md").read_text() == table.markdown()
 
 
+def test_names_are_neither_html_nor_formulas(tmp_path):
+    frame = pd.DataFrame({"arm": ["<b>a</b> 1 < 2", "=1+1", "@x", "-2"], "value": [-1.5, 1, 2, 3]})
+    table = Table("names", "Names.", frame, (text("arm", "Arm"),))
+    assert "| &lt;b>a&lt;/b> 1 < 2 |" in table.markdown()
+    table.write(tmp_path)
+    assert pd.read_csv(tmp_path / "names.csv")["arm"].tolist() == ["<b>a</b> 1 < 2", "'=1+1", "'@x", "'-2"]
+    assert pd.read_csv(tmp_path / "names.csv")["value"].tolist() == [-1.5, 1, 2, 3]
+
+
 def test_only_measured_columns_are_shown():
     columns = measured(FACTS, ("params/total", "test/miou"))
     assert [column.key for column in columns] == ["test/miou"]

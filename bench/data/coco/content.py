@@ -12,6 +12,7 @@ from bench.data.files.pixels import FileError
 from bench.data.files.problem import Problem
 
 _LISTS = ("images", "annotations", "categories")
+MOST_PIXELS = 1 << 28  # of one image; Pillow takes fewer for an attack
 _SINGULAR = dict(zip(_LISTS, ("image", "annotation", "category"), strict=True))
 
 
@@ -63,6 +64,8 @@ class Content:
         ]
 
     def _add_category(self, content: dict[str, Any]) -> None:
+        if type(content["id"]) is not int:
+            raise ValueError("has an id that is no whole number")
         category = _category(content)
         known = self.categories.setdefault(content["id"], category)
         if known.differs(category):
@@ -71,6 +74,8 @@ class Content:
 
     def _add_image(self, path: Path, content: dict[str, Any]) -> None:
         image = Image(str(content["file_name"]), (int(content["width"]), int(content["height"])), path)
+        if not (min(image.size) > 0 and image.size[0] * image.size[1] <= MOST_PIXELS):
+            raise ValueError(f"states {image.size[0]:.4g}x{image.size[1]:.4g} pixels, which no image file has")
         known = self.images.setdefault(content["id"], image)
         if known.name != image.name:
             raise ValueError(f"is {known.name} and {image.name}; expected one id for each image")
@@ -98,7 +103,7 @@ def _attempt(take: Callable[[Any], None], item: Any) -> str:
         take(item)
     except KeyError as error:
         return f"has no '{error.args[0]}'"
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         return f"cannot be read ({error})"
     except ValueError as error:
         return str(error)
@@ -109,7 +114,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
     try:
         with path.open(encoding="utf-8") as file:
             content = json.load(file)
-    except (OSError, ValueError) as error:  # UnicodeDecodeError is one
+    except (OSError, ValueError, RecursionError) as error:  # UnicodeDecodeError is one
         raise FileError(path, f"cannot be read as JSON ({error})") from None
     missing = [key for key in _LISTS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:

@@ -98,9 +98,9 @@ class Assembly:
 
     def _add(self, split: str, image: Image, instances: list[Instance]) -> None:
         source = image.source.relative_to(self._root).as_posix()
-        path = locate(image_folders(self._root, image.source), image.name)
+        path = locate(self._root, image_folders(self._root, image.source), image.name)
         if path is None:
-            return self._problem(source, f"lists the image {image.name}, but there is no such file")
+            return self._problem(source, f"lists the image {image.name}, but there is no such file in the folder")
         if path in self._seen:
             return self._problem(source, f"lists {image.name}, which stands in {self._seen[path]} already")
         self._seen[path] = split

@@ -1,6 +1,7 @@
 """Where a COCO dataset keeps its annotation files and its images."""
 
 import mmap
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -43,9 +44,18 @@ def image_folders(root: Path, path: Path) -> list[Path]:
     return [*(base / word for word in reversed(words) if word for base in bases), path.parent, *bases]
 
 
-def locate(folders: list[Path], name: str) -> Path | None:
-    """Return the first file of that name in one of `folders`."""
-    return next((path for folder in folders if (path := folder / name).is_file()), None)
+def locate(root: Path, folders: list[Path], name: str) -> Path | None:
+    """Return the first file of that name in one of `folders` that lies in it, or in `root` at least.
+
+    What a name leads to elsewhere, as "../../x.png", an absolute one or a link may, is not part of the dataset;
+    a folder that is a link itself was put there on purpose.
+    """
+    for folder in folders:
+        path = folder / name
+        homes = (root.resolve(), folder.resolve())
+        if os.path.isfile(path) and any(path.resolve().is_relative_to(home) for home in homes):
+            return path
+    return None
 
 
 def _looks_right(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """One annotation of COCO: a box, a mask, the joints of a figure, as far as it has them."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from faster_coco_eval.core import mask as run_lengths
 
 from archs.errors import first_line
 from bench.data.files.entry import Array, Mask
+
+LARGEST = 1e9  # px; no image is so large, and whole numbers beyond it may have no float
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _numbers(values: Any, count: int, key: str) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and abs(value) < LARGEST  # NaN is not
 
 
 def _mask(segmentation: Any, width: int, height: int) -> Mask:

@@ -1,5 +1,6 @@
 """DeepLabCut projects: joints of animals on frames of videos, from their CSV tables."""
 
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -75,7 +76,7 @@ class DeepLabCut(FileSource):
             return
         tables = {entry.image: entry.source.name for entry in found.entries}
         for image, points in table.points.items():
-            if image in tables or not image.is_file():
+            if image in tables or not os.path.isfile(image):
                 reason = f"as {tables[image]} does" if image in tables else "which is not beside it"
                 found.problems.append(Problem(source, f"annotates {image.name}, {reason}"))
                 continue

@@ -31,6 +31,18 @@ class FileError(DataError):
         return Problem((self.path.relative_to(root) if inside else self.path).as_posix(), self.reason)
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: Path) -> Stamp:
+    """Return what changes with a file's content: its number, its size and when it was written. Raises FileError."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror})") from None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
 def decode(path: Path, upright: bool = True) -> Image.Image:
     """Return the whole image, if `upright` turned as its EXIF orientation says. Raises FileError."""
     try:

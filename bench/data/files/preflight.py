@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.data.files.entry import Array, Boxes, Entry, Found
 from bench.data.files.labels import Labels, inferred_labels
-from bench.data.files.pixels import FileError, decode, decode_mask
+from bench.data.files.pixels import FileError, Stamp, decode, decode_mask, stamp
 from bench.data.files.problem import Problem
 
 _THINNEST_BOX = 1.0  # px; a box that is no wider or no higher than this is a slip of the hand
@@ -25,6 +25,7 @@ class Facts:
 
     entry: Entry
     digests: tuple[str, ...] = ()  # of the bytes of the image and of the mask
+    stamps: tuple[Stamp, ...] = ()  # of the same files, from before they were read
     values: tuple[int, ...] = ()  # of the mask
     clipped: int = 0  # boxes that left the image
     dropped: int = 0  # boxes that were degenerate
@@ -68,15 +69,17 @@ def digest(path: Path) -> str:
 
 
 def _inspect(root: Path, labels: Labels | None, upright: bool, entry: Entry) -> Facts:
+    files = [path for path in (entry.image, entry.mask) if path]
     try:
+        stamps = tuple(map(stamp, files))
         size = decode(entry.image, upright).size
         if entry.stated_size not in (None, size):
             raise FileError(entry.source, _other_size(entry, size, upright))
         values = _mask_values(entry.mask, size, labels, upright) if entry.mask else ()
-        digests = tuple(digest(path) for path in (entry.image, entry.mask) if path)
+        digests = tuple(map(digest, files))
     except FileError as error:
         return Facts(entry, problem=error.problem(root))
-    return _mended(Facts(entry, digests, values), *size)
+    return _mended(Facts(entry, digests, stamps, values), *size)
 
 
 def _other_size(entry: Entry, size: tuple[int, int], upright: bool) -> str:

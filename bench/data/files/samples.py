@@ -10,23 +10,25 @@ from torch import Tensor
 from bench.data.base import IGNORED, Sample, resize_labels
 from bench.data.files.entry import Array, Boxes, Entry
 from bench.data.files.labels import Labels
-from bench.data.files.pixels import as_tensor, decode, decode_mask
+from bench.data.files.pixels import FileError, Stamp, as_tensor, decode, decode_mask, stamp
 
 _MOST_INSTANCES = 255  # what uint8 can number
 
 
 class Reader:
-    """Makes the samples of a list of entries; `labels` say what the masks mean."""
+    """Makes the samples of a list of entries; `labels` say what masks mean, `stamps` which files were checked."""
 
     def __init__(
         self,
         entries: Sequence[Entry],
+        stamps: Sequence[Sequence[Stamp]],
         size: tuple[int, int],
         upright: bool,
         labels: Labels,
         with_boxes: bool,
     ) -> None:
         self._entries = entries
+        self._stamps = stamps
         self._size = size
         self._upright = upright
         self._lookup = labels.lookup()
@@ -34,7 +36,7 @@ class Reader:
         self._with_boxes = with_boxes
 
     def __call__(self, index: int) -> Sample:
-        """Return the sample of the entry at `index`. Raises FileError."""
+        """Return the sample of the entry at `index`. Raises FileError, also where a file is not the checked one."""
         entry = self._entries[index]
         image = decode(entry.image, self._upright)
         scale = np.array([self._size[1] / image.width, self._size[0] / image.height])
@@ -46,6 +48,9 @@ class Reader:
         if entry.figures is not None:
             sample["joints"] = torch.from_numpy(entry.figures.joints * scale).float()
             sample["visibility"] = torch.from_numpy(entry.figures.visibility.astype(np.uint8))
+        for path, checked in zip(filter(None, (entry.image, entry.mask)), self._stamps[index], strict=True):
+            if stamp(path) != checked:  # only now, so that it holds for what has been read
+                raise FileError(path, "has changed since the data were checked: start again")
         return sample
 
     def _of_boxes(self, boxes: Boxes, shape: tuple[int, int], scale: Array) -> Sample:

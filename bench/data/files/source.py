@@ -126,7 +126,9 @@ class FileSource(DataSource):
                 raise SuiteError("in data.mirror: " + unknown_name("name", unknown, known))
 
     def _dataset(self, found: Found, checked: Examined, entries: list[Entry]) -> CachedDataset:
-        read = Reader(entries, self.size, self.upright, checked.labels, with_boxes=bool(found.objects))
+        stamps = {facts.entry.image: facts.stamps for facts in checked.facts}
+        files = [stamps[entry.image] for entry in entries]
+        read = Reader(entries, files, self.size, self.upright, checked.labels, with_boxes=bool(found.objects))
         return CachedDataset(read, len(entries), self.size)
 
     def _fingerprint(self, found: Found, checked: Examined) -> str:

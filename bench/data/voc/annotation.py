@@ -36,7 +36,7 @@ def read_annotation(path: Path) -> Annotation:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
         raise FileError(path, "there is no such file, but its image is listed") from None
-    except (ElementTree.ParseError, ValueError, OSError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: its encoding
         raise FileError(path, f"cannot be read as XML ({error})") from None
     objects = root.findall("object")
     corners = [_corners(path, _words(number, each), each) for number, each in enumerate(objects, 1)]

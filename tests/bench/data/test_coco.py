@@ -13,6 +13,7 @@ from pycocotools import mask as reference
 
 from bench.data import Data, open_data, recognise
 from bench.data.coco import Coco
+from bench.errors import DataError
 
 TRAIN = "annotations/instances_train.json"
 Change = Callable[[dict[str, Any]], Any]
@@ -270,7 +271,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "no such image file": (
         lambda root: (root / "train/train3.png").unlink(),
-        [f"{TRAIN}: lists the image train3.png, but there is no such file"],
+        [f"{TRAIN}: lists the image train3.png, but there is no such file in the folder"],
     ),
     "cut-off image": (
         lambda root: (root / "train/train3.png").write_bytes(b"\x89PNG"),
@@ -367,6 +368,38 @@ def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, as
     survey = Coco(root=root).survey()
     assert_findings(survey.problems, expected)
     assert survey.data is not None
+
+
+@pytest.mark.parametrize("name", ["../../{parent}/outside.png", "{outside}", "link.png", "linked/outside.png"])
+def test_a_name_that_leads_out_of_the_folder_is_a_finding(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    outside = tmp_path_factory.mktemp("elsewhere") / "outside.png"
+    (root / "train/train0.png").rename(outside)
+    (root / "train/link.png").symlink_to(outside)
+    (root / "train/linked").symlink_to(outside.parent)
+    given = name.format(outside=outside, parent=outside.parent.name)
+    assert (root / "train" / given).is_file()
+    rewrite(root, lambda content: content["images"][0].update(file_name=given))
+    (problem,) = Coco(root=root).survey().problems
+    assert "but there is no such file in the folder" in problem.reason
+
+
+def test_a_folder_of_images_may_be_a_link(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "train"
+    (root / "train").rename(elsewhere)
+    (root / "train").symlink_to(elsewhere)
+    assert Coco(root=root).survey().problems == []
+
+
+def test_a_file_that_changes_after_the_check_is_refused(root: Path) -> None:
+    data = opened(root)
+    kept = data.train[0]["image"]
+    for number in (0, 1):
+        Image.new("RGB", (56, 40)).save(root / f"train/train{number}.png")
+    assert torch.equal(data.train[0]["image"], kept)
+    with pytest.raises(DataError, match=r"train1.png: has changed since the data were checked: start again\."):
+        data.train[1]
 
 
 def test_an_image_in_two_splits_is_a_finding(root: Path) -> None:

@@ -1,0 +1,17 @@
+"""Where the command `skipbench` starts: it can be stopped before anything large is imported."""
+
+import sys
+
+from bench.signals import stoppable
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    with stoppable():
+        from bench.cli import main as command
+
+        return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Texts from anywhere as people may see them: on one line, without control characters, cut where they are long."""
+
+import re
+from reprlib import Repr
+from typing import Any
+
+LONGEST = 80  # characters of what was given, in a sentence that says what is wrong with it
+_FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, a spreadsheet takes it for a formula
+
+_short = Repr()
+_short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, LONGEST, LONGEST, LONGEST
+
+
+def one_line(text: str, width: int | None = None) -> str:
+    """Return `text` on one line, control characters as escapes, cut in the middle to `width` where it is longer."""
+    line = "".join(letter if letter.isprintable() else _escape(letter) for letter in " ".join(text.split()))
+    if width is None or len(line) <= width:
+        return line
+    tail = (width - 5) // 2
+    return f"{line[: width - 5 - tail]} ... {line[len(line) - tail :]}"
+
+
+def quoted(value: Any) -> str:
+    """Return the `repr` of what was given, cut where it is long, deep or without end."""
+    try:
+        return one_line(_short.repr(value), LONGEST)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"a {type(value).__name__} of too many digits"
+
+
+def inert(value: Any) -> Any:
+    """Return a cell for a file that spreadsheets open; a text that they took for a formula begins with '."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape", errors="backslashreplace").decode()

@@ -1,0 +1,66 @@
+"""Files that are whole or not there, and what may be written over."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from bench.errors import StoreError
+
+MARK = "Written by skipbench"  # in files that a command may write over: only its own
+_DRAFT = ".skipbench-{}.partial"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is called `path` once the block has ended without an error; else nothing has changed.
+
+    It lies beside `path` under another name until its content is on the disk. Such files of processes that
+    were killed are removed. Where `path` is a link, the file that it leads to is replaced. Raises OSError.
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(_DRAFT.format("*")):
+        _remove_dead(left)
+    draft, file = _draft(path.parent)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` as a `whole_file` in UTF-8; what cannot be written so, such as half a surrogate pair, as "?"."""
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8", errors="replace"))
+
+
+def require_own(path: Path) -> None:
+    """Raise StoreError where `path` is there and is no file with MARK in it."""
+    if os.path.lexists(path) and not (path.is_file() and MARK.encode() in path.read_bytes()):
+        raise StoreError(f"{path} was not written by this command, and is not written over; choose another --out.")
+
+
+def _draft(folder: Path) -> tuple[Path, BinaryIO]:
+    """Return a new draft, locked for as long as it is open, so that others can tell that its process lives."""
+    while True:
+        draft = folder / _DRAFT.format(secrets.token_hex(4))
+        file = draft.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if draft.exists():  # it may have been taken for a dead one before it was locked
+            return draft, file
+        file.close()
+
+
+def _remove_dead(draft: Path) -> None:
+    with suppress(OSError), draft.open("rb") as file:  # another process may remove it first, or hold it
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        draft.unlink()
