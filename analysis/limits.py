@@ -119,10 +119,10 @@ def _recipes(study: Frames) -> Iterator[str]:
     settings = distinct(record.settings for record in trained)
     varied = [key for key, values in settings.items() if len(values) > 1]
     if "lr" in varied:
-        arms = {
-            lr: dict.fromkeys(each.arm for each in trained if str(each.settings.get("lr")) == lr)
-            for lr in settings["lr"]
-        }
+        arms: dict[str, dict[str, None]] = {lr: {} for lr in settings["lr"]}
+        for record in trained:
+            lr = str(record.settings["lr"])
+            arms[lr][record.arm.replace(f", lr={lr}", "")] = None
         rates = "; ".join(f"{lr} for {listing(names)}" for lr, names in arms.items())
         yield f"The arms were trained at different learning rates: {rates}."
     elif "lr" in settings:

@@ -99,6 +99,25 @@ def table(rows: list[dict[str, Any]], score: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def sensitivity(rows: list[dict[str, Any]], score: str) -> str:
+    """Return in words what the scale of the drawn head changes, without and with the trainer's own scaling."""
+    lines = []
+    for start in ("as drawn", "scaled, recalibrated"):
+        drawn, smaller = (_means(rows, name, score) for name in (start, f"{start}, head x 1/8"))
+        most = max(abs(drawn[arm] - smaller[arm]) for arm in drawn)
+        kept = sorted(drawn, key=drawn.__getitem__) == sorted(smaller, key=smaller.__getitem__)
+        order = "the order of the arms stays" if kept else "the arms change their order"
+        lines.append(f"- {start}: with the head's weights at 1/8 a mean moves by up to {most:.1f} points; {order}.")
+    return "\n".join(lines) + "\n\n"
+
+
+def _means(rows: list[dict[str, Any]], variant: str, score: str) -> dict[str, float]:
+    """Return each arm's score in percent, averaged over seeds."""
+    found = [row for row in rows if row["variant"] == variant]
+    arms = dict.fromkeys(row["arm"] for row in found)
+    return {arm: mean(100 * row[f"test/{score}"] for row in found if row["arm"] == arm) for arm in arms}
+
+
 def main() -> None:
     """Train what is missing and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -113,14 +132,14 @@ def main() -> None:
     for row in results(study, chosen.seeds, chosen.out.with_suffix(".jsonl")):
         rows.append(row)
         print(row["variant"], row["arm"], row["seed"], row.get(f"test/{study.task.selection}"), flush=True)
-    recipe = study.arms[0].recipe
+    recipe, score = study.arms[0].recipe, study.task.selection
     title = (
         f"# What a fair start changes\n\n{chosen.task} of `{chosen.suite}` on {study.data.info.name}: "
         f"{recipe.images} images seen, lr {recipe.lr:g}, gradients clipped at {recipe.clip_norm:g} but where it is "
         f"said, {len(chosen.seeds)} seeds; written by `benchmarks/fair_start.py`. Columns but the scores are means "
         "over seeds.\n\n"
     )
-    chosen.out.write_text(title + table(rows, study.task.selection), encoding="utf-8")
+    chosen.out.write_text(title + sensitivity(rows, score) + table(rows, score), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ COST_KEYS = (
     "peak_bytes/training",
 )
 LATENCY_KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))
-RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/", "val/", "train/")))
+RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/", "val/", "train/", "start/")))
 
 
 def cost_table(study: Frames) -> Table:

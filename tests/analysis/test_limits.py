@@ -145,3 +145,4 @@ def test_the_learning_rates_are_said(cell, record):
     assert _said(study(0.1, 0.1, 0.1), "at one learning rate, 0.1, which may suit some better")
     assert _said(study(0.1, 0.2, 0.1), "at different learning rates: 0.1 for a / x and c / x; 0.2 for b / x.")
     assert not _said(study(0.1, 0.2, 0.1), "trained alike")
+    assert not _said(from_records(cells[:1], [record(cells[0], {"test/miou": 0.5})]), "learning rate")
