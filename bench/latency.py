@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
-from math import expm1, log, log1p
+from math import expm1, isfinite, log, log1p
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -94,7 +94,8 @@ def measure_latency(
     A session runs blocks until the interval of every ratio to the reference is as narrow as asked, or until its
     time limit; in `processes`, or in fresh ones if not given. `progress` is called with the share of it that is
     done. Values are those of `summarise`, and
-    "error/to_eager", the largest relative error (Frobenius norm) of an output, eager float32 being right.
+    "error/to_eager", the largest relative error (Frobenius norm) of an output, eager float32 being right; it is
+    absent where outputs are not finite.
     Raises MachineError where device or runtime are missing, BenchError where the reference is.
     """
     conditions, start = options.conditions(), time.perf_counter()
@@ -172,11 +173,11 @@ class Session:
         mine = [block[name] for block in self.timed]
         samples = [sample for each in mine for sample in each.samples]
         blocks = [each.block for each in mine]
-        values = summarise(samples, blocks, self.options)
+        values, error = summarise(samples, blocks, self.options), float(np.max([each.error for each in mine]))
         run = {each.name: getattr(contender, each.name) for each in fields(contender) if each.name != "build"}
         device = {"device": resolve_device(self.options.device).type, "threads": mine[0].threads}
         return Latency(
-            values | {"error/to_eager": max(each.error for each in mine)},
+            values | ({"error/to_eager": error} if isfinite(error) else {}),
             samples,
             {**self.options.model_dump(mode="json", exclude={"reference"}), **run, **device, **settings},
             self._notes(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,7 +115,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
         "median, ms": f"{row['latency_ms/median']:.2f}",
         **ratio_cells(row),
         "speed-up": f"{1 / row['ratio']:.2f}",
-        "error to eager": f"{row['error/to_eager']:.1e}",
+        "error to eager": f"{row.get('error/to_eager', nan):.1e}",
         "agrees": "yes" if _agrees(row) else "no",
     }
 
@@ -122,7 +123,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
 def _agrees(row: Mapping[str, Any]) -> bool:
     from bench.deploy import agrees
 
-    return agrees(row["precision"], row["error/to_eager"])
+    return agrees(row["precision"], row.get("error/to_eager", nan))
 
 
 def _fastest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
