@@ -17,7 +17,6 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 import archs
 from analysis.latency import compare
@@ -55,10 +54,11 @@ def train() -> None:
     torch.manual_seed(0)
     data, model = open_data("scenes", size=(96, 96), train=512, val=1, test=1), peer().train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    batches = DataLoader(data.train, BATCH, shuffle=True, drop_last=True)
     for step in range(STEPS):
-        sample = next(iter(batches))
-        loss = F.cross_entropy(model(sample["image"]), sample["mask"].long(), ignore_index=data.info.ignore_index)
+        batch = [data.train[int(index)] for index in torch.randint(data.info.counts["train"], (BATCH,))]
+        images = torch.stack([sample["image"] for sample in batch]) / 255
+        masks = torch.stack([sample["mask"] for sample in batch]).long()
+        loss = F.cross_entropy(model(images), masks, ignore_index=data.info.ignore_index)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
