@@ -28,7 +28,7 @@ from bench.latency import Latency, LatencyOptions, measure_latency
 from bench.timing import Contender
 
 HERE, WEIGHTS = Path(__file__).parent, Path("runs/deploy/weights.pth")
-CLASSES, STEPS, BATCH = 6, 150, 8
+CLASSES, STEPS, BATCH = 6, 60, 8
 OURS = ("eager", "eager, channels_last", "folded, channels_last", "folded, bf16-mixed, channels_last", "compiled")
 OURS += ("compiled, bf16-mixed", "onnxruntime", "openvino", "openvino, bf16-mixed")
 PEERS = ("eager", "eager, bf16-mixed, channels_last", "compiled", "compiled, bf16-mixed")
