@@ -1,12 +1,14 @@
 """Ratios of latencies: by block, against scipy and statsmodels, with a margin, and ties in words."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.frames import from_records
 from analysis.latency import compare, margin, ratios, verdicts
+from bench.blocks import geometric
 from bench.records import Block
 
 RNG = np.random.default_rng(1)
@@ -89,3 +91,34 @@ def test_records_without_blocks_or_of_another_session_are_not_compared(cell, rec
     records = [old, first, second.model_copy(update={"blocks": later})]
     assert ratios(from_records(records, records)).arm.tolist() == ["a / x"]
     assert ratios(from_records([old], [old])).empty
+
+
+def simulated(rng: np.random.Generator, planted: float, copies: int = 8) -> pd.DataFrame:
+    """Return the comparison of a session whose builds differ by 1.6 %, ended when all intervals are within 2 %."""
+    most = 30
+    builds = rng.normal(0, 0.016, (copies + 2, most)) + rng.normal(0, 0.05, most)  # and the machine's mood, shared
+    times = np.exp(builds) * np.array([1.0] * (copies + 1) + [planted])[:, None]
+    count = 6
+    while count < most and max(_reach(each[:count] / times[0, :count]) for each in times[1:]) > 0.02:
+        count += 1
+    blocks = [BLOCKS[0].model_copy(update={"positions": [0]})] * count
+    names = ["reference", *(f"copy {number}" for number in range(copies)), "planted"]
+    return compare(
+        {name: (each[:count].tolist(), blocks) for name, each in zip(names, times, strict=True)}, names[0], 0.03
+    )
+
+
+def _reach(ratios: np.ndarray) -> float:
+    center, _, high = geometric(ratios)
+    return high / center - 1
+
+
+def test_equal_networks_are_seldom_called_different_and_five_percent_are_found() -> None:
+    rng = np.random.default_rng(5)
+    table = pd.concat([simulated(rng, planted=1.05) for _ in range(60)])
+    copies, planted = table[table.arm.str.startswith("copy")], table[table.arm == "planted"]
+    assert (copies.p < 0.05).mean() <= 0.05
+    assert copies.verdict.isin(["faster", "slower"]).mean() <= 0.01
+    assert (planted.p_holm < 0.05).mean() >= 0.95
+    assert (planted.verdict == "slower").mean() >= 0.95
+    assert not (planted.verdict == "equal").any()
