@@ -87,7 +87,9 @@ class ArchSpec(BaseModel):
     restart: str = "remap"  # what a stack after the first starts from
     bottom_up: str = "pooled_residual"  # and how it goes down again
     share_stacks: bool = False  # all stacks after the first share one set of weights
-    passes: int = Field(default=0, ge=0, le=64)  # layer-wise, of a rectified Gaussian (see ASCENT); 0: a plain decoder
+    passes: int = Field(
+        default=0, ge=0, le=64
+    )  # layer-wise, of a rectified Gaussian (see ASCENT); 0: a plain decoder
 
     @model_validator(mode="before")
     @classmethod

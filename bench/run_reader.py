@@ -110,11 +110,11 @@ class Run:
         with sentences(self.directory):
             try:
                 return _rows(f"{database.resolve().as_uri()}?mode=ro", sql, values)
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # The index beside a log of changes cannot be written here: on a full disk, in a colleague's
                 # folder. Without such a log the database can be read as it stands.
                 log = Path(f"{database}-wal")
-                if log.exists() and log.stat().st_size:
+                if "locked" in str(error) or (log.exists() and log.stat().st_size):
                     raise
                 return _rows(f"{database.resolve().as_uri()}?immutable=1", sql, values)
 
