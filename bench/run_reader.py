@@ -179,7 +179,7 @@ def sentences(directory: Path, kept: str = "") -> Iterator[None]:
     """Turn what the disk and SQLite say into one sentence; `kept` is what it may promise."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):  # the disk, a lock
             raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
         raise StoreError(f"{directory / DATABASE} is damaged, or no run ({error}); {RESTORE}") from error
