@@ -110,11 +110,11 @@ class Run:
         with sentences(self.directory):
             try:
                 return _rows(f"{database.resolve().as_uri()}?mode=ro", sql, values)
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # The index beside a log of changes cannot be written here: on a full disk, in a colleague's
                 # folder. Without such a log the database can be read as it stands.
                 log = Path(f"{database}-wal")
-                if log.exists() and log.stat().st_size:
+                if "locked" in str(error) or (log.exists() and log.stat().st_size):
                     raise
                 return _rows(f"{database.resolve().as_uri()}?immutable=1", sql, values)
 
@@ -179,7 +179,7 @@ def sentences(directory: Path, kept: str = "") -> Iterator[None]:
     """Turn what the disk and SQLite say into one sentence; `kept` is what it may promise."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):  # the disk, a lock
             raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
         raise StoreError(f"{directory / DATABASE} is damaged, or no run ({error}); {RESTORE}") from error

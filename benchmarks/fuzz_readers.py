@@ -131,9 +131,8 @@ def _deeplabcut(folder: Path, draw: random.Random) -> str:
     text = "\n".join([*heads, *rows])
     damaged = damaged_text(text, draw) if draw.random() < 0.8 else text
     (place / "CollectedData_me.csv").write_text(damaged, encoding="utf-8", errors="surrogatepass")
-    (folder / "config.yaml").write_text(
-        "skeleton:\n- [nose, tail]\n" if draw.random() < 0.5 else damaged_text("skeleton: []", draw)
-    )
+    skeleton = draw.choice(("skeleton:\n- [nose, tail]\n", "", damaged_text("skeleton: []", draw)))
+    (folder / "config.yaml").write_text(skeleton, encoding="utf-8", errors="surrogatepass")
     return "deeplabcut"
 
 

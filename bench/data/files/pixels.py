@@ -39,7 +39,7 @@ def stamp(path: Path) -> Stamp:
     try:
         facts = path.stat()
     except OSError as error:
-        raise FileError(path, f"cannot be read ({error.strerror})") from None
+        raise FileError(path, f"cannot be read as an image ({error.strerror})") from None
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
