@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -104,7 +104,8 @@ def _look_up(func: Any) -> tuple[str, Rule | None, bool]:
     rule = rule_of(name)
     if rule is None and torch.Tag.pointwise in func.tags:
         rule = put_out("arithmetic")
-    return name, rule, name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
+    question = func.namespace == "prim"  # of a fake tensor's device, for one
+    return name, rule, question or name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
 
 
 def _composite(func: Any) -> bool:
@@ -202,6 +203,10 @@ def _copy(model: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
     """Return a copy of the network with each parameter and buffer moved, and nothing else copied twice."""
     moved: dict[int, Any] = {id(x): move(x) for x in model.buffers()}
     moved |= {id(x): nn.Parameter(move(x), x.requires_grad) for x in model.parameters()}
+    for module in model.modules():  # most of a module is empty tables of hooks, which are slow to copy
+        moved |= {
+            id(each): OrderedDict() for each in vars(module).values() if type(each) is OrderedDict and not each
+        }
     return copy.deepcopy(model, moved)
 
 
