@@ -17,7 +17,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from archs.errors import ArchError
 from archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
 from archs.ledger.live import Live, execute
 from archs.ledger.work import Rule, elements, rule_of
@@ -158,8 +157,7 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
     """Return `run(copy, copied inputs)` and where it ran: where the least is computed and the network agrees.
 
     That is the meta device, which knows shapes only; else fake tensors, which pretend to be on the CPU; else the
-    CPU itself. Raises what it raises there, and any ArchError at once. A network that is on the meta device
-    already stays there.
+    CPU itself. Raises what it raises there. A network that is on the meta device already stays there.
     """
     devices: list[Device] = ["meta", "fake", "cpu"]
     if any(x.is_meta for x in model.parameters()):
@@ -172,8 +170,6 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
             twin, given = _copy(model, move), tuple(map(move, inputs))
             with _quietly(fake) if fake else nullcontext():
                 return run(twin, given), device
-        except ArchError:
-            raise
         except Exception:  # whatever a network does with values that are not there
             if not devices:
                 raise
