@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archs import ArchError, ArchSpec, EncoderDecoder, build_model, parts_of
+from archs import ArchSpec, EncoderDecoder, build_model, parts_of
 from archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
 from bench.inputs import random_images
 from bench.records import PARTS
@@ -67,8 +67,6 @@ def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Cost:
         with torch.device("meta"):
             model = build_model(untrained)
         return cost(model, image_size)
-    except ArchError:
-        raise
     except Exception:  # whatever a network does with values that are not there
         return cost(build_model(untrained), image_size)
 

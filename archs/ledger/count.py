@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -17,7 +17,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from archs.errors import ArchError
 from archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
 from archs.ledger.live import Live, execute
 from archs.ledger.work import Rule, elements, rule_of
@@ -104,7 +103,8 @@ def _look_up(func: Any) -> tuple[str, Rule | None, bool]:
     rule = rule_of(name)
     if rule is None and torch.Tag.pointwise in func.tags:
         rule = put_out("arithmetic")
-    return name, rule, name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
+    question = func.namespace == "prim"  # of a fake tensor's device, for one
+    return name, rule, question or name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
 
 
 def _composite(func: Any) -> bool:
@@ -157,8 +157,7 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
     """Return `run(copy, copied inputs)` and where it ran: where the least is computed and the network agrees.
 
     That is the meta device, which knows shapes only; else fake tensors, which pretend to be on the CPU; else the
-    CPU itself. Raises what it raises there, and any ArchError at once. A network that is on the meta device
-    already stays there.
+    CPU itself. Raises what it raises there. A network that is on the meta device already stays there.
     """
     devices: list[Device] = ["meta", "fake", "cpu"]
     if any(x.is_meta for x in model.parameters()):
@@ -171,8 +170,6 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
             twin, given = _copy(model, move), tuple(map(move, inputs))
             with _quietly(fake) if fake else nullcontext():
                 return run(twin, given), device
-        except ArchError:
-            raise
         except Exception:  # whatever a network does with values that are not there
             if not devices:
                 raise
@@ -202,6 +199,10 @@ def _copy(model: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
     """Return a copy of the network with each parameter and buffer moved, and nothing else copied twice."""
     moved: dict[int, Any] = {id(x): move(x) for x in model.buffers()}
     moved |= {id(x): nn.Parameter(move(x), x.requires_grad) for x in model.parameters()}
+    for module in model.modules():  # most of a module is empty tables of hooks, which are slow to copy
+        moved |= {
+            id(each): OrderedDict() for each in vars(module).values() if type(each) is OrderedDict and not each
+        }
     return copy.deepcopy(model, moved)
 
 

@@ -292,6 +292,17 @@ def test_networks_that_need_values_are_counted_all_the_same():
     assert ledger.macs[""] == MAP * C * K
 
 
+def test_networks_that_refuse_the_meta_device_are_counted_on_fake_tensors():
+    class OnCPU(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.device.type == "cpu"
+            return super().forward(x)
+
+    ledger, where = on_a_copy(OnCPU(C, K, 1), (torch.rand(MAPS),), count)
+    assert where == "fake"
+    assert ledger.macs[""] == MAP * C * K
+
+
 def test_tensors_beside_the_parameters_do_not_stop_the_count():
     class Shifted(nn.Conv2d):
         def __init__(self) -> None:

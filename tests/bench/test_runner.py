@@ -97,6 +97,9 @@ def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(
         assert record.environment["versions"]["torch"]
         assert record.settings
         assert record.values
+        if record.kind == "cost":
+            assert min(record.values["machine/macs_per_s"], record.values["machine/bytes_per_s"]) > 1e7
+            assert record.values["operators/unruled"] == 0
         if record.kind == "latency":
             assert [len(block.positions) for block in record.blocks] == [2] * 3
             assert len(record.samples) == 6
