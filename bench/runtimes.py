@@ -7,7 +7,7 @@ import io
 import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +20,8 @@ from bench.machine import MachineError
 
 Precision = Literal["32-true", "bf16-mixed", "int8"]
 MemoryFormat = Literal["contiguous", "channels_last"]
-Forward = Callable[[Tensor], Tensor]
+Outputs = Tensor | list[Tensor]  # of a network, several where it predicts at all levels
+Forward = Callable[[Tensor], Outputs]
 
 
 class Runtime(ABC):
@@ -89,11 +90,11 @@ class _Torch(Runtime):
     devices = ("cpu", "cuda")
 
 
-def _autocast(forward: Callable[[Tensor], Tensor], images: Tensor, precision: Precision) -> Forward:
+def _autocast(forward: Forward, images: Tensor, precision: Precision) -> Forward:
     if precision == "32-true":
         return forward
 
-    def run(batch: Tensor) -> Tensor:
+    def run(batch: Tensor) -> Outputs:
         with torch.autocast(images.device.type, torch.bfloat16):
             return forward(batch)
 
@@ -148,7 +149,7 @@ class OnnxRuntime(Runtime):
         options.intra_op_num_threads = torch.get_num_threads()
         program = to_onnx(model, images, precision)
         session = runtime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
-        return lambda batch: torch.from_numpy(session.run(None, {"image": batch.numpy()})[0])
+        return lambda batch: _as_torch(session.run(None, {"image": batch.numpy()}))
 
 
 @RUNTIMES.register("openvino")
@@ -173,7 +174,12 @@ class OpenVino(Runtime):
             "PERFORMANCE_HINT": "LATENCY",
         }
         request = core.compile_model(program, "CPU", hints).create_infer_request()
-        return lambda batch: torch.from_numpy(request.infer([batch.numpy()], share_inputs=True)[0])
+        return lambda batch: _as_torch(list(request.infer([batch.numpy()], share_inputs=True).values()))
+
+
+def _as_torch(arrays: Sequence[Any]) -> Outputs:
+    outputs = [torch.from_numpy(each) for each in arrays]
+    return outputs[0] if len(outputs) == 1 else outputs
 
 
 def fold_norms(model: nn.Module, images: Tensor) -> nn.Module:

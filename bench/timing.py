@@ -21,7 +21,7 @@ from bench.inputs import random_images
 from bench.machine import use_threads
 from bench.plugins import load_plugins, loaded_files
 from bench.records import Block
-from bench.runtimes import Forward, MemoryFormat, Precision, prepare
+from bench.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
 from bench.watch import Calibration, Watch, frequency_mhz
 
 
@@ -113,13 +113,18 @@ def _ready(contender: Contender, conditions: Conditions, seed: int) -> _Ready:
         torch.manual_seed(seed)
         model = contender.build().eval().to(conditions.device)
     images = random_images(model, conditions.batch_size, conditions.size, conditions.seed).to(conditions.device)
-    wanted = model(images).float().clone()
+    wanted = _numbers(model(images))
     way = contender.runtime, contender.precision, contender.memory_format
     forward = prepare(model, images, *way)
     if contender.memory_format == "channels_last":
         images = images.contiguous(memory_format=torch.channels_last)
-    error = float((forward(images).float() - wanted).norm() / wanted.norm())
+    error = float((_numbers(forward(images)) - wanted).norm() / wanted.norm())
     return _Ready(forward, images, error)
+
+
+def _numbers(outputs: Outputs) -> Tensor:
+    """Return all that a network gives as one copy, float32."""
+    return torch.cat([each.float().flatten() for each in (outputs if isinstance(outputs, list) else [outputs])])
 
 
 def _milliseconds(work: Callable[[], object], device: torch.device) -> float:

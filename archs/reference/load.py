@@ -111,6 +111,6 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
     if tensor.is_complex() or tensor.is_floating_point() != expected[target].is_floating_point():
         kind = "floating-point" if expected[target].is_floating_point() else "whole"
         raise CheckpointError(f"its tensor '{name}' is of {tensor.dtype} where {kind} numbers were expected.")
-    if not tensor.isfinite().all():
+    if not tensor.is_meta and not tensor.isfinite().all():
         raise CheckpointError(f"its tensor '{name}' holds numbers that are not finite: take an earlier checkpoint.")
     return tensor

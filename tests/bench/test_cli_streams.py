@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench.cli.output import PIPE_WIDTH
 from bench.display import inert, one_line, quoted
 from bench.records import Cell, RunRecord
 from bench.store import write_run
@@ -43,7 +44,7 @@ def test_status_shows_texts_as_they_are_a_cell_a_line(skipbench: Any, folder: Pa
     assert "[/] of [out, in] \\x1b]0;title\\x07 Traceback" in line
     assert line.rstrip().endswith("the end")
     assert " ... " in line
-    assert len(line) <= 160
+    assert len(line) <= PIPE_WIDTH
     assert str(folder) in outcome.out
 
 

@@ -30,7 +30,7 @@ class Logged(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         logits = self.conv(image)
-        self.log.append((self.name, image, logits.dtype, self.training, torch.get_num_threads(), id(self)))
+        self.log.append((self.name, image, logits.dtype, self.training, torch.get_num_threads(), self))
         return logits
 
 
@@ -58,6 +58,15 @@ def test_each_round_runs_every_network_once_in_a_random_order() -> None:
 def test_every_block_builds_every_network_anew() -> None:
     _, log = run(TINY)
     assert len({entry[-1] for entry in log}) == TINY.blocks * 3
+
+
+@pytest.mark.parametrize("runtime", ["eager", "folded", "onnxruntime"])
+def test_a_network_that_predicts_at_all_levels_is_timed_and_compared(runtime: str) -> None:
+    options = TINY.model_copy(update={"runtime": runtime, "size": (32, 32)})
+    factors = {"encoder_name": "test_resnet", "width": 8, "outputs": "levels", "head_stride": None}
+    results = measure_latency({"fpn": options.contender(partial(create_model, "fpn", **factors))}, options)
+    assert len(results["fpn"].samples) == TINY.blocks * TINY.rounds
+    assert 0 <= results["fpn"].values["error/to_eager"] < 1e-4
 
 
 def test_the_order_is_that_of_the_seed_and_is_stored() -> None:
