@@ -69,7 +69,7 @@ def check(name: str, decoder: str, foretold: int) -> str:
     image = torch.rand(1, 3, *(encoder.input_size or IMAGE_SIZE))
     # FlopCounterMode has no rule for the CPU's attention kernel, so attention runs as plain products
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as flops:
-        ledger = count(build(decoder, encoder).eval(), (image,))
+        ledger = count(build(decoder, encoder).eval().requires_grad_(False), (image,))
     known = {str(getattr(packet, "_qualified_op_name", packet)) for packet in flop_registry}
     extra = {operator: macs for operator, macs in ledger.macs_of.items() if operator not in known}
     if ledger.macs.total() != foretold or flops.get_total_flops() != 2 * (foretold - sum(extra.values())):

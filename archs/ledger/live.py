@@ -76,7 +76,7 @@ def _pointwise(x: Tensor, *rest: Any) -> Tensor | None:
     same = all(
         not isinstance(y, Tensor) or (y.shape, y.stride(), y.dtype) == (x.shape, x.stride(), x.dtype) for y in rest
     )
-    return torch.empty_like(x) if same and x.is_contiguous() else None
+    return torch.empty_like(x) if same and x.is_contiguous() and x.is_floating_point() else None
 
 
 aten = torch.ops.aten

@@ -315,3 +315,13 @@ def test_tensors_beside_the_parameters_do_not_stop_the_count():
     ledger, _ = on_a_copy(Shifted(), (torch.rand(MAPS),), count)
     assert ledger.macs[""] == MAP * C * K
     assert math.isclose(ledger.elementwise["arithmetic"], MAP * C)
+
+
+def test_numbers_of_one_kind_become_another_as_they_do_elsewhere():
+    def grow(x: Tensor) -> Tensor:
+        places = torch.arange(x.shape[0], device=x.device)
+        distance = places * 0.5  # whole numbers times a fraction
+        distance += 0.25
+        return x * distance[:, None]
+
+    assert ledger_of(grow, (A, B)).elementwise["arithmetic"] == 2 * A + A * B
