@@ -10,10 +10,8 @@ from analysis.frames import Frames
 from analysis.latency import margin, ratios, verdicts
 from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
-from analysis.summaries import COSTS, accuracy, headline, scores, tradeoff
+from analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from analysis.text import count, inside, listing
-
-MACS = "macs/total"
 
 
 def answers(study: Frames) -> list[str]:
@@ -140,7 +138,7 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
 
 
 def _costs(study: Frames) -> Iterator[str]:
-    macs, label = study.values[study.values["key"] == "macs/total"].set_index("arm")["value"], metric("macs/total")
+    macs, label = per_arm(study, "macs/total"), metric("macs/total")
     if len(macs) > 1:
         unsure = at_least(study) & set(macs.index)
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]

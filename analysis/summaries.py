@@ -77,7 +77,7 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     at_least (whether `cost` is such a lower bound).
     """
     means = accuracy(study, score.key).set_index("arm")
-    costs, low, high = (_per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
+    costs, low, high = (per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
     both = means.assign(cost=costs, low=low, high=high, score=means["mean"]).dropna(subset=["cost", "score"])
     both["at_least"] = both.index.isin(at_least(study)) & metric(cost_key).counted
     both.loc[both["at_least"], "high"] = math.inf
@@ -87,7 +87,8 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     return both.reset_index()[["arm", "model", "fusion", "cost", "score", "on_front", "beaten", "at_least"]]
 
 
-def _per_arm(study: Frames, key: str) -> pd.Series:
+def per_arm(study: Frames, key: str) -> pd.Series:
+    """Return what is measured once an arm under `key`, by arm."""
     return study.values[study.values["key"] == key].set_index("arm")["value"]
 
 

@@ -101,7 +101,7 @@ class Augmenter:
             if key in group:
                 exchanged[key] = group[key][:, :, list(self._sides["joints"].partners)]
         for key in ("mask", "labels"):
-            for index, partner in enumerate(self._sides[key].partners) if key in group else ():
+            for index, partner in self._sides[key].exchanged if key in group else ():
                 exchanged[key] = exchanged[key].masked_fill(group[key] == index, partner)
         return exchanged
 

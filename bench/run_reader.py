@@ -30,6 +30,12 @@ class Outcomes:
     records: list[RunRecord]
     unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
 
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that have no record, a failed or an unreadable one, in the order of the plan."""
+        done = {record.cell_id for record in self.records if record.status == "ok"}
+        return [cell for cell in self.cells if cell.cell_id not in done]
+
 
 class Run:
     """What a run folder holds, for readers. Each call sees all records committed by then. Raises StoreError."""
@@ -77,9 +83,7 @@ class Run:
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
-        found = self.outcomes()
-        done = {record.cell_id for record in found.records if record.status == "ok"}
-        return [cell for cell in found.cells if cell.cell_id not in done]
+        return self.outcomes().missing
 
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""

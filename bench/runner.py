@@ -35,9 +35,10 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     ends the process, the cells that were finished by then are kept.
     """
     with write_run(directory, plan.suite, plan.cells) as run:
-        missing = run.missing()
+        found = run.outcomes()
+        missing = found.missing
         names = {cell.cell_id: cell.name for cell in plan.cells}
-        for cell_id, reason in run.outcomes().unreadable.items():
+        for cell_id, reason in found.unreadable.items():
             name = names[cell_id]
             console.print(escape(one_line(f"measured again, as its record cannot be read: {name}: {reason}")))
         with RunProgress(console, plan.cells, missing) as progress:
@@ -129,9 +130,9 @@ def _check_forward(cell: Cell, options: LatencyOptions) -> None:
 
 def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> dict[str, Any]:
     assert cell.seed is not None
-    recipe = study.recipe_of(cell)
+    recipe, spec = study.recipe_of(cell), ArchSpec.from_dict(cell.spec)
     outcome = train(
-        partial(build_model, ArchSpec.from_dict(cell.spec)),
+        partial(build_model, spec),
         study.data,
         study.task,
         recipe,
@@ -139,6 +140,6 @@ def _train(cell: Cell, study: StudyPlan, run: RunWriter, advance: Advance) -> di
         lambda images: advance(images / recipe.images),
     )
     artifacts = {"predictions": run.save_arrays(cell, outcome.predictions)}
-    remarks = [f"{cell.arm}: {each}" for each in ArchSpec.from_dict(cell.spec).remarks]
+    remarks = [f"{cell.arm}: {each}" for each in spec.remarks]
     notes = [*study.data.info.notes, *outcome.notes, *remarks]
     return {"values": outcome.values, "settings": outcome.settings, "notes": notes, "artifacts": artifacts}

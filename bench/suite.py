@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from bench.display import one_line, quoted
 from bench.errors import SuiteError, unknown_name
+from bench.files import write_whole
 from bench.validation import parse
 from bench.yaml_values import assign, read_yaml
 
@@ -139,10 +140,9 @@ def load_suite(
 
 def write_suite(suite: Suite, file: Path) -> Path:
     """Write `suite` as a file that `load_suite` reads, and return the file."""
-    partial = file.with_suffix(".partial")
     content = suite.model_dump(mode="json", exclude_defaults=True)
-    partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return partial.replace(file)
+    write_whole(file, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return file
 
 
 def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:

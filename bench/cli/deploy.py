@@ -8,10 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.measure import FormatOption, compared, known, print_found, ratio_cells
-from bench.cli.options import Classes, Encoder, Factors, ImageSize, Plugins, read_size
+from bench.cli.measure import (
+    FormatOption,
+    compared,
+    every_sample,
+    known,
+    print_found,
+    ratio_cells,
+    specs_of,
+)
+from bench.cli.options import (
+    BatchSize,
+    Blocks,
+    Classes,
+    DeviceName,
+    Encoder,
+    Factors,
+    ImageSize,
+    Plugins,
+    PreciseTo,
+    Processes,
+    Threads,
+    TimeLimit,
+    read_size,
+)
 from bench.cli.output import Format, print_rows
-from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +57,13 @@ def deploy(
     runtime: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Runtimes to try; all that are installed if not given.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images per forward pass.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; as torch chooses if not given.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    blocks: Annotated[int, typer.Option(help="Blocks, each with fresh builds, at least.")] = 6,
-    processes: Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")] = 3,
-    precise_to: Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")] = 0.03,
-    time_limit: Annotated[float, typer.Option(help="Seconds after which no more blocks are begun.")] = 180.0,
+    batch_size: BatchSize = 1,
+    threads: Threads = None,
+    device: DeviceName = "auto",
+    blocks: Blocks = 6,
+    processes: Processes = 3,
+    precise_to: PreciseTo = 0.03,
+    time_limit: TimeLimit = 180.0,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
 ) -> None:
@@ -82,17 +103,18 @@ def deploy(
         contenders = ways(build, options.conditions().device, runtime or [])
         failures = try_out(contenders, options)
         measured, table = compared({k: each for k, each in contenders.items() if k not in failures}, options)
-        for (way, each), facts in zip(
-            measured.items(), table.drop(columns=["arm", "each"]).to_dict("records"), strict=True
-        ):
-            rows.append({"model": model, "way": way, **each.settings, **each.values, **known(facts)})
-            details.append({"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]})
+        own = [
+            {"model": model, "way": way, **each.settings, **each.values, **found}
+            for (way, each), found in zip(measured.items(), known(table), strict=True)
+        ]
+        rows += own
+        details += every_sample(measured)
         if format is Format.table:
-            print_rows(format, rows, details, [_line(row) for row in rows if row["model"] == model])
+            print_rows(format, own, details, [_line(row) for row in own])
             print_found(measured, table, options.margin)
             for way, failure in failures.items():
                 print(f"{way} does not run: {failure.reason}")
-            print("\n".join(_fastest([row for row in rows if row["model"] == model])))
+            print("\n".join(_fastest(own)))
     if format is not Format.table:
         print_rows(format, rows, details, [])
 
@@ -101,12 +123,11 @@ def _builder(
     model: str, encoder: str | None, classes: int, factors: Sequence[str]
 ) -> "Callable[[], EncoderDecoder]":
     """Return what builds the network in any process: from its folder, or new, by name."""
-    from archs import EncoderDecoder, build_model, resolve_spec
+    from archs import EncoderDecoder, build_model
 
     if Path(model).is_dir():
         return partial(EncoderDecoder.from_pretrained, model)
-    chosen = {"classes": classes, **assigned(factors, example="fusion=concat")}
-    return partial(build_model, resolve_spec(model, encoder_name=encoder, **chosen))
+    return partial(build_model, specs_of([model], encoder, classes, factors, [])[model])
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, str]:

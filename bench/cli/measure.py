@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import Classes, Encoder, Factors, ImageSize, Models, Plugins, read_size
+from bench.cli.options import (
+    BatchSize,
+    Blocks,
+    Classes,
+    DeviceName,
+    Encoder,
+    Factors,
+    ImageSize,
+    Models,
+    Plugins,
+    PreciseTo,
+    Processes,
+    Threads,
+    TimeLimit,
+    read_size,
+)
 from bench.cli.output import Format, print_rows, progress
 from bench.records import PARTS
 from bench.yaml_values import assigned
@@ -61,7 +76,7 @@ def cost(
     from bench.roofline import machine_limits
 
     size = read_size(img_size)
-    specs = _specs(models, encoder, classes, factors or [], plugin or [])
+    specs = specs_of(models, encoder, classes, factors or [], plugin or [])
     counted = {name: insist(partial(count, spec, size), name) for name, spec in specs.items()}
     machine = machine_limits(torch.get_num_threads()) if roofline else {}
     rows = [_row(name, specs[name], each.values | machine, each.settings) for name, each in counted.items()]
@@ -85,15 +100,15 @@ def latency(
     ] = None,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, int8 or auto.")] = "32-true",
     memory_format: Annotated[str, typer.Option(help="contiguous or channels_last.")] = "contiguous",
-    batch_size: Annotated[int, typer.Option(help="Images per forward pass.")] = 1,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; as torch chooses if not given.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    batch_size: BatchSize = 1,
+    threads: Threads = None,
+    device: DeviceName = "auto",
     rounds: Annotated[int, typer.Option(help="Forward passes timed per model and block, at least.")] = 10,
     warmup: Annotated[int, typer.Option(help="Rounds of each block that are run first and not kept.")] = 3,
-    blocks: Annotated[int, typer.Option(help="Blocks, each with fresh builds, at least.")] = 6,
-    processes: Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")] = 3,
-    precise_to: Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")] = 0.02,
-    time_limit: Annotated[float, typer.Option(help="Seconds after which to stop in any case.")] = 60.0,
+    blocks: Blocks = 6,
+    processes: Processes = 3,
+    precise_to: PreciseTo = 0.02,
+    time_limit: TimeLimit = 60.0,
     margin: Annotated[float, typer.Option(help="Models that differ by less are equal.")] = 0.03,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
@@ -132,23 +147,18 @@ def latency(
     }
     runtimes = list(dict.fromkeys(runtime or ["eager"]))
     ways = [parse(LatencyOptions, {**content, "runtime": each}, place="latency") for each in runtimes]
-    specs = _specs(models, encoder, classes, factors or [], plugin or [])
+    specs = specs_of(models, encoder, classes, factors or [], plugin or [])
     arms = {
         f"{name}, {way.runtime}" if len(ways) > 1 else name: (spec, way.contender(partial(build_model, spec)))
         for name, spec in specs.items()
         for way in ways
     }
     measured, table = compared({arm: contender for arm, (_, contender) in arms.items()}, ways[0])
-    found = table.drop(columns=["arm", "each"]).to_dict("records")
     rows = [
-        _row(arm, arms[arm][0], each.values, each.settings) | known(facts)
-        for (arm, each), facts in zip(measured.items(), found, strict=True)
+        _row(arm, arms[arm][0], each.values, each.settings) | found
+        for (arm, each), found in zip(measured.items(), known(table), strict=True)
     ]
-    details = [
-        {"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]}
-        for each in measured.values()
-    ]
-    print_rows(format, rows, details, [_latency_line(row) for row in rows])
+    print_rows(format, rows, every_sample(measured), [_latency_line(row) for row in rows])
     if format is Format.table:
         print_found(measured, table, margin)
 
@@ -167,9 +177,18 @@ def compared(
     return measured, compare(samples, next(iter(contenders)), options.margin, options.blocks)
 
 
-def known(facts: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the facts that there are: the reference has neither an interval nor a p."""
-    return {str(key): value for key, value in facts.items() if value == value}
+def known(table: "DataFrame") -> list[dict[str, Any]]:
+    """Return what `compare` found of each contender, as far as there is any: the reference has no interval."""
+    rows = table.drop(columns=["arm", "each"]).to_dict("records")
+    return [{str(key): value for key, value in row.items() if value == value} for row in rows]
+
+
+def every_sample(measured: Mapping[str, "Latency"]) -> list[dict[str, Any]]:
+    """Return each contender's samples and the blocks into which they fall."""
+    return [
+        {"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]}
+        for each in measured.values()
+    ]
 
 
 def print_found(measured: Mapping[str, "Latency"], table: "DataFrame", margin: float) -> None:
@@ -184,7 +203,7 @@ def print_found(measured: Mapping[str, "Latency"], table: "DataFrame", margin: f
         print(f"Note: {note}")
 
 
-def _specs(
+def specs_of(
     models: Sequence[str], encoder: str | None, classes: int, factors: Sequence[str], plugins: Sequence[Path]
 ) -> dict[str, "ArchSpec"]:
     """Return the spec of each model named, all with the same encoder and factors."""

@@ -10,6 +10,12 @@ from bench.errors import SuiteError
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)
 ]
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's.")
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
@@ -28,6 +34,13 @@ Factors = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FACTOR=VALUE", help="A factor for all models, such as fusion=concat."),
 ]
+BatchSize = Annotated[int, typer.Option(help="Images per forward pass.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads; as torch chooses if not given.")]
+DeviceName = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
+Blocks = Annotated[int, typer.Option(help="Blocks, each with fresh builds, at least.")]
+Processes = Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")]
+PreciseTo = Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")]
+TimeLimit = Annotated[float, typer.Option(help="Seconds after which no more blocks are begun.")]
 
 
 def read_size(text: str) -> tuple[int, int]:

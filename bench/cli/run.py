@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Plugins
+from bench.cli.options import Overrides, Plugins, SuiteName
 from bench.display import one_line
 from bench.signals import Stopped
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.attempt import Failure
     from bench.forecast import Forecast
     from bench.grid import Plan
-    from bench.records import Cell
+    from bench.records import Cell, RunRecord
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,13 +25,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's."),
-    ] = None,
+    suite: SuiteName,
+    overrides: Overrides = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Your own images instead of the suite's data.")
     ] = None,
@@ -90,20 +85,28 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     return {"name": format or recognise(root), "root": str(root)}
 
 
-def _measure(plan: "Plan", directory: Path) -> int:
+def measured(plan: "Plan", directory: Path) -> "list[RunRecord]":
+    """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
     from bench.cli.output import console
     from bench.runner import run_plan
 
-    folder = shlex.quote(str(directory))
     try:
         records = run_plan(plan, directory, console())
     except Stopped as stopped:
+        folder = shlex.quote(str(directory))
         print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
-        return stopped.code
-    failed = [record for record in records if record.status == "failed"]
-    for record in failed:
-        print(f"failed: {one_line(f'{record.name}: {record.reason}')}", file=sys.stderr)
-    print(f"{len(records) - len(failed)} of {len(plan.cells)} cells are in {folder}, {len(failed)} failed.")
+        raise typer.Exit(stopped.code) from None
+    for record in records:
+        if record.status == "failed":
+            print(f"failed: {one_line(f'{record.name}: {record.reason}')}", file=sys.stderr)
+    return records
+
+
+def _measure(plan: "Plan", directory: Path) -> int:
+    records = measured(plan, directory)
+    failed = sum(record.status == "failed" for record in records)
+    folder = shlex.quote(str(directory))
+    print(f"{len(records) - failed} of {len(plan.cells)} cells are in {folder}, {failed} failed.")
     print(f"Next: skipbench report {folder}")
     return 1 if failed else 0
 

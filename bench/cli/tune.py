@@ -1,13 +1,13 @@
 """`skipbench tune`: whether a learning rate favours some arms, and the suite with one that doesn't."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Plugins
+from bench.cli.options import Overrides, Plugins, SuiteName
+from bench.cli.run import measured
 
 if TYPE_CHECKING:
     from bench.tune import LearningRates
@@ -21,13 +21,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def tune(
-    suite: Annotated[
-        str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's."),
-    ] = None,
+    suite: SuiteName,
+    overrides: Overrides = None,
     lr: Annotated[
         list[float] | None,
         typer.Option(metavar="LR", help="A learning rate; repeatable. Else 1/2, 1, 2 and 4 times the suite's own."),
@@ -60,9 +55,7 @@ def tune(
       skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
       skipbench run runs/quick-tune/tuned.yaml
     """
-    from bench.cli.output import console
     from bench.plugins import load_plugins
-    from bench.runner import run_plan
     from bench.suite import load_suite, write_suite
     from bench.tune import learning_rates, tuned, tuning_plan
 
@@ -71,14 +64,7 @@ def tune(
     seeds = min(seeds, len(chosen.seeds))
     plan = tuning_plan(chosen, lr or [], share, seeds)
     directory = out or Path("runs") / f"{chosen.name}-tune"
-    try:
-        records = run_plan(plan, directory, console())
-    except KeyboardInterrupt:
-        print("Interrupted; every finished cell is kept. The same command goes on.", file=sys.stderr)
-        return 130
-    failed = [record for record in records if record.status == "failed"]
-    for record in failed:
-        print(f"failed: {record.name}: {record.reason}", file=sys.stderr)
+    records = measured(plan, directory)
     found = learning_rates(plan, records)
     for study in found:
         _show(study, each)
@@ -88,7 +74,7 @@ def tune(
     )
     file = write_suite(tuned(chosen, found, each, told), directory / TUNED)
     print(f"Next: skipbench run {shlex.quote(str(file))}")
-    return 1 if failed else 0
+    return 1 if any(record.status == "failed" for record in records) else 0
 
 
 def _show(found: "LearningRates", each: bool) -> None:

@@ -21,9 +21,14 @@ class Sides:
     unpaired: tuple[str, ...]  # seem to be of one side and have no counterpart: a mirror would mislabel them
 
     @property
+    def exchanged(self) -> list[tuple[int, int]]:
+        """The index of each name that changes its place, and that of the place."""
+        return [(index, partner) for index, partner in enumerate(self.partners) if index != partner]
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
         """The names that are exchanged, each pair once."""
-        return [(self.names[i], self.names[j]) for i, j in enumerate(self.partners) if i < j]
+        return [(self.names[one], self.names[other]) for one, other in self.exchanged if one < other]
 
     def notes(self, what: str) -> Iterator[str]:
         """Yield what was decided about `what` ("joints"), with the option that changes it."""
@@ -49,8 +54,9 @@ def pair_sides(names: Sequence[str], given: Iterable[tuple[str, str]] = (), lett
     partners, unpaired = [], []
     for name in names:
         found = {told[name]} if name in told else {*_mirrored(name, letters)} & {*names} - {name} - {*told}
-        partners.append(names.index(found.pop()) if len(found) == 1 else names.index(name))
-        if name not in told and partners[-1] == names.index(name) and _of_one_side(name, letters):
+        partner = found.pop() if len(found) == 1 else name
+        partners.append(names.index(partner))
+        if name not in told and partner == name and _of_one_side(name, letters):
             unpaired.append(name)
     return Sides(tuple(names), tuple(partners), tuple(unpaired))
 

@@ -122,7 +122,7 @@ def test_the_summary_is_that_of_the_blocks() -> None:
 
 
 def test_a_session_ends_when_it_is_precise_or_at_its_time_limit_and_says_which() -> None:
-    precise, _ = run(TINY.model_copy(update={"precise_to": 9, "time_limit_s": 60}))
+    precise, _ = run(TINY.model_copy(update={"precise_to": 1e6, "time_limit_s": 60}))
     late, _ = run(TINY.model_copy(update={"precise_to": 1e-9, "time_limit_s": 0.1}))
     assert TINY.blocks <= len(precise["a"].blocks) <= 2 * TINY.blocks
     assert precise["a"].settings["ended_by"] == "precision"

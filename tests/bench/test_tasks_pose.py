@@ -108,14 +108,14 @@ def test_an_exact_gaussian_is_found_wherever_it_lies_in_the_map(sigma: float) ->
     x, y = torch.meshgrid(torch.arange(0.02, 20, 0.23), torch.arange(0.02, 12, 0.19), indexing="ij")
     points = torch.stack([x, y], -1).view(-1, 1, 1, 2)  # up to the very border
     heatmaps = draw(points, torch.ones(points.shape[:3], dtype=torch.bool), (12, 20), sigma)
-    found = find_peaks(0.3 * heatmaps, WHOLE.expand_as(heatmaps), "taylor")  # whatever its height
+    found = find_peaks(0.3 * heatmaps, WHOLE.expand_as(heatmaps), "taylor")[0]  # whatever its height
     assert (found - points[:, 0]).abs().max() < 0.01
 
 
 def test_an_elongated_gaussian_across_the_axes_is_found_too() -> None:
     along, across = torch.meshgrid(torch.arange(20) - 9.2, torch.arange(12) - 5.4, indexing="xy")
     heatmap = torch.exp(-((along + across) ** 2) / 8 - (along - across) ** 2 / 4)
-    found = find_peaks(heatmap[None, None], WHOLE, "taylor")
+    found = find_peaks(heatmap[None, None], WHOLE, "taylor")[0]
     torch.testing.assert_close(found, torch.tensor([[[9.7, 5.9]]]), atol=1e-3, rtol=0)
 
 
@@ -124,7 +124,7 @@ def test_the_hourglass_rule_moves_a_quarter_towards_the_higher_neighbour() -> No
     heatmaps[0, 0, 5, 8], heatmaps[0, 0, 5, 9], heatmaps[0, 0, 4, 8] = 1, 0.5, 0.1  # right and up
     heatmaps[0, 1, 5, 8] = 1  # neighbours alike
     heatmaps[0, 2, 0, 19], heatmaps[0, 2, 0, 18] = 1, 0.5  # in the corner
-    found = find_peaks(heatmaps, WHOLE.expand(1, 3, 12, 20), "quarter")
+    found = find_peaks(heatmaps, WHOLE.expand(1, 3, 12, 20), "quarter")[0]
     assert found[0].tolist() == [[8.75, 5.25], [8.5, 5.5], [19.5, 0.5]]
 
 
@@ -133,13 +133,13 @@ def test_the_hourglass_rule_moves_a_quarter_towards_the_higher_neighbour() -> No
 def test_a_flat_map_gives_the_first_pixel_of_the_region(value: float, subpixel: Any) -> None:
     region = torch.zeros(1, 1, 12, 20, dtype=torch.bool)
     region[..., 3:, 7:] = True
-    assert find_peaks(torch.full((1, 1, 12, 20), value), region, subpixel).tolist() == [[[7.5, 3.5]]]
+    assert find_peaks(torch.full((1, 1, 12, 20), value), region, subpixel)[0].tolist() == [[[7.5, 3.5]]]
 
 
 @pytest.mark.parametrize("size", [(12, 20), (2, 2), (1, 3)])
 def test_a_joint_found_in_noise_lies_in_the_highest_pixel(size: tuple[int, int]) -> None:
     heatmaps = torch.randn(50, 3, *size, generator=torch.Generator().manual_seed(0))
-    found = find_peaks(heatmaps, torch.ones_like(heatmaps, dtype=torch.bool), "taylor")
+    found = find_peaks(heatmaps, torch.ones_like(heatmaps, dtype=torch.bool), "taylor")[0]
     best = heatmaps.flatten(2).argmax(2)
     middle = torch.stack([best % size[1], best // size[1]], -1) + 0.5
     assert (found - middle).abs().max() <= 0.5

@@ -27,12 +27,15 @@ def counted(tmp_path, monkeypatch):
 
 def test_the_load_of_others_is_what_all_cores_did_less_what_this_process_did(counted) -> None:
     counted(user=50, idle=3)
-    start, own, since = time.perf_counter(), time.process_time(), Watch()
+    outer, own, since = time.perf_counter(), time.process_time(), Watch()
+    inner = time.perf_counter()
     while time.process_time() < own + 0.3:
         pass
     counted(user=51, idle=9, stolen=1)
+    least = time.perf_counter() - inner
     others = since.others_cores()
-    assert others == pytest.approx((2 - 0.3) / (time.perf_counter() - start), rel=0.05)
+    most = time.perf_counter() - outer
+    assert 0.98 * (2 - 0.3) / most <= others <= (2 - 0.3) / least  # .02: writing the file takes time of its own
 
 
 def test_a_system_that_does_not_tell_its_load_gives_none(tmp_path, monkeypatch) -> None:

@@ -131,11 +131,11 @@ class Pose(Task):
         size, figures = self._size(heatmaps), Figures.of(batch)
         stride = self._stride(size)
         images, numbers, regions = figures.search(self.options.region, stride, size)
-        peaks = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
+        peaks, tops = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
         found = torch.full_like(figures.joints, torch.nan)
         found[images, numbers] = peaks * peaks.new_tensor(stride)
         heights = torch.full_like(found[..., 0], torch.nan)
-        heights[images, numbers] = heatmaps[images].float().masked_fill(~regions, -torch.inf).amax((-2, -1))
+        heights[images, numbers] = tops
         unknown = ~figures.annotated
         return found.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
 

@@ -34,16 +34,17 @@ def _bells(centres: Tensor, length: int, sigma: float) -> Tensor:
     return torch.exp(-((pixels - centres[..., None]) ** 2) / (2 * sigma**2))
 
 
-def find_peaks(heatmaps: Tensor, regions: Tensor, subpixel: Subpixel) -> Tensor:
-    """Return where each of the heatmaps (M, J, h, w) is highest inside its region (M, J, h, w), x, y (M, J, 2).
+def find_peaks(heatmaps: Tensor, regions: Tensor, subpixel: Subpixel) -> tuple[Tensor, Tensor]:
+    """Return where each of the heatmaps (M, J, h, w) is highest inside its region (M, J, h, w), and how high.
 
-    The result lies in the highest pixel, the first of several. "taylor" expands the logarithm of the
-    heatmap to second order there (DARK, arXiv 1910.06278, without its smoothing), which is exact for a
-    Gaussian also next to the border; where that has no maximum, the pixel's centre is taken. "quarter"
-    moves from the centre by a quarter pixel towards the higher neighbour on each axis (arXiv 1603.06937).
+    That is x, y (M, J, 2) and the highest pixel's value (M, J). The place lies in that pixel, the first of several.
+    "taylor" expands the logarithm of the heatmap to second order there (DARK, arXiv 1910.06278, without its
+    smoothing), which is exact for a Gaussian also next to the border; where that has no maximum, the pixel's centre
+    is taken. "quarter" moves from the centre by a quarter pixel towards the higher neighbour on each axis
+    (arXiv 1603.06937).
     """
     height, width = heatmaps.shape[-2:]
-    best = heatmaps.masked_fill(~regions, -torch.inf).flatten(2).argmax(2)
+    tops, best = heatmaps.masked_fill(~regions, -torch.inf).flatten(2).max(2)
     peak = torch.stack([best % width, best // width], -1)  # x, y
     last = torch.tensor([width - 2, height - 2], device=peak.device)
     centre = peak.clamp(min=1).minimum(last)  # the patch stays inside the map, also for a peak at its border
@@ -53,7 +54,7 @@ def find_peaks(heatmaps: Tensor, regions: Tensor, subpixel: Subpixel) -> Tensor:
         offset = offset.nan_to_num(0.0)
     else:
         offset = torch.where(centre == peak, _slope(patch).sign() / 4, 0)
-    return peak + 0.5 + offset
+    return peak + 0.5 + offset, tops
 
 
 def _patches(heatmaps: Tensor, centre: Tensor) -> Tensor:
