@@ -4,12 +4,13 @@ import copy
 import importlib
 import importlib.util
 import io
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +148,7 @@ class OnnxRuntime(Runtime):
         runtime = importlib.import_module("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # or it slows what runs next
         program = to_onnx(model, images, precision)
         session = runtime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
         return lambda batch: _as_torch(session.run(None, {"image": batch.numpy()}))
@@ -162,6 +164,8 @@ class OpenVino(Runtime):
 
     def prepare(self, model: nn.Module, images: Tensor, precision: Precision) -> Forward:
         """Convert and compile the model for the shape of the given images."""
+        # It would tell its maker what it is used for, from a dozen processes that run while networks are timed.
+        sys.modules.setdefault("openvino_telemetry", cast(Any, None))  # as if it were not installed
         openvino = importlib.import_module("openvino")
         core = openvino.Core()
         if precision == "int8":

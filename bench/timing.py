@@ -24,6 +24,8 @@ from bench.records import Block
 from bench.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
 from bench.watch import Calibration, Watch, frequency_mhz
 
+SETTLE_S = 0.012  # OpenMP's threads keep their cores busy for 8 ms after the work, in case more comes
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -76,8 +78,10 @@ def run_block(
     """Build all networks and time each once per round, in random order, after `warmup` rounds that are not kept.
 
     Rounds go on until there are `rounds` of them and `block_s` seconds have passed. The order follows from
-    the seed and the block's `number`, and so do the weights of networks that draw theirs.
+    the seed and the block's `number`, and so do the weights of networks that draw theirs. Where runtimes differ,
+    each pass waits until the threads of the one before it are asleep: no runtime can use those of another.
     """
+    settle_s = SETTLE_S if len({each.runtime for each in contenders.values()}) > 1 else 0.0
     started, seed = datetime.now(timezone.utc).isoformat(), conditions.seed + 1000 * number
     order, device = random.Random(seed), torch.device(conditions.device)
     torch.compiler.reset()  # a program compiled for another block's network is of no use to this one's
@@ -91,6 +95,7 @@ def run_block(
             calibration += [milliseconds] if kept else []
             for position, name in enumerate(order.sample(list(ready), len(ready))):
                 each = ready[name]
+                time.sleep(settle_s)
                 milliseconds = _milliseconds(partial(each.forward, each.images), device)
                 if kept:
                     each.samples.append(milliseconds)

@@ -1,12 +1,13 @@
 """How much faster than its peer's default a network runs, by every runtime, with the same weights and output.
 
     python benchmarks/deploy.py train            # once: a peer with weights that mean something, a minute or two
-    python benchmarks/deploy.py time [--size 256x256] [--threads 2] [--blocks 6]
+    python benchmarks/deploy.py time [--size 256x256] [--threads 2] [--blocks 6] [--time-limit 60]
 
 The peer is segmentation_models_pytorch's Unet on resnet18, run as it comes: eager, contiguous, float32. It and
 skipbench's preset `unet.smp`, which takes the same weights, are timed in turns in one session (see
 bench/latency.py); the peer also as its users may run it: in bfloat16 and channels_last, and compiled. `time` writes
-deploy.md. The error is that of the logits (Frobenius norm) relative to the same network in eager float32.
+deploy.md. The error is that of the logits (Frobenius norm) relative to the same network in eager float32. Beside
+the times stands how fast the network would be at the rate of a float32 matrix product on this machine.
 """
 
 import argparse
@@ -21,10 +22,13 @@ from torch.nn import functional as F
 import archs
 from analysis.latency import compare
 from archs.reference import load_reference
+from bench.cost import cost
 from bench.data import open_data
 from bench.deploy import agrees, ways
 from bench.environment import environment
 from bench.latency import Latency, LatencyOptions, measure_latency
+from bench.machine import use_threads
+from bench.roofline import machine_limits
 from bench.timing import Contender
 
 HERE, WEIGHTS = Path(__file__).parent, Path("runs/deploy/weights.pth")
@@ -83,6 +87,18 @@ def same_output(size: tuple[int, int]) -> float:
     return float((got - wanted).norm() / wanted.norm())
 
 
+def ideal_speed(eager: Latency, options: LatencyOptions) -> str:
+    """Return what this machine's arithmetic alone would allow in float32."""
+    macs, settings = cost(peer(), options.size).values["macs/total"], eager.settings
+    with use_threads(settings["threads"]):
+        rate = machine_limits(settings["threads"])["machine/macs_per_s"]
+    ideal = 1e3 * macs / rate
+    return (
+        f"At the {rate / 1e9:.0f} G MACs/s of a float32 matrix product here, its {macs / 1e9:.2f} G MACs take "
+        f"{ideal:.1f} ms: {eager.values['latency_ms/median'] / ideal:.2f} times the speed of the peer's eager."
+    )
+
+
 def write(measured: dict[str, Latency], options: LatencyOptions) -> None:
     """Write what was measured."""
     samples = {name: (each.samples, each.blocks) for name, each in measured.items()}
@@ -97,6 +113,8 @@ def write(measured: dict[str, Latency], options: LatencyOptions) -> None:
         f"`unet.smp` with the same weights, whose eager float32 logits differ by {same_output(options.size):.1e}. "
         f"{len(first.blocks)} blocks of fresh builds in {options.processes} processes, ended by "
         f"{first.settings['ended_by']}.",
+        "",
+        ideal_speed(measured["peer: eager"], options),
         *(f"Note: {note}" for note in first.notes),
         "",
         "| network and runtime | median (ms) | speed-up over the peer's eager | 95 % interval | error | agrees |",

@@ -1,12 +1,16 @@
 """Runtimes: each gives what eager torch gives, as near as its precision allows, or says why it can't."""
 
+import time
+from multiprocessing.process import BaseProcess
+
 import pytest
 import torch
 from torch import nn
 
 from archs import create_model
-from bench.machine import MachineError
+from bench.machine import MachineError, use_threads
 from bench.runtimes import RUNTIMES, fold_norms, prepare
+from bench.timing import SETTLE_S
 
 IMAGES = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
 WAYS = [
@@ -53,6 +57,22 @@ def test_a_runtime_gives_what_eager_torch_gives(small, name: str, precision: str
         got = prepare(small, IMAGES, name, precision, memory_format)(IMAGES)
     assert got.shape == wanted.shape
     assert (got.float() - wanted).norm() / wanted.norm() < TOLERANCES[precision]
+
+
+@pytest.mark.parametrize("name", [name for name in RUNTIMES.names() if name != "compiled"])
+def test_a_runtime_leaves_the_machine_to_the_next(small, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[BaseProcess] = []
+    monkeypatch.setattr(BaseProcess, "start", lambda process: started.append(process))
+    if not RUNTIMES[name].available():
+        pytest.skip(f"{name} is not installed")
+    with use_threads(2), torch.inference_mode():
+        forward = prepare(small, IMAGES, name, "32-true", "contiguous")
+        forward(IMAGES)
+        time.sleep(SETTLE_S)
+        own = time.process_time()
+        time.sleep(0.05)
+    assert time.process_time() - own < 0.01, "its threads still spin"
+    assert started == [], "such as those that tell its maker what it is used for"
 
 
 def norms(model: nn.Module) -> int:
