@@ -3,7 +3,8 @@
     python benchmarks/fair_start.py [SUITE] [KEY=VALUE ...] [--task segmentation] [--seeds 0 1] [--out FILE.md]
 
 Every arm of a suite's study is trained at the same seeds under each of VARIANTS, all arms of a variant and seed in
-turns; a variant changes settings of the recipe, or multiplies the weights by which the head was drawn. Writes, per
+turns; a variant changes settings of the recipe, or multiplies the weights by which the head was drawn or the logits
+that the trainer scales them to. Writes, per
 arm: the first loss over chance, how large the decoder's finest map and its parameters' gradient are at the start,
 the share of steps at which the gradient was clipped, and the test score. A finished training is kept beside the
 table, and not trained again.
@@ -12,6 +13,7 @@ table, and not trained again.
 import argparse
 import json
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from torch import nn
 from archs import ArchSpec, build_model
 from bench.grid import StudyPlan, make_plan
 from bench.suite import load_suite
+from bench.tasks import Task
 from bench.training import TrainingError, train
 
 
@@ -33,6 +36,7 @@ class Variant:
     name: str
     recipe: dict[str, Any] = field(default_factory=dict)  # what differs from the suite's
     head: float = 1.0  # what the head's drawn weights are multiplied by
+    logits: float = 1.0  # what the logits before training are multiplied by
 
 
 AS_DRAWN = {"data_init": False, "recalibrate": False}
@@ -42,6 +46,7 @@ VARIANTS = (
     Variant("scaled", {"recalibrate": False}),
     Variant("scaled, recalibrated"),
     Variant("scaled, recalibrated, head x 1/8", head=1 / 8),
+    Variant("scaled to 2 % above chance, recalibrated", logits=0.4**0.5),
     Variant("scaled, recalibrated, clipped at 10", {"clip_norm": 10.0}),
 )
 COLUMNS = {
@@ -61,6 +66,13 @@ def build(spec: ArchSpec, factor: float) -> nn.Module:
     return model
 
 
+def task_of(study: StudyPlan, variant: Variant) -> Task:
+    """Return the study's task, which wants the variant's logits before training."""
+    task = copy(study.task)
+    task.logit_std = lambda logits: variant.logits * study.task.logit_std(logits)  # type: ignore[method-assign]
+    return task
+
+
 def results(study: StudyPlan, seeds: list[int], kept: Path) -> Iterator[dict[str, Any]]:
     """Yield one row per training, from the file of those kept or trained now."""
     done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
@@ -73,7 +85,7 @@ def results(study: StudyPlan, seeds: list[int], kept: Path) -> Iterator[dict[str
                     recipe = arm.recipe.model_copy(update=variant.recipe)
                     make = partial(build, arm.spec, variant.head)
                     try:
-                        row = key | train(make, study.data, study.task, recipe, seed).values
+                        row = key | train(make, study.data, task_of(study, variant), recipe, seed).values
                     except TrainingError as error:
                         row = key | {"failed": str(error)}
                     with kept.open("a") as file:

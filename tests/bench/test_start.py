@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -13,7 +14,6 @@ from bench.data import Data, DataInfo, open_data
 from bench.loading import Batch, collate
 from bench.start import look, scale_logits
 from bench.tasks import TASKS, Task, create_task
-from bench.tasks.base import LOGIT_STD
 
 MODELS = [name for name in archs.list_models() if "." not in name]
 FACTORS = {"encoder_name": "test_resnet", "width": 8}
@@ -97,6 +97,16 @@ def test_chance_in_segmentation_is_the_logarithm_of_the_classes() -> None:
     task = create_task("segmentation", INFO)
     mask = torch.randint(3, (2, 32, 32))
     assert task.loss([task.neutral(torch.randn(2, 3, 32, 32))], {"mask": mask}).item() == pytest.approx(math.log(3))
+
+
+@pytest.mark.parametrize("classes", [2, 6, 11, 150])
+def test_segmentation_begins_as_far_above_chance_whatever_the_number_of_classes(classes: int) -> None:
+    info = replace(INFO, classes=tuple(f"class {number}" for number in range(classes)))
+    task, random = create_task("segmentation", info), torch.Generator().manual_seed(0)
+    mask = torch.randint(classes, (4, 64, 64), generator=random)
+    logits = torch.randn(4, classes, 64, 64, generator=random)
+    loss = task.loss([logits * task.logit_std(logits)], {"mask": mask}).item()
+    assert loss / math.log(classes) == pytest.approx(1.05, abs=0.01)
 
 
 def test_chance_in_pose_is_1_for_one_joint() -> None:
@@ -209,7 +219,8 @@ def test_any_network_is_scaled() -> None:
     network, seen = Plain(lambda layer: nn.init.zeros_(layer.bias)), batch(task)
     first = network.first.weight.clone()
     scale_logits(network, network.predictions, seen["image"], task)
-    assert distances(network, task, seen["image"]) == pytest.approx([LOGIT_STD], rel=1e-4)
+    wanted = task.logit_std(network.predictions(seen["image"])[0])
+    assert distances(network, task, seen["image"]) == pytest.approx([wanted], rel=1e-4)
     assert torch.equal(network.first.weight, first)
     assert look(network, network.predictions, seen, task).keys() == {"loss", "loss_over_chance", "gradient_norm"}
 

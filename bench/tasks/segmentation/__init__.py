@@ -1,5 +1,6 @@
 """Semantic segmentation: one class per pixel; cross-entropy, IoU, Dice, boundary F-score, IoU by object size."""
 
+import math
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from bench.tasks.segmentation.borders import border_weights, connected_objects
 from bench.tasks.segmentation.metrics import SegmentationMetrics
 
 IGNORED = 255  # stands for an ignored pixel in the artifact
+ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
 
 
 class SegmentationOptions(Options):
@@ -50,6 +52,14 @@ class Segmentation(Task):
         mask, weights = batch["mask"].long(), self._weights(batch)
         losses = [(self._cross_entropy(logits, mask) * weights).sum() for logits in predictions]
         return torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+
+    def logit_std(self, logits: Tensor) -> float:
+        """Return the standard deviation at which independent logits cost ABOVE_CHANCE more than chance.
+
+        To second order, cross-entropy is ln K + (1 - 1/K) std^2 / 2 where the true class's logit is 0 on average.
+        """
+        classes = max(2, logits.shape[1])
+        return math.sqrt(2 * ABOVE_CHANCE * math.log(classes) / (1 - 1 / classes))
 
     def _weights(self, batch: Batch) -> Tensor:
         """Return what each pixel weighs (N, H, W): 0 where ignored, else 1 plus the border weight."""
