@@ -2,10 +2,13 @@
 
 import shlex
 from collections import Counter
+from typing import Annotated
 
 import typer
 
 from bench.cli.options import RunFolder
+
+MOST = 500  # cells of which those that are ok are listed too
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,7 +16,12 @@ def add_to(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def status(directory: RunFolder) -> None:
+def status(
+    directory: RunFolder,
+    every: Annotated[
+        bool, typer.Option("--all", help="List all cells of a large run, not only those not ok.")
+    ] = False,
+) -> None:
     """Show each cell of a run: ok, failed and why, or missing. Works while the run goes on.
 
     \b
@@ -38,8 +46,12 @@ def status(directory: RunFolder) -> None:
                 "reason": (record.reason if record else lost and f"its record cannot be read: {lost}") or "",
             }
         )
-    print_table(rows, title=f"{run.suite.get('name', 'run')} in {directory}", cut="reason")
+    listed = rows if every or len(rows) <= MOST else [row for row in rows if row["status"] != "ok"]
+    if listed:
+        print_table(listed, title=f"{run.suite.get('name', 'run')} in {directory}", cut="reason")
     counts = Counter(row["status"] for row in rows)
     shares = ", ".join(f"{counts[state]} {state}" for state in ("ok", "failed", "missing"))
     print(f"{shares} of {len(rows)} cells.")
+    if listed != rows:
+        print("Those that are ok are not listed; --all does.")
     print(f"Next: skipbench report {shlex.quote(str(directory))}")

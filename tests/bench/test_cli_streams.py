@@ -13,7 +13,7 @@ import pytest
 from bench.cli.output import PIPE_WIDTH
 from bench.display import inert, one_line, quoted
 from bench.records import Cell, RunRecord
-from bench.store import write_run
+from bench.store import open_run, write_run
 
 SKIPBENCH = f"{sys.executable} -m bench"
 HOSTILE = "[/] of [out, in] \x1b]0;title\x07\nTraceback: /a/[b]/c " + "long " * 99 + "the end"
@@ -46,6 +46,23 @@ def test_status_shows_texts_as_they_are_a_cell_a_line(skipbench: Any, folder: Pa
     assert " ... " in line
     assert len(line) <= PIPE_WIDTH
     assert str(folder) in outcome.out
+
+
+def test_of_a_large_run_status_lists_what_is_not_ok(
+    skipbench: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (failed,) = open_run(folder).records()
+    fine = failed.model_copy(update={"arm": "fpn / add", "determines": {"n": 1}, "status": "ok", "reason": None})
+    records = [failed, fine]
+    cells = [Cell(**{name: getattr(record, name) for name in Cell.model_fields}) for record in records]
+    with write_run(tmp_path, {"name": "tiny", "seeds": [0]}, cells) as run:
+        run.save(records)
+    monkeypatch.setattr("bench.cli.status.MOST", 1)
+    for options, listed in (((), 1), (("--all",), 2)):
+        told = skipbench("status", tmp_path, *options).out
+        assert sum(line.lstrip().startswith("cost segmentation: ") for line in told.splitlines()) == listed
+        assert "1 ok, 1 failed, 0 missing of 2 cells." in told
+        assert ("--all does" in told) == (listed == 1)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
