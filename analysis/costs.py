@@ -51,7 +51,8 @@ def bounds(study: Frames) -> Iterator[str]:
         return
     rates = study.values[study.values["key"].isin(BALANCE)].groupby("key")["value"].median()
     machine = " and ".join(metric(key).show_unit(rates[key]) for key in BALANCE)
-    sides = [f"{bound} of {listing(rows.arm)}" for bound, rows in table.groupby("bound", sort=False)]
+    groups = list(table.groupby("bound", sort=False))
+    sides = [f"{bound} of {listing(rows.arm) if len(groups) > 1 else 'every arm'}" for bound, rows in groups]
     yield (
         f"At this machine's best ({machine}: {metric('machine/balance').show(table.balance.median())} MACs to a "
         f"byte), and nothing fused, what takes longest is the {'; the '.join(sides)}."

@@ -13,7 +13,7 @@ from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
 from analysis.text import listing
 from bench.records import PARTS, WORK_KINDS
-from reports.tables import Column, Table, measured, text, value
+from reports.tables import Column, Table, measured, p_value, text, value
 
 ARM = text("arm", "Arm")
 COST_KEYS = (
@@ -101,14 +101,14 @@ def latency_table(study: Frames) -> Table:
 def ratio_table(study: Frames) -> Table:
     """Return each arm's latency over that of the reference arm, and what can be said of it."""
     frame = ratios(study)
-    ratio, p = Metric("ratio", "Ratio", better="lower", digits=3), Metric("p", "p", digits=4)
+    ratio = Metric("ratio", "Ratio", better="lower", digits=3)
     columns = (
         ARM,
         value("ratio", ratio),
         value("low", ratio, "95 % low"),
         value("high", ratio, "95 % high"),
-        value("p", p),
-        value("p_holm", p, "p, Holm"),
+        p_value("p", "p"),
+        p_value("p_holm", "p, Holm"),
         text("verdict", "Verdict"),
         Column("blocks", "Blocks", number=True),
     )

@@ -66,6 +66,11 @@ def value(key: str, entry: Metric, title: str | None = None, signed: bool = Fals
     return Column(key, title or entry.title, show, number=True, counted=entry.counted)
 
 
+def p_value(key: str, title: str) -> Column:
+    """Return a column of p-values, four digits each; none is shown as 0."""
+    return Column(key, title, lambda p: "< 0.0001" if p < 1e-4 else Metric("p", "p", digits=4).show(p), number=True)
+
+
 def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
     """Return a column for each of the measured `keys` that `frame` has."""
     return tuple(value(key, metric(key)) for key in keys if key in frame)

@@ -74,7 +74,14 @@ def test_the_roofline_is_what_its_formula_says(study):
 def test_what_bounds_the_arms_is_a_sentence(study):
     (sentence,) = bounds(study)
     assert "(100.0 G/s and 10.0 GB/s: 10.0 MACs to a byte)" in sentence
-    assert sentence.endswith("what takes longest is the bytes of a / x, b / x and c / mine.")
+    assert sentence.endswith("what takes longest is the bytes of every arm.")
+
+
+def test_arms_that_are_bound_by_different_things_are_named(study, monkeypatch):
+    table = roofline(study)
+    monkeypatch.setattr("analysis.costs.roofline", lambda _: table.assign(bound=["bytes", "MACs", "bytes"]))
+    (sentence,) = bounds(study)
+    assert sentence.endswith("what takes longest is the bytes of a / x and c / mine; the MACs of b / x.")
 
 
 def test_older_records_have_no_roofline_and_keep_their_notes(cell, record):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.metrics import metric
-from reports.tables import Column, Table, measured, text, value
+from reports.tables import Column, Table, measured, p_value, text, value
 
 FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan], "hidden": [1, 2]})
 
@@ -18,6 +18,11 @@ def table():
 
 def test_rows_are_as_shown_and_missing_is_no_number(table):
     assert table.rows == [["a | b", "12.3"], ["c", "–"]]
+
+
+def test_no_p_is_shown_as_zero():
+    table = Table("p", "Some.", pd.DataFrame({"p": [0.0473, 0.0001, 9e-5, math.nan]}), (p_value("p", "p"),))
+    assert table.rows == [["0.0473"], ["0.0001"], ["< 0.0001"], ["–"]]
 
 
 def test_markdown_escapes_bars_and_sets_numbers_right(table):
