@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-from huggingface_hub.constants import CONFIG_NAME, SAFETENSORS_SINGLE_FILE
+from huggingface_hub.constants import CONFIG_NAME
+from huggingface_hub.constants import SAFETENSORS_SINGLE_FILE as WEIGHTS_NAME
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -22,6 +23,7 @@ from archs.errors import ArchError, PretrainedError, first_line
 from archs.fusion import FUSIONS
 from archs.spec import ArchSpec
 
+CARD_NAME = "README.md"
 LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
 SPARE, MORE = 8, 1000  # parameters that may be made for one in the file: an encoder is planned as a whole, then cut
 UNSAFE = (
@@ -51,12 +53,23 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
 
     spec: ArchSpec
 
-    def _save_pretrained(self, save_directory: Path) -> None:
+    def save_pretrained(
+        self, save_directory: str | Path, *, push_to_hub: bool = False, repo_id: str | None = None, **options: Any
+    ) -> str | None:
+        """Write the network to a folder, which loses nothing of what it holds before all is written in full.
+
+        With `push_to_hub`, also push it to the hub, with the `options` of the method of that name, and return the
+        address of the commit. Raises WriteError.
+        """
+        folder = Path(save_directory)
         config = {"library": LIBRARY, "version": VERSION, "factors": self.spec.to_dict()}
-        with drafted(save_directory / SAFETENSORS_SINGLE_FILE) as draft:
-            draft.write_bytes(save(tensors(self)))
-        with drafted(save_directory / CONFIG_NAME) as draft:  # last: without it the folder holds no network
-            draft.write_text(json.dumps(config, indent=2) + "\n")
+        with drafted(folder / WEIGHTS_NAME) as weights, drafted(folder / CONFIG_NAME) as factors:
+            weights.write_bytes(save(tensors(self)))
+            factors.write_text(json.dumps(config, indent=2) + "\n")
+        if not (folder / CARD_NAME).exists():
+            with drafted(folder / CARD_NAME) as card:
+                self.generate_model_card(**(options.get("model_card_kwargs") or {})).save(card)
+        return self.push_to_hub(repo_id or folder.name, **options) if push_to_hub else None
 
     @classmethod
     def from_pretrained(
@@ -72,7 +85,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
         """
         source = str(pretrained_model_name_or_path)
         spec = _read_spec(_locate(source, CONFIG_NAME, download), source)
-        weights = _locate(source, SAFETENSORS_SINGLE_FILE, download)
+        weights = _locate(source, WEIGHTS_NAME, download)
         saved = _read_weights(weights, source)
         with torch.device("meta"), _at_most(SPARE * len(saved) + MORE, source):
             try:
@@ -187,7 +200,7 @@ def _require_fit(model: nn.Module, saved: dict[str, Tensor], source: str) -> Non
             if have.get(name) != want.get(name)
         ]
         raise PretrainedError(
-            f"{SAFETENSORS_SINGLE_FILE} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
+            f"{WEIGHTS_NAME} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
             f"first {'; '.join(wrong[:NAMED])}."
         )
 

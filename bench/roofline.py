@@ -13,7 +13,7 @@ import torch
 
 SIDE = 1024  # of the matrices that are multiplied
 ELEMENTS = 2**24  # of the arrays that are added, 64 MB each: more than caches hold
-REPEATS = 8
+SEARCH_S = 0.5  # for the best of each; in .1 s a neighbour may keep a core for all of it
 
 
 @cache
@@ -33,8 +33,8 @@ def machine_limits(threads: int) -> dict[str, float]:
 
 def _best_seconds(run: Callable[[], Any]) -> float:
     run()
-    seconds = []
-    for _ in range(REPEATS):
+    seconds, end = [], time.perf_counter() + SEARCH_S
+    while time.perf_counter() < end:
         start = time.perf_counter()
         run()
         seconds.append(time.perf_counter() - start)

@@ -39,15 +39,14 @@ def test_a_full_disk_leaves_no_program(small: Small, tmp_path: Path, full_disk: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_saved_weights_as_they_were(
-    small: Small, tmp_path: Path, full_disk: FullDisk
-) -> None:
+def test_a_full_disk_leaves_the_saved_network_as_it_was(small: Small, tmp_path: Path, full_disk: FullDisk) -> None:
     model = small("fpn")
     model.save_pretrained(tmp_path)
-    weights = (tmp_path / "model.safetensors").read_bytes()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before.keys() == {"README.md", "config.json", "model.safetensors"}
     with full_disk(10_000), pytest.raises(archs.WriteError, match=r"model\.safetensors: File too large"):
         model.save_pretrained(tmp_path)
-    assert (tmp_path / "model.safetensors").read_bytes() == weights
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     with full_disk(10_000), pytest.raises(archs.WriteError), drafted(tmp_path / "new") as draft:
         model.save_pretrained(draft)
     assert not (tmp_path / "new").exists()

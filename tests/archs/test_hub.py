@@ -4,6 +4,8 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -69,6 +71,28 @@ def test_saving_again_replaces_the_model_and_keeps_what_else_is_there(small: Sma
     model.save_pretrained(tmp_path)
     assert_same(archs.EncoderDecoder.from_pretrained(tmp_path), model)
     assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_what_is_pushed_is_what_is_saved(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed: dict[str, Any] = {}
+
+    class Hub:
+        """Stands for the hub, which tests cannot reach."""
+
+        def __init__(self, token: str | None) -> None:
+            pushed["token"] = token
+
+        def create_repo(self, repo_id: str, **_: Any) -> SimpleNamespace:
+            return SimpleNamespace(repo_id=repo_id)
+
+        def upload_folder(self, repo_id: str, folder_path: Path, **_: Any) -> str:
+            pushed[repo_id] = {path.name: path.read_bytes() for path in folder_path.iterdir()}
+            return "address"
+
+    monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Hub)
+    folder = tmp_path / "mine"
+    assert small("unet").save_pretrained(folder, push_to_hub=True, token="secret") == "address"
+    assert pushed == {"token": "secret", "mine": {path.name: path.read_bytes() for path in folder.iterdir()}}
 
 
 def test_no_other_weights_are_fetched(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
