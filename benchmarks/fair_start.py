@@ -3,11 +3,10 @@
     python benchmarks/fair_start.py [SUITE] [KEY=VALUE ...] [--task segmentation] [--seeds 0 1] [--out FILE.md]
 
 Every arm of a suite's study is trained at the same seeds under each of VARIANTS, all arms of a variant and seed in
-turns; a variant changes settings of the recipe, or multiplies the weights by which the head was drawn or the logits
-that the trainer scales them to. Writes, per
-arm: the first loss over chance, how large the decoder's finest map and its parameters' gradient are at the start,
-the share of steps at which the gradient was clipped, and the test score. A finished training is kept beside the
-table, and not trained again.
+turns; a variant changes settings of the recipe, or multiplies the head's drawn weights, or the scale the trainer
+gives to logits. Writes, per arm: the first loss over chance, how large the decoder's finest map and its parameters'
+gradient are at the start, the share of steps at which the gradient was clipped, and the test score. A finished
+training is kept beside the table, and not trained again.
 """
 
 import argparse
@@ -67,7 +66,7 @@ def build(spec: ArchSpec, factor: float) -> nn.Module:
 
 
 def task_of(study: StudyPlan, variant: Variant) -> Task:
-    """Return the study's task, which wants the variant's logits before training."""
+    """Return the study's task, with logits before training of the scale that the variant asks for."""
     task = copy(study.task)
     task.logit_std = lambda logits: variant.logits * study.task.logit_std(logits)  # type: ignore[method-assign]
     return task

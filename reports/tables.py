@@ -68,7 +68,8 @@ def value(key: str, entry: Metric, title: str | None = None, signed: bool = Fals
 
 def p_value(key: str, title: str) -> Column:
     """Return a column of p-values, four digits each; none is shown as 0."""
-    return Column(key, title, lambda p: "< 0.0001" if p < 1e-4 else Metric("p", "p", digits=4).show(p), number=True)
+    show = Metric("p", "p", digits=4).show
+    return Column(key, title, lambda p: "< 0.0001" if p < 1e-4 else show(p), number=True)
 
 
 def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
