@@ -161,17 +161,13 @@ class _Trainer:
     def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, progress: Progress) -> dict[str, float]:
         """Train for the whole budget, go back to the best state, and return what there is to tell."""
         recipe, best = self.recipe, _Best()
-        generator = torch.Generator().manual_seed(seed)
-        order = in_random_order(_length(train), recipe.steps, recipe.batch_size, generator)
-        draws = torch.randint(2**62, (recipe.steps,), generator=generator).tolist()
-        augment = Augmenter(recipe.augmentation, self.task.info)
-        loaded = batches(train, ("image", *self.task.targets), order)
+        varied = self._varied(train, recipe.steps, seed)
         busy = seconds = 0.0
         told: dict[str, float] = {}
         clipped = 0
-        for step, draw in enumerate(draws, start=1):
+        for step in range(1, recipe.steps + 1):
             start = time.perf_counter()
-            batch = self._prepare(augment(self.fabric.to_device(next(loaded)), draw))
+            batch = next(varied)
             if step == 1:
                 told = self._begin(batch)
                 start = time.perf_counter()
@@ -183,7 +179,8 @@ class _Trainer:
             progress(step * recipe.batch_size)
             if step in recipe.validation_steps:
                 if recipe.recalibration_steps:
-                    self._recalibrate(train, seed)
+                    again = self._varied(train, recipe.recalibration_steps, seed)
+                    update_bn((each["image"] for each in again), self.model)
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
         images = recipe.steps * recipe.batch_size
@@ -211,12 +208,14 @@ class _Trainer:
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
             return [logits.float() for logits in self.model.predictions(image)]
 
-    def _recalibrate(self, train: Dataset[Sample], seed: int) -> None:
-        """Average BatchNorm's statistics over some images of the training split, the same each time."""
+    def _varied(self, train: Dataset[Sample], steps: int, seed: int) -> Iterator[Batch]:
+        """Yield batches of the training split as `seed` orders and augments them, prepared."""
         recipe, generator = self.recipe, torch.Generator().manual_seed(seed)
-        order = in_random_order(_length(train), recipe.recalibration_steps, recipe.batch_size, generator)
-        loaded = (self._prepare(self.fabric.to_device(each)) for each in batches(train, ("image",), order))
-        update_bn((each["image"] for each in loaded), self.model)
+        order = in_random_order(_length(train), steps, recipe.batch_size, generator)
+        draws = torch.randint(2**62, (steps,), generator=generator).tolist()
+        augment = Augmenter(recipe.augmentation, self.task.info)
+        for batch, draw in zip(batches(train, ("image", *self.task.targets), order), draws, strict=True):
+            yield self._prepare(augment(self.fabric.to_device(batch), draw))
 
     def _step(self, batch: Batch, images: int) -> tuple[float, float]:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
