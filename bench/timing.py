@@ -79,7 +79,8 @@ def run_block(
 
     Rounds go on until there are `rounds` of them and `block_s` seconds have passed. The order follows from
     the seed and the block's `number`, and so do the weights of networks that draw theirs. Where runtimes differ,
-    each pass waits until the threads of the one before it are asleep: no runtime can use those of another.
+    each pass, and the calibration's, waits until the threads of the one before it are asleep: no runtime can use
+    those of another.
     """
     settle_s = SETTLE_S if len({each.runtime for each in contenders.values()}) > 1 else 0.0
     started, seed = datetime.now(timezone.utc).isoformat(), conditions.seed + 1000 * number
@@ -91,12 +92,11 @@ def run_block(
         watch, start, done = Watch(), time.perf_counter(), 0
         while done < conditions.warmup + conditions.rounds or time.perf_counter() - start < conditions.block_s:
             kept = done >= conditions.warmup
-            milliseconds = _milliseconds(kernel, device)
+            milliseconds = _milliseconds(kernel, device, settle_s)
             calibration += [milliseconds] if kept else []
             for position, name in enumerate(order.sample(list(ready), len(ready))):
                 each = ready[name]
-                time.sleep(settle_s)
-                milliseconds = _milliseconds(partial(each.forward, each.images), device)
+                milliseconds = _milliseconds(partial(each.forward, each.images), device, settle_s)
                 if kept:
                     each.samples.append(milliseconds)
                     each.positions.append(position)
@@ -132,9 +132,10 @@ def _numbers(outputs: Outputs) -> Tensor:
     return torch.cat([each.float().flatten() for each in (outputs if isinstance(outputs, list) else [outputs])])
 
 
-def _milliseconds(work: Callable[[], object], device: torch.device) -> float:
-    """Return the milliseconds that `work` takes, until the device has finished it."""
+def _milliseconds(work: Callable[[], object], device: torch.device, settle_s: float) -> float:
+    """Return the milliseconds that `work` takes, until the device has finished it, begun after `settle_s`."""
     _wait(device)
+    time.sleep(settle_s)
     start = time.perf_counter()
     work()
     _wait(device)
