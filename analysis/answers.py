@@ -8,10 +8,10 @@ from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdo
 from analysis.costs import at_least, bounds
 from analysis.frames import Frames
 from analysis.latency import margin, ratios, verdicts
-from analysis.metrics import VISIBILITY, Breakdown, Metric, metric
 from analysis.paired import fusion_differences, fusion_pairs
 from analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from analysis.text import count, inside, listing
+from bench.metrics import VISIBILITY, Breakdown, Metric, metric
 
 
 def answers(study: Frames) -> list[str]:

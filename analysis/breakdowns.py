@@ -6,8 +6,8 @@ import pandas as pd
 
 from analysis.frames import Frames
 from analysis.intervals import summarize
-from analysis.metrics import SCORES, Breakdown, Metric
 from analysis.text import listing
+from bench.metrics import SCORES, Breakdown, Metric
 from bench.records import SIZES
 
 _SUMMARY = ["n", "mean", "sd", "low", "high"]

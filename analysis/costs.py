@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.frames import Frames
-from analysis.metrics import metric
 from analysis.text import listing
+from bench.metrics import metric
 
 RULED_OUT = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
 BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")

@@ -8,10 +8,10 @@ from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.intervals import t_factor
 from analysis.latency import ratios
-from analysis.metrics import Metric, metric
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, spread
 from analysis.text import count, inside, listing
+from bench.metrics import Metric, metric
 
 FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's guess
 SIZES = ("params/total", "macs/total")

@@ -8,9 +8,9 @@ import pandas as pd
 from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.intervals import summarize
-from analysis.metrics import SCORES, Metric, metric
 from analysis.pareto import pareto_front, surely_beaten
 from analysis.provenance import flatten
+from bench.metrics import SCORES, Metric, metric
 from bench.records import PARTS
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against

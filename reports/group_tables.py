@@ -6,8 +6,8 @@ import pandas as pd
 
 from analysis.breakdowns import breakdown, definition, gap_effects, gaps, groups
 from analysis.frames import Frames
-from analysis.metrics import Breakdown, Metric, metric
 from analysis.overview import overview
+from bench.metrics import Breakdown, Metric, metric
 from reports.study_tables import ARM, each_seed
 from reports.tables import Column, Table, value
 

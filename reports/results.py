@@ -11,11 +11,11 @@ from analysis.answers import answers
 from analysis.breakdowns import definition, measured_breakdowns, reference
 from analysis.frames import Frames, load
 from analysis.limits import limits
-from analysis.metrics import Metric, metric
 from analysis.provenance import distinct
 from analysis.results import ONCE, PER_RUN, results
 from analysis.summaries import headline, scores
 from bench.files import write_whole
+from bench.metrics import Metric, metric
 from bench.records import SIZES
 from reports.errors import ReportError
 from reports.group_tables import overview_table

@@ -12,11 +12,11 @@ from analysis.breakdowns import definition, gap_effects, groups, measured_breakd
 from analysis.frames import Frames
 from analysis.latency import ratios
 from analysis.limits import limits
-from analysis.metrics import VISIBILITY, Metric, metric
 from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, kept_predictions
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, parts, why_empty
 from analysis.text import count, listing
+from bench.metrics import VISIBILITY, Metric, metric
 from reports import study_tables as tables
 from reports.blocks import Block, Grid, Picture, Section, Sentences
 from reports.errors import ReportError

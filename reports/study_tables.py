@@ -7,11 +7,11 @@ import pandas as pd
 from analysis.costs import at_least, roofline
 from analysis.frames import Frames
 from analysis.latency import margin, ratios
-from analysis.metrics import METRICS, SCORES, Metric, metric
 from analysis.paired import fusion_differences, fusion_effects
 from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
 from analysis.text import listing
+from bench.metrics import METRICS, SCORES, Metric, metric
 from bench.records import PARTS, WORK_KINDS
 from reports.tables import Column, Table, measured, p_value, text, value
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.metrics import Metric, metric
 from bench.display import inert
 from bench.files import write_whole
+from bench.metrics import Metric, metric
 
 MISSING = "–"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML

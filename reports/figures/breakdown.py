@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from analysis.breakdowns import breakdown, gap_effects, gaps, group_runs, groups, measured_breakdowns
 from analysis.frames import Frames
-from analysis.metrics import VISIBILITY, Breakdown, Metric
+from bench.metrics import VISIBILITY, Breakdown, Metric
 from reports.errors import ReportError
 from reports.figures.forest import Row, draw_row, marks, notes, span
 from reports.figures.scores import NAMES, score_row

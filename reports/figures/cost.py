@@ -9,8 +9,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.costs import at_least
 from analysis.frames import Frames
-from analysis.metrics import Metric, metric
 from analysis.summaries import parts
+from bench.metrics import Metric, metric
 from bench.records import PARTS
 from reports.errors import ReportError
 from reports.style import PART_COLORS, TICKS, WIDTH, clean_rows

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.frames import Frames
-from analysis.metrics import Metric
 from analysis.paired import fusion_differences, fusion_effects
 from analysis.summaries import accuracy, headline, scores
+from bench.metrics import Metric
 from reports.errors import ReportError
 from reports.figures.forest import Row, forest
 from reports.style import Look, arm_looks

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from analysis.frames import Frames
 from analysis.latency import margin, ratios
-from analysis.metrics import metric
 from analysis.summaries import latency
+from bench.metrics import metric
 from reports.errors import ReportError
 from reports.figures.forest import Row, forest
 from reports.style import INK, MUTED, arm_looks, fitted

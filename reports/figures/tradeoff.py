@@ -10,9 +10,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from analysis.frames import Frames
-from analysis.metrics import Metric, metric
 from analysis.summaries import COSTS, scores, tradeoff
 from analysis.text import inside
+from bench.metrics import Metric, metric
 from reports.errors import ReportError
 from reports.figures.scores import score_of
 from reports.style import MUTED, TICKS, WIDTH, Look, arm_looks, fitted

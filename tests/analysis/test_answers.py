@@ -2,8 +2,8 @@
 
 from analysis.answers import answers, rivals
 from analysis.frames import from_records
-from analysis.metrics import metric
 from analysis.summaries import accuracy
+from bench.metrics import metric
 
 
 def _saying(sentences, words):

@@ -16,7 +16,7 @@ from analysis.breakdowns import (
 )
 from analysis.frames import from_records
 from analysis.intervals import summarize
-from analysis.metrics import metric
+from bench.metrics import metric
 
 BY_SIZE = metric("test/ap").by[1]
 BY_JOINT, BY_VISIBILITY, _ = metric("test/pck@0.1").by

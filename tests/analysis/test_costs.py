@@ -8,9 +8,9 @@ from analysis.answers import answers
 from analysis.costs import at_least, bounds, roofline
 from analysis.frames import from_records
 from analysis.limits import limits
-from analysis.metrics import metric
 from analysis.results import results
 from analysis.summaries import cost, tradeoff
+from bench.metrics import metric
 
 MIOU = metric("test/miou")
 ARMS = {"a / x": (0.5, 1e9, 0), "b / x": (0.7, 2e9, 0), "c / mine": (0.9, 0.5e9, 3)}  # mIoU, MACs, calls unruled

@@ -3,8 +3,8 @@
 import math
 
 from analysis.frames import from_records
-from analysis.metrics import metric
 from analysis.results import results
+from bench.metrics import metric
 
 
 def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record):

@@ -7,7 +7,6 @@ import pytest
 
 from analysis.frames import from_records
 from analysis.intervals import summarize
-from analysis.metrics import Metric, metric
 from analysis.summaries import (
     accuracy,
     cost,
@@ -19,6 +18,7 @@ from analysis.summaries import (
     tradeoff,
     why_empty,
 )
+from bench.metrics import Metric, metric
 
 MIOU = metric("test/miou")
 

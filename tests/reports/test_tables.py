@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.metrics import metric
+from bench.metrics import metric
 from reports.tables import Column, Table, measured, p_value, text, value
 
 FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan], "hidden": [1, 2]})

@@ -1,8 +1,15 @@
-"""The one table of what is measured: how each value is called, in which unit it is shown, which way is up."""
+"""What is measured: how each value is called, in which unit it is shown, which way is up.
+
+Imports no torch, so that a run can keep the declarations of its values and analysis can read them anywhere.
+"""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from bench.records import PARTS, SIZES, WORK_KINDS
 
@@ -58,6 +65,19 @@ class Metric:
         """Return `show` with the unit; a signed percentage is a difference, hence in points."""
         unit = "points" if signed and self.unit == "%" else self.unit
         return f"{self.show(value, signed)} {unit}".rstrip()
+
+
+_LIST = TypeAdapter(tuple[Metric, ...])
+
+
+def to_json(metrics: Iterable[Metric]) -> str:
+    """Return declarations as JSON, for a run to keep."""
+    return _LIST.dump_json(tuple(metrics)).decode()
+
+
+def from_json(content: str | bytes) -> tuple[Metric, ...]:
+    """Return the declarations that `to_json` wrote. Raises pydantic.ValidationError, a ValueError."""
+    return _LIST.validate_json(content)
 
 
 VISIBILITY = ("visible", "occluded")

@@ -2,7 +2,9 @@
 
 import math
 
-from analysis.metrics import METRICS, SCORES, metric
+import pytest
+
+from bench.metrics import METRICS, SCORES, from_json, metric, to_json
 
 
 def test_every_key_stands_once():
@@ -55,3 +57,12 @@ def test_no_breakdown_s_keys_are_those_of_another():
 def test_every_score_says_which_way_is_better():
     assert all(score.better for score in SCORES)
     assert metric("latency_ms/median").sign == -metric("test/miou").sign
+
+
+def test_declarations_come_back_from_json_as_they_were():
+    assert from_json(to_json(METRICS)) == METRICS
+
+
+def test_what_is_no_declaration_is_refused():
+    with pytest.raises(ValueError, match="sideways"):
+        from_json('[{"key": "test/miou", "label": "mIoU", "better": "sideways"}]')
