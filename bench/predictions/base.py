@@ -1,0 +1,141 @@
+"""What a kind of prediction must offer, and the file in which a run keeps one."""
+
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+Array = NDArray[Any]
+MOST_BYTES = 1 << 30  # that the arrays of one file may take
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is laid out: numpy's letter for its kind of numbers, and its axes by name, or by their length.
+
+    Axes of one name are equally long in all arrays: `Layout("u", "n H W 3")`.
+    """
+
+    kind: str
+    axes: str
+    indices_of: str = ""  # the array of names that its numbers point into; negative ones point nowhere
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A row of a figure: pictures (n, H, W, 3) from 0 to 1, captions, and what is drawn over the pictures.
+
+    `draw` is called with the axes, the index of a picture and the place of its left edge.
+    """
+
+    name: str
+    pictures: Array
+    captions: Sequence[str] = ()
+    draw: "Callable[[Axes, int, float], None] | None" = None
+
+
+@dataclass(frozen=True)
+class Prediction(ABC):
+    """What a network predicts for n images, beside the truth.
+
+    A subclass is a frozen dataclass of arrays, each an `Annotated[Array, Layout(...)]`. Raises ValueError for
+    arrays that are laid out otherwise. Pictures are drawn in px, pixel i reaching from i to i + 1; matplotlib is
+    imported where something is drawn and not before.
+    """
+
+    kind: ClassVar[str]  # the name in the file, under which it is registered
+    columns: ClassVar[int] = 4  # images in a row of the figure
+    alt: ClassVar[str]  # what the figure shows to those who don't see it
+    caption: ClassVar[str]  # and to those who do; a sentence or more
+
+    images: Annotated[Array, Layout("u", "n H W 3")]
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self), include_extras=True)
+        layouts: dict[str, Layout] = {field.name: hints[field.name].__metadata__[0] for field in fields(self)}
+        extents: dict[str, int] = {}
+        for name, layout in layouts.items():
+            array, axes = getattr(self, name), layout.axes.split()
+            expected = [extents.get(axis, int(axis) if axis.isdecimal() else None) for axis in axes]
+            fits = len(expected) == array.ndim and all(
+                want in (None, have) for want, have in zip(expected, array.shape, strict=True)
+            )
+            if array.dtype.kind != layout.kind or not fits:
+                raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected ({layout.axes})")
+            extents |= dict(zip(axes, array.shape, strict=True))
+        if self.images.size == 0:
+            raise ValueError("it holds no images")
+        for name, layout in layouts.items():
+            array, names = getattr(self, name), layout.indices_of
+            if names and array.size and array.max() >= len(getattr(self, names)):
+                raise ValueError(f"{name} points beyond the {len(getattr(self, names))} {names}")
+
+    def arrays(self) -> dict[str, Array]:
+        """Return what a file keeps: the arrays, and the kind."""
+        return {"kind": np.array(self.kind), **{field.name: getattr(self, field.name) for field in fields(self)}}
+
+    @abstractmethod
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many pixels, joints or objects of image `index` are right, and of how many."""
+
+    @abstractmethod
+    def truth_strips(self) -> list[Strip]:
+        """Return the rows above those of the arms."""
+
+    @abstractmethod
+    def arm_strip(self, arm: str) -> Strip:
+        """Return the row of an arm whose prediction this is."""
+
+    @abstractmethod
+    def legend(self) -> "list[Artist]":
+        """Return the handles of the figure's legend."""
+
+    def captions(self) -> list[str]:
+        """Return what stands below each image of an arm: "3 of 4"."""
+        return ["{} of {}".format(*self.right(index)) for index in range(len(self.images))]
+
+    def shown(self) -> list[int]:
+        """Return the first images in which there is something to predict; if there is none, the first images."""
+        every = range(len(self.images))
+        return ([index for index in every if self.right(index)[1]] or list(every))[: self.columns]
+
+
+KINDS: dict[str, type[Prediction]] = {}
+P = TypeVar("P", bound=type[Prediction])
+
+
+def register_prediction(kind: str) -> Callable[[P], P]:
+    """Return the decorator that files a kind of prediction, so that reports can show it. Raises BenchError."""
+
+    def file(prediction: P) -> P:
+        if kind in KINDS:
+            raise BenchError(f"a kind of prediction '{kind}' is registered already; choose another name.")
+        prediction.kind = kind
+        KINDS[kind] = prediction
+        return prediction
+
+    return file
+
+
+def read_prediction(path: Path) -> Prediction:
+    """Return what a run has kept in the file `path`. Raises whatever a damaged file leads numpy to."""
+    with zipfile.ZipFile(path) as archive:  # says how much there is before any of it is unpacked
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"{path.name} would take {size / 2**30:.1f} GiB")
+    with np.load(path, allow_pickle=False) as arrays:
+        kind = str(arrays["kind"])
+        if kind not in KINDS:
+            raise ValueError(f"no class for predictions of the kind '{kind}' is registered here")
+        return KINDS[kind](**{field.name: arrays[field.name] for field in fields(KINDS[kind])})

@@ -1,0 +1,109 @@
+"""Boxes of objects with their classes and scores, over the true boxes."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+
+from bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
+from bench.predictions.ink import EDGE, TRUTH, object_colors, outlined
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+TRUE_BOX: dict[str, Any] = {"color": TRUTH, "linewidth": 0.9, "linestyle": (0, (3, 2))}
+
+
+@register_prediction("boxes")
+@dataclass(frozen=True)
+class Boxes(Prediction):
+    """True and found boxes as x1, y1, x2, y2 in px, with labels, indices into `classes`; -1 pads."""
+
+    RIGHT: ClassVar[float] = 0.5  # a box is right that has this IoU with a true one of its class
+    alt = "Test images with the true boxes and those that each arm predicts"
+    caption = (
+        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
+        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
+        f"{RIGHT:g} or more."
+    )
+
+    truth_boxes: Annotated[Array, Layout("f", "n M 4")]
+    truth_labels: Annotated[Array, Layout("i", "n M", indices_of="classes")]
+    boxes: Annotated[Array, Layout("f", "n K 4")]
+    labels: Annotated[Array, Layout("i", "n K", indices_of="classes")]
+    scores: Annotated[Array, Layout("f", "n K")]
+    classes: Annotated[Array, Layout("U", "C")]
+
+    def best(self, index: int) -> Array:
+        """Return which predictions of an image to look at, best first: at most as many as it has true boxes."""
+        found = np.flatnonzero(self.labels[index] >= 0)
+        order = found[np.argsort(-self.scores[index][found], kind="stable")]
+        return order[: int((self.truth_labels[index] >= 0).sum())]
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many of the true boxes the `best` predictions find, and how many true boxes there are.
+
+        A prediction takes the free true box of its class that it overlaps most, at an IoU of RIGHT or more.
+        """
+        free = list(np.flatnonzero(self.truth_labels[index] >= 0))
+        true = len(free)
+        for which in self.best(index):
+            label, box = self.labels[index][which], self.boxes[index][which]
+            same = [place for place in free if self.truth_labels[index][place] == label]
+            overlaps = [_iou(box, self.truth_boxes[index][place]) for place in same]
+            if overlaps and max(overlaps) >= self.RIGHT:
+                free.remove(same[int(np.argmax(overlaps))])
+        return true - len(free), true
+
+    def truth_strips(self) -> list[Strip]:
+        """Return the images with the true boxes in the colours of their classes."""
+        return [Strip("truth", self.images / 255, draw=self._draw_truth)]
+
+    def arm_strip(self, arm: str) -> Strip:
+        """Return the images with the true boxes dashed, and the best predictions with their scores."""
+        return Strip(arm, self.images / 255, self.captions(), self._draw)
+
+    def _draw_truth(self, axes: "Axes", index: int, x: float) -> None:
+        colors = object_colors(len(self.classes))
+        for box, label in zip(self.truth_boxes[index], self.truth_labels[index], strict=True):
+            if label >= 0:
+                _draw_box(axes, box, x, outlined({"color": colors[label], "linewidth": 1.4}))
+
+    def _draw(self, axes: "Axes", index: int, x: float) -> None:
+        for box in self.truth_boxes[index][self.truth_labels[index] >= 0]:
+            _draw_box(axes, box, x, outlined(TRUE_BOX))
+        colors = object_colors(len(self.classes))
+        height, width = self.images.shape[1:3]
+        for which in self.best(index):
+            box = self.boxes[index][which].clip(0, (width, height, width, height))
+            color = colors[self.labels[index][which]]
+            _draw_box(axes, box, x, {"color": color, "linewidth": 1.6})
+            score = f"{self.scores[index][which]:.2f}".lstrip("0")
+            ground: dict[str, Any] = {"facecolor": color, "edgecolor": "none", "pad": 0.6}
+            place: dict[str, Any] = {"fontsize": 5.5, "color": EDGE, "va": "top", "ha": "left", "clip_on": True}
+            axes.text(x + float(box[0]), float(box[1]), score, bbox=ground, **place)
+
+    def legend(self) -> "list[Artist]":
+        """Return a patch per class, and the line of true boxes."""
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+
+        colors = zip(self.classes, object_colors(len(self.classes)), strict=True)
+        truth = Line2D([], [], **outlined(TRUE_BOX), label="truth")
+        return [*(Patch(color=color, label=name) for name, color in colors), truth]
+
+
+def _draw_box(axes: "Axes", box: Array, x: float, line: dict[str, Any]) -> None:
+    from matplotlib.patches import Rectangle
+
+    left, top, right, bottom = map(float, box)
+    axes.add_patch(Rectangle((left + x, top), right - left, bottom - top, fill=False, **line))
+
+
+def _iou(one: Array, other: Array) -> float:
+    """Return the intersection over union of two boxes."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    shared = float(np.prod(sides.clip(min=0)))
+    areas = sum(float(np.prod(box[2:] - box[:2])) for box in (one, other))
+    return shared / (areas - shared) if areas > shared else 0.0

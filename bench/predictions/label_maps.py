@@ -1,0 +1,63 @@
+"""Label maps: a class per pixel."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+
+from bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
+from bench.predictions.ink import class_colors
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+
+@register_prediction("label_maps")
+@dataclass(frozen=True)
+class LabelMaps(Prediction):
+    """A class per pixel, an index into `classes`; a pixel that nobody annotated has the label IGNORED."""
+
+    IGNORED: ClassVar[int] = 255
+    columns = 6
+    alt = "Test images, their true label maps and the label maps that each arm predicts"
+    caption = "Below each label map: the share of annotated pixels that are right."
+
+    truth: Annotated[Array, Layout("u", "n H W")]
+    prediction: Annotated[Array, Layout("u", "n H W")]
+    classes: Annotated[Array, Layout("U", "C")]
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many annotated pixels have the right class, and how many there are."""
+        annotated = self.truth[index] != self.IGNORED
+        same = self.prediction[index][annotated] == self.truth[index][annotated]
+        return int(same.sum()), same.size
+
+    def captions(self) -> list[str]:
+        """Return the share of right pixels of each image."""
+        counts = [self.right(index) for index in range(len(self.images))]
+        return [f"{100 * right / total:.0f} %" if total else "–" for right, total in counts]
+
+    def truth_strips(self) -> list[Strip]:
+        """Return the images, and their true label maps."""
+        return [Strip("image", self.images / 255), Strip("truth", self.colored(self.truth))]
+
+    def arm_strip(self, arm: str) -> Strip:
+        """Return the predicted label maps."""
+        return Strip(arm, self.colored(self.prediction), self.captions())
+
+    def colored(self, labels: Array) -> Array:
+        """Return label maps (n, H, W) as RGB (n, H, W, 3), 0 to 1; pixels without annotation are black."""
+        palette = np.zeros((256, 3))
+        palette[: len(self.classes)] = class_colors(len(self.classes))
+        rgb: Array = palette[labels]
+        return rgb
+
+    def legend(self) -> "list[Artist]":
+        """Return a patch per class, and one for what is not annotated where there is such."""
+        from matplotlib.patches import Patch
+
+        colors = zip(self.classes, class_colors(len(self.classes)), strict=True)
+        handles: list[Artist] = [Patch(color=color, label=name) for name, color in colors]
+        if (self.truth == self.IGNORED).any():
+            handles.append(Patch(color="black", label="not annotated"))
+        return handles

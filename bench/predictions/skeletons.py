@@ -1,0 +1,107 @@
+"""Skeletons: the joints of every annotated figure; the truth thin, the prediction bold, what is wrong marked."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import numpy as np
+
+from bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
+from bench.predictions.ink import EDGE, FOUND, TRUTH, WRONG, outlined
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+HIDDEN = 1  # the visibility of a joint that is annotated, but hidden
+BONE: dict[str, Any] = {"color": FOUND, "linewidth": 1.3}
+TRUE_BONE: dict[str, Any] = {"color": TRUTH, "linewidth": 0.8}
+RIGHT_MARK: dict[str, Any] = {"color": FOUND, "marker": "o", "markeredgecolor": EDGE, "markeredgewidth": 0.5}
+HIDDEN_MARK = {**RIGHT_MARK, "markerfacecolor": EDGE, "markeredgecolor": FOUND, "markeredgewidth": 1.0}
+WRONG_MARK: dict[str, Any] = {"color": WRONG, "marker": "X", "markeredgecolor": EDGE, "markeredgewidth": 0.3}
+
+
+@register_prediction("skeletons")
+@dataclass(frozen=True)
+class Skeletons(Prediction):
+    """F figures of J joints, in px; a joint that is not annotated is NaN in the truth."""
+
+    RIGHT: ClassVar[float] = 0.1  # a joint is right within this share of its figure's reference length
+    alt = "Test images with the true skeletons and those that each arm predicts"
+    caption = (
+        "Joints that are not annotated are not drawn. Below each image: how many of the annotated joints are "
+        f"right, that is within {RIGHT:g} of the reference length."
+    )
+
+    truth: Annotated[Array, Layout("f", "n F J 2")]
+    visibility: Annotated[Array, Layout("u", "n F J")]  # 0 not annotated, 1 hidden, 2 visible
+    prediction: Annotated[Array, Layout("f", "n F J 2")]
+    lengths: Annotated[Array, Layout("f", "n F")]  # that an error is measured against; NaN where a figure has none
+    joints: Annotated[Array, Layout("U", "J")]
+    bones: Annotated[Array, Layout("i", "B 2", indices_of="joints")]
+
+    @property
+    def annotated(self) -> Array:
+        """Which joints (n, F, J) have a truth."""
+        known: Array = (self.visibility > 0) & np.isfinite(self.truth).all(-1)
+        return known
+
+    @property
+    def near(self) -> Array:
+        """Which joints (n, F, J) are annotated and predicted within RIGHT of the reference length."""
+        error = np.linalg.norm(self.prediction - self.truth, axis=-1)
+        near: Array = self.annotated & (error <= self.RIGHT * self.lengths[..., None])
+        return near
+
+    def right(self, index: int) -> tuple[int, int]:
+        """Return how many annotated joints are right, and how many there are."""
+        return int(self.near[index].sum()), int(self.annotated[index].sum())
+
+    def truth_strips(self) -> list[Strip]:
+        """Return the images with the true skeletons."""
+        return [Strip("truth", self.images / 255, draw=self._draw_truth)]
+
+    def arm_strip(self, arm: str) -> Strip:
+        """Return the images with the predicted joints that have a truth, over the true bones."""
+        return Strip(arm, self.images / 255, self.captions(), self._draw)
+
+    def _draw_truth(self, axes: "Axes", index: int, x: float) -> None:
+        known, hidden = self.annotated[index], self.visibility[index] == HIDDEN
+        self._bones(axes, self.truth[index], known, x, outlined({**TRUE_BONE, "linewidth": 1.3}))
+        _points(axes, self.truth[index][known & ~hidden], x, RIGHT_MARK)
+        _points(axes, self.truth[index][known & hidden], x, HIDDEN_MARK)
+
+    def _draw(self, axes: "Axes", index: int, x: float) -> None:
+        known, near = self.annotated[index], self.near[index]
+        hidden = self.visibility[index] == HIDDEN
+        height, width = self.images.shape[1:3]
+        found = self.prediction[index].clip(0, (width, height))
+        self._bones(axes, self.truth[index], known, x, outlined(TRUE_BONE))
+        self._bones(axes, found, known, x, BONE)
+        _points(axes, found[near & ~hidden], x, RIGHT_MARK)
+        _points(axes, found[near & hidden], x, HIDDEN_MARK)
+        _points(axes, found[known & ~near], x, WRONG_MARK, size=5)
+
+    def _bones(self, axes: "Axes", points: Array, known: Array, x: float, line: dict[str, Any]) -> None:
+        """Draw the bones of each figure whose two ends are annotated; `points`: (F, J, 2), `known`: (F, J)."""
+        for figure, there in zip(points, known, strict=True):
+            for start, end in self.bones:
+                if there[start] and there[end]:
+                    ends = figure[[start, end]]
+                    axes.plot(ends[:, 0] + x, ends[:, 1], **line)
+
+    def legend(self) -> "list[Artist]":
+        """Return a line for truth and prediction each, and the marks of joints."""
+        from matplotlib.lines import Line2D
+
+        mark: dict[str, Any] = {"linestyle": "none", "markersize": 6}
+        return [
+            Line2D([], [], **outlined(TRUE_BONE), label="truth"),
+            Line2D([], [], **BONE, label="prediction"),
+            Line2D([], [], **RIGHT_MARK, **mark, label="joint"),
+            Line2D([], [], **HIDDEN_MARK, **mark, label="hidden joint"),
+            Line2D([], [], **WRONG_MARK, **mark, label=f"off by more than {self.RIGHT:g} of the reference length"),
+        ]
+
+
+def _points(axes: "Axes", points: Array, x: float, mark: dict[str, Any], size: float = 3.5) -> None:
+    axes.plot(points[:, 0] + x, points[:, 1], linestyle="none", markersize=size, **mark)
