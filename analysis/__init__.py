@@ -1,6 +1,6 @@
 """Facts from records: tidy tables, intervals, Pareto fronts, paired differences, and what they can't show."""
 
 from analysis.frames import Frames, from_records, load
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 
-__all__ = ["Frames", "Metric", "from_records", "load", "metric"]
+__all__ = ["Frames", "Metric", "from_records", "load"]

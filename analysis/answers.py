@@ -11,7 +11,7 @@ from analysis.latency import margin, ratios, verdicts
 from analysis.paired import fusion_differences, fusion_pairs
 from analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from analysis.text import count, inside, listing
-from bench.metrics import VISIBILITY, Breakdown, Metric, metric
+from bench.metrics import Breakdown, Metric
 
 
 def answers(study: Frames) -> list[str]:
@@ -103,11 +103,12 @@ def _best_of(rows: pd.DataFrame, score: Metric) -> str:
 
 
 def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
-    table = gap_effects(study, by) if by.groups == VISIBILITY else pd.DataFrame()
+    table = gap_effects(study, by) if by.contrast else pd.DataFrame()
     if len(table) > 1:
         ends = [table.iloc[int(which)] for which in (table["mean"].argmin(), table["mean"].argmax())]
         low, high = (f"{score.show_unit(end['mean'], signed=True)} ({end.arm})" for end in ends)
-        yield f"Mean {score.label} of visible joints less that of occluded ones: from {low} to {high}."
+        first, second = by.groups
+        yield f"Mean {score.label} of {first} {by.contrast} less that of {second} ones: from {low} to {high}."
 
 
 def _fusions(study: Frames, score: Metric) -> Iterator[str]:
@@ -132,13 +133,13 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
             shown = points.arm.where(~points.at_least, points.arm + " (which costs at least as much as counted)")
             front = listing(shown[points.on_front.to_numpy()])
             yield (
-                f"{score.label} against {inside(metric(key).label)}: {sure} beaten for certain by one that costs "
-                f"no more; the means alone put {front} on the front."
+                f"{score.label} against {inside(study.metric(key).label)}: {sure} beaten for certain by one that "
+                f"costs no more; the means alone put {front} on the front."
             )
 
 
 def _costs(study: Frames) -> Iterator[str]:
-    macs, label = per_arm(study, "macs/total"), metric("macs/total")
+    macs, label = per_arm(study, "macs/total"), study.metric("macs/total")
     if len(macs) > 1:
         unsure = at_least(study) & set(macs.index)
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]

@@ -1,13 +1,16 @@
 """Scores by size, by occlusion, by class: the same score, one group of what is in the images at a time."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from string import Template
 
 import pandas as pd
 
 from analysis.frames import Frames
 from analysis.intervals import summarize
+from analysis.provenance import distinct
 from analysis.text import listing
-from bench.metrics import SCORES, Breakdown, Metric
+from bench.metrics import Breakdown, Metric
 from bench.records import SIZES
 
 _SUMMARY = ["n", "mean", "sd", "low", "high"]
@@ -15,7 +18,7 @@ _SUMMARY = ["n", "mean", "sd", "low", "high"]
 
 def measured_breakdowns(study: Frames) -> list[tuple[Metric, Breakdown]]:
     """Return the breakdowns into fixed groups that at least one run of `study` has, each with its score."""
-    pairs = [(score, by) for score in SCORES for by in score.by if by.groups]
+    pairs = [(score, by) for score in study.scores for by in score.by if by.groups]
     return [(score, by) for score, by in pairs if groups(study, by)]
 
 
@@ -78,11 +81,15 @@ def definition(study: Frames, by: Breakdown) -> str:
 
 
 def reference(study: Frames) -> str | None:
-    """Return what PCK is measured against, in a sentence; None where there is no PCK or no record says it."""
-    data = (record.settings.get("data", {}) for record in study.finished("train"))
-    said = list(dict.fromkeys(str(facts["reference"]) for facts in data if facts.get("reference")))
-    measured = study.values["key"].str.startswith("test/pck@").any()
-    return f"The reference length of a figure: {listing(said)}." if said and measured else None
+    """Return how the measured scores are measured, in sentences; None where they or the records don't say it."""
+    data = distinct(record.settings.get("data", {}) for record in study.finished("train"))
+    facts = {name: listing(values) for name, values in data.items()}
+    measured = set(study.values["key"])
+    said = []
+    for rule in dict.fromkeys(score.rule for score in study.scores if score.rule and score.key in measured):
+        with suppress(KeyError):  # a fact that no record says
+            said.append(Template(rule).substitute(facts))
+    return " ".join(said) or None
 
 
 def _size_limits(study: Frames) -> Iterator[tuple[float, float]]:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from analysis.frames import Frames
 from analysis.text import listing
-from bench.metrics import metric
 
 RULED_OUT = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
 BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")
@@ -50,10 +49,11 @@ def bounds(study: Frames) -> Iterator[str]:
     if table.empty:
         return
     rates = study.values[study.values["key"].isin(BALANCE)].groupby("key")["value"].median()
-    machine = " and ".join(metric(key).show_unit(rates[key]) for key in BALANCE)
+    machine = " and ".join(study.metric(key).show_unit(rates[key]) for key in BALANCE)
+    balance = study.metric("machine/balance").show(table.balance.median())
     groups = list(table.groupby("bound", sort=False))
     sides = [f"{bound} of {listing(rows.arm) if len(groups) > 1 else 'every arm'}" for bound, rows in groups]
     yield (
-        f"At this machine's best ({machine}: {metric('machine/balance').show(table.balance.median())} MACs to a "
-        f"byte), and nothing fused, what takes longest is the {'; the '.join(sides)}."
+        f"At this machine's best ({machine}: {balance} MACs to a byte), and nothing fused, what takes longest is "
+        f"the {'; the '.join(sides)}."
     )

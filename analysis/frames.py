@@ -1,12 +1,14 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.metrics import Declared, Metric
 from bench.records import Cell, RunRecord, content_hash
 from bench.store import open_run
 
@@ -34,6 +36,7 @@ class Frames:
     samples: pd.DataFrame
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
     parent: "Frames | None" = None  # the run that a study is a part of
+    declared: Declared = field(default_factory=dict)  # what the records of each study can hold
 
     @property
     def run(self) -> "Frames":
@@ -45,6 +48,20 @@ class Frames:
         """What is studied: "segmentation on scenes"; "" where nothing is."""
         studies = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
         return ", ".join(f"{task} on {dataset}" for task, dataset in studies)
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """What the run declares that its records can hold, by key; scores first, the headline first of all."""
+        return {metric.key: metric for metrics in self.declared.values() for metric in metrics}
+
+    def metric(self, key: str) -> Metric:
+        """Return the declaration of `key`; a value that the run does not declare is shown under its own key."""
+        return self.metrics.get(key, Metric(key, key, digits=3))
+
+    @property
+    def scores(self) -> list[Metric]:
+        """The scores on the test images, the headline first."""
+        return [metric for metric in self.metrics.values() if metric.key.startswith("test/")]
 
     @property
     def arms(self) -> pd.DataFrame:
@@ -71,8 +88,15 @@ class Frames:
             return table[(table.task == task) & (table.dataset == dataset)].reset_index(drop=True)
 
         records = tuple(one for one in self.records if (one.task, one.dataset) == (task, dataset))
-        cells, values, samples = keep(self.cells), keep(self.values), keep(self.samples)
-        return replace(self, records=records, cells=cells, values=values, samples=samples, parent=self.run)
+        return replace(
+            self,
+            records=records,
+            cells=keep(self.cells),
+            values=keep(self.values),
+            samples=keep(self.samples),
+            parent=self.run,
+            declared={(task, dataset): self.declared.get((task, dataset), ())},
+        )
 
 
 def from_records(
@@ -81,6 +105,7 @@ def from_records(
     suite: Mapping[str, Any] | None = None,
     directory: Path | None = None,
     unreadable: Mapping[str, str] | None = None,
+    declared: Declared | None = None,
 ) -> Frames:
     """Return the tables of a plan and of what has been measured of it; a cell without a record is missing.
 
@@ -94,6 +119,7 @@ def from_records(
         suite=suite or {},
         records=ordered,
         directory=directory,
+        declared=declared or {},
         cells=_table(
             (
                 {**_identity(cell), **_outcome(outcomes.get(cell_id), (unreadable or {}).get(cell_id))}
@@ -124,7 +150,7 @@ def load(run_dir: Path) -> Frames:
     """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none."""
     run = open_run(Path(run_dir))
     found = run.outcomes()
-    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable)
+    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable, run.metrics)
 
 
 def _identity(cell: Cell) -> dict[str, Any]:

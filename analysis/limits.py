@@ -11,7 +11,7 @@ from analysis.latency import ratios
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, spread
 from analysis.text import count, inside, listing
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 
 FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's guess
 SIZES = ("params/total", "macs/total")
@@ -52,9 +52,13 @@ def _unequal_seeds(study: Frames, score: Metric) -> Iterator[str]:
 
 def _impossible(study: Frames, score: Metric) -> Iterator[str]:
     table = accuracy(study, score.key)
-    beyond = table[(table.low < 0) | (table.high > 1)]
-    if score.unit == "%" and len(beyond):
-        yield f"Too few runs show in intervals that go past 0 or 100 %, where no score is: {listing(beyond.arm)}."
+    beyond = table[~(table.low.map(score.within) & table.high.map(score.within))]
+    if len(beyond):
+        ends = " or ".join(f"{end * score.scale:g}" for end in (score.least, score.most) if end is not None)
+        yield (
+            f"Too few runs show in intervals that go past {f'{ends} {score.unit}'.rstrip()}, where no score is: "
+            f"{listing(beyond.arm)}."
+        )
 
 
 def _overlap(study: Frames, score: Metric) -> Iterator[str]:
@@ -135,7 +139,7 @@ def _recipes(study: Frames) -> Iterator[str]:
 def _sizes(study: Frames) -> Iterator[str]:
     spreads = {key: spread(study.values.loc[study.values["key"] == key, "value"]) for key in SIZES}
     unequal = [
-        f"{inside(metric(key).label)} by up to {more:.0%}".replace("%", " %")
+        f"{inside(study.metric(key).label)} by up to {more:.0%}".replace("%", " %")
         for key, more in spreads.items()
         if more >= 0.005
     ]

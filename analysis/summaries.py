@@ -10,7 +10,7 @@ from analysis.frames import Frames
 from analysis.intervals import summarize
 from analysis.pareto import pareto_front, surely_beaten
 from analysis.provenance import flatten
-from bench.metrics import SCORES, Metric, metric
+from bench.metrics import Metric
 from bench.records import PARTS
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
@@ -20,7 +20,7 @@ INTERVALS = {"latency_ms/median": ("latency_ms/low", "latency_ms/high")}  # of a
 def headline(study: Frames) -> Metric | None:
     """Return the score by which the arms of one study are compared; None where no run has one."""
     keys = set(study.values["key"])
-    return next((score for score in SCORES if score.key in keys), None)
+    return next((score for score in study.scores if score.key in keys), None)
 
 
 def scores(study: Frames, key: str) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     means = accuracy(study, score.key).set_index("arm")
     costs, low, high = (per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
     both = means.assign(cost=costs, low=low, high=high, score=means["mean"]).dropna(subset=["cost", "score"])
-    both["at_least"] = both.index.isin(at_least(study)) & metric(cost_key).counted
+    both["at_least"] = both.index.isin(at_least(study)) & study.metric(cost_key).counted
     both.loc[both["at_least"], "high"] = math.inf
     both["on_front"] = pareto_front(both["cost"], both["score"] * score.sign)
     runs = scores(study, score.key).pivot(index="arm", columns="seed", values="value").reindex(both.index)

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from archs import ArchSpec, resolve_spec
+from archs.fusion import FUSIONS
 from bench.data import Data, open_data
 from bench.elastic import require_bendable
 from bench.errors import SuiteError
 from bench.latency import LatencyOptions
+from bench.metrics import MEASURED, Metric
 from bench.plugins import plugin_source
 from bench.recipe import Recipe
 from bench.records import Cell, Kind, content_hash
 from bench.suite import OWN_KEYS, ArmEntry, Study, Suite
-from bench.tasks import Task, TaskError, create_task
+from bench.tasks import Task, TaskError, create_task, plugged_metrics
 from bench.validation import parse
 
 
@@ -31,7 +33,7 @@ class Arm:
     def identity(self) -> dict[str, Any]:
         """Everything about the arm that determines a result."""
         own = {"own_recipe": self.own_recipe} if self.own_recipe else {}
-        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(self.spec.fusion), **own}
+        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(FUSIONS[self.spec.fusion]), **own}
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class StudyPlan:
     def name(self) -> tuple[str, str]:
         """The task and the dataset."""
         return self.resolved["task"], self.data.info.name
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What the study's records can hold: the task's scores of both splits, and all else that is measured."""
+        scores = self.task.scores
+        return [*(score.on("test") for score in scores), *(score.on("val") for score in scores), *MEASURED]
 
     def recipe_of(self, cell: Cell) -> Recipe:
         """Return what the cell's arm is trained by."""
@@ -174,9 +182,11 @@ def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
             yield _cell("latency", arm, study, {**study.resolved["latency"], "session": session})
     for seed in seeds:
         for study in studies:
+            metrics = {name: plugin_source(part) for name, part in plugged_metrics(study.task.name).items()}
+            plugged = {"metrics": metrics} if metrics else {}
             for arm in study.arms:
                 recipe = arm.recipe.model_dump(mode="json")
-                training = {"recipe": recipe, "data": study.data.info.fingerprint, "seed": seed}
+                training = {"recipe": recipe, "data": study.data.info.fingerprint, "seed": seed, **plugged}
                 yield _cell("train", arm, study, training, seed)
 
 

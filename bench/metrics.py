@@ -4,16 +4,19 @@ Imports no torch, so that a run can keep the declarations of its values and anal
 """
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal
+from string import Template
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from bench.records import PARTS, SIZES, WORK_KINDS
+from bench.records import PARTS, WORK_KINDS
 
 Better = Literal["higher", "lower"]
+Split = Literal["test", "val"]
 
 
 @dataclass(frozen=True)
@@ -21,28 +24,42 @@ class Breakdown:
     """A score of one group of objects, joints or pixels at a time; its keys are `prefix` and the group."""
 
     name: str  # what tells the groups apart: "object size"
-    prefix: str  # "test/miou_by_size/"
+    prefix: str  # "miou_by_size/"
     groups: tuple[str, ...] = ()  # in the order in which they are shown; () for those that the data name
     rule: str = ""  # what says which group something belongs to, as the start of a sentence
+    contrast: str = ""  # what its two groups are of ("joints"), where the difference of the two is told too
 
-    @property
-    def keys(self) -> dict[str, str]:
-        """The key of each group."""
-        return {group: f"{self.prefix}{group}" for group in self.groups}
+    def __post_init__(self) -> None:
+        if self.contrast and len(self.groups) != 2:
+            raise ValueError(f"a contrast is one of two groups; {self.prefix} has {len(self.groups)}")
+
+    def holds(self, key: str) -> bool:
+        """Return whether `key` is that of one of its groups."""
+        group = key.removeprefix(self.prefix)
+        return key.startswith(self.prefix) and group in (self.groups or (group,))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One measured value. `key` is its name in a record, `scale` turns the recorded number into `unit`."""
+    """One measured value. `key` is its name in a record, `scale` turns the recorded number into `unit`.
+
+    A task declares a score under its bare key ("miou"); records hold it once per split, see `on`.
+    """
 
     key: str
     label: str
     unit: str = ""
     better: Better | None = None  # None where neither direction is better
-    scale: float = 1.0
-    digits: int = 1  # decimals shown
+    scale: Annotated[float, Field(gt=0, lt=1e12)] = 1.0
+    digits: Annotated[int, Field(ge=0, le=12)] = 1  # decimals shown
     by: tuple[Breakdown, ...] = ()  # the same score, one group at a time
     counted: bool = False  # by rules per operator: where an operator has none, the value is a lower bound
+    least: float | None = None  # that a recorded number can be, and the most; None without such a limit
+    most: float | None = None
+    rule: str = ""  # how it is measured, a sentence; "$name" stands for what the data's facts say under that name
+
+    def __post_init__(self) -> None:
+        Template(self.rule).substitute(defaultdict(str))  # raises ValueError for a "$" that begins no name
 
     @property
     def title(self) -> str:
@@ -53,6 +70,27 @@ class Metric:
     def sign(self) -> int:
         """1 where a higher value is better, -1 where a lower one is: value * sign grows with quality."""
         return -1 if self.better == "lower" else 1
+
+    def on(self, split: Split) -> "Metric":
+        """Return a task's score as records hold it of the test or the validation split: "val/miou"."""
+        by = tuple(replace(each, prefix=f"{split}/{each.prefix}") for each in self.by)
+        label = f"Validation {self.label}" if split == "val" else self.label
+        return replace(self, key=f"{split}/{self.key}", label=label, by=by)
+
+    def holds(self, key: str) -> bool:
+        """Return whether `key` is its own or that of a group of one of its breakdowns."""
+        return key == self.key or any(by.holds(key) for by in self.by)
+
+    def overlaps(self, other: "Metric") -> bool:
+        """Return whether one key may be both this metric's and the other's."""
+        mine, theirs = ({each.key, *(by.prefix for by in each.by)} for each in (self, other))
+        return bool(mine & theirs) or any(map(self.holds, theirs)) or any(map(other.holds, mine))
+
+    def within(self, value: float) -> bool:
+        """Return whether a recorded `value` is in the declared range."""
+        return not (
+            (self.least is not None and value < self.least) or (self.most is not None and value > self.most)
+        )
 
     def show(self, value: float, signed: bool = False) -> str:
         """Return a recorded `value` as people read it, without the unit; "–" where it is missing."""
@@ -67,78 +105,24 @@ class Metric:
         return f"{self.show(value, signed)} {unit}".rstrip()
 
 
-_LIST = TypeAdapter(tuple[Metric, ...])
+Declared = Mapping[tuple[str, str], Iterable[Metric]]  # of each study (task, dataset) what its records can hold
+_DECLARED = TypeAdapter(list[tuple[str, str, tuple[Metric, ...]]])
 
 
-def to_json(metrics: Iterable[Metric]) -> str:
-    """Return declarations as JSON, for a run to keep."""
-    return _LIST.dump_json(tuple(metrics)).decode()
+def to_json(declared: Declared) -> str:
+    """Return the declarations of a run's studies as JSON, for the run to keep."""
+    rows = [(*study, tuple(metrics)) for study, metrics in declared.items()]
+    return _DECLARED.dump_json(rows, exclude_defaults=True).decode()
 
 
-def from_json(content: str | bytes) -> tuple[Metric, ...]:
+def from_json(content: str | bytes) -> dict[tuple[str, str], tuple[Metric, ...]]:
     """Return the declarations that `to_json` wrote. Raises pydantic.ValidationError, a ValueError."""
-    return _LIST.validate_json(content)
+    return {(task, dataset): metrics for task, dataset, metrics in _DECLARED.validate_json(content)}
 
 
-VISIBILITY = ("visible", "occluded")
-BOX_SIZE = "by the square root of their box's area"
-JOINTS = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
-FIGURES = "Joints of figures, by the longer side of the box around a figure's joints"
-
-
-def _score(key: str, label: str, *by: Breakdown) -> Metric:
-    return Metric(key, label, "%", "higher", scale=100, by=by)
-
-
-# The first score of a record that stands here is the one by which arms are ranked and plotted.
-SCORES = (
-    _score(
-        "test/miou",
-        "mIoU",
-        Breakdown("class", "test/iou/"),
-        Breakdown("object size", "test/miou_by_size/", SIZES, f"Mean IoU of single objects, {BOX_SIZE}"),
-    ),
-    _score("test/dice", "Dice", Breakdown("class", "test/dice/")),
-    _score("test/boundary_f", "Boundary F", Breakdown("class", "test/boundary_f/")),
-    _score(
-        "test/pck@0.1",
-        "PCK@.1",
-        Breakdown("joint", "test/pck@0.1/"),
-        Breakdown("visibility", "test/pck@0.1_by_visibility/", VISIBILITY, JOINTS),
-        Breakdown("figure size", "test/pck@0.1_by_size/", SIZES, FIGURES),
-    ),
-    _score("test/oks_ap", "OKS-AP"),
-    _score("test/oks_ap50", "OKS-AP50"),
-    _score("test/oks_ap75", "OKS-AP75"),
-    _score("test/pck@0.05", "PCK@.05"),
-    _score("test/pck@0.2", "PCK@.2"),
-    Metric(
-        "test/error_px",
-        "Error",
-        "px",
-        "lower",
-        digits=2,
-        by=(Breakdown("visibility", "test/error_px_by_visibility/", VISIBILITY, JOINTS),),
-    ),
-    _score(
-        "test/ap",
-        "AP",
-        Breakdown("class", "test/ap/"),
-        Breakdown("object size", "test/ap_by_size/", SIZES, f"Objects, {BOX_SIZE}"),
-    ),
-    _score("test/ap50", "AP50"),
-    _score("test/ap75", "AP75"),
-    _score("test/ar100", "AR@100", Breakdown("object size", "test/ar_by_size/", SIZES, f"Objects, {BOX_SIZE}")),
-    _score(
-        "test/ar1000", "AR@1000", Breakdown("object size", "test/ar1000_by_size/", SIZES, f"Objects, {BOX_SIZE}")
-    ),
-)
-
-
-def _validation(score: Metric) -> Metric:
-    """Return the same score as it is measured on the validation split."""
-    key = score.key.replace("test/", "val/", 1)
-    return replace(score, key=key, label=f"Validation {score.label}", by=())
+def percentage(key: str, label: str, *by: Breakdown, rule: str = "") -> Metric:
+    """Return a score between 0 and 1, shown in percent, of which more is better."""
+    return Metric(key, label, "%", "higher", scale=100, by=by, least=0, most=1, rule=rule)
 
 
 _COUNTS = (  # key, label, unit, scale, whether rules per operator give it
@@ -148,9 +132,7 @@ _COUNTS = (  # key, label, unit, scale, whether rules per operator give it
     ("bytes", "Bytes moved", "MB", 1e-6, False),
 )
 
-METRICS = (
-    *SCORES,
-    *map(_validation, SCORES),
+MEASURED = (  # beside a task's scores
     *(
         Metric(
             f"{key}/{part}",
@@ -206,10 +188,3 @@ METRICS = (
     Metric("start/gradient_norm", "Gradient norm at the start", digits=2),
     Metric("start/decoder_gradient_norm", "Decoder's gradient norm at the start", digits=2),
 )
-
-_BY_KEY = {entry.key: entry for entry in METRICS}
-
-
-def metric(key: str) -> Metric:
-    """Return the table's entry for `key`; a value that the table lacks is shown under its own key."""
-    return _BY_KEY.get(key, Metric(key, key, digits=3))

@@ -53,13 +53,13 @@ def loaded_files() -> list[Path]:
     return [Path(module.__file__) for module in modules if module.__file__]
 
 
-def plugin_source(fusion: str) -> str | None:
-    """Return the hash of the file that defines a plugged-in fusion, None for the project's own.
+def plugin_source(part: type) -> str | None:
+    """Return the hash of the file that defines a plugged-in part, None for the project's own.
 
-    It is part of a result's identity: an edited plug-in is another fusion under the same name.
+    It belongs to a result's identity: an edited plug-in is another part under the same name.
     """
-    module = inspect.getmodule(FUSIONS[fusion])
-    if module is None or module.__name__.partition(".")[0] == "archs":
+    module = inspect.getmodule(part)
+    if module is None or module.__name__.partition(".")[0] in ("archs", "bench"):
         return None
     return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:16]
 

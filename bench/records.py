@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: a run declares what its records can hold
 SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 WORK_KINDS = (  # of element-wise operations
@@ -90,26 +90,8 @@ class Block(BaseModel):
 class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
-    `values` keys, fractions between 0 and 1 unless their unit is said:
-    - cost, of one image: "params/total", "params/<part>", "params/trainable", "buffers/total", "macs/total",
-      "macs/<part>", "activations/total", "activations/<part>", "flops/total" (two to a MAC),
-      "elementwise/total", "elementwise/<kind>" (operations, in elements), "bytes/total", "bytes/<part>" (read and
-      written), "peak_bytes/inference|training" (of live activations), "operators/unruled" (calls of operators
-      without a rule: where not 0, all but parameters and bytes are lower bounds), and of the machine
-      "machine/macs_per_s", "machine/bytes_per_s";
-    - latency: "latency_ms/median|p10|p90|low|high", "throughput/images_per_s", "error/to_eager";
-    - train: "test/<score>" and "val/<score>" (of the best state), "val/best_at_images", "train/images",
-      "train/seconds", "train/images_per_s", "train/busy_share", "train/loss_last", "train/clipped_share";
-      before the first step "start/loss", "start/loss_over_chance", "start/gradient_norm",
-      "start/decoder_gradient_norm" and "start/signal_rms" (of the decoder's finest map).
-    <score> is, by task,
-    - segmentation: "miou", "dice", "boundary_f", each also per class ("iou/<class>", "dice/<class>",
-      "boundary_f/<class>"), "miou_by_size/small|medium|large";
-    - pose: "pck@0.05", "pck@0.1", "pck@0.2", "error_px" (px), "pck@0.1/<joint>",
-      "pck@0.1_by_visibility/visible|occluded", "error_px_by_visibility/visible|occluded" (px),
-      "pck@0.1_by_size/small|medium|large", "oks_ap", "oks_ap50", "oks_ap75";
-    - detection: "ap", "ap50", "ap75", "ar100", "ar1000", "ap/<class>", "ap_by_size/small|medium|large",
-      "ar_by_size/small|medium|large", "ar1000_by_size/small|medium|large".
+    What the keys of `values` mean is declared where they are measured and kept with the run (bench.metrics); a
+    score of the best state stands there as "test/<score>" and as "val/<score>".
     """
 
     schema_version: int = SCHEMA_VERSION

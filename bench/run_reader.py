@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from bench.display import one_line, quoted
 from bench.errors import StoreError
+from bench.metrics import Metric, from_json
 from bench.records import SCHEMA_VERSION, Cell, RunRecord
 
 DATABASE = "run.sqlite"
@@ -56,6 +57,14 @@ class Run:
             raise StoreError(f"the suite in {self.directory} cannot be read; {RESTORE}")
         return suite
 
+    @property
+    def metrics(self) -> dict[tuple[str, str], tuple[Metric, ...]]:
+        """What the records of each study (task, dataset) can hold."""
+        try:
+            return from_json(self._meta("metrics") or b"")
+        except ValueError:
+            raise StoreError(f"what {self.directory} measures cannot be read; {RESTORE}") from None
+
     def cells(self) -> list[Cell]:
         """Return all cells of the plan, in the order in which they run."""
         rows = self._query("SELECT cell_id, content FROM cells ORDER BY position")
@@ -94,6 +103,11 @@ class Run:
             raise StoreError(f"the version of {self.directory} is {quoted(version)}, no number; {RESTORE}")
         if int(version[:9]) > SCHEMA_VERSION:
             raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
+        if int(version[:9]) < SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.directory} was written by an older skipbench and does not say what its values are: read it "
+                f"with that one, or measure again: skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
+            )
 
     def _meta(self, key: str) -> Any:
         rows = self._query("SELECT value FROM meta WHERE key = ?", key)

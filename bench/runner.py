@@ -34,7 +34,8 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     A cell that failed before is tried again. Raises StoreError where the folder cannot be used; whatever
     ends the process, the cells that were finished by then are kept.
     """
-    with write_run(directory, plan.suite, plan.cells) as run:
+    declared = {study.name: study.metrics for study in plan.studies}
+    with write_run(directory, plan.suite, plan.cells, declared) as run:
         found = run.outcomes()
         missing = found.missing
         names = {cell.cell_id: cell.name for cell in plan.cells}

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from bench.errors import StoreError
 from bench.files import whole_file, write_whole
+from bench.metrics import Declared, to_json
 from bench.records import SCHEMA_VERSION, Cell, RunRecord
 from bench.run_reader import DATABASE, Outcomes, Run, digest, open_run, sentences
 
@@ -70,9 +71,12 @@ class RunWriter(Run):
 
 
 @contextmanager
-def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) -> Iterator[RunWriter]:
+def write_run(
+    directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell], declared: Declared | None = None
+) -> Iterator[RunWriter]:
     """Hold `directory` for the plan `cells` of `suite`; make it, or go on where an earlier process ended.
 
+    `declared` says what the records can hold; a value that nothing declares is shown under its own key.
     Raises StoreError, and leaves everything as it is, where another process holds the folder, where it
     holds another plan, or where it holds anything else.
     """
@@ -81,9 +85,10 @@ def write_run(directory: Path, suite: Mapping[str, Any], cells: Sequence[Cell]) 
         run = RunWriter(directory, connection)
         with sentences(directory):
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                _patiently(partial(_create, connection, suite, cells))
-            _empty_log(connection)
+                _patiently(partial(_create, connection, suite, cells, declared or {}))
             _check_plan(run, suite, cells)
+            _patiently(partial(_declare, connection, declared or {}))
+            _empty_log(connection)
             _write_suite(directory, suite)
         yield run
 
@@ -156,8 +161,10 @@ def _connect(directory: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create(connection: sqlite3.Connection, suite: Mapping[str, Any], cells: Sequence[Cell]) -> None:
-    meta = {"suite": json.dumps(suite), "schema_version": str(SCHEMA_VERSION)}
+def _create(
+    connection: sqlite3.Connection, suite: Mapping[str, Any], cells: Sequence[Cell], declared: Declared
+) -> None:
+    meta = {"suite": json.dumps(suite), "schema_version": str(SCHEMA_VERSION), "metrics": to_json(declared)}
     rows = [(cell.cell_id, position, cell.model_dump_json()) for position, cell in enumerate(cells)]
     with connection:
         connection.execute("BEGIN")  # the whole plan or nothing: executescript would commit by itself
@@ -165,6 +172,14 @@ def _create(connection: sqlite3.Connection, suite: Mapping[str, Any], cells: Seq
             connection.execute(statement)
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         connection.executemany("INSERT INTO cells VALUES (?, ?, ?)", rows)
+
+
+def _declare(connection: sqlite3.Connection, declared: Declared) -> None:
+    """Say what the records can hold where the run says otherwise: it may go on with other code."""
+    row = ("metrics", to_json(declared))
+    if connection.execute("SELECT * FROM meta WHERE key = 'metrics'").fetchone() != row:
+        with connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
 
 
 def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> None:

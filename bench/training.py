@@ -75,7 +75,7 @@ def train(
         tested = trainer.evaluate(data.test)
         values |= _prefixed("test", tested.compute())
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
-        predictions = task.artifact(trainer.predict(shown), shown)
+        predictions = task.artifact(trainer.predict(shown), shown).arrays()
         return TrainOutcome(
             values, trainer.settings | {"threads": threads}, predictions, _unscored(tested.absent())
         )
@@ -242,11 +242,11 @@ class _Trainer:
 
     def _keep_best(self, best: _Best, val: Dataset[Sample], images: int) -> None:
         """Score the validation split; where it is better than before, keep scores and state in memory."""
-        scores, key = self.evaluate(val).compute(), self.task.selection
+        scores, headline = self.evaluate(val).compute(), self.task.scores[0]
+        key, sign = headline.key, headline.sign
         if key not in scores:
             raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
-        gain = scores[key] - best.scores.get(key, -math.inf if self.task.higher_is_better else math.inf)
-        if gain > 0 if self.task.higher_is_better else gain < 0:
+        if sign * (scores[key] - best.scores.get(key, -sign * math.inf)) > 0:
             best.scores, best.images = scores, images
             best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
 

@@ -95,15 +95,14 @@ def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRat
 
 
 def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningRates:
-    lrs = list(dict.fromkeys(arm.recipe.lr for arm in study.arms))
+    lrs, headline = list(dict.fromkeys(arm.recipe.lr for arm in study.arms)), study.task.scores[0]
     names = [arm.name.rpartition(", lr=")[0] for arm in study.arms[:: len(lrs)]]
     found: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     for record in records:
         if (record.task, record.dataset) == study.name:
-            found[record.arm].append(record.values.get(f"val/{study.task.selection}", math.nan))
+            found[record.arm].append(record.values.get(headline.on("val").key, math.nan))
     scores = np.array([np.mean(values) if values else math.nan for values in found.values()])
-    sign = 1 if study.task.higher_is_better else -1
-    return LearningRates(*study.name, study.task.selection, names, lrs, scores.reshape(len(names), -1), sign)
+    return LearningRates(*study.name, headline.key, names, lrs, scores.reshape(len(names), -1), headline.sign)
 
 
 def tuned(suite: Suite, found: Sequence[LearningRates], each: bool, told: str) -> Suite:

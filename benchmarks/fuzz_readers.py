@@ -22,9 +22,11 @@ from bench.cli import main as skipbench
 from bench.data import open_data
 from bench.errors import BenchError
 from bench.grid import make_plan
+from bench.predictions import LabelMaps
 from bench.records import Cell, RunRecord
 from bench.store import write_run
 from bench.suite import load_suite
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
 SUITE = """
 name: tiny
@@ -216,7 +218,9 @@ def _run(place: Path) -> Path:
         for seed in seeds
         for model in ("unet", "fpn")
     ]
-    with write_run(folder, {"name": "made-up", "description": "", "seeds": [0, 1]}, cells) as run:
+    suite, scores = {"name": "made-up", "description": "", "seeds": [0, 1]}, SegmentationScorer.scores
+    declared = {("segmentation", "shapes"): [score.on("test") for score in scores]}
+    with write_run(folder, suite, cells, declared) as run:
         run.save([_record(run, cell) for cell in cells])
     return folder
 
@@ -230,12 +234,12 @@ def _record(run: Any, cell: Cell) -> RunRecord:
         values = {f"latency_ms/{name}": 5.0 for name in ("median", "low", "high", "p10", "p90")}
         more = {"values": values, "samples": [4.0, 5.0, 6.0], "settings": {"device": "cpu"}}
     else:
-        arrays = {"images": np.zeros((2, 6, 8, 3), np.uint8), "truth": maps, "prediction": maps}
+        predictions = LabelMaps(np.zeros((2, 6, 8, 3), np.uint8), maps, maps, np.array(["ground", "car"]))
         data = {"size": [6, 8], "counts": {"train": 9}, "size_limits_px": [6, 12], "reference": "nose to tail"}
         more = {
             "values": {"test/miou": 0.5 + 0.1 * (cell.seed or 0), "test/iou/car": 0.5, "train/images_per_s": 9.0},
             "settings": {"images": 16, "lr": 0.01, "data": data},
-            "artifacts": {"predictions": run.save_arrays(cell, {**arrays, "classes": np.array(["ground", "car"])})},
+            "artifacts": {"predictions": run.save_arrays(cell, predictions.arrays())},
         }
     environment = {"commit": "0123abc", "dirty": False, "versions": {"torch": "2.0"}}
     return RunRecord(**cell.model_dump(), status="ok", seconds=1.0, environment=environment, **more)

@@ -7,7 +7,8 @@ import pandas as pd
 from analysis.breakdowns import breakdown, definition, gap_effects, gaps, groups
 from analysis.frames import Frames
 from analysis.overview import overview
-from bench.metrics import Breakdown, Metric, metric
+from analysis.summaries import headline
+from bench.metrics import Breakdown, Metric
 from reports.study_tables import ARM, each_seed
 from reports.tables import Column, Table, value
 
@@ -55,9 +56,10 @@ def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
 def overview_table(run: Frames) -> Table:
     """Return every arm's headline score and its rank in each study, side by side."""
     facts = overview(run)
+    scores = {study.title: score for study in run.studies() if (score := headline(study))}
     frame, columns = pd.DataFrame({"arm": facts["arm"].unique()}), [ARM]
     for study, rows in facts.groupby("study", sort=False):
-        score = metric(rows["key"].iloc[0])
+        score = scores[str(study)]
         rows = rows.assign(score=[_plus_minus(row, score) for row in rows.to_dict("records")])
         rows = rows.drop(columns=["study", "key"]).set_index("arm").add_prefix(f"{study}: ")
         frame = frame.merge(rows, on="arm", how="left")

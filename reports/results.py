@@ -15,7 +15,7 @@ from analysis.provenance import distinct
 from analysis.results import ONCE, PER_RUN, results
 from analysis.summaries import headline, scores
 from bench.files import write_whole
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 from bench.records import SIZES
 from reports.errors import ReportError
 from reports.group_tables import overview_table
@@ -90,9 +90,9 @@ def results_table(study: Frames, score: Metric) -> Table:
         value("low", score, "95 % low"),
         value("high", score, "95 % high"),
         Column("seeds", "Each seed", number=True),
-        *measured(frame, (*ONCE, *PER_RUN)),
+        *measured(study, frame, (*ONCE, *PER_RUN)),
     )
-    once, per_run = metric("latency_ms/median"), metric("train/images_per_s")
+    once, per_run = study.metric("latency_ms/median"), study.metric("train/images_per_s")
     caption = (
         f"{score.label} on the test images, t-interval over seeds; {once.label.lower()} of one forward pass; "
         f"{per_run.label.lower()} and the share of it spent in forward, backward and optimizer, means over runs."

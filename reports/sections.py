@@ -12,36 +12,17 @@ from analysis.breakdowns import definition, gap_effects, groups, measured_breakd
 from analysis.frames import Frames
 from analysis.latency import ratios
 from analysis.limits import limits
-from analysis.predictions import RIGHT_BOX, RIGHT_JOINT, Boxes, Joints, LabelMaps, Prediction, kept_predictions
+from analysis.predictions import kept_predictions
 from analysis.provenance import distinct
 from analysis.summaries import accuracy, headline, parts, why_empty
 from analysis.text import count, listing
-from bench.metrics import VISIBILITY, Metric, metric
+from bench.metrics import Metric
 from reports import study_tables as tables
 from reports.blocks import Block, Grid, Picture, Section, Sentences
 from reports.errors import ReportError
 from reports.figures import draw, save
 from reports.group_tables import breakdown_table, class_table, gap_table
 from reports.tables import Table
-
-# what a picture of predictions shows, to those who don't see it and to those who do
-PICTURES: dict[type[Prediction], tuple[str, str]] = {
-    LabelMaps: (
-        "Test images, their true label maps and the label maps that each arm predicts",
-        "Below each label map: the share of annotated pixels that are right.",
-    ),
-    Joints: (
-        "Test images with the true skeletons and those that each arm predicts",
-        "Joints that are not annotated are not drawn. Below each image: how many of the annotated joints are "
-        f"right, that is within {RIGHT_JOINT:g} of the reference length.",
-    ),
-    Boxes: (
-        "Test images with the true boxes and those that each arm predicts",
-        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
-        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
-        f"{RIGHT_BOX:g} or more.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -111,7 +92,7 @@ class Chapter:
         if empty := self._unless_empty("latency"):
             return empty
         medians = self.study.wide("latency")["latency_ms/median"]
-        median = metric("latency_ms/median")
+        median = self.study.metric("latency_ms/median")
         alt = f"Latency of {count(len(medians), 'arm')}, medians from {_range(median, medians)}"
         caption = "Every timed forward pass, the median and its 95 % interval over blocks of fresh builds."
         times: list[Block] = [self._picture("latency", alt, caption), self._grid(tables.latency_table(self.study))]
@@ -153,7 +134,7 @@ class Chapter:
         grids: list[Block] = []
         for score, by in found:
             grids.append(self._grid(breakdown_table(self.study, score, by)))
-            if by.groups == VISIBILITY and len(gap_effects(self.study, by)):
+            if by.contrast and len(gap_effects(self.study, by)):
                 grids.append(self._grid(gap_table(self.study, score, by)))
         return [picture, *grids]
 
@@ -193,7 +174,7 @@ class Chapter:
 
     def _predictions(self) -> list[Block]:
         shown, lost = kept_predictions(self.study)
-        alt, caption = PICTURES[type(shown[0])] if shown else ("", "")
+        alt, caption = next(((each.alt, each.caption) for each in shown.values()), ("", ""))
         same = "The first test images with something to predict, the same for all arms, at the first finished seed"
         return [
             self._picture("predictions", alt, f"{same}. {caption}", form="png"),

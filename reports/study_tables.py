@@ -11,7 +11,7 @@ from analysis.paired import fusion_differences, fusion_effects
 from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
 from analysis.text import listing
-from bench.metrics import METRICS, SCORES, Metric, metric
+from bench.metrics import Metric
 from bench.records import PARTS, WORK_KINDS
 from reports.tables import Column, Table, measured, p_value, text, value
 
@@ -30,7 +30,6 @@ COST_KEYS = (
     "peak_bytes/training",
 )
 LATENCY_KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))
-RUN_KEYS = tuple(entry.key for entry in METRICS if entry.key.startswith(("test/", "val/", "train/", "start/")))
 
 
 def cost_table(study: Frames) -> Table:
@@ -41,7 +40,7 @@ def cost_table(study: Frames) -> Table:
         "Bytes: read and written, nothing fused or cached. Peaks: the most that activations hold at once. "
         "≥: an operator without a rule ran."
     )
-    return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(frame, COST_KEYS)))
+    return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(study, frame, COST_KEYS)))
 
 
 def notes_table(study: Frames) -> Table:
@@ -56,7 +55,7 @@ def work_table(study: Frames) -> Table:
     frame = cost(study)
     keys = [key for kind in WORK_KINDS if (key := f"elementwise/{kind}") in frame and frame[key].any()]
     caption = "Element-wise operations of one image by kind, in elements."
-    return Table("elementwise", caption, frame[["arm", "at_least", *keys]], (ARM, *measured(frame, keys)))
+    return Table("elementwise", caption, frame[["arm", "at_least", *keys]], (ARM, *measured(study, frame, keys)))
 
 
 def roofline_table(study: Frames) -> Table:
@@ -65,8 +64,8 @@ def roofline_table(study: Frames) -> Table:
     seconds = Metric("s", "Time", "ms", "lower", 1e3, 2)
     columns = (
         ARM,
-        value("intensity", metric("macs/per_byte")),
-        value("balance", metric("machine/balance"), "The machine's"),
+        value("intensity", study.metric("macs/per_byte")),
+        value("balance", study.metric("machine/balance"), "The machine's"),
         value("macs_s", seconds, "Its MACs alone (ms)"),
         value("bytes_s", seconds, "Its bytes alone (ms)"),
         text("bound", "Bound by"),
@@ -95,7 +94,7 @@ def latency_table(study: Frames) -> Table:
     if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
         keys.append("error/to_eager")
     samples = Column("samples", "Samples", number=True)
-    return Table("latency", caption, frame, (ARM, *measured(frame, keys), samples, *varied))
+    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied))
 
 
 def ratio_table(study: Frames) -> Table:
@@ -125,7 +124,7 @@ def accuracy_table(study: Frames, score: Metric) -> Table:
     """Return the headline score per arm with every seed and the t-interval, and the means of other scores."""
     frame = accuracy(study, score.key)
     frame["seeds"] = each_seed(frame["arm"], scores(study, score.key), "value", score)
-    others = [other for other in SCORES if other != score and other.key in set(study.values["key"])]
+    others = [other for other in study.scores if other != score and other.key in set(study.values["key"])]
     for other in others:
         frame[other.key] = accuracy(study, other.key)["mean"]
     columns = (
@@ -146,7 +145,7 @@ def runs_table(study: Frames) -> Table:
     """Return every finished training run."""
     frame = study.wide("train")
     seed = Column("seed", "Seed", number=True)
-    return Table("runs", "Every finished training run.", frame, (ARM, seed, *measured(frame, RUN_KEYS)))
+    return Table("runs", "Every finished training run.", frame, (ARM, seed, *measured(study, frame, study.metrics)))
 
 
 def tradeoff_table(study: Frames, score: Metric) -> Table:
@@ -160,7 +159,7 @@ def tradeoff_table(study: Frames, score: Metric) -> Table:
             points = points.rename(columns={"cost": key, "on_front": front, "beaten": beaten})
             frame = frame.merge(points[["arm", key, front, beaten]], on="arm", how="left")
             columns += [
-                value(key, metric(key)),
+                value(key, study.metric(key)),
                 Column(front, "On the front of the means", _yes),
                 Column(beaten, "Beaten for certain", _yes),
             ]
@@ -174,7 +173,7 @@ def tradeoff_table(study: Frames, score: Metric) -> Table:
 
 def parts_table(study: Frames, quantity: str) -> Table:
     """Return how an arm's parameters or MACs are shared among its parts; the counts stand in the CSV."""
-    total = metric(f"{quantity}/total")
+    total = study.metric(f"{quantity}/total")
     rows = parts(study, quantity)
     present = [part for part in PARTS if part in set(rows["part"])]
     counts = rows.pivot(index="arm", columns="part", values="value")[present]

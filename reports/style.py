@@ -3,12 +3,8 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
-import matplotlib
-import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from analysis.frames import Frames
@@ -82,17 +78,6 @@ def arm_looks(study: Frames) -> dict[str, Look]:
         for arm, i, j in zip(arms["arm"], group, within, strict=True)
     }
     return {arm: looks[arm] for arm in study.arms["arm"]}
-
-
-def class_colors(count: int) -> np.ndarray:
-    """Return one RGB colour (0 to 1) per class, of shape (count, 3).
-
-    The first eleven are a set that the colour-blind can tell apart; then come darker shades of the same.
-    """
-    base = np.array([matplotlib.colors.to_rgb("#dfe3e8"), *sns.color_palette("colorblind", 10)])
-    shades = np.linspace(1.0, 0.4, max(2, ceil(count / len(base))))
-    colors: np.ndarray = np.concatenate([base * shade for shade in shades])[:count]
-    return colors
 
 
 def fitted(label: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.frames import Frames
 from bench.display import inert
 from bench.files import write_whole
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 
 MISSING = "–"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML
@@ -72,9 +73,9 @@ def p_value(key: str, title: str) -> Column:
     return Column(key, title, lambda p: "< 0.0001" if p < 1e-4 else show(p), number=True)
 
 
-def measured(frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
+def measured(study: Frames, frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
     """Return a column for each of the measured `keys` that `frame` has."""
-    return tuple(value(key, metric(key)) for key in keys if key in frame)
+    return tuple(value(key, study.metric(key)) for key in keys if key in frame)
 
 
 def _cell(row: Mapping[Any, Any], column: Column) -> str:

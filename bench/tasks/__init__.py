@@ -1,6 +1,30 @@
 """Tasks: what a network is trained for and scored on. Each is one module here, registered by name."""
 
 from bench.tasks import detection, pose, segmentation  # noqa: F401  (importing a task's module registers it)
-from bench.tasks.base import TASKS, Metrics, Options, Task, TaskError, create_task, register_task
+from bench.tasks.base import (
+    METRICS,
+    TASKS,
+    Metrics,
+    Options,
+    Scorer,
+    Task,
+    TaskError,
+    create_task,
+    plugged_metrics,
+    register_metric,
+    register_task,
+)
 
-__all__ = ["TASKS", "Metrics", "Options", "Task", "TaskError", "create_task", "register_task"]
+__all__ = [
+    "METRICS",
+    "TASKS",
+    "Metrics",
+    "Options",
+    "Scorer",
+    "Task",
+    "TaskError",
+    "create_task",
+    "plugged_metrics",
+    "register_metric",
+    "register_task",
+]

@@ -1,10 +1,9 @@
 """What a task must offer so that trainer, store and reports need to know no task by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -13,6 +12,8 @@ from archs.registry import Registry
 from bench.data import DataInfo
 from bench.errors import BenchError
 from bench.loading import Batch
+from bench.metrics import Metric
+from bench.predictions import Prediction
 from bench.validation import parse
 
 LOGIT_STD = 0.1  # before training, of logits without unit: near what FCOS's own start gives
@@ -23,17 +24,54 @@ class TaskError(BenchError):
     """A network's predictions, or the data, do not fit the task."""
 
 
-class Metrics(Protocol):
-    """Collects the scores of one pass over a split."""
+class Scorer(ABC):
+    """Collects some of a task's scores in one pass over a split: it declares them, and it computes them."""
 
+    scores: ClassVar[tuple[Metric, ...]]
+
+    def __init__(self, task: Any, device: torch.device) -> None:
+        """Begin a pass with the outputs of a network for `task`, which lie on `device`."""
+        self.task, self.device = task, device
+
+    @abstractmethod
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in what the network gives for one batch (each N, C, h, w; several where all levels are read)."""
 
+    @abstractmethod
     def compute(self) -> dict[str, float]:
-        """Return all scores by name; a score that is not defined on what was seen is absent."""
+        """Return the declared scores by key; a score that is not defined on what was seen is absent."""
 
     def absent(self) -> list[str]:
         """Return the classes, objects or joints that the data name and the truth seen does not show."""
+        return []
+
+
+class Metrics:
+    """All scores of a task in one pass over a split."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        self._scorers = scorers
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        """Take in what the network gives for one batch, see `Scorer.update`."""
+        for scorer in self._scorers:
+            scorer.update(outputs, batch)
+
+    def compute(self) -> dict[str, float]:
+        """Return all scores by key. Raises TaskError for one that its scorer does not declare."""
+        values: dict[str, float] = {}
+        for scorer in self._scorers:
+            found = scorer.compute()
+            for key in found:
+                if not any(score.holds(key) for score in scorer.scores):
+                    name = type(scorer).__name__
+                    raise TaskError(f"{name} computes '{key}', which it does not declare: add it to {name}.scores.")
+            values |= found
+        return values
+
+    def absent(self) -> list[str]:
+        """Return what the data name and the truth seen does not show."""
+        return list(dict.fromkeys(name for scorer in self._scorers for name in scorer.absent()))
 
 
 class Options(BaseModel):
@@ -43,14 +81,14 @@ class Options(BaseModel):
 
 
 class Task(ABC):
-    """One kind of prediction on one dataset: its targets, head, loss, metrics and pictures."""
+    """One kind of prediction on one dataset: its targets, head, loss, scores and pictures."""
 
+    name: ClassVar[str] = ""  # under which it is registered
     Options: ClassVar[type[Options]] = Options
     annotation: ClassVar[str]  # what of a dataset's info it needs: "classes" (masks), "objects" (boxes), "joints"
     targets: tuple[str, ...]  # sample keys next to "image" that the loss reads; augmented with the image
     truths: ClassVar[tuple[str, ...]] = ()  # keys that only scores and pictures read, where the data have them
-    selection: ClassVar[str]  # the metric that picks the best state on the validation split
-    higher_is_better: ClassVar[bool] = True
+    scorers: ClassVar[tuple[type[Scorer], ...]]  # the first score of the first is the headline
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:
         """Raises TaskError where the dataset has nothing to learn this task from."""
@@ -59,6 +97,19 @@ class Task(ABC):
             raise TaskError(f"the data '{info.name}' have no {missing}: there is nothing to learn this task from.")
         self.info = info
         self.options = options or self.Options()
+
+    @property
+    def scores(self) -> tuple[Metric, ...]:
+        """What it is scored by, plugged-in metrics last; the first, its headline, picks the best state."""
+        return tuple(score for scorer in self._scorers for score in scorer.scores)
+
+    @property
+    def _scorers(self) -> tuple[type[Scorer], ...]:
+        return (*self.scorers, *plugged_metrics(self.name).values())
+
+    def metrics(self, device: torch.device) -> Metrics:
+        """Return an empty collector of all scores, of outputs that lie on `device`."""
+        return Metrics([scorer(self, device) for scorer in self._scorers])
 
     @property
     @abstractmethod
@@ -81,20 +132,45 @@ class Task(ABC):
         return LOGIT_STD
 
     @abstractmethod
-    def metrics(self, device: torch.device) -> Metrics:
-        """Return an empty collector of scores that lives on `device`."""
-
-    @abstractmethod
-    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
-        """Return images, truth and prediction of a few samples as arrays, and their "kind", for the store."""
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> Prediction:
+        """Return what is predicted for a few samples, beside their truth, for the store and the report."""
 
 
 TASKS: Registry[type[Task]] = Registry("task")
+METRICS: Registry[type[Scorer]] = Registry("metric")  # of tasks that somebody else wrote: "segmentation/my_score"
 
 
 def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
     """Return the decorator that files a Task under `name`. Raises DuplicateNameError."""
-    return TASKS.register(name)
+
+    def file(task: type[Task]) -> type[Task]:
+        task.name = name
+        return TASKS.register(name)(task)
+
+    return file
+
+
+def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
+    """Return the decorator that adds a Scorer's scores to those of `task`, wherever the task is run.
+
+    Raises UnknownNameError for the task, TaskError for a score without a declaration or with another's key.
+    """
+
+    def file(scorer: type[Scorer]) -> type[Scorer]:
+        if not getattr(scorer, "scores", ()):
+            raise TaskError(f"{scorer.__name__} declares no score: list some in {scorer.__name__}.scores.")
+        present = (*TASKS[task].scorers, *plugged_metrics(task).values())
+        for other in (score for each in present for score in each.scores):
+            for score in filter(other.overlaps, scorer.scores):
+                raise TaskError(f"{task} has a score '{other.key}' already: choose another key than '{score.key}'.")
+        return METRICS.register(f"{task}/{scorer.scores[0].key}")(scorer)
+
+    return file
+
+
+def plugged_metrics(task: str) -> dict[str, type[Scorer]]:
+    """Return the scorers that were added to those of `task`, by their names."""
+    return {name: METRICS[name] for name in METRICS.names() if name.startswith(f"{task}/")}
 
 
 def create_task(name: str, info: DataInfo, options: Mapping[str, Any] | None = None) -> Task:

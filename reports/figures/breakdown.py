@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from analysis.breakdowns import breakdown, gap_effects, gaps, group_runs, groups, measured_breakdowns
 from analysis.frames import Frames
-from bench.metrics import VISIBILITY, Breakdown, Metric
+from bench.metrics import Breakdown, Metric
 from reports.errors import ReportError
 from reports.figures.forest import Row, draw_row, marks, notes, span
 from reports.figures.scores import NAMES, score_row
@@ -22,7 +22,7 @@ Column = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
 
 
 def breakdown_figure(study: Frames) -> Figure:
-    """Return the scores of each group per arm, and the paired difference of visible and occluded joints."""
+    """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
     panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
     if not panels:
         raise ReportError("there is no score by size or by occlusion to show: no run of this study has one.")
@@ -39,7 +39,7 @@ def breakdown_figure(study: Frames) -> Figure:
 
 
 def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
-    """Return a column per group that was measured, and one for the difference of visible and occluded joints."""
+    """Return a column per group that was measured, and one for the difference of two contrasted groups."""
     looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
     arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
     label = f"{score.title}, lower is better" if score.better == "lower" else score.title
@@ -47,7 +47,7 @@ def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
         (group, label, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
         for group in groups(study, by)
     ]
-    effects = gap_effects(study, by) if by.groups == VISIBILITY else pd.DataFrame()
+    effects = gap_effects(study, by) if by.contrast else pd.DataFrame()
     if len(effects):
         differences = gaps(study, by).rename(columns={"difference": "value"})
         unit = "points" if score.unit == "%" else score.unit

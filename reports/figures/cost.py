@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from analysis.costs import at_least
 from analysis.frames import Frames
 from analysis.summaries import parts
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 from bench.records import PARTS
 from reports.errors import ReportError
 from reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
@@ -29,7 +29,7 @@ def cost_figure(study: Frames) -> Figure:
     grid = figure.subplots(len(tables), 2, squeeze=False)
     for (whole, rest), (quantity, table) in zip(grid, tables.items(), strict=True):
         counts = table.pivot(index="arm", columns="part", values="value").reindex(arms)
-        total = metric(f"{quantity}/total")
+        total = study.metric(f"{quantity}/total")
         unsure = at_least(study) if total.counted else set()
         _stack(whole, total, total.title, counts, unsure)
         others = counts.drop(columns="encoder", errors="ignore")

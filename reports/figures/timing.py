@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from analysis.frames import Frames
 from analysis.latency import margin, ratios
 from analysis.summaries import latency
-from bench.metrics import metric
 from reports.errors import ReportError
 from reports.figures.forest import Row, forest
 from reports.style import INK, MUTED, arm_looks, fitted
@@ -22,7 +21,7 @@ def latency_figure(study: Frames) -> Figure:
     table, looks = latency(study), arm_looks(study)
     if table.empty:
         raise ReportError("there is no latency to show: no latency cell of this run folder has a result.")
-    median = metric("latency_ms/median")
+    median = study.metric("latency_ms/median")
     samples = study.samples.groupby("arm")["latency_ms"].agg(list)
     rows = []
     for arm in table.to_dict("records"):

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from analysis.frames import Frames
 from analysis.summaries import COSTS, scores, tradeoff
 from analysis.text import inside
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
 from reports.errors import ReportError
 from reports.figures.scores import score_of
 from reports.style import MUTED, TICKS, WIDTH, Look, arm_looks, fitted
@@ -31,7 +31,7 @@ def pareto_figure(study: Frames) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.9 + LINE * rows), layout=ConstrainedLayoutEngine(w_pad=0.12))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
     for axes, (key, points) in zip(grid[0], panels.items(), strict=True):
-        _panel(axes, study, score, metric(key), points, looks)
+        _panel(axes, study, score, study.metric(key), points, looks)
     grid[0][0].set_ylabel(score.title)
     front, *arms = grid[0][0].get_legend_handles_labels()[0]
     seed = Line2D([], [], color=MUTED, marker="_", linestyle="none", label="one seed")

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from analysis.frames import Frames, from_records
+from bench.metrics import MEASURED
 from bench.records import Block, Cell, RunRecord
+from bench.tasks import TASKS
 
 
 def _cell(kind="train", arm="unet / add", seed=0, task="segmentation", dataset="shapes", **factors):
@@ -35,6 +37,21 @@ def record() -> Callable[..., RunRecord]:
     return _record
 
 
+def _frames(cells, records, **more):
+    studies = dict.fromkeys((cell.task, cell.dataset) for cell in [*cells, *records])
+    declared = {
+        (task, dataset): [*(score.on("test") for part in TASKS[task].scorers for score in part.scores), *MEASURED]
+        for task, dataset in studies
+    }
+    return from_records(cells, records, declared=declared, **more)
+
+
+@pytest.fixture
+def frames() -> Callable[..., Frames]:
+    """Make the tables of a run that declares what its tasks do."""
+    return _frames
+
+
 @pytest.fixture
 def session() -> Callable[..., Frames]:
     """Make the one study whose arms' blocks have these medians, in ms; the first arm is the reference."""
@@ -47,7 +64,7 @@ def session() -> Callable[..., Frames]:
             )
             for arm, each in times.items()
         ]
-        return from_records(timed, timed)
+        return _frames(timed, timed)
 
     return make
 
@@ -67,6 +84,6 @@ def trained() -> Callable[..., Frames]:
             (_cell(arm=arm, seed=seed, **factors), v) for arm, vs in scores.items() for seed, v in enumerate(vs)
         ]
         records = [_record(one, {"test/miou": value}) for one, value in runs if value is not None]
-        return from_records([one for one, _ in runs], records)
+        return _frames([one for one, _ in runs], records)
 
     return make

@@ -1,9 +1,8 @@
 """The answer in sentences: each rests on the facts it is given."""
 
 from analysis.answers import answers, rivals
-from analysis.frames import from_records
 from analysis.summaries import accuracy
-from bench.metrics import metric
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
 
 def _saying(sentences, words):
@@ -42,21 +41,21 @@ def test_a_fusion_s_worth_is_a_paired_mean(trained):
 
 def test_rivals_are_the_arms_whose_interval_overlaps(trained):
     study = trained({"a / x": [0.1, 0.11], "b / x": [0.6, 0.7], "c / x": [0.7]})
-    best, others = rivals(accuracy(study, "test/miou"), metric("test/miou"))
+    best, others = rivals(accuracy(study, "test/miou"), SegmentationScorer.scores[0].on("test"))
     assert best["arm"] == "c / x"  # one seed: the best mean, but nothing to overlap with
     assert others.empty
 
 
-def _pose(cell, record, arms):
+def _pose(cell, record, frames, arms):
     keys = ("test/pck@0.1", *(f"test/pck@0.1_by_visibility/{group}" for group in ("visible", "occluded")))
     records = [
         record(cell(arm=arm, task="pose"), dict(zip(keys, found, strict=True))) for arm, found in arms.items()
     ]
-    return from_records(records, records)
+    return frames(records, records)
 
 
-def test_groups_have_a_best_arm_each_and_a_gap(cell, record):
-    sentences = answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)}))
+def test_groups_have_a_best_arm_each_and_a_gap(cell, record, frames):
+    sentences = answers(_pose(cell, record, frames, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)}))
     assert _saying(sentences, "by visibility") == (
         "Best mean PCK@.1 by visibility, and how many intervals overlap; "
         "visible: a / x (90.0 %; 1 seed); occluded: b / x (40.0 %; 1 seed)."
@@ -65,22 +64,22 @@ def test_groups_have_a_best_arm_each_and_a_gap(cell, record):
     assert gap.endswith("ones: from +20.0 points (b / x) to +60.0 points (a / x).")
 
 
-def test_a_study_speaks_of_its_own_score_only(cell, record):
-    said = " ".join(answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)})))
+def test_a_study_speaks_of_its_own_score_only(cell, record, frames):
+    said = " ".join(answers(_pose(cell, record, frames, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)})))
     assert not [word for word in ("mIoU", "Dice", "AP", "class", "pixel") if word in said]
 
 
-def test_one_arm_has_no_best_group(cell, record):
-    assert not [one for one in answers(_pose(cell, record, {"a / x": (0.6, 0.9, 0.3)})) if "visib" in one]
+def test_one_arm_has_no_best_group(cell, record, frames):
+    assert not [one for one in answers(_pose(cell, record, frames, {"a / x": (0.6, 0.9, 0.3)})) if "visib" in one]
 
 
-def test_an_unfinished_run_says_so_first(cell, record):
+def test_an_unfinished_run_says_so_first(cell, record, frames):
     cells = [cell(seed=0), cell(seed=1), cell("cost")]
-    sentences = answers(from_records(cells, [record(cells[0], reason="out of memory")]))
+    sentences = answers(frames(cells, [record(cells[0], reason="out of memory")]))
     assert sentences == ["The run is incomplete: 0 of 3 cells have a result, 1 failed, 2 not run yet."]
 
 
-def test_fronts_and_costs_name_their_arms(cell, record):
+def test_fronts_and_costs_name_their_arms(cell, record, frames):
     arms = {"a / x": (0.5, 1e9, 9.0), "b / x": (0.6, 2e9, 5.0)}
     cells = {(kind, arm): cell(kind, arm) for kind in ("train", "cost", "latency") for arm in arms}
     records = [
@@ -90,7 +89,7 @@ def test_fronts_and_costs_name_their_arms(cell, record):
             ("train", "cost", "latency"), ("test/miou", "macs/total", "latency_ms/median"), numbers, strict=True
         )
     ]
-    sentences = answers(from_records(cells.values(), records))
+    sentences = answers(frames(cells.values(), records))
     assert (
         "mIoU against MACs: no arm is beaten for certain by one that costs no more; "
         "the means alone put a / x and b / x on the front." in sentences
@@ -99,12 +98,12 @@ def test_fronts_and_costs_name_their_arms(cell, record):
     assert not [one for one in sentences if one.startswith("Median latency")]
 
 
-def test_exact_ties_are_named(cell, record):
+def test_exact_ties_are_named(cell, record, frames):
     arms = ("a / x", "b / x", "c / x")
     records = [record(cell("train", arm, seed), {"test/miou": 0.5}) for arm in arms[:2] for seed in (0, 1)]
     records += [record(cell("train", "c / x", seed), {"test/miou": 0.25}) for seed in (0, 1)]
     records += [record(cell("cost", arm), {"macs/total": 1e9 + (arm == "c / x") * 1e9}) for arm in arms]
-    sentences = answers(from_records(records, records))
+    sentences = answers(frames(records, records))
     assert _saying(sentences, "Best mean").startswith("Best mean mIoU: a / x and b / x, exactly equal, with 50.0 %")
     assert "MACs from 1.000 G (a / x and b / x) to 2.000 G (c / x)." in sentences
     assert "mIoU against MACs: c / x is beaten for certain" in _saying(sentences, "against MACs")

@@ -14,27 +14,29 @@ from analysis.breakdowns import (
     measured_breakdowns,
     reference,
 )
-from analysis.frames import from_records
 from analysis.intervals import summarize
-from bench.metrics import metric
+from bench.tasks.detection.metrics import DetectionScorer
+from bench.tasks.pose import PoseScorer
 
-BY_SIZE = metric("test/ap").by[1]
-BY_JOINT, BY_VISIBILITY, _ = metric("test/pck@0.1").by
+BY_SIZE = DetectionScorer.scores[0].on("test").by[1]
+BY_JOINT, BY_VISIBILITY, _ = PoseScorer.scores[0].on("test").by
 
 
 @pytest.fixture
-def scored(cell, record):
+def scored(cell, record, frames):
     """Make a study of arms with values per group and seed: {arm: [{group: value}, ...]}."""
 
-    def make(prefix, arms, **outcome):
+    def make(prefix, arms, task="pose", **outcome):
         runs = [
-            (cell(arm=arm, seed=seed), found) for arm, seeds in arms.items() for seed, found in enumerate(seeds)
+            (cell(arm=arm, seed=seed, task=task), found)
+            for arm, seeds in arms.items()
+            for seed, found in enumerate(seeds)
         ]
         records = [
             record(one, {f"{prefix}{group}": value for group, value in found.items()}, **outcome)
             for one, found in runs
         ]
-        return from_records(records, records)
+        return frames(records, records)
 
     return make
 

@@ -6,18 +6,18 @@ import pytest
 
 from analysis.answers import answers
 from analysis.costs import at_least, bounds, roofline
-from analysis.frames import from_records
 from analysis.limits import limits
 from analysis.results import results
 from analysis.summaries import cost, tradeoff
-from bench.metrics import metric
+from bench.metrics import MEASURED
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
-MIOU = metric("test/miou")
+MIOU = SegmentationScorer.scores[0].on("test")
 ARMS = {"a / x": (0.5, 1e9, 0), "b / x": (0.7, 2e9, 0), "c / mine": (0.9, 0.5e9, 3)}  # mIoU, MACs, calls unruled
 
 
 @pytest.fixture
-def study(cell, record):
+def study(cell, record, frames):
     """Three arms, of which the third runs an operator without a rule."""
     cells, records = [], []
     for arm, (score, macs, unruled) in ARMS.items():
@@ -28,7 +28,7 @@ def study(cell, record):
         cells += [counted, *runs]
         records.append(record(counted, values))
         records += [record(run, {"test/miou": score + 0.001 * run.seed}) for run in runs]
-    return from_records(cells, records)
+    return frames(cells, records)
 
 
 def test_arms_with_unruled_operators_are_lower_bounds_in_every_table(study):
@@ -41,9 +41,9 @@ def test_arms_with_unruled_operators_are_lower_bounds_in_every_table(study):
         }
 
 
-def test_a_lower_bound_beats_nobody_for_certain(study, cell, record):
+def test_a_lower_bound_beats_nobody_for_certain(study, cell, record, frames):
     assert not tradeoff(study, MIOU, "macs/total").beaten.any()
-    known = from_records(
+    known = frames(
         study.records,
         [one.model_copy(update={"values": {**one.values, "operators/unruled": 0.0}}) for one in study.records],
     )
@@ -59,9 +59,9 @@ def test_sentences_say_at_least(study):
 
 
 def test_parameters_and_bytes_are_no_lower_bounds():
-    assert not metric("params/total").counted
-    assert not metric("bytes/total").counted
-    assert all(metric(f"{key}/total").counted for key in ("macs", "flops", "activations", "elementwise"))
+    counted = {metric.key for metric in MEASURED if metric.counted}
+    assert not counted & {"params/total", "bytes/total"}
+    assert counted >= {f"{key}/total" for key in ("macs", "flops", "activations", "elementwise")}
 
 
 def test_the_roofline_is_what_its_formula_says(study):
@@ -84,9 +84,9 @@ def test_arms_that_are_bound_by_different_things_are_named(study, monkeypatch):
     assert sentence.endswith("what takes longest is the bytes of a / x and c / mine; the MACs of b / x.")
 
 
-def test_older_records_have_no_roofline_and_keep_their_notes(cell, record):
+def test_older_records_have_no_roofline_and_keep_their_notes(cell, record, frames):
     old = cell("cost")
-    study = from_records([old], [record(old, {"macs/total": 1e9, "params/total": 5.0}, notes=["left out: relu"])])
+    study = frames([old], [record(old, {"macs/total": 1e9, "params/total": 5.0}, notes=["left out: relu"])])
     assert roofline(study).empty
     assert list(bounds(study)) == []
     assert not cost(study).at_least.any()

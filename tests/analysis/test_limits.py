@@ -1,6 +1,5 @@
 """Limits are said where their fact holds, and not where it doesn't."""
 
-from analysis.frames import from_records
 from analysis.limits import limits
 
 ENVIRONMENT = {"commit": "abc", "dirty": False, "cpu": "a CPU"}
@@ -38,9 +37,9 @@ def test_pairs_are_counted_where_there_are_several(trained):
     assert not _said(trained({"a / x": [0.5, 0.6], "b / x": [0.5, 0.6]}), "pairs")
 
 
-def test_groups_are_named_as_parts(cell, record, trained):
+def test_groups_are_named_as_parts(cell, record, trained, frames):
     one = record(cell(task="detection"), {"test/ap": 0.3, "test/ap_by_size/small": 0.1})
-    assert _said(from_records([one], [one]), "AP by object size: each group holds a part")
+    assert _said(frames([one], [one]), "AP by object size: each group holds a part")
     assert not _said(trained({"a / x": [0.5]}), "each group")
 
 
@@ -51,43 +50,43 @@ def test_arms_with_fewer_seeds_are_named(trained):
     assert not _said(trained({"a / x": [0.5, 0.6], "b / x": [0.5, 0.4]}), "Fewer")
 
 
-def test_unequal_cost_is_stated_with_its_size(cell, record):
+def test_unequal_cost_is_stated_with_its_size(cell, record, frames):
     cells = [cell("cost", "a / x"), cell("cost", "b / x")]
     values = [{"params/total": 100.0, "macs/total": 7.0}, {"params/total": 131.0, "macs/total": 7.0}]
-    study = from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
+    study = frames(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
     assert _said(study, "differ in parameters by up to 31 %: accuracy is compared at one recipe")
     assert not _said(study, "MACs by up to")
 
 
-def test_budget_and_where_validation_was_best(cell, record):
+def test_budget_and_where_validation_was_best(cell, record, frames):
     cells = [cell(seed=0), cell(seed=1)]
     shared = {"test/miou": 0.5, "train/images": 2048}
     values = [shared | {"val/best_at_images": 2048}, shared | {"val/best_at_images": 1024}]
-    study = from_records(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
+    study = frames(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
     assert _said(study, "Each run saw 2,048 training images")
     assert _said(study, "In 1 of 2 runs validation was best at the very end of training.")
 
 
-def test_a_recipe_that_varies_is_named(cell, record):
+def test_a_recipe_that_varies_is_named(cell, record, frames):
     cells = [cell(seed=0), cell(seed=1)]
     unlike = [
         record(one, {"test/miou": 0.5}, settings={"clip_norm": norm, "batch": 8})
         for one, norm in zip(cells, (1, 2), strict=True)
     ]
-    assert _said(from_records(cells, unlike), "they differ in clip_norm.")
-    assert not _said(from_records(cells, unlike[:1]), "differ in clip_norm")
+    assert _said(frames(cells, unlike), "they differ in clip_norm.")
+    assert not _said(frames(cells, unlike[:1]), "differ in clip_norm")
 
 
-def test_scores_on_two_versions_of_the_data_are_not_comparable(cell, record):
+def test_scores_on_two_versions_of_the_data_are_not_comparable(cell, record, frames):
     cells = [cell(seed=0), cell(seed=1)]
     records = [record(one, {"test/miou": 0.5}, data_fingerprint=one.cell_id) for one in cells]
-    assert _said(from_records(cells, records), "2 versions of the data")
-    assert not _said(from_records(cells, records[:1]), "versions of the data")
+    assert _said(frames(cells, records), "2 versions of the data")
+    assert not _said(frames(cells, records[:1]), "versions of the data")
 
 
-def test_the_machine_of_a_latency_is_named(cell, record):
+def test_the_machine_of_a_latency_is_named(cell, record, frames):
     timed = cell("latency")
-    study = from_records([timed], [record(timed, settings={"device": "cpu"}, environment=ENVIRONMENT)])
+    study = frames([timed], [record(timed, settings={"device": "cpu"}, environment=ENVIRONMENT)])
     assert _said(study, "Latency was measured on one machine only, on cpu (a CPU):")
 
 
@@ -99,25 +98,23 @@ def test_latencies_that_are_not_told_apart_have_no_order(session):
     assert _said(study, "Latencies are compared with a / x only, not with each other.")
 
 
-def test_latencies_of_several_sessions_have_no_order(cell, record):
+def test_latencies_of_several_sessions_have_no_order(cell, record, frames):
     timed = [record(cell("latency", arm), {"latency_ms/median": 1.0}) for arm in ("a / x", "b / x")]
-    assert _said(from_records(timed, timed), "The latency of 2 arms was not measured over blocks of one session")
-    assert not _said(from_records(timed[:1], timed[:1]), "one session")
+    assert _said(frames(timed, timed), "The latency of 2 arms was not measured over blocks of one session")
+    assert not _said(frames(timed[:1], timed[:1]), "one session")
 
 
-def test_what_disturbed_a_latency_is_a_limit(cell, record):
+def test_what_disturbed_a_latency_is_a_limit(cell, record, frames):
     timed = cell("latency")
-    study = from_records([timed], [record(timed, notes=["2 of 6 blocks were disturbed."])])
+    study = frames([timed], [record(timed, notes=["2 of 6 blocks were disturbed."])])
     assert _said(study, "Of the latency: 2 of 6 blocks were disturbed.")
 
 
-def test_code_that_cannot_be_repeated_is_a_limit(cell, record):
+def test_code_that_cannot_be_repeated_is_a_limit(cell, record, frames):
     cells = [cell(seed=0), cell(seed=1)]
 
     def of(*environments):
-        return from_records(
-            cells, [record(one, environment=e) for one, e in zip(cells, environments, strict=False)]
-        )
+        return frames(cells, [record(one, environment=e) for one, e in zip(cells, environments, strict=False)])
 
     assert not _said(of(ENVIRONMENT), "commit")
     assert _said(of(ENVIRONMENT | {"dirty": True}), "The code had uncommitted changes")
@@ -125,24 +122,24 @@ def test_code_that_cannot_be_repeated_is_a_limit(cell, record):
     assert _said(of({}), "The records name no commit")
 
 
-def test_without_a_score_nothing_is_concluded(cell):
-    assert limits(from_records([cell()], []))[0] == "No arm has a score: nothing can be concluded about accuracy."
+def test_without_a_score_nothing_is_concluded(cell, frames):
+    assert limits(frames([cell()], []))[0] == "No arm has a score: nothing can be concluded about accuracy."
 
 
-def test_what_was_decided_of_the_data_is_said_once(cell, record):
+def test_what_was_decided_of_the_data_is_said_once(cell, record, frames):
     cells = [cell(seed=seed) for seed in (0, 1)]
-    study = from_records(cells, [record(one, {"test/miou": 0.5}, notes=["2 boxes were dropped."]) for one in cells])
+    study = frames(cells, [record(one, {"test/miou": 0.5}, notes=["2 boxes were dropped."]) for one in cells])
     assert limits(study).count("Note: 2 boxes were dropped.") == 1
 
 
-def test_the_learning_rates_are_said(cell, record):
+def test_the_learning_rates_are_said(cell, record, frames):
     cells = [cell("train", f"{arm} / x", seed=0) for arm in "abc"]
 
     def study(*rates):
         told = zip(cells, rates, strict=True)
-        return from_records(cells, [record(each, {"test/miou": 0.5}, settings={"lr": lr}) for each, lr in told])
+        return frames(cells, [record(each, {"test/miou": 0.5}, settings={"lr": lr}) for each, lr in told])
 
     assert _said(study(0.1, 0.1, 0.1), "at one learning rate, 0.1, which may suit some better")
     assert _said(study(0.1, 0.2, 0.1), "at different learning rates: 0.1 for a / x and c / x; 0.2 for b / x.")
     assert not _said(study(0.1, 0.2, 0.1), "trained alike")
-    assert not _said(from_records(cells[:1], [record(cells[0], {"test/miou": 0.5})]), "learning rate")
+    assert not _said(frames(cells[:1], [record(cells[0], {"test/miou": 0.5})]), "learning rate")

@@ -2,11 +2,10 @@
 
 import math
 
-from analysis.frames import from_records
 from analysis.overview import overview
 
 
-def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record):
+def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record, frames):
     scores = {
         ("segmentation", "test/miou"): {"a / x": 0.5, "b / x": 0.6, "c / x": 0.6},
         ("detection", "test/ap"): {"a / x": 0.3, "b / x": 0.2, "c / x": None},
@@ -16,7 +15,7 @@ def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record):
         for arm, score in arms.items():
             cells.append(cell(arm=arm, task=task))
             records += [record(cells[-1], {key: score})] if score is not None else []
-    table = overview(from_records([*cells, cell(task="pose")], records))
+    table = overview(frames([*cells, cell(task="pose")], records))
     assert table["study"].unique().tolist() == ["segmentation on shapes", "detection on shapes"]
     assert table["key"].unique().tolist() == ["test/miou", "test/ap"]
     assert table["rank"].tolist()[:5] == [3, 1, 1, 1, 2]
@@ -24,5 +23,5 @@ def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record):
     assert table["n"].tolist() == [1, 1, 1, 1, 1, 0]
 
 
-def test_nothing_measured_is_an_empty_overview(cell):
-    assert overview(from_records([cell()], [])).empty
+def test_nothing_measured_is_an_empty_overview(cell, frames):
+    assert overview(frames([cell()], [])).empty

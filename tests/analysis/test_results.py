@@ -2,19 +2,18 @@
 
 import math
 
-from analysis.frames import from_records
 from analysis.results import results
-from bench.metrics import metric
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
 
-def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record):
+def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record, frames):
     records = [
         record(cell(seed=0), {"test/miou": 0.5, "train/images_per_s": 10.0}),
         record(cell(seed=1), {"test/miou": 0.6, "train/images_per_s": 20.0}),
         record(cell("cost"), {"params/total": 7.0}),
         record(cell(arm="fpn / add"), {"test/miou": 0.7}),
     ]
-    table = results(from_records(records, records), metric("test/miou")).set_index("arm")
+    table = results(frames(records, records), SegmentationScorer.scores[0].on("test")).set_index("arm")
     assert table.loc["unet / add", ["mean", "params/total", "train/images_per_s"]].tolist() == [0.55, 7.0, 15.0]
     assert math.isnan(table.loc["fpn / add", "params/total"])
     assert "macs/total" not in table

@@ -5,7 +5,6 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.frames import from_records
 from analysis.intervals import summarize
 from analysis.summaries import (
     accuracy,
@@ -18,9 +17,10 @@ from analysis.summaries import (
     tradeoff,
     why_empty,
 )
-from bench.metrics import Metric, metric
+from bench.metrics import Metric
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
-MIOU = metric("test/miou")
+MIOU = SegmentationScorer.scores[0].on("test")
 
 
 def test_accuracy_has_a_row_for_every_arm_that_is_trained(trained):
@@ -40,14 +40,14 @@ def test_scores_are_every_seed(trained):
     assert list(zip(table["seed"], table["value"], strict=True)) == [(0, 0.5), (2, 0.6)]
 
 
-def test_the_headline_is_the_first_score_of_the_table_that_was_measured(trained, cell, record):
+def test_the_headline_is_the_first_score_of_the_table_that_was_measured(trained, cell, record, frames):
     assert headline(trained({"unet / add": [0.5]})) == MIOU
     assert headline(trained({"unet / add": [None]})) is None
     other = cell()
-    assert headline(from_records([other], [record(other, {"test/made_up": 1.0})])) is None
+    assert headline(frames([other], [record(other, {"test/made_up": 1.0})])) is None
 
 
-def test_shares_of_parts_add_up_to_the_whole(cell, record):
+def test_shares_of_parts_add_up_to_the_whole(cell, record, frames):
     costed = cell("cost")
     values = {
         "params/encoder": 60.0,
@@ -56,30 +56,28 @@ def test_shares_of_parts_add_up_to_the_whole(cell, record):
         "params/total": 100.0,
         "macs/head": 0.0,
     }
-    study = from_records([costed], [record(costed, values, notes=["left out: relu 3x"])])
+    study = frames([costed], [record(costed, values, notes=["left out: relu 3x"])])
     table = parts(study, "params")
     assert dict(zip(table["part"], table["share"], strict=True)) == {"encoder": 0.6, "fusion": 0.0, "decoder": 0.4}
     assert math.isnan(parts(study, "macs").loc[0, "share"])
     assert cost(study)["notes"].tolist() == ["left out: relu 3x"]
 
 
-def test_settings_of_latency_are_columns(cell, record):
+def test_settings_of_latency_are_columns(cell, record, frames):
     timed = cell("latency")
-    study = from_records(
-        [timed], [record(timed, {"latency_ms/median": 3.0}, settings={"size": [96, 96], "threads": 2})]
-    )
+    study = frames([timed], [record(timed, {"latency_ms/median": 3.0}, settings={"size": [96, 96], "threads": 2})])
     row = latency(study).iloc[0]
     assert (row["latency_ms/median"], row["setting/size"], row["setting/threads"]) == (3.0, "96, 96", "2")
 
 
 @pytest.fixture
-def priced(cell, record):
+def priced(cell, record, frames):
     """Make a study of arms with a score and MACs each; None: not costed."""
 
     def make(points):
         records = [record(cell("train", arm), {"test/miou": score}) for arm, (score, _) in points.items()]
         records += [record(cell("cost", arm), {"macs/total": macs}) for arm, (_, macs) in points.items() if macs]
-        return from_records(records, records)
+        return frames(records, records)
 
     return make
 
@@ -99,9 +97,9 @@ def test_on_the_front_of_a_score_whose_lower_values_are_better_is_the_lowest(pri
     assert points["on_front"].tolist() == [True, False]
 
 
-def test_an_empty_kind_says_why(cell, record):
+def test_an_empty_kind_says_why(cell, record, frames):
     cells = [cell("cost"), cell("latency", "a / x"), cell("latency", "b / x")]
-    study = from_records(cells, [record(cells[0], {"params/total": 1.0}), record(cells[1], reason="no GPU")])
+    study = frames(cells, [record(cells[0], {"params/total": 1.0}), record(cells[1], reason="no GPU")])
     assert why_empty(study, "cost") is None
     assert why_empty(study, "latency") == "No latency cell has a result: 1 failed, 1 not run yet."
     assert why_empty(study, "train") == "The suite plans no train cell."

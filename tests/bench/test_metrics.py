@@ -1,68 +1,82 @@
-"""The table of metrics: one entry per key, shown in its unit."""
+"""Declarations of what is measured: shown in their unit, derived for each split, kept as JSON."""
 
 import math
 
 import pytest
 
-from bench.metrics import METRICS, SCORES, from_json, metric, to_json
+from bench.metrics import MEASURED, Breakdown, Metric, from_json, percentage, to_json
+
+SIZE = Breakdown("size", "miou_by_size/", ("small", "large"), "By size")
+MIOU = percentage("miou", "mIoU", Breakdown("class", "iou/"), SIZE, rule="Against $reference.")
+ERROR = Metric("error_px", "Error", "px", "lower", digits=2, least=0)
 
 
-def test_every_key_stands_once():
-    keys = [entry.key for entry in METRICS]
+def measured(key):
+    (found,) = [metric for metric in MEASURED if metric.key == key]
+    return found
+
+
+def test_every_key_is_declared_once():
+    keys = [entry.key for entry in MEASURED]
     assert len(set(keys)) == len(keys)
 
 
 def test_values_are_shown_in_their_unit():
-    assert metric("test/miou").show_unit(0.7123) == "71.2 %"
-    assert metric("params/total").show_unit(31_030_658) == "31.031 M"
-    assert metric("macs/encoder").show_unit(5_180_000_000) == "5.180 G"
-    assert metric("train/images").show(8192) == "8,192"
+    assert MIOU.show_unit(0.7123) == "71.2 %"
+    assert ERROR.show_unit(3.14159) == "3.14 px"
+    assert measured("params/total").show_unit(31_030_658) == "31.031 M"
+    assert measured("macs/encoder").show_unit(5_180_000_000) == "5.180 G"
+    assert measured("train/images").show(8192) == "8,192"
 
 
 def test_a_difference_of_percentages_is_in_points():
-    assert metric("test/miou").show_unit(-0.0123, signed=True) == "\N{MINUS SIGN}1.2 points"
-    assert metric("latency_ms/median").show_unit(1.5, signed=True) == "+1.50 ms"
+    assert MIOU.show_unit(-0.0123, signed=True) == "\N{MINUS SIGN}1.2 points"
+    assert measured("latency_ms/median").show_unit(1.5, signed=True) == "+1.50 ms"
 
 
 def test_a_missing_value_is_not_a_number():
-    assert metric("test/miou").show(math.nan) == "–"
+    assert MIOU.show(math.nan) == "–"
 
 
-def test_an_unknown_key_keeps_its_name_and_has_no_better_direction():
-    unknown = metric("test/made_up")
-    assert (unknown.label, unknown.better, unknown.show(0.5)) == ("test/made_up", None, "0.500")
+def test_a_score_is_derived_for_each_split():
+    test, val = MIOU.on("test"), MIOU.on("val")
+    assert (test.key, test.label, test.title) == ("test/miou", "mIoU", "mIoU (%)")
+    assert (val.key, val.label) == ("val/miou", "Validation mIoU")
+    assert [by.prefix for by in test.by] == ["test/iou/", "test/miou_by_size/"]
+    assert (val.unit, val.sign, val.rule) == (test.unit, test.sign, test.rule)
 
 
-def test_scores_of_joints_and_boxes_are_shown_in_their_unit():
-    assert metric("test/pck@0.1").show_unit(0.8123) == "81.2 %"
-    assert metric("test/error_px").show_unit(3.14159) == "3.14 px"
-    assert metric("test/error_px").better == "lower"
-    assert metric("test/ap").title == "AP (%)"
+def test_a_key_belongs_to_a_metric_or_to_a_group_of_it():
+    assert all(map(MIOU.holds, ("miou", "iou/car", "miou_by_size/small")))
+    assert not any(map(MIOU.holds, ("miou2", "iou", "miou_by_size/medium", "dice")))
 
 
-def test_each_score_is_there_for_the_validation_split_too():
-    assert metric("val/pck@0.1").label == "Validation PCK@.1"
-    assert metric("val/boundary_f").label == "Validation Boundary F"
-    assert metric("val/error_px").sign == -1
-    assert not metric("val/miou").by
+@pytest.mark.parametrize("other", ["miou", "iou/car", "miou_by_size/small"])
+def test_no_two_metrics_share_a_key(other):
+    assert MIOU.overlaps(percentage(other, "Other"))
+    assert percentage(other, "Other").overlaps(MIOU)
+    assert not MIOU.overlaps(percentage("miou50", "Other", Breakdown("class", "miou50/")))
 
 
-def test_no_breakdown_s_keys_are_those_of_another():
-    prefixes = [by.prefix for score in SCORES for by in score.by]
-    keys = [*prefixes, *(entry.key for entry in METRICS)]
-    assert not [(one, other) for one in prefixes for other in keys if other is not one and other.startswith(one)]
-    assert metric("test/ap").by[1].keys["small"] == "test/ap_by_size/small"
-
-
-def test_every_score_says_which_way_is_better():
-    assert all(score.better for score in SCORES)
-    assert metric("latency_ms/median").sign == -metric("test/miou").sign
+def test_the_range_is_what_a_number_can_be():
+    assert [MIOU.within(value) for value in (-0.1, 0, 1, 1.1)] == [False, True, True, False]
+    assert ERROR.within(1e9)
 
 
 def test_declarations_come_back_from_json_as_they_were():
-    assert from_json(to_json(METRICS)) == METRICS
+    declared = {("segmentation", "scenes"): (MIOU.on("test"), *MEASURED), ("pose", "scenes"): (ERROR,)}
+    assert from_json(to_json(declared)) == declared
 
 
-def test_what_is_no_declaration_is_refused():
-    with pytest.raises(ValueError, match="sideways"):
-        from_json('[{"key": "test/miou", "label": "mIoU", "better": "sideways"}]')
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ('"better": "sideways"', "sideways"),
+        ('"rule": "It costs $5."', "Invalid placeholder"),
+        ('"by": [{"name": "size", "prefix": "a/", "groups": ["small"], "contrast": "objects"}]', "of two groups"),
+        ('"scale": 0', "greater than 0"),
+    ],
+)
+def test_what_is_no_declaration_is_refused(field, words):
+    with pytest.raises(ValueError, match=words):
+        from_json(f'[["segmentation", "scenes", [{{"key": "miou", "label": "mIoU", {field}}}]]]')

@@ -44,10 +44,10 @@ def test_a_plug_in_is_known_by_its_source_and_the_projects_own_by_their_name(tmp
         file = tmp_path / f"{name}.py"
         file.write_text(fusion_source(name))
         load_plugin(file)
-        sources.append(plugin_source(name))
+        sources.append(plugin_source(FUSIONS[name]))
     assert None not in sources
     assert sources[0] != sources[1]
-    assert plugin_source("add") is None
+    assert plugin_source(FUSIONS["add"]) is None
 
 
 @pytest.mark.parametrize(

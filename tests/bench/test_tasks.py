@@ -1,15 +1,28 @@
 """What holds of every registered task."""
 
+from itertools import combinations
+
 import pytest
+import torch
+from torch import Tensor
 
 import archs
 from bench.data import DataInfo, open_data
 from bench.errors import SuiteError
-from bench.tasks import TASKS, TaskError, create_task
+from bench.loading import Batch, batches, in_order
+from bench.metrics import percentage
+from bench.tasks import METRICS, TASKS, Scorer, TaskError, create_task, plugged_metrics, register_metric
 from bench.tasks.base import ANNOTATIONS
 
-INFO = open_data("scenes", size=(32, 32), train=2, val=1, test=1).info
+DATA = open_data("scenes", size=(64, 64), train=2, val=1, test=12)
+INFO = DATA.info
 BARE = DataInfo("bare", (), 255, (32, 32), {"train": 1, "val": 1, "test": 1}, fingerprint="bare")
+
+
+@pytest.fixture(autouse=True)
+def _own_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let metrics that a test registers be gone after it."""
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS._entries))
 
 
 @pytest.mark.parametrize("name", TASKS.names())
@@ -18,8 +31,84 @@ def test_every_task_states_what_a_trainer_needs(name: str) -> None:
     assert task.factors["classes"] >= 1
     assert archs.resolve_spec("unet", **task.factors).classes == task.factors["classes"]
     assert task.targets
-    assert task.selection
-    assert isinstance(task.higher_is_better, bool)
+    assert task.name == name
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_every_score_says_which_way_is_better_and_has_keys_of_its_own(name: str) -> None:
+    scores = create_task(name, INFO).scores
+    assert all(score.better for score in scores)
+    assert not [pair for pair in combinations(scores, 2) if pair[0].overlaps(pair[1])]
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_what_a_task_declares_is_filled_in_its_range_and_nothing_else(name: str) -> None:
+    task = create_task(name, INFO)
+    torch.manual_seed(0)
+    model = archs.create_model("fpn", encoder_name="test_resnet", width=8, **task.factors).eval()
+    metrics = task.metrics(torch.device("cpu"))
+    with torch.inference_mode():
+        for batch in batches(DATA.test, ("image", *task.targets, *task.truths), in_order(12, 4)):
+            given = model(batch["image"] / 255)
+            metrics.update(given if isinstance(given, list) else [given], batch)
+    values = metrics.compute()
+    for score in task.scores:
+        groups = [f"{by.prefix}{group}" for by in score.by for group in by.groups]
+        assert {score.key, *groups} <= values.keys()
+        assert all(any(map(by.holds, values)) for by in score.by)
+        assert all(score.within(value) for key, value in values.items() if score.holds(key))
+    assert all(any(score.holds(key) for score in task.scores) for key in values)
+
+
+class Brightness(Scorer):
+    """A metric from elsewhere: how bright the images are, which no network changes."""
+
+    scores = (percentage("brightness", "Brightness"),)
+    told = "brightness"
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        self.value = float(batch["image"].float().mean() / 255)
+
+    def compute(self) -> dict[str, float]:
+        return {self.told: self.value}
+
+
+def test_a_plugged_in_metric_is_one_of_the_task_s_scores_and_not_its_headline() -> None:
+    register_metric("segmentation")(Brightness)
+    task = create_task("segmentation", INFO)
+    assert [score.key for score in task.scores] == ["miou", "dice", "boundary_f", "brightness"]
+    assert plugged_metrics("segmentation") == {"segmentation/brightness": Brightness}
+    assert "brightness" not in [score.key for score in create_task("detection", INFO).scores]
+
+
+def test_a_score_that_is_not_declared_is_refused() -> None:
+    class Talkative(Brightness):
+        told = "loudness"
+
+    register_metric("segmentation")(Talkative)
+    metrics = create_task("segmentation", INFO).metrics(torch.device("cpu"))
+    image, mask = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, dtype=torch.uint8)
+    metrics.update([torch.zeros(1, len(INFO.classes), 4, 4)], {"image": image, "mask": mask})
+    with pytest.raises(TaskError, match="Talkative computes 'loudness', which it does not declare"):
+        metrics.compute()
+
+
+@pytest.mark.parametrize("key", ["miou", "iou/car", "miou_by_size/small"])
+def test_a_metric_s_key_is_its_own(key: str) -> None:
+    taken = type("Taken", (Brightness,), {"scores": (percentage(key, "Taken"),)})
+    with pytest.raises(TaskError, match=f"segmentation has a score 'miou' already: .* than '{key}'"):
+        register_metric("segmentation")(taken)
+
+
+def test_a_metric_without_a_declaration_is_refused() -> None:
+    silent = type("Silent", (Brightness,), {"scores": ()})
+    with pytest.raises(TaskError, match=r"Silent declares no score: list some in Silent\.scores"):
+        register_metric("segmentation")(silent)
+
+
+def test_a_metric_of_an_unknown_task_is_answered_with_the_choices() -> None:
+    with pytest.raises(archs.UnknownNameError, match="segmentation"):
+        register_metric("segmentaton")(Brightness)
 
 
 @pytest.mark.parametrize("name", TASKS.names())

@@ -199,7 +199,7 @@ def test_the_artifact_shows_the_surest_boxes_and_no_ignored_truth() -> None:
     logits[0, :, 0] = 4.0 - torch.arange(192) / 100  # from sure to unsure
     logits[0, :, 3:7], logits[0, :, 7] = -1.0, SURE
     logits[1, 5] = torch.tensor([-SURE, -SURE, -3.0, 0, 0, 0, 0, SURE])  # a score of .22
-    shown = detection().artifact(as_maps(logits, SIZES[-1:]), batch)
+    shown = detection().artifact(as_maps(logits, SIZES[-1:]), batch).arrays()
     assert shown["kind"] == "boxes"
     assert tuple(shown["classes"]) == OBJECTS
     assert shown["images"].shape == (2, 48, 64, 3)

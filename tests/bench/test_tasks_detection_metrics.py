@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bench.data import DataInfo
 from bench.loading import Batch, collate
+from bench.tasks import create_task
 from bench.tasks.detection.decoding import Detections
-from bench.tasks.detection.metrics import DetectionMetrics
+from bench.tasks.detection.metrics import DetectionScorer
 
 OBJECTS = ("car", "person", "tram")
 LIMITS = (16.0, 32.0)
@@ -36,7 +37,7 @@ def found(boxes: list[list[float]], labels: list[int], scores: list[float]) -> D
 
 
 def scores(detections: list[Detections], truths: list[Truth], batch_size: int = 2) -> dict[str, float]:
-    metrics = DetectionMetrics(INFO, lambda outputs: [])
+    metrics = DetectionScorer(create_task("detection", INFO), torch.device("cpu"))
     for start in range(0, len(truths), batch_size):
         batch: Batch = collate(truths[start : start + batch_size])
         metrics.add(detections[start : start + batch_size], batch)

@@ -240,15 +240,15 @@ def test_scenes_can_be_scored_full_marks_for_figures_of_any_size() -> None:
     metrics = task.metrics(torch.device("cpu"))
     metrics.update([draw(batch["joints"] / 4, batch["visibility"] > 0, (24, 24), 1.0)], batch)
     values = metrics.compute()
-    assert values[Pose.selection] > 0.99
+    assert values["pck@0.1"] > 0.99
     assert {f"pck@0.1_by_size/{size}" for size in ("small", "medium", "large")} < values.keys()
     assert values["error_px"] < 0.1
 
 
 def test_the_artifact_shows_images_joints_and_lengths() -> None:
     batch = TWO | {"image": torch.arange(2 * 3 * 48 * 80).view(2, 3, 48, 80).to(torch.uint8)}
-    shown = pose(replace(INFO, reference=(0, 1))).artifact([slow_heatmaps(TWO, (12, 20), 4)], batch)
-    assert shown["kind"] == "joints"
+    shown = pose(replace(INFO, reference=(0, 1))).artifact([slow_heatmaps(TWO, (12, 20), 4)], batch).arrays()
+    assert shown["kind"] == "skeletons"
     assert shown["images"].shape == (2, 48, 80, 3)
     assert shown["images"][1, 2, 3].tolist() == batch["image"][1, :, 2, 3].tolist()
     np.testing.assert_array_equal(shown["truth"], TWO["joints"].numpy())
@@ -267,6 +267,6 @@ def test_joints_outside_the_image_are_shown_nowhere() -> None:
         "visibility": torch.tensor([[[2, 1, 0]]], dtype=torch.uint8),
         "image": torch.zeros(1, 3, 48, 80, dtype=torch.uint8),
     }
-    shown = pose().artifact([torch.rand(1, 3, 12, 20)], batch)
+    shown = pose().artifact([torch.rand(1, 3, 12, 20)], batch).arrays()
     for key in ("truth", "prediction"):
         assert np.isnan(shown[key][0, 0]).any(1).tolist() == [False, False, True]

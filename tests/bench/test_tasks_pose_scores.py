@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bench.data import DataInfo
 from bench.tasks.pose.figures import Figures
-from bench.tasks.pose.scores import Scores
+from bench.tasks.pose.scores import JointScore
 
 INFO = DataInfo(
     "walkers",
@@ -27,7 +27,7 @@ NAN = math.nan
 
 def scores(*batches: tuple[Tensor, Tensor, Tensor], info: DataInfo = INFO) -> dict[str, float]:
     """Return the scores of (joints, visibility, prediction) of several batches."""
-    collected = Scores(info)
+    collected = JointScore(info)
     for joints, visibility, prediction in batches:
         collected.add(prediction, Figures.of({"joints": joints, "visibility": visibility}), visibility)
     return collected.compute()

@@ -127,7 +127,7 @@ def test_the_artifact_shows_images_truth_and_prediction() -> None:
     truth = torch.arange(24).view(1, 4, 6) % 4
     truth[0, 0, 0] = 11
     batch = {"image": torch.arange(72, dtype=torch.uint8).view(1, 3, 4, 6), "mask": truth}
-    shown = segmentation(ignore_index=11).artifact([certain(truth % 4)], batch)
+    shown = segmentation(ignore_index=11).artifact([certain(truth % 4)], batch).arrays()
     assert shown["kind"] == "label_maps"
     assert shown["images"].shape == (1, 4, 6, 3)
     assert shown["images"][0, 1, 2].tolist() == batch["image"][0, :, 1, 2].tolist()

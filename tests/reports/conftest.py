@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.frames import Frames, load
+from bench.metrics import MEASURED, Metric
 from bench.records import Block, Cell, RunRecord
 from bench.store import RunWriter, write_run
+from bench.tasks import TASKS
 
 ARMS = ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat")
 ENVIRONMENT = {"commit": "0123abc", "dirty": False, "cpu": "a made-up CPU", "versions": {"torch": "2.0"}}
@@ -41,7 +43,8 @@ class MadeUp:
     def write(self, folder: Path) -> Path:
         """Write the run folder."""
         cells = [self._cell(*where) for where in self._grid()]
-        with write_run(folder, self.suite, cells) as run:
+        declared = {study: [*_scores(study[0]), *MEASURED] for study in self.studies}
+        with write_run(folder, self.suite, cells, declared) as run:
             run.save([self._record(cell, run) for cell in cells if self.finished(cell)])
         return folder
 
@@ -109,7 +112,12 @@ class MadeUp:
         truth[:, :2] = 255
         prediction = np.where(truth == 255, 0, np.roll(truth, index, axis=1)).astype(np.uint8)
         scores = {"miou": np.mean(list(classes.values())), "boundary_f": draw.uniform(0.3, 0.5), **classes}
-        arrays = {"truth": truth, "prediction": prediction, "classes": np.array(self.classes)}
+        arrays = {
+            "kind": np.array("label_maps"),
+            "truth": truth,
+            "prediction": prediction,
+            "classes": np.array(self.classes),
+        }
         return scores | _by_size("miou_by_size", draw), arrays
 
     def _pose(self, index: int, draw: np.random.Generator) -> tuple[dict, dict]:
@@ -122,7 +130,7 @@ class MadeUp:
         truth = np.array([[[[4, 4], [12, 8], [20, 12]], [[8, 2], [np.nan] * 2, [np.nan] * 2]]] * 3, np.float32)
         shift = np.array([0, 1.5 * index], np.float32)
         arrays = {
-            "kind": np.array("joints"),
+            "kind": np.array("skeletons"),
             "truth": truth,
             "visibility": np.array([[[2, 1, 2], [2, 0, 0]]] * 3, np.uint8),
             "prediction": np.nan_to_num(truth) + shift,
@@ -146,6 +154,11 @@ class MadeUp:
             "classes": np.array(self.classes),
         }
         return scores | _by_size("ap_by_size", draw) | _by_size("ar_by_size", draw), arrays
+
+
+def _scores(task: str) -> list[Metric]:
+    declared = [score for scorer in TASKS[task].scorers for score in scorer.scores]
+    return [*(score.on("test") for score in declared), *(score.on("val") for score in declared)]
 
 
 def _by_size(prefix: str, draw: np.random.Generator) -> dict[str, float]:

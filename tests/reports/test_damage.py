@@ -82,6 +82,10 @@ def version(value: str) -> Damage:
     return change("UPDATE meta SET value = ? WHERE key = 'schema_version'", value)
 
 
+def metrics(value: str) -> Damage:
+    return change("UPDATE meta SET value = ? WHERE key = 'metrics'", value)
+
+
 def suite(value: str) -> Damage:
     return change("UPDATE meta SET value = ? WHERE key = 'suite'", value)
 
@@ -97,6 +101,7 @@ REFUSED: dict[str, tuple[Damage, str]] = {  # by every command
     "an odd version": (version("1.5"), "is '1.5', no number"),
     "version nothing": (version(""), "no number"),
     "version zero": (version("0"), "no number"),
+    "an older version": (version("1"), "older skipbench .* measure again: skipbench run .*suite.yaml --out"),
     "a newer version": (version("99"), "newer skipbench"),
     "a long version": (version("9" * 5000), "newer skipbench"),
     "no suite": (change("DELETE FROM meta WHERE key = 'suite'"), "suite in .* cannot be read"),
@@ -146,6 +151,10 @@ def saved(**changed: Callable[[np.ndarray], np.ndarray]) -> Damage:
     return artifact(spoil)
 
 
+def without(name: str) -> Callable[[Path, dict[str, np.ndarray]], None]:
+    return lambda path, arrays: np.savez(path, **{key: array for key, array in arrays.items() if key != name})
+
+
 def none(array: np.ndarray) -> np.ndarray:
     return array[:0]
 
@@ -157,7 +166,10 @@ KEPT: dict[str, tuple[Damage, str]] = {  # predictions that cannot be used: all 
     "a folder": (artifact(lambda path, _: (path.unlink(), path.mkdir())), "Is a directory"),
     "no images": (saved(images=none), "truth is uint8 of shape"),
     "nothing": (saved(images=none, truth=none, prediction=none), "it holds no images"),
-    "no truth": (artifact(lambda path, arrays: np.savez(path, images=arrays["images"])), "truth"),
+    "no truth": (
+        artifact(lambda path, arrays: np.savez(path, kind=arrays["kind"], images=arrays["images"])),
+        "truth",
+    ),
     "other shapes": (saved(truth=lambda x: x[..., :3]), "truth is uint8 of shape"),
     "other axes": (saved(images=lambda x: x[0]), "images is uint8 of shape"),
     "other numbers": (saved(truth=lambda x: x * 1j), "truth is complex128"),
@@ -207,6 +219,25 @@ def test_a_folder_without_a_plan_is_refused_by_every_command(damage: Damage, wor
         assert "records already in it are kept" not in complaint
         assert re.search(words, complaint), complaint
     assert content_of(run) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        change("DELETE FROM meta WHERE key = 'metrics'"),
+        change("UPDATE meta SET value = ? WHERE key = 'metrics'", "no JSON"),
+        change(
+            "UPDATE meta SET value = ? WHERE key = 'metrics'",
+            '[["a", "b", [{"key": "x", "label": "x", "scale": 0}]]]',
+        ),
+    ],
+)
+def test_without_its_declarations_a_run_has_no_report(damage: Damage, run: Path) -> None:
+    damage(run)
+    code, _, complaint = call("results", run)
+    assert (code, complaint.count("\n")) == (2, 1), complaint
+    assert re.search(r"what .* measures cannot be read; restore it from a copy", complaint)
+    assert call("status", run)[0] == 0
 
 
 @pytest.mark.parametrize(("damage", "words"), LOST.values(), ids=LOST)

@@ -10,11 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from analysis.predictions import predictions
+from analysis.predictions import kept_predictions
 from analysis.summaries import accuracy, scores
+from bench.predictions import ink
 from reports.errors import ReportError
-from reports.figures import FORMATS, KINDS, draw, overlays, save
-from reports.figures.predictions import _shown
+from reports.figures import FORMATS, KINDS, draw, save
 
 LONG = (
     "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder_name=mobilenetv3",
@@ -250,14 +250,14 @@ def test_skeletons_mark_hidden_and_wrong_joints(study):
     joints = {
         name: [sum(len(line.get_xdata()) for line in _lines(axes, **look)) for axes in (truth, right, far)]
         for name, look in {
-            "seen": {"marker": "o", "markerfacecolor": overlays.FOUND},
-            "hidden": {"marker": "o", "markerfacecolor": overlays.EDGE},
+            "seen": {"marker": "o", "markerfacecolor": ink.FOUND},
+            "hidden": {"marker": "o", "markerfacecolor": ink.EDGE},
             "wrong": {"marker": "X"},
         }.items()
     }
     # three images of two figures: three joints, one of them hidden, and a single one
     assert joints == {"seen": [9, 9, 0], "hidden": [3, 3, 0], "wrong": [0, 0, 12]}
-    for color, counts in ((overlays.TRUTH, [6, 6, 6]), (overlays.FOUND, [0, 6, 6])):
+    for color, counts in ((ink.TRUTH, [6, 6, 6]), (ink.FOUND, [0, 6, 6])):
         bones = [len(_lines(axes, marker="None", color=color)) for axes in (truth, right, far)]
         assert bones == counts  # no bone leads to a joint that is not annotated
 
@@ -276,11 +276,11 @@ def test_boxes_are_drawn_with_class_and_score(study):
 
 def test_images_with_nothing_to_predict_are_left_out(study):
     facts = study(studies=(("detection", "shapes"),), arms=("unet / add",))
-    (kept,) = predictions(facts)
+    (kept,) = kept_predictions(facts)[0].values()
     kept.truth_labels[1] = -1
-    assert _shown(kept) == [0, 2]
+    assert kept.shown() == [0, 2]
     kept.truth_labels[:] = -1
-    assert _shown(kept) == [0, 1, 2]
+    assert kept.shown() == [0, 1, 2]
 
 
 def test_unknown_kinds_and_formats_are_named_with_the_nearest(study, tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from analysis.frames import load
-from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, class_colors, fitted
+from bench.predictions.ink import class_colors
+from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted
 
 # Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
 SEEN_BY = {

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from bench.metrics import metric
+from bench.metrics import percentage
 from reports.tables import Column, Table, measured, p_value, text, value
 
 FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan], "hidden": [1, 2]})
@@ -13,7 +13,8 @@ FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan
 
 @pytest.fixture
 def table():
-    return Table("facts", "Some facts.", FACTS, (text("arm", "Arm"), value("test/miou", metric("test/miou"))))
+    score = percentage("test/miou", "mIoU")
+    return Table("facts", "Some facts.", FACTS, (text("arm", "Arm"), value(score.key, score)))
 
 
 def test_rows_are_as_shown_and_missing_is_no_number(table):
@@ -51,9 +52,9 @@ def test_names_are_neither_html_nor_formulas(tmp_path):
     assert pd.read_csv(tmp_path / "names.csv")["value"].tolist() == [-1.5, 1, 2, 3]
 
 
-def test_only_measured_columns_are_shown():
-    columns = measured(FACTS, ("params/total", "test/miou"))
-    assert [column.key for column in columns] == ["test/miou"]
+def test_only_measured_columns_are_shown(study):
+    columns = measured(study(), FACTS, ("params/total", "test/miou"))
+    assert [(column.key, column.title) for column in columns] == [("test/miou", "mIoU (%)")]
 
 
 def test_a_nullable_seed_is_shown_as_it_is():

@@ -10,13 +10,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
 from bench.loading import Batch
+from bench.predictions import Boxes
 from bench.tasks import base
 from bench.tasks.base import Task, TaskError, register_task
 from bench.tasks.detection.assignment import assign
 from bench.tasks.detection.decoding import Detections, decode
 from bench.tasks.detection.locations import Locations, locate
 from bench.tasks.detection.losses import fcos_loss
-from bench.tasks.detection.metrics import DetectionMetrics
+from bench.tasks.detection.metrics import DetectionScorer
 from bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
@@ -54,7 +55,7 @@ class Detection(Task):
     options: DetectionOptions
     annotation = "objects"
     targets = ("boxes", "labels", "ignored")
-    selection = "ap"
+    scorers = (DetectionScorer,)
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -100,15 +101,8 @@ class Detection(Task):
             *self._read(outputs), self.info.size, options.score_threshold, options.candidates, options.nms_iou
         )
 
-    def metrics(self, device: torch.device) -> DetectionMetrics:
-        """Return an empty collector; it keeps its boxes on the CPU."""
-        return DetectionMetrics(self.info, self.detect)
-
-    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
-        """Return images (n, H, W, 3) uint8, and boxes, labels (-1: padding) and scores of truth and prediction.
-
-        Ignored boxes are not among the truth; of the found ones the surest are kept.
-        """
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> Boxes:
+        """Return true boxes, without the ignored ones, and the surest of the found ones."""
         found = [_sure(each) for each in self.detect(outputs)]
         boxes, labels, scores = (
             pad_sequence([each[part] for each in found], batch_first=True, padding_value=empty)
@@ -123,11 +117,8 @@ class Detection(Task):
             "labels": labels,
             "scores": scores,
         }
-        return {
-            "kind": np.array("boxes"),
-            "classes": np.array(self.info.objects),
-            **{name: array.cpu().numpy() for name, array in arrays.items()},
-        }
+        numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
+        return Boxes(**numbers, classes=np.array(self.info.objects))
 
 
 def _sure(found: Detections) -> Detections:

@@ -1,30 +1,48 @@
 """Average precision and recall as COCO defines them, by faster-coco-eval."""
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
-from bench.data import DataInfo
 from bench.loading import Batch
+from bench.metrics import Breakdown, percentage
 from bench.records import SIZES
+from bench.tasks.base import Scorer
 from bench.tasks.detection.decoding import MOST, Detections
+
+if TYPE_CHECKING:
+    from bench.tasks.detection import Detection
 
 Annotation = dict[str, Any]  # one box as a COCO file has it
 
 
-class DetectionMetrics:
+def _by_size(prefix: str) -> Breakdown:
+    return Breakdown("object size", prefix, SIZES, "Objects, by the square root of their box's area")
+
+
+class DetectionScorer(Scorer):
     """AP and AR over all images of a split; a box's size is the square root of its area, against `info.limits`.
 
     Ignored boxes are COCO's crowds: not finding one is no miss, and boxes that lie in one are no mistake.
     """
 
-    def __init__(self, info: DataInfo, decode: Callable[[list[Tensor]], list[Detections]]) -> None:
-        self._info, self._decode = info, decode
+    scores = (
+        percentage("ap", "AP", Breakdown("class", "ap/"), _by_size("ap_by_size/")),
+        percentage("ap50", "AP50"),
+        percentage("ap75", "AP75"),
+        percentage("ar100", "AR@100", _by_size("ar_by_size/")),
+        percentage("ar1000", "AR@1000", _by_size("ar1000_by_size/")),
+    )
+
+    def __init__(self, task: "Detection", device: torch.device) -> None:
+        super().__init__(task, device)
+        self._info, self._decode = task.info, task.detect
         self._images = 0
         self._truth: list[Annotation] = []
         self._found: list[Annotation] = []
@@ -51,7 +69,7 @@ class DetectionMetrics:
             yield place | {"category_id": label} | dict(zip(more, rest, strict=True))
 
     def compute(self) -> dict[str, float]:
-        """Return ap (over IoU .50 to .95), ap50, ap75, ap/<class>, ap_by_size/<size>; ar100, ar1000, each by size.
+        """Return AP over IoU .50 to .95, at .50 and at .75, and AR over IoU .50 to .95.
 
         AP is that of the 100 surest boxes of an image and a class, as COCO has it; AR of 100 and of 1,000.
         """

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.loading import Batch
-from bench.tasks.base import Options, Task, TaskError, register_task
+from bench.predictions import Skeletons
+from bench.tasks.base import Options, Scorer, Task, TaskError, register_task
 from bench.tasks.pose.figures import Figures, Region
 from bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
 from bench.tasks.pose.oks import OksScore
-from bench.tasks.pose.scores import Scores
+from bench.tasks.pose.scores import JointScore
 
 __all__ = ["Pose", "PoseOptions"]
 
@@ -27,24 +28,26 @@ class PoseOptions(Options):
     subpixel: Subpixel = "taylor"  # "quarter" is the Hourglass paper's coarser rule
 
 
-class PoseMetrics:
-    """PCK, mean error and OKS-AP of one pass over a split."""
+class PoseScorer(Scorer):
+    """PCK, mean error and OKS-AP of one pass over a split; it decodes where the outputs are."""
 
-    def __init__(self, task: "Pose") -> None:
-        self._task = task
-        self._scores = Scores(task.info)
+    scores = (JointScore.scores[0], *OksScore.scores, *JointScore.scores[1:])
+
+    def __init__(self, task: "Pose", device: torch.device) -> None:
+        super().__init__(task, device)
+        self._scores = JointScore(task.info)
         self._oks = OksScore(task.info.joints)
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found, heights = (each.cpu() for each in self._task.locate(outputs[-1], batch))
+        found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
         truth = {key: batch[key].cpu() for key in Pose.targets}  # a device need not know float64
         figures = Figures.of(truth)
         self._scores.add(found, figures, truth["visibility"])
         self._oks.add(found, heights, figures)
 
     def compute(self) -> dict[str, float]:
-        """Return "pck@<fraction>" and "error_px", also per joint, by visibility and by size; and "oks_ap"."""
+        """Return the scores; one that no joint or no figure counts in is absent."""
         return self._scores.compute() | self._oks.compute()
 
     def absent(self) -> list[str]:
@@ -69,7 +72,7 @@ class Pose(Task):
     options: PoseOptions
     annotation = "joints"
     targets = ("joints", "visibility")
-    selection = "pck@0.1"
+    scorers = (PoseScorer,)
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -139,16 +142,8 @@ class Pose(Task):
         unknown = ~figures.annotated
         return found.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
 
-    def metrics(self, device: torch.device) -> PoseMetrics:
-        """Return an empty collector; it decodes where the outputs are."""
-        return PoseMetrics(self)
-
-    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
-        """Return images (n, H, W, 3), true and predicted joints (n, F, J, 2) in px, and how to draw them.
-
-        Joints that are not annotated are NaN in both; "lengths" (n, F) is the reference length in px, NaN
-        where a figure has none.
-        """
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> Skeletons:
+        """Return true and predicted joints; those that are not annotated are NaN in both."""
         figures = Figures.of(batch)
         arrays = {
             "images": batch["image"].permute(0, 2, 3, 1),
@@ -157,6 +152,6 @@ class Pose(Task):
             "prediction": self.decode(outputs[-1], batch),
             "lengths": figures.lengths(self.info.reference),
         }
-        names = {"kind": np.array("joints"), "joints": np.array(self.info.joints)}
+        numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         bones = np.array(self.info.bones, np.int64).reshape(-1, 2)
-        return names | {"bones": bones} | {name: array.cpu().numpy() for name, array in arrays.items()}
+        return Skeletons(**numbers, joints=np.array(self.info.joints), bones=bones)

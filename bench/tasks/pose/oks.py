@@ -6,6 +6,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
+from bench.metrics import percentage
 from bench.tasks.pose.figures import Figures
 
 SIGMAS = {  # COCO's, of a person's joints: how far annotators differ, in units of the figure's scale
@@ -39,6 +40,12 @@ class OksScore:
     of a top-down method that is given the true boxes. A figure whose joints have no extent counts nowhere.
     """
 
+    scores = (
+        percentage("oks_ap", "OKS-AP"),
+        percentage("oks_ap50", "OKS-AP50"),
+        percentage("oks_ap75", "OKS-AP75"),
+    )
+
     def __init__(self, joints: tuple[str, ...]) -> None:
         self._joints = joints
         self._images = 0
@@ -71,7 +78,7 @@ class OksScore:
         return about | {"keypoints": places.ravel().tolist(), "num_keypoints": int(annotated.sum())}
 
     def compute(self) -> dict[str, float]:
-        """Return "oks_ap", "oks_ap50" and "oks_ap75"; none where no figure counts."""
+        """Return the average precision over all OKS, at .50 and at .75; nothing where no figure counts."""
         if not self._truth:
             return {}
         evaluator = COCOeval_faster(

@@ -6,20 +6,44 @@ import torch
 from torch import Tensor
 
 from bench.data import DataInfo
+from bench.metrics import Breakdown, Metric, percentage
+from bench.predictions import Skeletons
 from bench.records import SIZES
 from bench.tasks.pose.figures import Figures
 
-THRESHOLDS = (0.05, 0.1, 0.2)  # of a figure's reference length
-SPLIT_AT = 0.1  # the PCK that is also told per joint, by visibility and by size
-VISIBILITIES = {"occluded": 1, "visible": 2}
+SPLIT_AT = Skeletons.RIGHT  # of a figure's reference length: the PCK that is also told per joint, visibility, size
+THRESHOLDS = (0.05, SPLIT_AT, 0.2)
+VISIBILITIES = {"visible": 2, "occluded": 1}
+ANNOTATED = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
+LONGER_SIDE = "Joints of figures, by the longer side of the box around a figure's joints"
 
 
-class Scores:
+def _pck(threshold: float, *by: Breakdown) -> Metric:
+    label = f"PCK@{threshold:g}".replace("0.", ".")
+    return percentage(f"pck@{threshold}", label, *by, rule="The reference length of a figure: $reference.")
+
+
+def _by_visibility(key: str) -> Breakdown:
+    return Breakdown("visibility", f"{key}_by_visibility/", tuple(VISIBILITIES), ANNOTATED, contrast="joints")
+
+
+class JointScore:
     """Collects joints: the share within a fraction of the reference length (PCK) and the mean distance in px.
 
     A joint counts where it is annotated and was looked for; in PCK, where its figure has a length too. The
     figure's size is its longer side against the dataset's limits.
     """
+
+    scores = (
+        _pck(
+            SPLIT_AT,
+            Breakdown("joint", f"pck@{SPLIT_AT}/"),
+            _by_visibility(f"pck@{SPLIT_AT}"),
+            Breakdown("figure size", f"pck@{SPLIT_AT}_by_size/", SIZES, LONGER_SIDE),
+        ),
+        *(_pck(threshold) for threshold in THRESHOLDS if threshold != SPLIT_AT),
+        Metric("error_px", "Error", "px", "lower", digits=2, least=0, by=(_by_visibility("error_px"),)),
+    )
 
     def __init__(self, info: DataInfo) -> None:
         self._info = info

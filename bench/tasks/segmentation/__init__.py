@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from bench.data import DataInfo
 from bench.loading import Batch
+from bench.predictions import LabelMaps
 from bench.tasks.base import Options, Task, TaskError, register_task
 from bench.tasks.segmentation.borders import border_weights, connected_objects
-from bench.tasks.segmentation.metrics import SegmentationMetrics
+from bench.tasks.segmentation.metrics import SegmentationScorer
 
-IGNORED = 255  # stands for an ignored pixel in the artifact
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
 
 
@@ -35,7 +35,7 @@ class Segmentation(Task):
     annotation = "classes"
     targets: tuple[str, ...] = ("mask",)
     truths = ("instances", "boxes", "labels", "ignored")
-    selection = "miou"
+    scorers = (SegmentationScorer,)
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:
         super().__init__(info, options)
@@ -86,24 +86,16 @@ class Segmentation(Task):
             )
         return functional.cross_entropy(logits, mask, ignore_index=self.info.ignore_index, reduction="none")
 
-    def metrics(self, device: torch.device) -> SegmentationMetrics:
-        """Return empty counts, ready to be filled."""
-        return SegmentationMetrics(self.info, device)
-
     def predict(self, logits: Tensor) -> Tensor:
         """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""
         return logits.argmax(1).to(torch.uint8)
 
-    def artifact(self, outputs: list[Tensor], batch: Batch) -> dict[str, np.ndarray]:
-        """Return images (n, H, W, 3), truth and prediction (n, H, W), all uint8, and the classes' names.
-
-        Ignored pixels of the truth are 255, whatever the dataset's own index is.
-        """
-        truth = batch["mask"].masked_fill(batch["mask"] == self.info.ignore_index, IGNORED)
-        return {
-            "kind": np.array("label_maps"),
-            "images": batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
-            "truth": truth.to(torch.uint8).cpu().numpy(),
-            "prediction": self.predict(outputs[-1]).cpu().numpy(),
-            "classes": np.array(self.info.classes),
-        }
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> LabelMaps:
+        """Return true and predicted label maps."""
+        truth = batch["mask"].masked_fill(batch["mask"] == self.info.ignore_index, LabelMaps.IGNORED)
+        return LabelMaps(
+            images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
+            truth=truth.to(torch.uint8).cpu().numpy(),
+            prediction=self.predict(outputs[-1]).cpu().numpy(),
+            classes=np.array(self.info.classes),
+        )

@@ -4,13 +4,17 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from bench.data import DataInfo
 from bench.loading import Batch
+from bench.metrics import Breakdown, percentage
+from bench.records import SIZES
+from bench.tasks.base import Scorer, Task
 from bench.tasks.segmentation.boundary import BoundaryScore
 from bench.tasks.segmentation.sizes import KEYS, SizeScore
 
+BY_SIZE = "Mean IoU of single objects, by the square root of their box's area"
 
-class SegmentationMetrics:
+
+class SegmentationScorer(Scorer):
     """IoU and Dice of each class over all pixels of a split, and their means; BoundaryScore; SizeScore.
 
     IoU and Dice come from one confusion matrix of the whole split, not from means over images. A class
@@ -20,7 +24,17 @@ class SegmentationMetrics:
     them there are none.
     """
 
-    def __init__(self, info: DataInfo, device: torch.device) -> None:
+    scores = (
+        percentage(
+            "miou", "mIoU", Breakdown("class", "iou/"), Breakdown("object size", "miou_by_size/", SIZES, BY_SIZE)
+        ),
+        percentage("dice", "Dice", Breakdown("class", "dice/")),
+        percentage("boundary_f", "Boundary F", Breakdown("class", "boundary_f/")),
+    )
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        super().__init__(task, device)
+        info = task.info
         self._classes = info.classes
         self._confusion = MulticlassConfusionMatrix(
             len(info.classes), ignore_index=info.ignore_index, validate_args=False
@@ -37,10 +51,7 @@ class SegmentationMetrics:
             self._sizes.update(prediction, batch)
 
     def compute(self) -> dict[str, float]:
-        """Return the scores, each between 0 and 1.
-
-        "miou", "dice", "boundary_f", each also by class ("iou/<class>", ...), and "miou_by_size/<size>".
-        """
+        """Return the scores, each between 0 and 1."""
         return self._regions() | self._boundary.compute() | self._sizes.compute()
 
     def absent(self) -> list[str]:
