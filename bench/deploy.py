@@ -6,9 +6,9 @@ from functools import partial
 from torch import nn
 
 from bench.attempt import Failure, attempt
-from bench.latency import LatencyOptions
+from bench.measure.latency import LatencyOptions
+from bench.measure.timing import Contender, run_block
 from bench.runtimes import RUNTIMES
-from bench.timing import Contender, run_block
 
 REFERENCE = "eager"
 TOLERANCES = {"32-true": 1e-4, "bf16-mixed": 1e-2}  # of the relative error; int8 agrees with nothing

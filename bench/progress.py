@@ -1,6 +1,6 @@
 """How far a run is: bars on a terminal, one line per finished cell where there is none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,12 +8,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from bench.display import one_line
+from bench.measure import MEASUREMENTS, Advance
 from bench.records import Cell, RunRecord
 
-WEIGHTS = {"cost": 0.0, "latency": 0.0, "train": 1.0}  # what the time left is reckoned from: training is most
 FOREVER_S = 1e9
-
-Advance = Callable[[float], None]  # called with the share of a cell that is done, 0 to 1
 
 
 class RunProgress:
@@ -33,7 +31,7 @@ class RunProgress:
             disable=not console.is_terminal,
             speed_estimate_period=FOREVER_S,  # the mean over the whole run: cells differ too much for less
         )
-        weight = sum(WEIGHTS[cell.kind] for cell in missing)
+        weight = sum(MEASUREMENTS[cell.kind].weight for cell in missing)
         self._run = self._bars.add_task("run", total=weight, count=self._count())
         self._cell = self._bars.add_task("", total=1.0, count="", visible=False)
 
@@ -47,7 +45,7 @@ class RunProgress:
     @contextmanager
     def measuring(self, cells: Sequence[Cell]) -> Iterator[Advance]:
         """Show `cells`, which are measured together, as the current work; yields what to report shares to."""
-        weight = sum(WEIGHTS[cell.kind] for cell in cells)
+        weight = sum(MEASUREMENTS[cell.kind].weight for cell in cells)
         before = self._bars.tasks[self._run].completed
         name = cells[0].name if len(cells) == 1 else f"{cells[0].kind} {cells[0].task}: {len(cells)} arms in turns"
         self._bars.reset(self._cell, description=_shown(name), visible=True)

@@ -5,10 +5,12 @@ Imports neither torch nor archs, so that analysis can read records anywhere.
 
 import hashlib
 import json
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 2  # 2: a run declares what its records can hold
@@ -28,7 +30,6 @@ WORK_KINDS = (  # of element-wise operations
     "random",
 )
 
-Kind = Literal["cost", "latency", "train"]
 Status = Literal["ok", "failed"]
 
 
@@ -46,13 +47,13 @@ def utc_now() -> str:
 class Cell(BaseModel):
     """One point of a suite's grid: what is to be measured, before it is measured.
 
-    `determines` holds everything that determines the result (resolved spec, recipe, data
-    fingerprint, seed, measuring options) and nothing else; its hash is the cell's identity.
+    `determines` holds everything that determines the result (resolved spec, the measurement's options, data
+    fingerprint, seed) and nothing else; its hash is the cell's identity.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Kind
+    kind: str  # the measurement's name: "train"
     arm: str  # what is compared, as shown to people: "unet / add"
     model: str  # registered architecture: "unet"
     fusion: str
@@ -87,6 +88,19 @@ class Block(BaseModel):
     frequency_mhz: float | None = None  # mean clock of the cores
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a measurement leaves of one network; fields that a RunRecord has too mean the same there."""
+
+    values: dict[str, float]
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    samples: list[float] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # role -> what its .npz file holds
+    files: dict[str, bytes] = field(default_factory=dict)  # name -> content
+
+
 class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
@@ -102,7 +116,7 @@ class RunRecord(Cell):
     blocks: list[Block] = Field(default_factory=list)  # into which the samples of a latency fall, in order
     notes: list[str] = Field(default_factory=list)  # e.g. operators without a rule for their cost
     settings: dict[str, Any] = Field(default_factory=dict)  # threads, batch, size, precision, recipe ...
-    artifacts: dict[str, str] = Field(default_factory=dict)  # role -> path inside the run folder
+    artifacts: dict[str, str] = Field(default_factory=dict)  # role or name -> path inside the run folder
     environment: dict[str, Any] = Field(default_factory=dict)  # commit, dirty, versions, CPU/GPU, threads
     data_fingerprint: str | None = None
     seconds: float | None = None  # wall time of the measurement

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import yaml
@@ -59,15 +59,27 @@ class RunWriter(Run):
         with sentences(self.directory, _KEPT):
             _patiently(insert)
 
-    def save_arrays(self, cell: Cell, arrays: Mapping[str, np.ndarray]) -> str:
-        """Write `arrays` as the cell's .npz file and return its path inside the run folder.
+    def save_artifacts(
+        self, cell: Cell, arrays: Mapping[str, Mapping[str, np.ndarray]], files: Mapping[str, bytes] | None = None
+    ) -> dict[str, str]:
+        """Write a cell's arrays, an .npz file per role, and its files; return their paths inside the run folder.
 
-        The file gets its name only when it is whole and on the disk. Raises StoreError.
+        A file gets its name only when it is whole and on the disk. Raises StoreError.
         """
-        path = self.directory / ARTIFACTS / f"{cell.cell_id}.npz"
-        with sentences(self.directory, _KEPT), whole_file(path) as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        return path.relative_to(self.directory).as_posix()
+        paths = {}
+        for role, named in arrays.items():
+            with self._artifact(cell, f"{role}.npz") as (paths[role], file):
+                np.savez_compressed(file, **named)  # type: ignore[arg-type]
+        for name, content in (files or {}).items():
+            with self._artifact(cell, name) as (paths[name], file):
+                file.write(content)
+        return paths
+
+    @contextmanager
+    def _artifact(self, cell: Cell, name: str) -> Iterator[tuple[str, BinaryIO]]:
+        path = f"{ARTIFACTS}/{cell.cell_id}.{name}"
+        with sentences(self.directory, _KEPT), whole_file(self.directory / path) as file:
+            yield path, file
 
 
 @contextmanager

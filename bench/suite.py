@@ -17,12 +17,7 @@ from bench.validation import parse
 from bench.yaml_values import assign, read_yaml
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
-Pixels = Annotated[int, Field(strict=True, gt=0)]
 EXAMPLE = "recipe.images=512"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DataSection(BaseModel):
@@ -42,26 +37,36 @@ class DataSection(BaseModel):
 class ArmEntry(BaseModel):
     """A model and its factors. A list is a choice of values: each combination becomes an arm of its own.
 
-    `recipe` is what these arms train by instead of the study's, such as an lr that suits them.
+    Under a section's name stands by what these arms are measured instead of the study's section, such as a
+    `recipe` with an lr that suits them.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     model: Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
-    recipe: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _no_empty_choice(self) -> "ArmEntry":
+    def _check(self) -> "ArmEntry":
         for name, values in self.choices.items():
             if not values:
                 raise ValueError(f"'{name}' lists no value; give at least one.")
+        for section, options in self.own.items():
+            if not isinstance(options, dict):
+                raise ValueError(f"'{section}' is {quoted(options)}, expected a mapping (keys and values).")
         return self
+
+    @property
+    def own(self) -> dict[str, dict[str, Any]]:
+        """What these arms have of their own, by section."""
+        sections = _sections(of_arms=True)
+        return {name: value for name, value in (self.model_extra or {}).items() if name in sections}
 
     @property
     def choices(self) -> dict[str, list[Any]]:
         """The values of each factor, the model among them."""
-        entries = {"model": self.model, **(self.model_extra or {})}
-        return {name: value if isinstance(value, list) else [value] for name, value in entries.items()}
+        entries = {name: value for name, value in (self.model_extra or {}).items() if name not in self.own}
+        choices = {"model": self.model, **entries}
+        return {name: value if isinstance(value, list) else [value] for name, value in choices.items()}
 
     @property
     def combinations(self) -> list[dict[str, Any]]:
@@ -69,29 +74,35 @@ class ArmEntry(BaseModel):
         return [dict(zip(self.choices, values, strict=True)) for values in product(*self.choices.values())]
 
 
-class CostSection(_Section):
-    """How cost is counted."""
+class Study(BaseModel):
+    """One task on one dataset. Every other key is a section: a measurement's options, which it checks itself."""
 
-    size: tuple[Pixels, Pixels] | None = None  # (H, W) in pixels; None: the data's own size
-
-
-class Study(_Section):
-    """One task on one dataset. `recipe` and `latency` are checked where they are used, by their own models."""
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]]
 
     task: str = "segmentation"
     data: DataSection
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-    latency: dict[str, Any] = Field(default_factory=dict)
-    cost: CostSection = CostSection()
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The options of measurements, by section."""
+        return dict(self.__pydantic_extra__)
+
+    @property
+    def task_options(self) -> Any:
+        """The task's own options, which stand in the recipe."""
+        return self.sections.get("recipe", {}).get("task", {})
 
 
-class Suite(_Section):
+class Suite(BaseModel):
     """Everything a run needs: its studies, each with the same seeds.
 
     In a file, what stands beside `studies` is what all of them share; without `studies`, it is the only one.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
     description: str = ""
@@ -112,8 +123,8 @@ OWN_KEYS = ("name", "description", "seeds")  # the suite's, next to `studies`; e
 
 def list_suites() -> dict[str, str]:
     """Return the shipped suites: name -> description."""
-    suites = (load_suite(path.name.removesuffix(".yaml")) for path in _shipped().iterdir())
-    return {suite.name: suite.description for suite in sorted(suites, key=lambda suite: suite.name)}
+    suites = [_read(path.name.removesuffix(".yaml")) for path in _shipped().iterdir()]
+    return {suite["name"]: suite["description"] for suite in sorted(suites, key=lambda suite: suite["name"])}
 
 
 def load_suite(
@@ -134,7 +145,10 @@ def load_suite(
         _override(own, studies, override)
     if tasks:
         studies = _of_tasks(studies, tasks)
-    parsed = [parse(Study, study, f"studies[{i}]" if len(studies) > 1 else "") for i, study in enumerate(studies)]
+    places = [f"studies[{number}]" if len(studies) > 1 else "" for number in range(len(studies))]
+    for place, study in zip(places, studies, strict=True):
+        _check_keys(study, _keys_of_study(), place or "the suite")
+    parsed = [parse(Study, study, place) for place, study in zip(places, studies, strict=True)]
     return parse(Suite, {**own, "studies": parsed})
 
 
@@ -145,18 +159,33 @@ def write_suite(suite: Suite, file: Path) -> Path:
     return file
 
 
+def _sections(of_arms: bool = False) -> list[str]:
+    """Return the sections of all measurements, or those of which an arm may have its own."""
+    from bench.measure import measurements  # late: it brings torch, which listing suites does without
+
+    return [measurement.section for measurement in measurements() if measurement.per_arm or not of_arms]
+
+
+def _keys_of_study() -> list[str]:
+    return [*Study.model_fields, *_sections()]
+
+
 def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
     """Return each study of a suite's mapping, complete with what all of them share."""
-    for key in content:
-        if key not in {*Suite.model_fields, *Study.model_fields}:
-            raise SuiteError("in the suite: " + unknown_name("key", str(key), [*OWN_KEYS, *Study.model_fields]))
-    shared = {key: value for key, value in content.items() if key in Study.model_fields}
+    _check_keys(content, [*Suite.model_fields, *_keys_of_study()], "the suite")
+    shared = {key: value for key, value in content.items() if key not in Suite.model_fields}
     studies = content.get("studies", [{}])
     if not isinstance(studies, list) or not studies or not all(isinstance(each, dict) for each in studies):
         raise SuiteError(
             f"studies in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
         )
     return [_merged(shared, study) for study in studies]
+
+
+def _check_keys(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for key in content:
+        if key not in known:
+            raise SuiteError(f"in {place}: " + unknown_name("key", str(key), known))
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision, Precision
@@ -22,10 +21,11 @@ from bench.errors import BenchError
 from bench.loading import Batch, batches, collate, in_order, in_random_order
 from bench.machine import resolve_device, resolve_precision, use_threads
 from bench.recipe import Recipe
+from bench.records import Outcome
 from bench.start import look, scale_logits
 from bench.tasks import Metrics, Task
 
-__all__ = ["Recipe", "TrainOutcome", "TrainingError", "train"]
+__all__ = ["Recipe", "TrainingError", "train"]
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
 STD = (0.229, 0.224, 0.225)
@@ -38,16 +38,6 @@ class TrainingError(BenchError):
     """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
 
 
-@dataclass(frozen=True)
-class TrainOutcome:
-    """What one training leaves: scores, timings, settings, arrays for the predictions artifact, notes."""
-
-    values: dict[str, float]
-    settings: dict[str, Any]
-    predictions: dict[str, np.ndarray]
-    notes: list[str]  # what a reader of the scores must be told
-
-
 def train(
     build_model: Callable[[], nn.Module],
     data: Data,
@@ -55,7 +45,7 @@ def train(
     recipe: Recipe,
     seed: int,
     progress: Progress = lambda images: None,
-) -> TrainOutcome:
+) -> Outcome:
     """Build a network, train it on `data.train` and score it, all drawn from `seed`.
 
     The seed varies initialisation, order and augmentation; order and augmentation are the same for every
@@ -66,7 +56,8 @@ def train(
     Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
     "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
     of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
-    was clipped, and "start/...", what `look` finds before the first step.
+    was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
+    artifact of the first images of the test split.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
     with _seeded(seed), use_threads(recipe.threads) as threads:
@@ -76,9 +67,8 @@ def train(
         values |= _prefixed("test", tested.compute())
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
         predictions = task.artifact(trainer.predict(shown), shown).arrays()
-        return TrainOutcome(
-            values, trainer.settings | {"threads": threads}, predictions, _unscored(tested.absent())
-        )
+        settings = trainer.settings | {"threads": threads}
+        return Outcome(values, settings, _unscored(tested.absent()), arrays={"predictions": predictions})
 
 
 @contextmanager

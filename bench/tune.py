@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
-from bench.grid import Plan, StudyPlan, make_plan
+from bench.grid import Plan, make_plan
+from bench.measure import StudyPlan
+from bench.measure.training import Training
 from bench.recipe import Recipe
 from bench.records import RunRecord
 from bench.suite import ArmEntry, Study, Suite
@@ -60,12 +62,12 @@ def tuning_plan(suite: Suite, lrs: Sequence[float] = (), share: float = 1.0, see
     """
     studies = [study.model_copy(update={"arms": _at_each(study, lrs, share)}) for study in suite.studies]
     plan = make_plan(suite.model_copy(update={"studies": studies, "seeds": suite.seeds[:seeds]}))
-    return replace(plan, cells=[cell for cell in plan.cells if cell.kind == "train"])
+    return replace(plan, cells=[cell for cell in plan.cells if cell.kind == Training.name])
 
 
 def _at_each(study: Study, lrs: Sequence[float], share: float) -> list[ArmEntry]:
     """Return every arm of the study at every learning rate: the arms one after the other, lr rising."""
-    recipe = parse(Recipe, study.recipe, place="recipe")
+    recipe = parse(Recipe, study.sections.get(Training.section, {}), place=Training.section)
     grid = sorted(lrs or (factor * recipe.lr for factor in FACTORS))
     return [
         _entry(factors, _without_lr(entry) | _budget(entry, recipe, share) | {"lr": lr})
@@ -76,17 +78,21 @@ def _at_each(study: Study, lrs: Sequence[float], share: float) -> list[ArmEntry]
 
 
 def _budget(entry: ArmEntry, recipe: Recipe, share: float) -> dict[str, int]:
-    return {} if share == 1 else {"images": math.ceil(share * entry.recipe.get("images", recipe.images))}
+    return {} if share == 1 else {"images": math.ceil(share * _own(entry).get("images", recipe.images))}
 
 
 def _without_lr(entry: ArmEntry) -> dict[str, Any]:
-    return {key: value for key, value in entry.recipe.items() if key != "lr"}
+    return {key: value for key, value in _own(entry).items() if key != "lr"}
+
+
+def _own(entry: ArmEntry) -> dict[str, Any]:
+    return entry.own.get(Training.section, {})
 
 
 def _entry(factors: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
     """Return the entry of one arm; a value that is a list is no choice here."""
     values = {name: [value] if isinstance(value, list) else value for name, value in factors.items()}
-    return ArmEntry.model_validate({**values, **({"recipe": recipe} if recipe else {})})
+    return ArmEntry.model_validate({**values, **({Training.section: recipe} if recipe else {})})
 
 
 def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRates]:
@@ -95,7 +101,8 @@ def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRat
 
 
 def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningRates:
-    lrs, headline = list(dict.fromkeys(arm.recipe.lr for arm in study.arms)), study.task.scores[0]
+    lrs = list(dict.fromkeys(Training(study).options_of(arm).lr for arm in study.arms))
+    headline = study.task.scores[0]
     names = [arm.name.rpartition(", lr=")[0] for arm in study.arms[:: len(lrs)]]
     found: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     for record in records:
@@ -119,10 +126,11 @@ def _each(study: Study, found: LearningRates) -> Study:
     arms = [(entry, factors) for entry in study.arms for factors in entry.combinations]
     best = zip(arms, found.each(), strict=True)
     return study.model_copy(
-        update={"arms": [_entry(factors, {**entry.recipe, "lr": lr}) for (entry, factors), lr in best]}
+        update={"arms": [_entry(factors, {**_own(entry), "lr": lr}) for (entry, factors), lr in best]}
     )
 
 
 def _common(study: Study, found: LearningRates) -> Study:
-    arms = [entry.model_copy(update={"recipe": _without_lr(entry)}) for entry in study.arms]
-    return study.model_copy(update={"arms": arms, "recipe": {**study.recipe, "lr": found.common()}})
+    arms = [entry.model_copy(update={Training.section: _without_lr(entry)}) for entry in study.arms]
+    recipe = {**study.sections.get(Training.section, {}), "lr": found.common()}
+    return study.model_copy(update={"arms": arms, Training.section: recipe})

@@ -5,9 +5,10 @@
 
 The peer is segmentation_models_pytorch's Unet on resnet18, run as it comes: eager, contiguous, float32. It and
 skipbench's preset `unet.smp`, which takes the same weights, are timed in turns in one session (see
-bench/latency.py); the peer also as its users may run it: in bfloat16 and channels_last, and compiled. `time` writes
-deploy.md. The error is that of the logits (Frobenius norm) relative to the same network in eager float32. Beside
-the times stands how fast the network would be at the rate of a float32 matrix product on this machine.
+bench/measure/latency.py); the peer also as its users may run it: in bfloat16 and channels_last, and compiled.
+`time` writes deploy.md. The error is that of the logits (Frobenius norm) relative to the same network in eager
+float32. Beside the times stands how fast the network would be at the rate of a float32 matrix product on this
+machine.
 """
 
 import argparse
@@ -22,14 +23,15 @@ from torch.nn import functional as F
 import archs
 from analysis.latency import compare
 from archs.reference import load_reference
-from bench.cost import cost
 from bench.data import open_data
 from bench.deploy import agrees, ways
 from bench.environment import environment
-from bench.latency import Latency, LatencyOptions, measure_latency
 from bench.machine import use_threads
-from bench.roofline import machine_limits
-from bench.timing import Contender
+from bench.measure.cost import cost
+from bench.measure.latency import LatencyOptions, measure_latency
+from bench.measure.roofline import machine_limits
+from bench.measure.timing import Contender
+from bench.records import Outcome
 
 HERE, WEIGHTS = Path(__file__).parent, Path("runs/deploy/weights.pth")
 CLASSES, STEPS, BATCH = 6, 60, 8
@@ -87,7 +89,7 @@ def same_output(size: tuple[int, int]) -> float:
     return float((got - wanted).norm() / wanted.norm())
 
 
-def ideal_speed(eager: Latency, options: LatencyOptions) -> str:
+def ideal_speed(eager: Outcome, options: LatencyOptions) -> str:
     """Return what this machine's arithmetic alone would allow in float32."""
     macs, settings = cost(peer(), options.size).values["macs/total"], eager.settings
     with use_threads(settings["threads"]):
@@ -99,7 +101,7 @@ def ideal_speed(eager: Latency, options: LatencyOptions) -> str:
     )
 
 
-def write(measured: dict[str, Latency], options: LatencyOptions) -> None:
+def write(measured: dict[str, Outcome], options: LatencyOptions) -> None:
     """Write what was measured."""
     samples = {name: (each.samples, each.blocks) for name, each in measured.items()}
     table = compare(samples, "peer: eager", options.margin, options.blocks)

@@ -22,7 +22,9 @@ from typing import Any
 from torch import nn
 
 from archs import ArchSpec, build_model
-from bench.grid import StudyPlan, make_plan
+from bench.grid import make_plan
+from bench.measure import StudyPlan
+from bench.measure.training import Training
 from bench.suite import load_suite
 from bench.tasks import Task
 from bench.training import TrainingError, train
@@ -81,7 +83,7 @@ def results(study: StudyPlan, seeds: list[int], kept: Path) -> Iterator[dict[str
                 key = {"variant": variant.name, "arm": arm.name, "seed": seed}
                 row = next((row for row in done if row.items() >= key.items()), None)
                 if row is None:
-                    recipe = arm.recipe.model_copy(update=variant.recipe)
+                    recipe = Training(study).options_of(arm).model_copy(update=variant.recipe)
                     make = partial(build, arm.spec, variant.head)
                     try:
                         row = key | train(make, study.data, task_of(study, variant), recipe, seed).values

@@ -239,7 +239,7 @@ def _record(run: Any, cell: Cell) -> RunRecord:
         more = {
             "values": {"test/miou": 0.5 + 0.1 * (cell.seed or 0), "test/iou/car": 0.5, "train/images_per_s": 9.0},
             "settings": {"images": 16, "lr": 0.01, "data": data},
-            "artifacts": {"predictions": run.save_arrays(cell, predictions.arrays())},
+            "artifacts": run.save_artifacts(cell, {"predictions": predictions.arrays()}),
         }
     environment = {"commit": "0123abc", "dirty": False, "versions": {"torch": "2.0"}}
     return RunRecord(**cell.model_dump(), status="ok", seconds=1.0, environment=environment, **more)

@@ -26,8 +26,8 @@ from statsmodels.stats.proportion import proportion_confint
 from torch import nn
 
 from analysis.latency import ALPHA, compare
-from bench.latency import LatencyOptions, measure_latency
-from bench.timing import fresh_processes
+from bench.measure.latency import LatencyOptions, measure_latency
+from bench.measure.timing import fresh_processes
 
 HERE, KEPT = Path(__file__).parent, Path("runs/latency_validity")
 COPIES, PLANTED, SLOWER = 8, 4, 0.05

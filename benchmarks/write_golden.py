@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import archs
-from bench.cost import cost
+from bench.measure.cost import cost
 
 GOLDEN = Path("tests/golden/costs.json")
 SIZES = {"unet.paper": (188, 188)}  # the smallest valid tile of the unpadded network

@@ -80,7 +80,7 @@ def deploy(
       skipbench deploy runs/mine/model --runtime openvino --runtime compiled
     """
     from bench.deploy import try_out, ways
-    from bench.latency import LatencyOptions
+    from bench.measure.latency import LatencyOptions
     from bench.plugins import load_plugins
     from bench.validation import parse
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from archs import ArchSpec
-    from bench.latency import Latency, LatencyOptions
-    from bench.timing import Contender
+    from bench.measure.latency import LatencyOptions
+    from bench.measure.timing import Contender
+    from bench.records import Outcome
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 
@@ -72,8 +73,8 @@ def cost(
     import torch
 
     from bench.attempt import insist
-    from bench.cost import cost as count
-    from bench.roofline import machine_limits
+    from bench.measure.cost import cost as count
+    from bench.measure.roofline import machine_limits
 
     size = read_size(img_size)
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])
@@ -127,7 +128,7 @@ def latency(
       skipbench latency unet --runtime eager --runtime openvino
     """
     from archs import build_model
-    from bench.latency import LatencyOptions
+    from bench.measure.latency import LatencyOptions
     from bench.validation import parse
 
     content = {
@@ -165,11 +166,11 @@ def latency(
 
 def compared(
     contenders: Mapping[str, "Contender"], options: "LatencyOptions"
-) -> tuple[dict[str, "Latency"], "DataFrame"]:
+) -> tuple[dict[str, "Outcome"], "DataFrame"]:
     """Time contenders in one session, showing how far it is, and compare them with the first."""
     from analysis.latency import compare
     from bench.attempt import insist
-    from bench.latency import measure_latency
+    from bench.measure.latency import measure_latency
 
     with progress("timing") as advance:
         measured = insist(partial(measure_latency, contenders, options, advance), "latency")
@@ -183,7 +184,7 @@ def known(table: "DataFrame") -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items() if value == value} for row in rows]
 
 
-def every_sample(measured: Mapping[str, "Latency"]) -> list[dict[str, Any]]:
+def every_sample(measured: Mapping[str, "Outcome"]) -> list[dict[str, Any]]:
     """Return each contender's samples and the blocks into which they fall."""
     return [
         {"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]}
@@ -191,7 +192,7 @@ def every_sample(measured: Mapping[str, "Latency"]) -> list[dict[str, Any]]:
     ]
 
 
-def print_found(measured: Mapping[str, "Latency"], table: "DataFrame", margin: float) -> None:
+def print_found(measured: Mapping[str, "Outcome"], table: "DataFrame", margin: float) -> None:
     """Print what the session found, why it ended, and its warnings."""
     from analysis.latency import verdicts
 

@@ -14,8 +14,8 @@ from bench.signals import Stopped
 
 if TYPE_CHECKING:
     from bench.attempt import Failure
-    from bench.forecast import Forecast
     from bench.grid import Plan
+    from bench.measure import Forecast
     from bench.records import Cell, RunRecord
 
 
@@ -112,18 +112,18 @@ def _measure(plan: "Plan", directory: Path) -> int:
 
 
 def _preview(plan: "Plan") -> int:
-    from bench.attempt import attempt
+    from bench.attempt import Failure, attempt
     from bench.cli.output import console, print_table
-    from bench.forecast import STEPS, Forecast, forecast
+    from bench.measure.training import STEPS
     from bench.progress import human_time
 
-    arms = {_arm_of(cell): cell for cell in plan.cells if cell.kind == "cost"}
+    arms = {_arm_of(cell): cell for cell in plan.cells}
     with console().status("timing a few training steps of each arm"):
-        forecasts = {arm: attempt(partial(forecast, cell, plan.study_of(cell))) for arm, cell in arms.items()}
+        forecasts = {arm: attempt(partial(plan.forecast, cell)) for arm, cell in arms.items()}
     expected = [(cell, forecasts[_arm_of(cell)]) for cell in plan.cells]
     title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
     print_table([_preview_row(*each) for each in expected], title)
-    total = sum(each.seconds[cell.kind] for cell, each in expected if isinstance(each, Forecast))
+    total = sum(each[cell.kind].seconds for cell, each in expected if not isinstance(each, Failure))
     print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
     return 0
 
@@ -132,16 +132,16 @@ def _arm_of(cell: "Cell") -> tuple[str, str, str]:
     return cell.task, cell.dataset, cell.arm
 
 
-def _preview_row(cell: "Cell", expected: "Forecast | Failure") -> dict[str, str]:
+def _preview_row(cell: "Cell", expected: "dict[str, Forecast] | Failure") -> dict[str, str]:
     from bench.attempt import Failure
     from bench.progress import human_time
 
     if isinstance(expected, Failure):
         return {"cell": cell.name, "parameters": "–", "MACs": "–", "about": f"fails: {expected.reason}"}
-    values = expected.cost.values
+    values = {key: value for forecast in expected.values() for key, value in forecast.values.items()}
     return {
         "cell": cell.name,
         "parameters": f"{values['params/total'] / 1e6:.3f} M",
         "MACs": f"{'≥ ' if values['operators/unruled'] else ''}{values['macs/total'] / 1e9:.3f} G",
-        "about": human_time(expected.seconds[cell.kind]),
+        "about": human_time(expected[cell.kind].seconds),
     }

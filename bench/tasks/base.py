@@ -1,7 +1,7 @@
 """What a task must offer so that trainer, store and reports need to know no task by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -173,10 +173,10 @@ def plugged_metrics(task: str) -> dict[str, type[Scorer]]:
     return {name: METRICS[name] for name in METRICS.names() if name.startswith(f"{task}/")}
 
 
-def create_task(name: str, info: DataInfo, options: Mapping[str, Any] | None = None) -> Task:
+def create_task(name: str, info: DataInfo, options: Any = None) -> Task:
     """Return the task `name` for the dataset that `info` describes; `options` are the recipe's section `task`.
 
     Raises UnknownNameError for the name, SuiteError for an option, TaskError where the data don't serve it.
     """
     task = TASKS[name]
-    return task(info, parse(task.Options, dict(options or {}), place="recipe.task"))
+    return task(info, parse(task.Options, options or {}, place="recipe.task"))

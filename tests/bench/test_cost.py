@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import archs
 from archs.fusion import FUSIONS, Fusion
 from archs.ledger import KINDS
-from bench.cost import cost
+from bench.measure.cost import cost
 from bench.records import PARTS, WORK_KINDS
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "costs.json").read_text())

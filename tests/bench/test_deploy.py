@@ -10,7 +10,7 @@ from archs import create_model
 from bench.attempt import Failure
 from bench.cli.deploy import _fastest
 from bench.deploy import agrees, try_out, ways
-from bench.latency import LatencyOptions
+from bench.measure.latency import LatencyOptions
 from bench.runtimes import RUNTIMES
 
 SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=8")

@@ -152,8 +152,8 @@ def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
     found = plan(arms, "recipe.lr=0.25")
     assert [arm.name for arm in found.studies[0].arms] == ["fpn / add, lr=0.5", "fpn / concat, lr=0.5", "fpn / add"]
     trained = [cell for cell in found.cells if cell.kind == "train"]
-    assert [cell.determines["recipe"]["lr"] for cell in trained] == [0.5, 0.5, 0.25] * 2
-    assert [found.studies[0].recipe_of(cell).lr for cell in trained] == [0.5, 0.5, 0.25] * 2
+    assert [cell.determines["options"]["lr"] for cell in trained] == [0.5, 0.5, 0.25] * 2
+    assert [arm.options["train"].lr for arm in found.studies[0].arms] == [0.5, 0.5, 0.25]
     assert len({cell.cell_id for cell in found.cells}) == len(found.cells)
     plain = identities(plan("arms=[{model: fpn}]", "recipe.lr=0.25"), "train")
     assert set(plain) <= set(identities(found, "train")), "an arm's own recipe determines others' results"
@@ -165,7 +165,7 @@ def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
         ("{lr: 0}", "an arm's recipe.lr is 0, expected more than 0"),
         ("{lrr: 1}", "in an arm's recipe: unknown key 'lrr'"),
         ("{task: {sigma: 2}}", "an arm's own recipe holds 'task'"),
-        ("3", r"arms\[0\].recipe is 3, expected a mapping"),
+        ("3", r"arms\[0\]: 'recipe' is 3, expected a mapping"),
     ],
 )
 def test_a_wrong_recipe_of_an_arm_is_refused(plan, recipe: str, sentence: str) -> None:

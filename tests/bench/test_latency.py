@@ -12,10 +12,10 @@ from torch import nn
 from archs import create_model
 from bench.blocks import geometric, medians
 from bench.errors import BenchError
-from bench.latency import Latency, LatencyOptions, Session, measure_latency, summarise
 from bench.machine import MachineError
-from bench.records import Block
-from bench.timing import Timed
+from bench.measure.latency import LatencyOptions, Session, measure_latency, summarise
+from bench.measure.timing import Timed
+from bench.records import Block, Outcome
 
 FEW = {"rounds": 4, "block_s": 0, "warmup": 2, "blocks": 3, "processes": 0, "time_limit_s": 1e-3}
 TINY = LatencyOptions(**FEW, size=(8, 12), batch_size=2, device="cpu")
@@ -35,7 +35,7 @@ class Logged(nn.Module):
         return logits
 
 
-def run(options: LatencyOptions, names: str = "abc") -> tuple[dict[str, Latency], list]:
+def run(options: LatencyOptions, names: str = "abc") -> tuple[dict[str, Outcome], list]:
     log: list = []
     return measure_latency({name: options.contender(partial(Logged, name, log)) for name in names}, options), log
 
@@ -134,7 +134,7 @@ def test_a_session_ends_when_it_is_precise_or_at_its_time_limit_and_says_which()
 
 
 def test_disturbed_blocks_are_left_out_or_the_notes_say_why_not() -> None:
-    def session(*others: float) -> Latency:
+    def session(*others: float) -> Outcome:
         blocks = [
             Block(started_at="", process=0, positions=[0] * 4, calibration_ms=1, others_cores=each)
             for each in others

@@ -9,8 +9,8 @@ from torch import nn
 
 from archs import create_model
 from bench.machine import MachineError, use_threads
+from bench.measure.timing import SETTLE_S
 from bench.runtimes import RUNTIMES, fold_norms, prepare
-from bench.timing import SETTLE_S
 
 IMAGES = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
 WAYS = [

@@ -69,10 +69,12 @@ def test_a_reader_sees_what_is_committed_while_a_writer_holds_the_folder(tmp_pat
 def test_arrays_are_whole_or_absent(tmp_path: Path) -> None:
     image = np.arange(24, dtype=np.uint8).reshape(1, 2, 4, 3)
     with write_run(tmp_path, SUITE, CELLS) as run:
-        path = run.save_arrays(CELLS[0], {"images": image})
-    assert path == f"artifacts/{CELLS[0].cell_id}.npz"
-    assert np.array_equal(np.load(tmp_path / path)["images"], image)
-    assert [file.name for file in (tmp_path / "artifacts").iterdir()] == [Path(path).name]
+        paths = run.save_artifacts(CELLS[0], {"predictions": {"images": image}}, {"trace.txt": b"text"})
+    names = {"predictions": f"{CELLS[0].cell_id}.predictions.npz", "trace.txt": f"{CELLS[0].cell_id}.trace.txt"}
+    assert paths == {role: f"artifacts/{name}" for role, name in names.items()}
+    assert np.array_equal(np.load(tmp_path / paths["predictions"])["images"], image)
+    assert (tmp_path / paths["trace.txt"]).read_bytes() == b"text"
+    assert {file.name for file in (tmp_path / "artifacts").iterdir()} == set(names.values())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,9 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -
 
 
 def test_a_kill_in_the_middle_of_writing_keeps_every_committed_record(tmp_path: Path) -> None:
-    endless = "while True: run.save([make_record(CELLS[1])]); run.save_arrays(CELLS[2], {'x': np.zeros(99)})"
+    endless = (
+        "while True: run.save([make_record(CELLS[1])]); run.save_artifacts(CELLS[2], {'a': {'x': np.ones(99)}})"
+    )
     for _ in range(3):
         process = start(tmp_path, endless)
         time.sleep(0.05)
@@ -261,7 +265,7 @@ FULL_DISK = """
     with pytest.raises(StoreError, match="records already in it are kept"):
         run.save([make_record(CELLS[1], samples=[0.1] * 100_000)])
     with pytest.raises(StoreError, match="records already in it are kept"):
-        run.save_arrays(CELLS[1], {"x": np.random.default_rng(0).random(100_000)})
+        run.save_artifacts(CELLS[1], {"x": {"x": np.random.default_rng(0).random(100_000)}})
 """
 
 

@@ -18,8 +18,9 @@ from bench.machine import resolve_precision
 from bench.metrics import Metric
 from bench.predictions import LabelMaps
 from bench.recipe import Recipe
+from bench.records import Outcome
 from bench.tasks import Scorer, Task, create_task
-from bench.training import MEAN, STD, TrainingError, TrainOutcome, train
+from bench.training import MEAN, STD, TrainingError, train
 
 SIZE = (16, 24)
 QUICK = Recipe(images=64, batch_size=8, lr=0.02, validations=2, precision="32-true", device="cpu")
@@ -66,14 +67,14 @@ def run(
     data: Data | None = None,
     task: type[Task] | None = None,
     **options: object,
-) -> TrainOutcome:
+) -> Outcome:
     data = data or dataset()
     return train(
         build, data, task(data.info) if task else create_task("segmentation", data.info), recipe, seed, **options
     )
 
 
-def untimed(outcome: TrainOutcome) -> dict[str, float]:
+def untimed(outcome: Outcome) -> dict[str, float]:
     timings = ("train/seconds", "train/images_per_s", "train/busy_share")
     return {name: value for name, value in outcome.values.items() if name not in timings}
 
@@ -213,12 +214,12 @@ def test_the_best_state_on_validation_is_tested_once() -> None:
     assert torch.equal(tested, best)
     assert not torch.equal(tested, first)
     assert not torch.equal(tested, last)
-    assert np.array_equal(outcome.predictions["prediction"], best[:8].argmax(1))
+    assert np.array_equal(outcome.arrays["predictions"]["prediction"], best[:8].argmax(1))
 
 
 def test_predictions_are_those_of_the_first_test_images() -> None:
     data = dataset()
-    shown = run(data=data).predictions
+    shown = run(data=data).arrays["predictions"]
     images = torch.stack([sample["image"] for sample in data.test[:8]]).permute(0, 2, 3, 1)
     assert np.array_equal(shown["images"], images)
     assert np.array_equal(shown["truth"], torch.stack([sample["mask"] for sample in data.test[:8]]))

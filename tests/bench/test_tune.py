@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bench.grid import make_plan
+from bench.measure import Arm
+from bench.recipe import Recipe
 from bench.records import RunRecord
 from bench.store import open_run
 from bench.suite import Suite, load_suite, write_suite
@@ -21,6 +23,12 @@ def found(scores: list[list[float]], sign: int = 1) -> LearningRates:
     return LearningRates("segmentation", "scenes", "miou", arms, [0.1, 0.2, 0.4], np.array(scores), sign)
 
 
+def recipe_of(arm: Arm) -> Recipe:
+    recipe = arm.options["train"]
+    assert isinstance(recipe, Recipe)
+    return recipe
+
+
 @pytest.fixture
 def suite(tiny_suite: str) -> Suite:
     return load_suite(tiny_suite, [ARMS])
@@ -32,22 +40,22 @@ def test_every_arm_is_trained_at_every_learning_rate_and_at_nothing_else(suite: 
     assert {cell.seed for cell in plan.cells} == {0}
     specs = [arm.spec for arm in make_plan(suite).studies[0].arms]
     assert [arm.spec for arm in plan.studies[0].arms] == [spec for spec in specs for _ in range(2)]
-    assert [cell.determines["recipe"]["lr"] for cell in plan.cells] == [1e-3, 4e-3] * 3
+    assert [cell.determines["options"]["lr"] for cell in plan.cells] == [1e-3, 4e-3] * 3
     assert [cell.arm for cell in plan.cells][:3] == [
         "fpn / add, lr=0.001",
         "fpn / add, lr=0.004",
         "fpn / concat, lr=0.001",
     ]
-    assert {cell.determines["recipe"]["images"] for cell in plan.cells} == {16}
+    assert {cell.determines["options"]["images"] for cell in plan.cells} == {16}
 
 
 def test_the_grid_is_around_the_studys_own_learning_rate(suite: Suite) -> None:
-    assert [arm.recipe.lr for arm in tuning_plan(suite).studies[0].arms][:4] == [5e-4, 1e-3, 2e-3, 4e-3]
+    assert [recipe_of(arm).lr for arm in tuning_plan(suite).studies[0].arms][:4] == [5e-4, 1e-3, 2e-3, 4e-3]
 
 
 def test_share_and_seeds_are_the_same_for_all(suite: Suite) -> None:
     plan = tuning_plan(suite, [1e-3, 2e-3], share=0.3, seeds=2)
-    assert {cell.determines["recipe"]["images"] for cell in plan.cells} == {5}
+    assert {cell.determines["options"]["images"] for cell in plan.cells} == {5}
     assert len(plan.cells) == 3 * 2 * 2
 
 
@@ -79,9 +87,9 @@ def test_the_tuned_suite_is_the_suite_at_the_rates_found(suite: Suite, each: boo
     assert (read.name, read.description, read.seeds) == ("tiny-tuned", "All told.", [0, 1])
     (before,), (after,) = make_plan(suite).studies, make_plan(read).studies
     assert [arm.spec for arm in after.arms] == [arm.spec for arm in before.arms]
-    assert [arm.recipe.lr for arm in after.arms] == ([0.2, 0.4, 0.1] if each else [0.1] * 3)
+    assert [recipe_of(arm).lr for arm in after.arms] == ([0.2, 0.4, 0.1] if each else [0.1] * 3)
     for one, other in zip(before.arms, after.arms, strict=True):
-        assert one.recipe.model_copy(update={"lr": 1}) == other.recipe.model_copy(update={"lr": 1})
+        assert recipe_of(one).model_copy(update={"lr": 1}) == recipe_of(other).model_copy(update={"lr": 1})
 
 
 def test_the_command_trains_once_and_leaves_a_suite_that_runs(suite: Suite, tmp_path: Path, skipbench: Any) -> None:
@@ -98,7 +106,7 @@ def test_the_command_trains_once_and_leaves_a_suite_that_runs(suite: Suite, tmp_
     scores = [record.values["val/miou"] for record in records]
     assert rates.scores.flatten().tolist() == pytest.approx(scores)
     plan = make_plan(load_suite(str(run / "tuned.yaml")))
-    assert [arm.recipe.lr for arm in plan.studies[0].arms] == rates.each()
+    assert [recipe_of(arm).lr for arm in plan.studies[0].arms] == rates.each()
     assert (
         "Each arm at its own best lr, by validation: 6 trainings with 100 % of the images"
         in plan.suite["description"]

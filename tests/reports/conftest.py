@@ -66,7 +66,7 @@ class MadeUp:
             return RunRecord(**cell.model_dump(), **base, status="failed", reason=self.reason)
         outcome = getattr(self, f"_{cell.kind}")(cell, self.arms.index(cell.arm))
         arrays = outcome.pop("arrays", None)
-        artifacts = {"predictions": run.save_arrays(cell, arrays)} if arrays else {}
+        artifacts = run.save_artifacts(cell, {"predictions": arrays} if arrays else {})
         return RunRecord(**cell.model_dump(), **base, status="ok", artifacts=artifacts, **outcome)
 
     def _cost(self, cell: Cell, index: int) -> dict:

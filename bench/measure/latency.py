@@ -5,33 +5,40 @@ alike. So the unit of replication is a block: all networks built afresh, in one 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from math import expm1, isfinite, log, log1p
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from torch import nn
 
+from archs import build_model
+from bench.attempt import Failure, attempt
 from bench.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed
 from bench.errors import BenchError, unknown_name
+from bench.inputs import random_images
 from bench.machine import Device, resolve_device, resolve_precision
-from bench.records import Block
+from bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
+from bench.metrics import Metric
+from bench.records import Block, Cell, Outcome
 from bench.runtimes import RUNTIMES, MemoryFormat, Precision, require
-from bench.timing import Conditions, Contender, Timed, fresh_processes, run_block
+from bench.tasks import Task
+from bench.validation import parse
 
 Count = Annotated[int, Field(ge=1)]
 MARGIN = 0.03
 
 
-class LatencyOptions(BaseModel):
+class LatencyOptions(Options):
     """How latency is measured; every option is a column of the result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rounds: Annotated[int, Field(ge=2)] = 10  # forward passes timed per network and block, at least
     block_s: Annotated[float, Field(ge=0)] = 1.0  # seconds that a block's rounds take at least
@@ -72,15 +79,60 @@ class LatencyOptions(BaseModel):
         return Contender(build, self.runtime, precision, self.memory_format)
 
 
-@dataclass(frozen=True)
-class Latency:
-    """One network's latency: summary by name, every sample in milliseconds, resolved options, blocks."""
+@register_measurement("latency")
+class Latency(Measurement[LatencyOptions]):
+    """Times the forward passes of all arms in one session."""
 
-    values: dict[str, float]
-    samples: list[float]
-    settings: dict[str, Any]
-    notes: list[str]
-    blocks: list[Block]
+    Options = LatencyOptions
+    metrics = (
+        Metric("latency_ms/median", "Median latency", "ms", "lower", digits=2),
+        Metric("latency_ms/low", "95 % low", "ms", "lower", digits=2),
+        Metric("latency_ms/high", "95 % high", "ms", "lower", digits=2),
+        Metric("latency_ms/p10", "p10", "ms", "lower", digits=2),
+        Metric("latency_ms/p90", "p90", "ms", "lower", digits=2),
+        Metric("throughput/images_per_s", "Throughput", "images/s", "higher"),
+        Metric("error/to_eager", "Error to eager", "", "lower", digits=6),
+    )
+    in_turns = True
+
+    @classmethod
+    def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> LatencyOptions:
+        """Return the options; the size is that at which cost is counted if not said otherwise."""
+        size = sections.get("cost", {}).get("size") or task.info.size
+        return parse(LatencyOptions, {"size": size, **sections.get(cls.section, {})}, cls.section)
+
+    def forecast(self, arm: Arm) -> Forecast:
+        """Time one pass, and return the arm's share of the least blocks; builds and new processes come on top."""
+        options = self.options
+        once = options.model_copy(update={"warmup": 1, "rounds": 1, "block_s": 0.0}).conditions()
+        timed = run_block({arm.name: options.contender(partial(build_model, arm.spec))}, once, 0)[arm.name]
+        passes_s = (options.warmup + options.rounds) * timed.samples[0] / 1e3
+        return Forecast(options.blocks * max(passes_s, options.block_s / len(self.study.arms)))
+
+    def session(
+        self, cells: Sequence[Cell], lacking: Set[str], advance: Advance
+    ) -> Mapping[str, Outcome | Failure]:
+        """Time all arms in turns; an arm that does not run keeps none from it.
+
+        Where no arm that lacks a result runs, or the session fails, the results that others have stand.
+        """
+        builds = {arm.name: partial(build_model, arm.spec) for arm in self.study.arms}
+        checks = {cell.cell_id: attempt(partial(self._check, builds[cell.arm])) for cell in cells}
+        failures = {cell_id: check for cell_id, check in checks.items() if isinstance(check, Failure)}
+        if lacking <= failures.keys():
+            return {cell_id: failures[cell_id] for cell_id in lacking}
+        sound = [cell.arm for cell in cells if cell.cell_id not in failures]
+        contenders = {arm: self.options.contender(builds[arm]) for arm in sound}
+        measured = attempt(partial(measure_latency, contenders, self.options, advance))
+        if isinstance(measured, Failure):
+            return {cell_id: failures.get(cell_id, measured) for cell_id in lacking}
+        return {cell.cell_id: failures.get(cell.cell_id) or measured[cell.arm] for cell in cells}
+
+    def _check(self, build: Callable[[], nn.Module]) -> None:
+        """Run a network once on the CPU, which raises what it has to."""
+        model = build().eval()
+        with torch.inference_mode():
+            model(random_images(model, 1, self.options.size))
 
 
 def measure_latency(
@@ -88,7 +140,7 @@ def measure_latency(
     options: LatencyOptions,
     progress: Callable[[float], None] = lambda share: None,
     processes: Sequence[Executor] | None = None,
-) -> dict[str, Latency]:
+) -> dict[str, Outcome]:
     """Time the forward pass of every network, by name, on one random batch, in one session.
 
     A session runs blocks until the interval of every ratio to the reference is as narrow as asked, or until its
@@ -168,7 +220,7 @@ class Session:
     def _medians(self, name: str) -> NDArray[np.float64]:
         return np.array([np.median(block[name].samples) for block in self.timed])
 
-    def latency(self, name: str, contender: Contender, settings: Mapping[str, Any]) -> Latency:
+    def latency(self, name: str, contender: Contender, settings: Mapping[str, Any]) -> Outcome:
         """Return what the session says of one network."""
         mine = [block[name] for block in self.timed]
         samples = [sample for each in mine for sample in each.samples]
@@ -176,11 +228,11 @@ class Session:
         values, error = summarise(samples, blocks, self.options), float(np.max([each.error for each in mine]))
         run = {each.name: getattr(contender, each.name) for each in fields(contender) if each.name != "build"}
         device = {"device": resolve_device(self.options.device).type, "threads": mine[0].threads}
-        return Latency(
+        return Outcome(
             values | ({"error/to_eager": error} if isfinite(error) else {}),
-            samples,
             {**self.options.model_dump(mode="json", exclude={"reference"}), **run, **device, **settings},
             self._notes(),
+            samples,
             blocks,
         )
 

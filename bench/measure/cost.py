@@ -5,30 +5,93 @@ written, each operand and result once per operator, as if nothing were fused or 
 whether or not the output depends on it. `archs.ledger` says what each operator is worth, and counts.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from archs import ArchSpec, EncoderDecoder, build_model, parts_of
 from archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
 from bench.inputs import random_images
-from bench.records import PARTS
+from bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from bench.measure.roofline import machine_limits
+from bench.metrics import Metric
+from bench.records import PARTS, Outcome
+from bench.tasks import Task
+
+Pixels = Annotated[int, Field(strict=True, gt=0)]
+QUANTITIES = (  # that are split by part: key, label, unit, scale, whether rules per operator give it
+    ("params", "Parameters", "M", 1e-6, False),
+    ("macs", "MACs", "G", 1e-9, True),
+    ("activations", "Activations", "M", 1e-6, True),
+    ("bytes", "Bytes moved", "MB", 1e-6, False),
+)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Counts by name, what is to be said of them, and what was counted."""
-
-    values: dict[str, float]
-    notes: list[str]
-    settings: dict[str, Any]
+def _by_part(key: str, label: str, unit: str, scale: float, counted: bool) -> list[Metric]:
+    labels = {"total": label, **{part: f"{label}: {part}" for part in PARTS}}
+    return [
+        Metric(f"{key}/{part}", shown, unit, "lower", scale, 3, counted=counted) for part, shown in labels.items()
+    ]
 
 
-def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Cost:
+def _element_wise(kind: str, label: str) -> Metric:
+    return Metric(f"elementwise/{kind}", label, "M", "lower", 1e-6, 3, counted=True)
+
+
+class CostOptions(Options):
+    """How cost is counted."""
+
+    size: tuple[Pixels, Pixels] | None = None  # (H, W) in pixels; None: the data's own size
+
+
+@register_measurement("cost")
+class Cost(Measurement[CostOptions]):
+    """Counts each arm's cost, and measures what the machine does at best."""
+
+    Options = CostOptions
+    metrics = (
+        *(metric for quantity in QUANTITIES for metric in _by_part(*quantity)),
+        _element_wise("total", "Element-wise operations"),
+        *(_element_wise(kind, f"Element-wise: {kind}") for kind in KINDS),
+        Metric("peak_bytes/inference", "Peak of activations, inference", "MB", "lower", 1e-6),
+        Metric("peak_bytes/training", "Peak of activations, training", "MB", "lower", 1e-6),
+        Metric("operators/unruled", "Calls without a rule", "", "lower", digits=0),
+        Metric("params/trainable", "Trainable", "M", "lower", 1e-6, 3),
+        Metric("buffers/total", "Buffers", "M", "lower", 1e-6, 3),
+        Metric("flops/total", "FLOPs", "G", "lower", 1e-9, 3, counted=True),
+        Metric("machine/macs_per_s", "The machine's MACs", "G/s", scale=1e-9),
+        Metric("machine/bytes_per_s", "The machine's memory", "GB/s", scale=1e-9),
+    )
+
+    @classmethod
+    def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> CostOptions:
+        """Return the options with a size."""
+        options = super().read(sections, task, own)
+        return options.model_copy(update={"size": options.size or task.info.size})
+
+    def forecast(self, arm: Arm) -> Forecast:
+        """Count."""
+        start = time.perf_counter()
+        values = self._count(arm).values
+        return Forecast(time.perf_counter() - start, values)
+
+    def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
+        """Return what `cost` counts and `machine_limits` measures."""
+        counted = self._count(arm)
+        return replace(counted, values=counted.values | machine_limits(torch.get_num_threads()))
+
+    def _count(self, arm: Arm) -> Outcome:
+        assert self.options.size is not None
+        return cost(arm.spec, self.options.size)
+
+
+def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
     """Count what one image (H, W) costs the network in eval mode; the network itself stays as it is.
 
     Values:
@@ -57,10 +120,11 @@ def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Cost:
     if ledger.unruled:
         ran = ", ".join(f"{name} {times}x" for name, times in sorted(ledger.unruled.items()))
         notes.append(f"Operators without a rule, which make the cost at least what is said: {ran}.")
-    return Cost(values, notes, {"image_size": list(image_size), "batch_size": 1, "counted_on": device})
+    settings = {"image_size": list(image_size), "batch_size": 1, "counted_on": device}
+    return Outcome(values, settings, notes)
 
 
-def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Cost:
+def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Outcome:
     """Count a network that is built without weights; with them only where it does not run otherwise."""
     untrained = spec.model_copy(update={"pretrained": False})
     try:

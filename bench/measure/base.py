@@ -1,0 +1,181 @@
+"""What a measurement must offer so that suite, grid, runner and store need to know none by name."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from archs import ArchSpec
+from archs.fusion import FUSIONS
+from archs.registry import Registry
+from bench.attempt import Failure, attempt
+from bench.data import Data
+from bench.metrics import Metric
+from bench.plugins import plugin_source
+from bench.records import Cell, Outcome, content_hash
+from bench.tasks import Task, plugged_metrics
+from bench.validation import parse
+
+Advance = Callable[[float], None]  # called with the share of the work that is done, 0 to 1
+
+
+class Options(BaseModel):
+    """A measurement's own settings, a section of the suite; one without any takes this class as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the things compared: a resolved spec, how it is measured, and what people call it."""
+
+    name: str
+    model: str
+    spec: ArchSpec
+    options: dict[str, BaseModel]  # of each measurement, by name
+    own: dict[str, dict[str, Any]]  # what of them is not the study's, by section
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything about the arm that determines a result, whatever is measured."""
+        own = {"own": self.own} if self.own else {}
+        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(FUSIONS[self.spec.fusion]), **own}
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """One task on one dataset, made concrete."""
+
+    resolved: dict[str, Any]  # the study's part of the suite: nothing is left to a default
+    data: Data
+    task: Task
+    options: dict[str, BaseModel]  # of each measurement, by name
+    arms: list[Arm]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The task and the dataset."""
+        return self.resolved["task"], self.data.info.name
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What can be told of an arm's cell before it runs: the seconds on this machine, and values known already."""
+
+    seconds: float
+    values: dict[str, float] = field(default_factory=dict)
+
+
+SomeOptions = TypeVar("SomeOptions", bound=BaseModel)
+
+
+class Measurement(Generic[SomeOptions]):
+    """One thing that is measured of the arms of a study; a registered subclass is all there is to a new one.
+
+    An arm has one cell, or one per seed. What determines its result is hashed into the cell's identity: the arm,
+    all options, and what the flags below say.
+    """
+
+    name: ClassVar[str]  # as registered: the kind of its cells
+    section: ClassVar[str] = ""  # of a suite, where its options stand; its name if not said otherwise
+    Options: ClassVar[type[BaseModel]] = Options
+    metrics: ClassVar[tuple[Metric, ...]]  # the values that it leaves, but for a task's scores
+    seeded: ClassVar[bool] = False  # whether it draws at random, and is repeated with each of the suite's seeds
+    on_data: ClassVar[bool] = False  # whether the data determine the result, too
+    in_turns: ClassVar[bool] = False  # whether all arms of a study are one session, of which each is a result
+    per_arm: ClassVar[bool] = False  # whether an arm may have options of its own, under `section` in its entry
+    weight: ClassVar[float] = 0.0  # of a cell in the time that a run has left, where a training has 1
+
+    def __init__(self, study: StudyPlan) -> None:
+        self.study = study
+        self.options = cast(SomeOptions, study.options[self.name])
+
+    @classmethod
+    def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> SomeOptions:
+        """Return the options that a study's `sections` give, or those of an arm that has some of its `own`.
+
+        Nothing is left to the data or the machine to decide. Raises SuiteError.
+        """
+        place = f"an arm's {cls.section}" if own else cls.section
+        return cast(SomeOptions, parse(cls.Options, {**sections.get(cls.section, {}), **own}, place))
+
+    def cells(self, seeds: Sequence[int]) -> Iterator[Cell]:
+        """Yield the study's cells, at the first seed all arms, at the second all ..."""
+        for seed in seeds if self.seeded else [None]:
+            for arm in self.study.arms:
+                yield self._cell(arm, seed)
+
+    def _cell(self, arm: Arm, seed: int | None) -> Cell:
+        task, dataset = self.study.name
+        determines = {
+            **arm.identity,
+            "study": [task, dataset],
+            "options": self.options_of(arm).model_dump(mode="json"),
+        }
+        if self.seeded:
+            determines["seed"] = seed
+        if self.on_data:
+            determines["data"] = self.study.data.info.fingerprint
+        if self.in_turns:
+            determines["session"] = content_hash([each.identity for each in self.study.arms])
+        return Cell(
+            kind=self.name,
+            arm=arm.name,
+            model=arm.model,
+            fusion=arm.spec.fusion,
+            encoder=arm.spec.encoder,
+            task=task,
+            dataset=dataset,
+            seed=seed,
+            spec=arm.spec.to_dict(),
+            determines=determines,
+        )
+
+    def options_of(self, arm: Arm) -> SomeOptions:
+        """Return the options by which an arm is measured."""
+        return cast(SomeOptions, arm.options[self.name])
+
+    def forecast(self, arm: Arm) -> Forecast:
+        """Try the arm for a moment, writing nothing. Where nothing is known, a cell takes no time to speak of."""
+        return Forecast(0.0)
+
+    def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
+        """Return what is measured of an arm, telling `advance` how far it is; what it raises fails the cell."""
+        raise NotImplementedError(f"the measurement '{self.name}' has neither a `measure` nor a `session`.")
+
+    def session(
+        self, cells: Sequence[Cell], lacking: Set[str], advance: Advance
+    ) -> Mapping[str, Outcome | Failure]:
+        """Return the outcomes of `cells`, which are measured together, by cell_id.
+
+        `lacking` are the ids of those without a result. The others may be left out: their results stand.
+        """
+        arms = {arm.name: arm for arm in self.study.arms}
+        return {cell.cell_id: attempt(partial(self.measure, arms[cell.arm], cell.seed, advance)) for cell in cells}
+
+
+MEASUREMENTS: Registry[type[Measurement[Any]]] = Registry("measurement")
+SomeMeasurement = TypeVar("SomeMeasurement", bound=type[Measurement[Any]])
+
+
+def register_measurement(name: str) -> Callable[[SomeMeasurement], SomeMeasurement]:
+    """Return the decorator that files a Measurement under `name`. Raises DuplicateNameError."""
+
+    def file(measurement: SomeMeasurement) -> SomeMeasurement:
+        MEASUREMENTS.register(name)(measurement)
+        measurement.name, measurement.section = name, measurement.section or name
+        return measurement
+
+    return file
+
+
+def measurements() -> list[type[Measurement[Any]]]:
+    """Return all that is measured in a suite, what takes least first."""
+    return sorted((MEASUREMENTS[name] for name in MEASUREMENTS.names()), key=lambda each: each.weight)
+
+
+def measured_metrics() -> tuple[Metric, ...]:
+    """Return the declarations of all values that measurements leave, but for a task's scores."""
+    return tuple(metric for measurement in measurements() for metric in measurement.metrics)

@@ -1,0 +1,86 @@
+"""Training as a measurement of a suite: what an arm scores, at each seed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch.utils.data import Subset
+
+from archs import build_model
+from bench.data import Data
+from bench.elastic import require_bendable
+from bench.errors import SuiteError
+from bench.measure.base import Advance, Arm, Forecast, Measurement, register_measurement
+from bench.metrics import Metric
+from bench.recipe import Recipe
+from bench.records import Outcome
+from bench.tasks import Task
+from bench.training import train
+
+STEPS = 4  # training steps by which a whole training is forecast
+FORWARD_SHARE = 1 / 3  # of a training step's time: the backward pass takes about twice the forward pass
+
+
+@register_measurement("train")
+class Training(Measurement[Recipe]):
+    """Trains each arm with each seed and scores it."""
+
+    section = "recipe"
+    Options = Recipe
+    metrics = (
+        Metric("val/best_at_images", "Best at image", digits=0),
+        Metric("train/images", "Images seen", digits=0),
+        Metric("train/seconds", "Training time", "s", "lower"),
+        Metric("train/images_per_s", "Training speed", "images/s", "higher"),
+        Metric("train/busy_share", "Busy share", "%", "higher", scale=100),
+        Metric("train/loss_last", "Last loss", "", "lower", digits=3),
+        Metric("train/clipped_share", "Steps clipped", "%", scale=100),
+        Metric("start/loss", "First loss", digits=3),
+        Metric("start/loss_over_chance", "First loss over chance", digits=2),
+        Metric("start/signal_rms", "Decoder's signal at the start", digits=2),
+        Metric("start/gradient_norm", "Gradient norm at the start", digits=2),
+        Metric("start/decoder_gradient_norm", "Decoder's gradient norm at the start", digits=2),
+    )
+    seeded = on_data = per_arm = True
+    weight = 1.0
+
+    @classmethod
+    def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with the task's options, and what the machine decides in words."""
+        if "task" in own:
+            raise SuiteError(
+                "an arm's own recipe holds 'task', but all arms of a study learn one task: leave it out."
+            )
+        recipe = super().read(sections, task, own).resolved()
+        if recipe.augmentation.elastic:
+            require_bendable(task.targets)
+        return recipe.model_copy(update={"task": task.options.model_dump(mode="json")})
+
+    def forecast(self, arm: Arm) -> Forecast:
+        """Take STEPS steps."""
+        recipe, data = self.options_of(arm), self.study.data
+        few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
+        build = partial(build_model, arm.spec)
+        values = train(build, _few(data, recipe.batch_size), self.study.task, few, seed=0).values
+        validated = data.info.counts["val"] + recipe.recalibration_steps * recipe.batch_size
+        passes = recipe.validations * validated + data.info.counts["test"]
+        return Forecast((recipe.images + FORWARD_SHARE * passes) / values["train/images_per_s"])
+
+    def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
+        """Return what `train` does, and what was decided of the data and the arm."""
+        assert seed is not None
+        recipe, study = self.options_of(arm), self.study
+        build = partial(build_model, arm.spec)
+        trained = train(build, study.data, study.task, recipe, seed, lambda images: advance(images / recipe.images))
+        remarks = [f"{arm.name}: {remark}" for remark in arm.spec.remarks]
+        return replace(trained, notes=[*study.data.info.notes, *trained.notes, *remarks])
+
+
+def _few(data: Data, most: int) -> Data:
+    """Return the first images of each split, one batch at most."""
+    train_split, val, test = (
+        Subset(split, range(min(most, data.info.counts[name])))
+        for name, split in (("train", data.train), ("val", data.val), ("test", data.test))
+    )
+    return Data(train_split, val, test, data.info)
