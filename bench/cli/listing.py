@@ -18,6 +18,7 @@ class Kind(str, Enum):
     encoders = "encoders"
     layouts = "layouts"
     datasets = "datasets"
+    measurements = "measurements"
     suites = "suites"
 
 
@@ -53,10 +54,12 @@ def _names(kind: Kind, plugins: list[Path]) -> list[str]:
 
         return DATASETS.names()
     import archs
+    from bench.measure import MEASUREMENTS
     from bench.plugins import load_plugins
 
     load_plugins(plugins)
     names = {
+        Kind.measurements: MEASUREMENTS.names,
         Kind.models: archs.list_models,
         Kind.fusions: archs.list_fusions,
         Kind.encoders: archs.list_encoders,

@@ -117,7 +117,7 @@ LOST: dict[str, tuple[Damage, str]] = {  # one record that cannot be used: its c
         for key, value, words in (
             ("status", "fine", "status: Input should be 'ok' or 'failed'"),
             ("status", KeyError, "status: Field required"),
-            ("kind", "poem", "kind: Input should be"),
+            ("kind", "poem", "it is of another cell"),
             ("values", [1], "values: Input should be an object"),
             ("values:test/miou", "high", "values.test/miou: Input should be a valid number"),
             ("values:test/miou", None, "values.test/miou: Input should be a valid number"),

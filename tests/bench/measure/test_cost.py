@@ -18,7 +18,7 @@ from archs.ledger import KINDS
 from bench.measure.cost import cost
 from bench.records import PARTS, WORK_KINDS
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "costs.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "costs.json").read_text())
 
 
 @pytest.fixture
