@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence, Set
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from bench.attempt import Failure
-from bench.display import one_line
+from bench.attempt import Failure, attempt
+from bench.display import one_line, quoted
 from bench.environment import environment
 from bench.grid import Plan
 from bench.measure import MEASUREMENTS
@@ -28,21 +29,23 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     """
     declared = {study.name: study.metrics for study in plan.studies}
     with write_run(directory, plan.suite, plan.cells, declared) as run:
-        found = run.outcomes()
-        missing = found.missing
+        before = run.outcomes()
+        missing = before.missing
         names = {cell.cell_id: cell.name for cell in plan.cells}
-        for cell_id, reason in found.unreadable.items():
+        for cell_id, reason in before.unreadable.items():
             name = names[cell_id]
             console.print(escape(one_line(f"measured again, as its record cannot be read: {name}: {reason}")))
         with RunProgress(console, plan.cells, missing) as progress:
             lacking = {cell.cell_id for cell in missing}
             for cells in _sessions(plan.cells, lacking):
                 start, measurement = time.perf_counter(), plan.measurement_of(cells[0])
+                wanted = lacking & {cell.cell_id for cell in cells}
                 with progress.measuring(cells) as advance:
-                    outcomes = measurement.session(cells, lacking & {cell.cell_id for cell in cells}, advance)
-                measured = [cell for cell in cells if cell.cell_id in outcomes]
+                    found = attempt(partial(measurement.session, cells, wanted, advance))
+                outcomes = dict.fromkeys(wanted, found) if isinstance(found, Failure) else dict(found)
+                measured = [cell for cell in cells if cell.cell_id in wanted | outcomes.keys()]
                 seconds = (time.perf_counter() - start) / len(measured)
-                records = [_record(cell, outcomes[cell.cell_id], run, seconds) for cell in measured]
+                records = [_record(cell, outcomes.get(cell.cell_id), run, seconds) for cell in measured]
                 run.save(records)
                 progress.finished(records)
         return run.records()
@@ -59,7 +62,7 @@ def _sessions(cells: Sequence[Cell], missing: Set[str]) -> Iterator[list[Cell]]:
             yield from ([cell] for cell in lacking)
 
 
-def _record(cell: Cell, outcome: Outcome | Failure, run: RunWriter, seconds: float) -> RunRecord:
+def _record(cell: Cell, outcome: Any, run: RunWriter, seconds: float) -> RunRecord:
     return RunRecord(
         **cell.model_dump(),
         **_fields(cell, outcome, run),
@@ -69,10 +72,13 @@ def _record(cell: Cell, outcome: Outcome | Failure, run: RunWriter, seconds: flo
     )
 
 
-def _fields(cell: Cell, outcome: Outcome | Failure, run: RunWriter) -> dict[str, Any]:
+def _fields(cell: Cell, outcome: Any, run: RunWriter) -> dict[str, Any]:
     """Return the record's fields for an outcome, its files written; a number that is not finite is no result."""
     if isinstance(outcome, Failure):
         return {"status": "failed", "reason": outcome.reason}
+    if not isinstance(outcome, Outcome):
+        reason = f"the measurement '{cell.kind}' returns {quoted(outcome)}, expected an Outcome."
+        return {"status": "failed", "reason": reason}
     wrong = [f"{name} is {value}" for name, value in outcome.values.items() if not math.isfinite(value)]
     if wrong:
         return {"status": "failed", "reason": "not finite: " + ", ".join(wrong)}

@@ -12,6 +12,7 @@ from archs.fusion import FUSIONS
 from archs.registry import Registry
 from bench.attempt import Failure, attempt
 from bench.data import Data
+from bench.errors import BenchError
 from bench.metrics import Metric
 from bench.plugins import plugin_source
 from bench.records import Cell, Outcome, content_hash
@@ -143,7 +144,7 @@ class Measurement(Generic[SomeOptions]):
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
         """Return what is measured of an arm, telling `advance` how far it is; what it raises fails the cell."""
-        raise NotImplementedError(f"the measurement '{self.name}' has neither a `measure` nor a `session`.")
+        raise BenchError(f"the measurement '{self.name}' has neither a `measure` nor a `session`.")
 
     def session(
         self, cells: Sequence[Cell], lacking: Set[str], advance: Advance

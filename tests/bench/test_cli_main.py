@@ -76,7 +76,7 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["run"], "Missing argument 'SUITE'."),
         (
             ["list", "model"],
-            "'model' is not one of 'models', 'fusions', 'encoders', 'layouts', 'datasets', 'suites'.",
+            "'model' is not one of 'models', 'fusions', 'encoders', 'layouts', 'datasets', 'measurements', ",
         ),
         (["plot", ".", "--kind", "pie"], "'pie' is not one of 'accuracy', 'breakdown', 'cost'"),
         (["cost", "unett"], "unknown model 'unett'. Did you mean 'unet'?"),

@@ -106,14 +106,42 @@ def test_its_options_are_checked_in_words(tiny_suite: str, skipbench: Any) -> No
     assert said.startswith("skipbench: in the suite: unknown key 'peak_mem'. Did you mean 'peak_memory'?")
 
 
-def test_one_that_measures_nothing_fails_in_words(tiny_suite: str, tmp_path: Path, skipbench: Any) -> None:
-    @register_measurement("nothing")
-    class Nothing(Measurement[Options]):
-        metrics = ()
+class Nothing(Measurement[Options]):
+    metrics = ()
 
-    said = skipbench("run", tiny_suite, *SHORT, "--out", tmp_path / "run")
-    assert said.code == 1
-    assert "the measurement 'nothing' has neither a `measure` nor a `session`." in said.err
+
+class Bare(Nothing):
+    def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Any:
+        return 3.0
+
+
+class Broken(Nothing):
+    def session(self, cells: Any, lacking: Any, advance: Advance) -> Any:
+        raise ValueError("broken on purpose")
+
+
+class Empty(Nothing):
+    def session(self, cells: Any, lacking: Any, advance: Advance) -> Any:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        (Nothing, "the measurement 'broken' has neither a `measure` nor a `session`."),
+        (Bare, "the measurement 'broken' returns 3.0, expected an Outcome."),
+        (Broken, "ValueError: broken on purpose (test_base.py, line "),
+        (Empty, "the measurement 'broken' returns None, expected an Outcome."),
+    ],
+)
+def test_one_that_breaks_the_contract_fails_its_own_cells_in_words(
+    tiny_suite: str, tmp_path: Path, skipbench: Any, broken: type[Nothing], sentence: str
+) -> None:
+    register_measurement("broken")(broken)
+    assert skipbench("run", tiny_suite, *SHORT, "--out", tmp_path / "run").code == 1
+    for record in open_run(tmp_path / "run").records():
+        assert record.status == ("failed" if record.kind == "broken" else "ok")
+        assert sentence in (record.reason or sentence)
 
 
 def test_every_value_that_a_measurement_leaves_is_declared_once(
