@@ -169,6 +169,7 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
     if any(getattr(record, name) != getattr(cell, name) for name in Cell.model_fields):
         raise ValueError("it is of another cell")
+    record.__dict__["cell_id"] = cell.cell_id  # what is hashed is equal
     numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
     for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
         if not abs(value) < LARGEST:  # NaN is not

@@ -64,14 +64,15 @@ class ArmEntry(BaseModel):
     @property
     def choices(self) -> dict[str, list[Any]]:
         """The values of each factor, the model among them."""
-        entries = {name: value for name, value in (self.model_extra or {}).items() if name not in self.own}
-        choices = {"model": self.model, **entries}
+        own, entries = self.own, {"model": self.model, **(self.model_extra or {})}
+        choices = {name: value for name, value in entries.items() if name not in own}
         return {name: value if isinstance(value, list) else [value] for name, value in choices.items()}
 
     @property
     def combinations(self) -> list[dict[str, Any]]:
         """The factors of each arm, the model among them."""
-        return [dict(zip(self.choices, values, strict=True)) for values in product(*self.choices.values())]
+        choices = self.choices
+        return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
 
 
 class Study(BaseModel):
@@ -145,11 +146,13 @@ def load_suite(
         _override(own, studies, override)
     if tasks:
         studies = _of_tasks(studies, tasks)
-    places = [f"studies[{number}]" if len(studies) > 1 else "" for number in range(len(studies))]
-    for place, study in zip(places, studies, strict=True):
-        _check_keys(study, _keys_of_study(), place or "the suite")
-    parsed = [parse(Study, study, place) for place, study in zip(places, studies, strict=True)]
+    parsed = [_study(study, f"studies[{i}]" if len(studies) > 1 else "") for i, study in enumerate(studies)]
     return parse(Suite, {**own, "studies": parsed})
+
+
+def _study(content: dict[str, Any], place: str) -> Study:
+    _check_keys(content, _keys_of_study(), place or "the suite")
+    return parse(Study, content, place)
 
 
 def write_suite(suite: Suite, file: Path) -> Path:

@@ -92,6 +92,10 @@ def _own(entry: ArmEntry) -> dict[str, Any]:
 def _entry(factors: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
     """Return the entry of one arm; a value that is a list is no choice here."""
     values = {name: [value] if isinstance(value, list) else value for name, value in factors.items()}
+    return _with_recipe(values, recipe)
+
+
+def _with_recipe(values: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
     return ArmEntry.model_validate({**values, **({Training.section: recipe} if recipe else {})})
 
 
@@ -131,6 +135,6 @@ def _each(study: Study, found: LearningRates) -> Study:
 
 
 def _common(study: Study, found: LearningRates) -> Study:
-    arms = [entry.model_copy(update={Training.section: _without_lr(entry)}) for entry in study.arms]
+    arms = [_with_recipe(entry.model_dump(exclude={Training.section}), _without_lr(entry)) for entry in study.arms]
     recipe = {**study.sections.get(Training.section, {}), "lr": found.common()}
     return study.model_copy(update={"arms": arms, Training.section: recipe})

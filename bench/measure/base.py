@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -38,7 +38,7 @@ class Arm:
     options: dict[str, BaseModel]  # of each measurement, by name
     own: dict[str, dict[str, Any]]  # what of them is not the study's, by section
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """Everything about the arm that determines a result, whatever is measured."""
         own = {"own": self.own} if self.own else {}
@@ -59,6 +59,11 @@ class StudyPlan:
     def name(self) -> tuple[str, str]:
         """The task and the dataset."""
         return self.resolved["task"], self.data.info.name
+
+    @cached_property
+    def arms_identity(self) -> str:
+        """The content hash of all arms together."""
+        return content_hash([arm.identity for arm in self.arms])
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ class Measurement(Generic[SomeOptions]):
         if self.on_data:
             determines["data"] = self.study.data.info.fingerprint
         if self.in_turns:
-            determines["session"] = content_hash([each.identity for each in self.study.arms])
+            determines["session"] = self.study.arms_identity
         return Cell(
             kind=self.name,
             arm=arm.name,
