@@ -13,6 +13,10 @@ from bench.records import Cell, RunRecord, content_hash
 from bench.store import open_run
 
 MISSING = "not run yet"
+DERIVED = (  # by analysis from what is measured
+    Metric("macs/per_byte", "MACs per byte", counted=True),
+    Metric("machine/balance", "MACs per byte"),
+)
 
 _FIELDS = ("kind", "arm", "model", "fusion", "encoder", "task", "dataset", "seed")
 _IDENTITY = (*_FIELDS, "cell_id", "base")
@@ -52,7 +56,8 @@ class Frames:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """What the run declares that its records can hold, by key; scores first, the headline first of all."""
-        return {metric.key: metric for metrics in self.declared.values() for metric in metrics}
+        declared = {metric.key: metric for metrics in self.declared.values() for metric in metrics}
+        return declared | {metric.key: metric for metric in DERIVED}
 
     def metric(self, key: str) -> Metric:
         """Return the declaration of `key`; a value that the run does not declare is shown under its own key."""

@@ -13,8 +13,6 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from bench.records import PARTS, WORK_KINDS
-
 Better = Literal["higher", "lower"]
 Split = Literal["test", "val"]
 
@@ -123,68 +121,3 @@ def from_json(content: str | bytes) -> dict[tuple[str, str], tuple[Metric, ...]]
 def percentage(key: str, label: str, *by: Breakdown, rule: str = "") -> Metric:
     """Return a score between 0 and 1, shown in percent, of which more is better."""
     return Metric(key, label, "%", "higher", scale=100, by=by, least=0, most=1, rule=rule)
-
-
-_COUNTS = (  # key, label, unit, scale, whether rules per operator give it
-    ("params", "Parameters", "M", 1e-6, False),
-    ("macs", "MACs", "G", 1e-9, True),
-    ("activations", "Activations", "M", 1e-6, True),
-    ("bytes", "Bytes moved", "MB", 1e-6, False),
-)
-
-MEASURED = (  # beside a task's scores
-    *(
-        Metric(
-            f"{key}/{part}",
-            label if part == "total" else f"{label}: {part}",
-            unit,
-            "lower",
-            scale,
-            3,
-            counted=counted,
-        )
-        for key, label, unit, scale, counted in _COUNTS
-        for part in ("total", *PARTS)
-    ),
-    *(
-        Metric(
-            f"elementwise/{kind}",
-            "Element-wise operations" if kind == "total" else f"Element-wise: {kind}",
-            "M",
-            "lower",
-            1e-6,
-            3,
-            counted=True,
-        )
-        for kind in ("total", *WORK_KINDS)
-    ),
-    Metric("peak_bytes/inference", "Peak of activations, inference", "MB", "lower", 1e-6),
-    Metric("peak_bytes/training", "Peak of activations, training", "MB", "lower", 1e-6),
-    Metric("operators/unruled", "Calls without a rule", "", "lower", digits=0),
-    Metric("macs/per_byte", "MACs per byte", counted=True),
-    Metric("machine/balance", "MACs per byte"),
-    Metric("machine/macs_per_s", "The machine's MACs", "G/s", scale=1e-9),
-    Metric("machine/bytes_per_s", "The machine's memory", "GB/s", scale=1e-9),
-    Metric("params/trainable", "Trainable", "M", "lower", 1e-6, 3),
-    Metric("buffers/total", "Buffers", "M", "lower", 1e-6, 3),
-    Metric("flops/total", "FLOPs", "G", "lower", 1e-9, 3, counted=True),
-    Metric("latency_ms/median", "Median latency", "ms", "lower", digits=2),
-    Metric("latency_ms/low", "95 % low", "ms", "lower", digits=2),
-    Metric("latency_ms/high", "95 % high", "ms", "lower", digits=2),
-    Metric("latency_ms/p10", "p10", "ms", "lower", digits=2),
-    Metric("latency_ms/p90", "p90", "ms", "lower", digits=2),
-    Metric("throughput/images_per_s", "Throughput", "images/s", "higher"),
-    Metric("error/to_eager", "Error to eager", "", "lower", digits=6),
-    Metric("val/best_at_images", "Best at image", digits=0),
-    Metric("train/images", "Images seen", digits=0),
-    Metric("train/seconds", "Training time", "s", "lower"),
-    Metric("train/images_per_s", "Training speed", "images/s", "higher"),
-    Metric("train/busy_share", "Busy share", "%", "higher", scale=100),
-    Metric("train/loss_last", "Last loss", "", "lower", digits=3),
-    Metric("train/clipped_share", "Steps clipped", "%", scale=100),
-    Metric("start/loss", "First loss", digits=3),
-    Metric("start/loss_over_chance", "First loss over chance", digits=2),
-    Metric("start/signal_rms", "Decoder's signal at the start", digits=2),
-    Metric("start/gradient_norm", "Gradient norm at the start", digits=2),
-    Metric("start/decoder_gradient_norm", "Decoder's gradient norm at the start", digits=2),
-)

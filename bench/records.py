@@ -16,19 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 SCHEMA_VERSION = 2  # 2: a run declares what its records can hold
 SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
-WORK_KINDS = (  # of element-wise operations
-    "arithmetic",
-    "activation",
-    "comparison",
-    "norm",
-    "softmax",
-    "pooling",
-    "resize",
-    "reduction",
-    "sort",
-    "fft",
-    "random",
-)
 
 Status = Literal["ok", "failed"]
 

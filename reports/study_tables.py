@@ -12,7 +12,7 @@ from analysis.provenance import distinct
 from analysis.summaries import COSTS, accuracy, cost, latency, parts, scores, tradeoff
 from analysis.text import listing
 from bench.metrics import Metric
-from bench.records import PARTS, WORK_KINDS
+from bench.records import PARTS
 from reports.tables import Column, Table, measured, p_value, text, value
 
 ARM = text("arm", "Arm")
@@ -53,7 +53,8 @@ def notes_table(study: Frames) -> Table:
 def work_table(study: Frames) -> Table:
     """Return the element-wise operations of each arm by kind; kinds that no arm has are left out."""
     frame = cost(study)
-    keys = [key for kind in WORK_KINDS if (key := f"elementwise/{kind}") in frame and frame[key].any()]
+    kinds = (key for key in study.metrics if key.startswith("elementwise/") and key != "elementwise/total")
+    keys = [key for key in kinds if key in frame and frame[key].any()]
     caption = "Element-wise operations of one image by kind, in elements."
     return Table("elementwise", caption, frame[["arm", "at_least", *keys]], (ARM, *measured(study, frame, keys)))
 

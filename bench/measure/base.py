@@ -60,6 +60,16 @@ class StudyPlan:
         """The task and the dataset."""
         return self.resolved["task"], self.data.info.name
 
+    @property
+    def metrics(self) -> list[Metric]:
+        """What the study's records can hold: the task's scores of both splits, and all else that is measured."""
+        scores = self.task.scores
+        return [
+            *(score.on("test") for score in scores),
+            *(score.on("val") for score in scores),
+            *measured_metrics(),
+        ]
+
     @cached_property
     def arms_identity(self) -> str:
         """The content hash of all arms together."""
@@ -119,11 +129,13 @@ class Measurement(Generic[SomeOptions]):
             **arm.identity,
             "study": [task, dataset],
             "options": self.options_of(arm).model_dump(mode="json"),
+            "measurement_source": plugin_source(type(self)),
         }
         if self.seeded:
             determines["seed"] = seed
         if self.on_data:
             determines["data"] = self.study.data.info.fingerprint
+            determines["metrics"] = {name: plugin_source(part) for name, part in plugged_metrics(task).items()}
         if self.in_turns:
             determines["session"] = self.study.arms_identity
         return Cell(

@@ -14,9 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archs
 from archs.fusion import FUSIONS, Fusion
-from archs.ledger import KINDS
 from bench.measure.cost import cost
-from bench.records import PARTS, WORK_KINDS
+from bench.records import PARTS
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "costs.json").read_text())
 
@@ -94,10 +93,6 @@ def test_torchs_counter_agrees_where_the_network_is_executed(encoder: str) -> No
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as flops:
         network(torch.zeros(1, 3, 224, 224))
     assert cost(network, (224, 224)).values["flops/total"] == flops.get_total_flops() > 0
-
-
-def test_records_know_every_kind_of_operation() -> None:
-    assert WORK_KINDS == KINDS
 
 
 def test_shared_parameters_count_once() -> None:
