@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from analysis.frames import Frames, load
-from bench.metrics import MEASURED, Metric
+from bench.measure import measured_metrics
+from bench.metrics import Metric
 from bench.records import Block, Cell, RunRecord
 from bench.store import RunWriter, write_run
 from bench.tasks import TASKS
@@ -43,7 +44,7 @@ class MadeUp:
     def write(self, folder: Path) -> Path:
         """Write the run folder."""
         cells = [self._cell(*where) for where in self._grid()]
-        declared = {study: [*_scores(study[0]), *MEASURED] for study in self.studies}
+        declared = {study: [*_scores(study[0]), *measured_metrics()] for study in self.studies}
         with write_run(folder, self.suite, cells, declared) as run:
             run.save([self._record(cell, run) for cell in cells if self.finished(cell)])
         return folder
