@@ -188,7 +188,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_keeps_what_is_finished(
     tiny_suite: str, tmp_path: Path
 ) -> None:
     """The kernel refuses to let a file grow, as it does on a full disk."""
-    run, most = tmp_path / "run", 130_000
+    run, most = tmp_path / "run", 90_000
     process = start(
         tiny_suite,
         run,
