@@ -1,4 +1,4 @@
-"""Fusions from elsewhere: a file named on the command line, or an installed package's entry point."""
+"""Fusions and figures from elsewhere: a file named on the command line, or an installed package's entry point."""
 
 import hashlib
 import importlib.util
@@ -9,11 +9,13 @@ import traceback
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from archs.errors import ArchError
-from archs.fusion import FUSIONS, Fusion
 from bench.display import one_line
-from bench.errors import PluginError
+from bench.errors import BenchError, PluginError
+
+if TYPE_CHECKING:  # it brings torch, which a plug-in that draws a figure does without
+    from archs.fusion import Fusion
 
 ENTRY_POINTS = "skipbench.fusions"
 PREFIX = "skipbench_plugin_"  # of the modules that plug-in files become
@@ -30,13 +32,23 @@ def load_plugins(files: Iterable[Path] = ()) -> None:
         load_plugin(file)
 
 
-def load_plugin(file: Path) -> dict[str, type[Fusion]]:
+def import_plugins(files: Iterable[Path]) -> list[str]:
+    """Import `files`, each once per process, and return their modules' names. Raises PluginError."""
+    names = []
+    for file in files:
+        if not os.path.isfile(file):
+            raise PluginError(f"no such plug-in file: {file}.")
+        names.append(f"{PREFIX}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}")
+        if names[-1] not in sys.modules:
+            _import(file, names[-1])
+    return names
+
+
+def load_plugin(file: Path) -> dict[str, "type[Fusion]"]:
     """Import `file`, once per process, and return the fusions that it registers. Raises PluginError."""
-    if not os.path.isfile(file):
-        raise PluginError(f"no such plug-in file: {file}.")
-    name = f"{PREFIX}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
-    if name not in sys.modules:
-        _import(file, name)
+    from archs.fusion import FUSIONS
+
+    (name,) = import_plugins([file])
     every = {fusion: FUSIONS[fusion] for fusion in FUSIONS.names()}
     fusions = {key: fusion for key, fusion in every.items() if fusion.__module__ == name}
     if not fusions:
@@ -85,8 +97,10 @@ def _import(file: Path, name: str) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # somebody else's code may raise anything
+        from archs.errors import ArchError
+
         del sys.modules[name]
-        if isinstance(error, ArchError):
+        if isinstance(error, ArchError | BenchError):
             raise PluginError(f"plug-in {file}: {error}") from error
         line = _line(error, file)
         raise PluginError(f"plug-in {file} does not import{line}: {_in_words(error)}.") from error

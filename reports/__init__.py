@@ -1,7 +1,21 @@
-"""Facts as pictures and pages: one HTML report of a run, a single figure, a file of results."""
+"""Facts as pictures and pages: one HTML report of a run, a single figure, a file of results.
 
-from reports.page import write_report
-from reports.plot import write_plot
-from reports.results import write_results
+What it offers is imported when first asked for: the names of figures need neither pandas nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports.page import write_report
+    from reports.plot import write_plot
+    from reports.results import write_results
 
 __all__ = ["write_plot", "write_report", "write_results"]
+_HOMES = {"write_plot": "reports.plot", "write_report": "reports.page", "write_results": "reports.results"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'reports' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

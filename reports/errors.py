@@ -5,3 +5,7 @@ from bench.errors import BenchError
 
 class ReportError(BenchError):
     """A figure that is unknown, has no facts to show, or cannot be written."""
+
+
+class NothingToShow(ReportError):  # noqa: N818 - what it says is no fault
+    """A study lacks the facts that a figure or a table shows; its text is the sentence that says which."""

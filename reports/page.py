@@ -1,22 +1,42 @@
 """The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.answers import in_short
 from analysis.frames import Frames, load
+from analysis.overview import overview
 from analysis.provenance import distinct
+from analysis.summaries import headline
 from bench.files import MARK, write_whole
-from reports.blocks import Block, Commands, Grid, Section, Sentences
-from reports.errors import ReportError
-from reports.group_tables import overview_table
-from reports.sections import chapters
-from reports.study_tables import facts_table
+from bench.metrics import Metric
+from reports.errors import NothingToShow, ReportError
+from reports.figures import figure_kind, figure_names
+from reports.plot import draw, figure_file, prefixes, save
+from reports.sections import Block, Commands, Picture, Section, Sentences, answer, costs, gaps, setup, uncertain
+from reports.tables import ARM, Column, Table, facts_table
 
+Part = str | Callable[[Frames], Iterable[Block]]  # a figure by name, with what stands under it; or words and tables
+Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": that of its figure), parts
+PAGE: tuple[Entry, ...] = (
+    ("answer", "The answer", (answer,)),
+    ("setup", "What was run, and on what", (setup,)),
+    ("cost", "Cost", (costs,)),
+    ("latency", "Latency", ("ratios", "latency")),
+    ("accuracy", "", ("accuracy",)),
+    ("groups", "", ("breakdown",)),
+    ("tradeoff", "", ("pareto",)),
+    ("parts", "", ("cost",)),
+    ("fusion", "", ("fusion",)),
+    ("predictions", "", ("predictions",)),
+    ("gaps", "Failures and missing cells", (gaps,)),
+    ("limits", "What cannot be concluded", (uncertain,)),
+)
 CLAIM = ".skipbench-report"  # lies in a folder that a report may write over
 
 
@@ -48,7 +68,10 @@ def _claim(folder: Path, own: bool) -> None:
 
 def _render(frames: Frames, directory: Path) -> str:
     studies = frames.studies()
-    made = [(part.study.title, part.ident, part.sections()) for part in chapters(studies, directory)]
+    chapters = [
+        (study.title, prefix.rstrip("-"), _sections(study, directory, prefix))
+        for study, prefix in zip(studies, prefixes(studies), strict=True)
+    ]
     opening = Section("overview", "All studies at a glance", _overview(frames, studies, directory))
     environment = Environment(
         loader=PackageLoader("reports"),
@@ -62,9 +85,52 @@ def _render(frames: Frames, directory: Path) -> str:
         description=frames.suite.get("description", ""),
         tiles=_tiles(frames),
         opening=opening if len(studies) > 1 else None,
-        chapters=made,
+        chapters=chapters,
         closing=Section("reproduce", "How to reproduce", _reproduce(frames, directory)),
     )
+
+
+def entries() -> list[Entry]:
+    """Return PAGE and, before what is missing, an entry for each figure that PAGE doesn't name: a plug-in's."""
+    named = {part for _, _, parts in PAGE for part in parts}
+    others = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
+    place = [anchor for anchor, _, _ in PAGE].index("gaps")
+    return [*PAGE[:place], *others, *PAGE[place:]]
+
+
+def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
+    """Return the sections of one study, writing their figures and tables as they are made."""
+    return [
+        Section(
+            f"{prefix}{anchor}",
+            heading or figure_kind(str(parts[0])).title,
+            _blocks(parts, study, directory, prefix),
+        )
+        for anchor, heading, parts in entries()
+    ]
+
+
+def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) -> list[Block]:
+    """Return what there is to show of a section's parts; where that is nothing, the sentences that say why."""
+    made = [_part(part, study, directory, prefix) for part in parts]
+    shown = [block for blocks in made if not isinstance(blocks, NothingToShow) for block in blocks]
+    for table in (block for block in shown if isinstance(block, Table)):
+        table.write(directory / "tables", prefix)
+    return shown or [Sentences(list(dict.fromkeys(map(str, made))))]
+
+
+def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:
+    """Return the blocks of one part, its figure written as PNG and SVG; or why it has nothing to show."""
+    try:
+        if not isinstance(part, str):
+            return list(part(study))
+        kind, drawn = figure_kind(part), draw(part, study)
+    except NothingToShow as reason:
+        return reason
+    files = {form: save(drawn, figure_file(directory, prefix, part, form), form) for form in ("png", "svg")}
+    alt, caption = (words if isinstance(words, str) else words(study) for words in (kind.alt, kind.caption))
+    below = (Sentences([block]) if isinstance(block, str) else block for block in kind.below(study))
+    return [Picture(files[kind.embed], alt, caption), *below]
 
 
 def _tiles(frames: Frames) -> dict[str, str]:
@@ -84,7 +150,7 @@ def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> lis
     found = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
     table = overview_table(frames)
     table.write(directory / "tables")
-    return [Sentences(found), *([] if table.frame.empty else [Grid(table)])]
+    return [Sentences(found), *([] if table.frame.empty else [table])]
 
 
 def _reproduce(frames: Frames, directory: Path) -> list[Block]:
@@ -101,6 +167,33 @@ def _reproduce(frames: Frames, directory: Path) -> list[Block]:
         "The run folder holds the resolved suite. The same code, versions and seeds give the same scores on the "
         "same kind of machine; latency and training time vary with the machine and its load."
     )
-    suite_table = facts_table("suite", "The resolved suite.", distinct([frames.suite]))
+    suite_table = facts_table("suite", "The resolved suite.", distinct([frames.suite]), folded=True)
     suite_table.write(directory / "tables")
-    return [Sentences([note]), Commands(lines), Grid(suite_table, folded=True)]
+    return [Sentences([note]), Commands(lines), suite_table]
+
+
+def overview_table(run: Frames) -> Table:
+    """Return every arm's headline score and its rank in each study, side by side."""
+    facts = overview(run)
+    scores = {study.title: score for study in run.studies() if (score := headline(study))}
+    frame, columns = pd.DataFrame({"arm": facts["arm"].unique()}), [ARM]
+    for study, rows in facts.groupby("study", sort=False):
+        score = scores[str(study)]
+        rows = rows.assign(score=[_plus_minus(row, score) for row in rows.to_dict("records")])
+        rows = rows.drop(columns=["study", "key"]).set_index("arm").add_prefix(f"{study}: ")
+        frame = frame.merge(rows, on="arm", how="left")
+        columns += [
+            Column(f"{study}: score", f"{study}: {score.title}", number=True),
+            Column(f"{study}: rank", "Rank", lambda rank: f"{rank:.0f}", number=True),
+        ]
+    caption = (
+        "Every arm in every study: mean of its headline score ± half of the 95 % t-interval over seeds (none for "
+        "one seed). Ranks are those of the means alone; where intervals overlap, the order is open."
+    )
+    return Table("overview", caption, frame, tuple(columns))
+
+
+def _plus_minus(row: dict[Any, Any], score: Metric) -> str:
+    """Return "71.2 ± 1.1"; without an interval the mean alone."""
+    half = (row["high"] - row["low"]) / 2
+    return score.show(row["mean"]) if pd.isna(half) else f"{score.show(row['mean'])} ± {score.show(half)}"

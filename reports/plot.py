@@ -1,12 +1,58 @@
 """One figure of a run, as a file."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
 
 from analysis.frames import Frames, load
-from bench.files import require_own
+from bench.errors import unknown_name
+from bench.files import MARK, require_own, whole_file
 from reports.errors import ReportError
-from reports.figures import draw, save
-from reports.sections import chapters
+from reports.figures import FORMATS, figure_kind
+from reports.style import RC
+
+DPI = 200
+_METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
+    "svg": {"Date": None, "Creator": MARK},
+    "pdf": {"CreationDate": None, "Creator": MARK},
+    "png": {"Software": MARK},
+}
+
+
+def draw(kind: str, study: Frames) -> Figure:
+    """Return the figure `kind` of one study. Raises ReportError: unknown kind, or nothing to show."""
+    figure = figure_kind(kind)
+    with matplotlib.rc_context(RC):
+        return figure.draw(study)
+
+
+def save(figure: Figure, path: Path, form: str) -> Path:
+    """Write `figure` to `path` in the format `form`, the same bytes for the same figure.
+
+    Raises ReportError for an unknown format or a file that cannot be written.
+    """
+    _require_format(form)
+    try:
+        with whole_file(path) as file, matplotlib.rc_context(RC):
+            figure.savefig(file, format=form, dpi=DPI, metadata=_METADATA[form])
+    except OSError as error:
+        raise ReportError(f"cannot write {path}: {error.strerror or error}.") from error
+    return path
+
+
+def prefixes(studies: Sequence[Frames]) -> list[str]:
+    """Return how the names of each study's files and anchors begin: "pose-on-scenes-"; an only study's: ""."""
+    slugs = (re.sub(r"[^a-z0-9]+", "-", study.title.lower()).strip("-") for study in studies)
+    return [f"{slug}-" if len(studies) > 1 else "" for slug in slugs]
+
+
+def figure_file(report: Path, prefix: str, kind: str, form: str) -> Path:
+    """Return where a figure lies in the folder of a report."""
+    return report / "figures" / f"{prefix}{kind}.{form}"
 
 
 def write_plot(
@@ -17,25 +63,33 @@ def write_plot(
     task: str | None = None,
     dataset: str | None = None,
 ) -> Path:
-    """Draw the figure `kind` (see `reports.figures.KINDS`) of a study and return the file's path.
+    """Draw the figure `kind` (see `reports.figures.figure_names`) of a study and return the file's path.
 
     Where a run has several studies, `task` and `dataset` say which. `out` is the file, by default the one
     in report/figures in the run folder that the report of the run has too.
     Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
     is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
     """
+    figure_kind(kind)  # before a large run is read
+    _require_format(format)
     studies = load(run_dir).studies()
-    found = [study for study in studies if _is(study, task, dataset)]
+    named = dict(zip(prefixes(studies), studies, strict=True))
+    found = {prefix: study for prefix, study in named.items() if _is(study, task, dataset)}
     if len(found) != 1:
         held = ", ".join(study.title for study in studies) or "none"
         what = f"{len(found)} of its studies fit" if found else "none of its studies fits"
         raise ReportError(
             f"{run_dir}: {what} what is asked for; choose one with --task and --dataset. Its studies: {held}."
         )
-    (chapter,) = [part for part in chapters(studies, Path(run_dir) / "report") if part.study is found[0]]
+    ((prefix, study),) = found.items()
     if out is not None:
         require_own(out)
-    return save(draw(kind, found[0]), out or chapter.figure(kind, format), format)
+    return save(draw(kind, study), out or figure_file(Path(run_dir) / "report", prefix, kind, format), format)
+
+
+def _require_format(form: str) -> None:
+    if form not in FORMATS:
+        raise ReportError(unknown_name("format", form, FORMATS))
 
 
 def _is(study: Frames, task: str | None, dataset: str | None) -> bool:

@@ -18,9 +18,8 @@ from bench.files import write_whole
 from bench.metrics import Metric
 from bench.records import SIZES
 from reports.errors import ReportError
-from reports.group_tables import overview_table
-from reports.study_tables import ARM, each_seed, facts_table
-from reports.tables import Column, Table, measured, value, without_html
+from reports.page import overview_table
+from reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
 
 FIRST_LINE = "<!-- Written by `skipbench results`, which writes over changes made by hand. -->"
 UNKNOWN = "not recorded"

@@ -3,8 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.frames import Frames
@@ -13,6 +15,8 @@ from bench.records import PARTS
 INK, MUTED, GRID = "#1b1f24", "#59636e", "#d9dee3"
 TICKS = 6  # on a horizontal axis at most, so that their numbers stay apart
 LETTERS = 36  # of a label on one line
+LEGEND_LETTERS = 125  # of a legend on one line, where each entry's mark takes the room of LEGEND_MARK
+LEGEND_MARK = 6
 WIDTH = 9.5  # inches, of every figure: at 10 pt the text is as large as the report's own
 
 RC: Any = {
@@ -73,8 +77,15 @@ def arm_looks(study: Frames) -> dict[str, Look]:
     leader = arms["model"] if studies["model"].nunique().max() > 1 else arms["arm"]
     group = leader.astype("category").cat.set_categories(leader.unique()).cat.codes
     within = leader.groupby(leader).cumcount()
+    round_on = (
+        within.max() + 1
+    )  # where models outnumber colours, a colour's next model has the fillings that are left
     looks = {
-        arm: Look(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)], FILLS[(j + i // len(COLORS)) % len(FILLS)])
+        arm: Look(
+            COLORS[i % len(COLORS)],
+            MARKERS[i % len(MARKERS)],
+            FILLS[(j + round_on * (i // len(COLORS))) % len(FILLS)],
+        )
         for arm, i, j in zip(arms["arm"], group, within, strict=True)
     }
     return {arm: looks[arm] for arm in study.arms["arm"]}
@@ -83,6 +94,13 @@ def arm_looks(study: Frames) -> dict[str, Look]:
 def fitted(label: str) -> str:
     """Return a label on at most two lines; what doesn't fit is cut, the tables have it in full."""
     return "\n".join(textwrap.wrap(label, LETTERS, max_lines=2, placeholder=" …"))
+
+
+def legend_columns(labels: Sequence[str], most: int = 6) -> int:
+    """Return the columns of a legend whose lines are about equally full and fit the figure's width."""
+    columns = ceil(len(labels) / ceil(len(labels) / most))
+    widths = [max(map(len, column)) + LEGEND_MARK for column in np.array_split(labels, columns)]
+    return columns if columns == 1 or sum(widths) <= LEGEND_LETTERS else legend_columns(labels, columns - 1)
 
 
 def clean_rows(axes: Axes, labels: Sequence[str]) -> None:

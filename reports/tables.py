@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from analysis.frames import Frames
 from bench.display import inert
 from bench.files import write_whole
-from bench.metrics import Metric
+from bench.metrics import Breakdown, Metric
 
 MISSING = "–"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML
@@ -33,10 +33,12 @@ class Column:
 class Table:
     """Facts (`frame`, as they were recorded) and the columns of them that people see."""
 
+    kind: ClassVar[str] = "table"  # of a page's blocks
     name: str  # of its files
     caption: str
     frame: pd.DataFrame
     columns: tuple[Column, ...]
+    folded: bool = False  # on the page it opens on a click
 
     @property
     def rows(self) -> list[list[str]]:
@@ -61,6 +63,9 @@ def text(key: str, title: str) -> Column:
     return Column(key, title)
 
 
+ARM = text("arm", "Arm")
+
+
 def value(key: str, entry: Metric, title: str | None = None, signed: bool = False) -> Column:
     """Return a column of numbers that are shown as the metric `entry` is."""
     show = partial(entry.show, signed=signed)
@@ -76,6 +81,40 @@ def p_value(key: str, title: str) -> Column:
 def measured(study: Frames, frame: pd.DataFrame, keys: Iterable[str]) -> tuple[Column, ...]:
     """Return a column for each of the measured `keys` that `frame` has."""
     return tuple(value(key, study.metric(key)) for key in keys if key in frame)
+
+
+def effects(score: Metric) -> tuple[Column, ...]:
+    """Return the columns of a difference in `score`, paired by seed: n, mean, its interval, `each_seed`."""
+    return (
+        Column("n", "Seeds", number=True),
+        value("mean", score, f"Mean ({difference_unit(score)})", signed=True),
+        value("low", score, "95 % low", signed=True),
+        value("high", score, "95 % high", signed=True),
+        Column("seeds", "Each seed", number=True),
+    )
+
+
+def difference_unit(score: Metric) -> str:
+    """Return the unit of a difference in `score`: two percentages are points apart."""
+    return "points" if score.unit == "%" else score.unit
+
+
+def group_table_name(score: Metric, by: Breakdown) -> str:
+    """Return the name of a table of `score` by `by`: "miou-by-object-size"."""
+    return f"{score.key.removeprefix('test/')}-by-{by.name.replace(' ', '-')}"
+
+
+def each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
+    """Return, per arm, its runs' values as people read them: "70.9, 71.5"."""
+    shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
+    return [", ".join(score.show(one, signed) for one in shown.get(arm, [])) or "–" for arm in arms]
+
+
+def facts_table(name: str, caption: str, facts: dict[str, list[str]], folded: bool = False) -> Table:
+    """Return a table of what was set or found; where records disagree, every value is shown."""
+    rows = [{"what": key, "value": " | ".join(values)} for key, values in facts.items()]
+    frame = pd.DataFrame(rows, columns=["what", "value"])
+    return Table(name, caption, frame, (text("what", "What"), text("value", "Value")), folded)
 
 
 def _cell(row: Mapping[Any, Any], column: Column) -> str:

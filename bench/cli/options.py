@@ -22,6 +22,12 @@ Plugins = Annotated[
         "--plugin", metavar="FILE", help="A Python file that registers fusions; may be given more than once."
     ),
 ]
+FigurePlugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE", help="A Python file that registers figures; may be given more than once."
+    ),
+]
 Models = Annotated[
     list[str], typer.Argument(metavar="MODEL", help="Names from `skipbench list models`.", show_default=False)
 ]

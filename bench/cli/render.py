@@ -1,33 +1,17 @@
 """`skipbench report` and `skipbench plot`: pages and pictures from a run folder."""
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.cli.options import RunFolder
+from bench.cli.options import FigurePlugins, RunFolder
+from reports.figures import FORMATS, figure_names
 
 
-class Figure(str, Enum):
-    """The figures of a report."""
-
-    accuracy = "accuracy"
-    breakdown = "breakdown"
-    cost = "cost"
-    fusion = "fusion"
-    latency = "latency"
-    pareto = "pareto"
-    predictions = "predictions"
-    ratios = "ratios"
-
-
-class ImageFormat(str, Enum):
-    """How a figure is saved."""
-
-    png = "png"
-    svg = "svg"
-    pdf = "pdf"
+def _begun(incomplete: str) -> list[str]:
+    """Return the figures that a shell may complete a name to."""
+    return [name for name in figure_names() if name.startswith(incomplete)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def report(
     directory: RunFolder,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR/report if not given.")] = None,
+    plugin: FigurePlugins = None,
 ) -> None:
     """Write the report of a run: one HTML page that opens offline.
 
@@ -46,18 +31,28 @@ def report(
     is shown as missing. --out names a new folder, an empty one, or one that this command has written.
 
     \b
-    Example:
+    Examples:
       skipbench report runs/quick
+      skipbench report runs/quick --plugin my_figure.py
     """
+    from bench.plugins import import_plugins
     from reports import write_report
 
+    import_plugins(plugin or [])
     print(f"report: {write_report(directory, out)}")
 
 
 def plot(
     directory: RunFolder,
-    kind: Annotated[Figure, typer.Option(help="Which figure.")] = Figure.pareto,
-    format: Annotated[ImageFormat, typer.Option(help="How to save it.")] = ImageFormat.png,
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"Which figure: {', '.join(figure_names())}, or a plug-in's.",
+            autocompletion=_begun,
+        ),
+    ] = "pareto",
+    format: Annotated[str, typer.Option(metavar="FORMAT", help=f"How to save it: {', '.join(FORMATS)}.")] = "png",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to; DIR/report/figures if not given.")
     ] = None,
@@ -67,6 +62,7 @@ def plot(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="On which dataset, where the run has several.")
     ] = None,
+    plugin: FigurePlugins = None,
 ) -> None:
     """Draw one figure of a run.
 
@@ -77,6 +73,8 @@ def plot(
       skipbench plot runs/quick --kind pareto --task pose
       skipbench plot runs/quick --kind breakdown --task detection --format svg
     """
+    from bench.plugins import import_plugins
     from reports import write_plot
 
-    print(f"figure: {write_plot(directory, kind.value, format.value, out, task, dataset)}")
+    import_plugins(plugin or [])
+    print(f"figure: {write_plot(directory, kind, format, out, task, dataset)}")

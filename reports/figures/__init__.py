@@ -1,61 +1,90 @@
-"""The figures by name: facts in, a matplotlib Figure out; nothing here touches pyplot's global state."""
+"""The figures by name. A file in this folder declares one, and so may a plug-in; their names cost no import.
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+A figure is a function that draws one study, with what is said of it and what stands under it:
 
-import matplotlib
-from matplotlib.figure import Figure
+    @register_figure("speed", title="Speed", caption="Mean speed per arm.", alt="The mean speed of each arm.")
+    def speed(study):
+        if study.wide("train").empty:
+            raise NothingToShow("There is no speed to show: no training run has finished.")
+        ...
+        return figure
+"""
 
-from analysis.frames import Frames
+import pkgutil
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
 from bench.errors import unknown_name
-from bench.files import MARK, whole_file
 from reports.errors import ReportError
-from reports.figures.breakdown import breakdown_figure
-from reports.figures.cost import cost_figure
-from reports.figures.predictions import predictions_figure
-from reports.figures.scores import accuracy_figure, fusion_figure
-from reports.figures.timing import latency_figure, ratios_figure
-from reports.figures.tradeoff import pareto_figure
-from reports.style import RC
 
-KINDS: dict[str, Callable[[Frames], Figure]] = {
-    "accuracy": accuracy_figure,
-    "breakdown": breakdown_figure,
-    "cost": cost_figure,
-    "fusion": fusion_figure,
-    "latency": latency_figure,
-    "pareto": pareto_figure,
-    "predictions": predictions_figure,
-    "ratios": ratios_figure,
-}
-FORMATS = ("pdf", "png", "svg")
-_METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
-    "svg": {"Date": None, "Creator": MARK},
-    "pdf": {"CreationDate": None, "Creator": MARK},
-    "png": {"Software": MARK},
-}
-DPI = 200
+if TYPE_CHECKING:  # these bring pandas and matplotlib
+    from matplotlib.figure import Figure
+
+    from analysis.frames import Frames
+    from reports.tables import Table
+
+FORMATS = ("png", "svg", "pdf")
+
+Draw = Callable[["Frames"], "Figure"]
+Words = str | Callable[["Frames"], str]
+Below = Callable[["Frames"], Iterable["Table | str"]]
 
 
-def draw(kind: str, study: Frames) -> Figure:
-    """Return the figure `kind` of one study. Raises ReportError: unknown kind, or nothing to show."""
-    if kind not in KINDS:
-        raise ReportError(unknown_name("figure", kind, KINDS))
-    with matplotlib.rc_context(RC):
-        return KINDS[kind](study)
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure that can be drawn of a study; all but `draw` are asked only where `draw` found facts to show."""
+
+    name: str
+    title: str  # heads its section of the page
+    draw: Draw
+    caption: Words
+    alt: Words  # what it shows, to those who don't see it
+    below: Below  # the tables and sentences that stand under it on the page
+    embed: Literal["svg", "png"]  # as what the page holds it; beside the page lie both
 
 
-def save(figure: Figure, path: Path, form: str) -> Path:
-    """Write `figure` to `path` in the format `form`, the same bytes for the same figure.
+_FIGURES: dict[str, FigureKind] = {}
 
-    Raises ReportError for an unknown format or a file that cannot be written.
+
+def register_figure(
+    name: str,
+    *,
+    title: str,
+    caption: Words,
+    alt: Words,
+    below: Below = lambda study: (),
+    embed: Literal["svg", "png"] = "svg",
+) -> Callable[[Draw], Draw]:
+    """Return a decorator that makes a function from a study's `Frames` to a matplotlib Figure a choice of `plot`.
+
+    The function raises NothingToShow, with the one sentence why, for a study without the facts that it needs. It
+    makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions from
+    the study to them. Raises ReportError where `name` is taken or can't be part of a file's name.
     """
-    if form not in FORMATS:
-        raise ReportError(unknown_name("format", form, FORMATS))
-    try:
-        with whole_file(path) as file, matplotlib.rc_context(RC):
-            figure.savefig(file, format=form, dpi=DPI, metadata=_METADATA[form])
-    except OSError as error:
-        raise ReportError(f"cannot write {path}: {error.strerror or error}.") from error
-    return path
+
+    def register(draw: Draw) -> Draw:
+        if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name)):
+            raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
+        if name in figure_names() and draw.__module__ != f"{__name__}.{name}":
+            raise ReportError(f"figure '{name}' is registered already; choose another name.")
+        _FIGURES[name] = FigureKind(name, title, draw, caption, alt, below, embed)
+        return draw
+
+    return register
+
+
+def figure_names() -> list[str]:
+    """Return the names of all figures, sorted: the files of this folder and what plug-ins have registered."""
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} | set(_FIGURES))
+
+
+def figure_kind(name: str) -> FigureKind:
+    """Return the figure called `name`. Raises ReportError with the nearest name where there is none."""
+    if name not in figure_names():
+        raise ReportError(unknown_name("figure", name, figure_names()))
+    if name not in _FIGURES:
+        import_module(f"{__name__}.{name}")
+    return _FIGURES[name]

@@ -1,6 +1,6 @@
-"""Scores by size and by occlusion: one panel per breakdown, in it a column per group and a row per arm."""
+"""Breakdown: scores by size and by occlusion, a panel each, in it a column per group and a row per arm."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,24 +8,54 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from analysis.breakdowns import breakdown, gap_effects, gaps, group_runs, groups, measured_breakdowns
+from analysis.breakdowns import (
+    breakdown,
+    definition,
+    gap_effects,
+    gaps,
+    group_runs,
+    groups,
+    measured_breakdowns,
+)
 from analysis.frames import Frames
+from analysis.text import listing
 from bench.metrics import Breakdown, Metric
-from reports.errors import ReportError
-from reports.figures.forest import Row, draw_row, marks, notes, span
-from reports.figures.scores import NAMES, score_row
+from reports.errors import NothingToShow
+from reports.figures import register_figure
+from reports.forest import SEEDS, Row, draw_row, marks, notes, seeds_row, span
 from reports.style import INK, WIDTH, Look, arm_looks, clean_rows
+from reports.tables import ARM, Column, Table, difference_unit, each_seed, effects, group_table_name, value
 
 ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, all around the arms of a panel, the legend
 TICKS = 4
-Column = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
+Group = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
 
 
+def _alt(study: Frames) -> str:
+    return f"{listing(f'{score.label} by {by.name}' for score, by in measured_breakdowns(study))}, one row per arm."
+
+
+def _caption(study: Frames) -> str:
+    defined = " ".join(dict.fromkeys(definition(study, by) for _, by in measured_breakdowns(study)))
+    return (
+        f"{defined} The axes of one breakdown are equally long, so that differences on them can be compared, "
+        "but each begins where its own arms do."
+    )
+
+
+def _below(study: Frames) -> Iterator[Table]:
+    for score, by in measured_breakdowns(study):
+        yield breakdown_table(study, score, by)
+        if by.contrast and len(gap_effects(study, by)):
+            yield gap_table(study, score, by)
+
+
+@register_figure("breakdown", title="By size and by occlusion", caption=_caption, alt=_alt, below=_below)
 def breakdown_figure(study: Frames) -> Figure:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
     panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
     if not panels:
-        raise ReportError("there is no score by size or by occlusion to show: no run of this study has one.")
+        raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
     rows = [row for columns in panels.values() for _, _, column in columns for row in column]
     heights = [FRAME + ROW * len(columns[0][2]) for columns in panels.values()]
     figure = Figure(figsize=(WIDTH, sum(heights) + LEGEND), layout="constrained")
@@ -33,12 +63,12 @@ def breakdown_figure(study: Frames) -> Figure:
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     remarks = [_panel(part, *each, width) for part, each in zip(parts, panels.items(), strict=True)]
     said = "; ".join(dict.fromkeys(remark for found in remarks for remark in found))
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(NAMES)}
-    figure.legend(handles=marks(rows, NAMES), fontsize=9, title=said, title_fontsize=9, **place)
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(SEEDS)}
+    figure.legend(handles=marks(rows, SEEDS), fontsize=9, title=said, title_fontsize=9, **place)
     return figure
 
 
-def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
+def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Group]:
     """Return a column per group that was measured, and one for the difference of two contrasted groups."""
     looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
     arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
@@ -50,9 +80,8 @@ def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Column]:
     effects = gap_effects(study, by) if by.contrast else pd.DataFrame()
     if len(effects):
         differences = gaps(study, by).rename(columns={"difference": "value"})
-        unit = "points" if score.unit == "%" else score.unit
         rows = _rows(arms, score, effects, differences, signed=True)
-        columns.append((" \N{MINUS SIGN} ".join(by.groups), f"difference ({unit})", rows))
+        columns.append((" \N{MINUS SIGN} ".join(by.groups), f"difference ({difference_unit(score)})", rows))
     return columns
 
 
@@ -65,12 +94,12 @@ def _rows(
     rows = []
     for arm, look in arms.items():
         summary: Mapping[Any, Any] = summaries.get(arm, nothing)
-        row = score_row(arm, look, score, runs.loc[runs.arm == arm, "value"], summary, signed)
+        row = seeds_row(arm, look, score, runs.loc[runs.arm == arm, "value"], summary, signed)
         rows.append(replace(row, text=score.show(summary["mean"], signed)))
     return rows
 
 
-def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Column], width: int) -> list[str]:
+def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Group], width: int) -> list[str]:
     """Draw one breakdown; its axes start where their arms need it, but are all equally long."""
     score, by = what
     part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -99,3 +128,37 @@ def _column(axes: Axes, title: str, label: str, rows: list[Row], limits: tuple[f
         draw_row(axes, position, row)
     axes.set_title(title, fontweight="normal", fontsize=10, pad=6)
     axes.set_xlabel(label, fontsize=9)
+
+
+def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:
+    """Return the mean and the t-interval over seeds of a score for each size, or each visibility, per arm."""
+    frame, columns = _wide(breakdown(study, by)), [ARM]
+    for group in groups(study, by):
+        frame[f"{group} interval"] = _intervals(frame, group, score)
+        columns += [
+            value(f"{group} mean", score, f"{group} ({score.unit})"),
+            Column(f"{group} interval", "95 %", number=True),
+        ]
+    caption = f"{score.title} by {by.name}: mean over seeds and its 95 % t-interval. {definition(study, by)}"
+    return Table(group_table_name(score, by), caption, frame, tuple(columns))
+
+
+def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
+    """Return the difference between the two groups of `by`, paired by seed, per arm."""
+    frame = gap_effects(study, by)
+    frame["seeds"] = each_seed(frame["arm"], gaps(study, by), "difference", score, signed=True)
+    first, second = by.groups
+    caption = f"{score.label}, {first} less {second}, paired by seed."
+    return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *effects(score)))
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per arm with the columns "<group> n", "<group> mean", "<group> low" and "<group> high"."""
+    wide = table.pivot(index="arm", columns="group", values=["n", "mean", "low", "high"])
+    wide.columns = wide.columns.map(lambda pair: f"{pair[1]} {pair[0]}")
+    return wide.reindex(table["arm"].unique()).reset_index()
+
+
+def _intervals(frame: pd.DataFrame, group: str, score: Metric) -> list[str]:
+    ends = frame[[f"{group} low", f"{group} high"]].itertuples(index=False, name=None)
+    return [f"{score.show(low)} to {score.show(high)}" if pd.notna(low) else "–" for low, high in ends]

@@ -1,4 +1,4 @@
-"""Where parameters and MACs sit, as stacked bars by part of the network."""
+"""Cost: where parameters and MACs sit, as stacked bars by part of the network."""
 
 from typing import Any
 
@@ -9,20 +9,29 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.costs import at_least
 from analysis.frames import Frames
-from analysis.summaries import parts
+from analysis.summaries import parts, why_empty
 from bench.metrics import Metric
 from bench.records import PARTS
-from reports.errors import ReportError
+from reports.errors import NothingToShow
+from reports.figures import register_figure
 from reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
+from reports.tables import ARM, Table, value
 
-QUANTITIES = ("params", "macs")
+DRAWN = ("params", "macs")
 
 
+@register_figure(
+    "cost",
+    title="Where parameters, MACs and bytes sit",
+    caption="Parameters and MACs of one image by part of the network: all of it, and without the encoder.",
+    alt="Parameters and MACs of each arm, stacked by encoder, lateral, fusion, decoder and head.",
+    below=lambda study: [parts_table(study, name) for name in (*DRAWN, "bytes") if len(parts(study, name))],
+)
 def cost_figure(study: Frames) -> Figure:
     """Return parameters and MACs per arm by part: on the left all parts, on the right those beside the encoder."""
-    tables = {quantity: table for quantity in QUANTITIES if len(table := parts(study, quantity))}
+    tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
     if not tables:
-        raise ReportError("there is no cost to show: no cost cell of this run folder has a result.")
+        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show: no cost is told by part.")
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
     size = (WIDTH, 0.7 + (0.8 + 0.32 * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
@@ -59,3 +68,18 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
     axes.locator_params(axis="x", nbins=TICKS)
     axes.margins(x=0.16)
     axes.set_xlim(left=0)
+
+
+def parts_table(study: Frames, quantity: str) -> Table:
+    """Return how an arm's parameters or MACs are shared among its parts; the counts stand in the CSV."""
+    total = study.metric(f"{quantity}/total")
+    rows = parts(study, quantity)
+    present = [part for part in PARTS if part in set(rows["part"])]
+    counts = rows.pivot(index="arm", columns="part", values="value")[present]
+    shares = rows.pivot(index="arm", columns="part", values="share")[present].add_suffix(" share")
+    sums = counts.sum(axis=1).rename("sum")
+    frame = pd.concat([sums, counts, shares], axis=1).reindex(rows["arm"].unique()).reset_index()
+    frame["at_least"] = frame["arm"].isin(at_least(study))
+    share = Metric("share", "share", "%", scale=100, digits=2)
+    columns = (ARM, value("sum", total), *(value(f"{part} share", share, f"{part} (%)") for part in present))
+    return Table(f"parts-{quantity}", f"{total.label}: share of each part.", frame, columns)

@@ -1,7 +1,6 @@
 """What every arm predicts on the same test images, beside the truth."""
 
 from collections.abc import Sequence
-from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,19 +10,37 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from analysis.frames import Frames
 from analysis.predictions import kept_predictions
 from bench.predictions import Strip
-from reports.errors import ReportError
-from reports.style import LETTERS, MUTED, WIDTH, fitted
+from reports.errors import NothingToShow
+from reports.figures import register_figure
+from reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns
 
 LETTER, CAPTION, LEGEND = 0.08, 0.2, 0.6  # inches: a letter of an arm's name, a line of captions, the legend
 GAP = 0.06  # between images, of an image's width
 
 
+def _alt(study: Frames) -> str:
+    return f"{next(iter(kept_predictions(study)[0].values())).alt}."
+
+
+def _caption(study: Frames) -> str:
+    same = "The first test images with something to predict, the same for all arms, at the first finished seed"
+    return f"{same}. {next(iter(kept_predictions(study)[0].values())).caption}"
+
+
+@register_figure(
+    "predictions",
+    title="Predictions",
+    caption=_caption,
+    alt=_alt,
+    below=lambda study: kept_predictions(study)[1],
+    embed="png",
+)
 def predictions_figure(study: Frames) -> Figure:
     """Return a grid: one column per test image; the truth and each arm's prediction as rows."""
     arms, lost = kept_predictions(study)
     if not arms:
-        raise ReportError(
-            " ".join(["there are no predictions to show: no run of this study kept any that can be drawn.", *lost])
+        raise NothingToShow(
+            " ".join(["There are no predictions to show: no run of this study kept any that can be drawn.", *lost])
         )
     first = next(iter(arms.values()))
     shown = first.shown()
@@ -38,8 +55,8 @@ def predictions_figure(study: Frames) -> Figure:
     for axes, strip in zip(figure.subplots(len(strips)), strips, strict=True):
         _draw(axes, strip, shown)
     handles = first.legend()
-    lines = ceil(len(handles) / 6)
-    figure.legend(handles=handles, loc="outside lower center", ncols=ceil(len(handles) / lines), fontsize=9)
+    columns = legend_columns([str(handle.get_label()) for handle in handles])
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=9)
     return figure
 
 

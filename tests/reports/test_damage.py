@@ -277,5 +277,5 @@ def test_what_cannot_be_used_keeps_no_other_part_from_being_shown(run: Path) -> 
     for command in ("status", "results", *FIGURES):
         code, _, complaint = call(command, run)
         assert code == (2 if command == "predictions" else 0), complaint
-    assert "there are no predictions to show" in complaint
+    assert "There are no predictions to show" in complaint
     assert "cannot be used: File is not a zip file." in complaint

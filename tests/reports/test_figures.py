@@ -1,6 +1,8 @@
 """Figures show every fact, nothing clipped or overlapping, and leave pyplot alone."""
 
+import functools
 import itertools
+import re
 from dataclasses import replace
 
 import matplotlib
@@ -13,8 +15,12 @@ from PIL import Image
 from analysis.predictions import kept_predictions
 from analysis.summaries import accuracy, scores
 from bench.predictions import ink
-from reports.errors import ReportError
-from reports.figures import FORMATS, KINDS, draw, save
+from reports.errors import NothingToShow, ReportError
+from reports.figures import FORMATS, figure_kind, figure_names, register_figure
+from reports.plot import draw, save
+from reports.tables import Table
+
+SENTENCE = re.compile(r"(?:[A-Z0-9]|mIoU)[^\n]* [^\n]* [^\n]*\.")
 
 LONG = (
     "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder_name=mobilenetv3",
@@ -48,14 +54,36 @@ def _overlap(one, other):
     return width > 1 and height > 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("what", [{}, {"seeds": (0,)}, {"arms": LONG}, {"arms": ("unet / add",)}], ids=str)
-def test_no_text_is_clipped_or_overlaps(study, drawn, kind, what):
-    try:
-        figure = draw(kind, study(**what))
-    except ReportError:
-        assert kind in ("fusion", "ratios")  # these arms have no pair
+# What a study may look like; each figure is drawn of each, or says in a sentence why there is nothing to show.
+STUDIES = {
+    "as usual": {},
+    "one arm": {"arms": ("unet / add",)},
+    "forty arms": {
+        "arms": tuple(f"model{number // 2} / {'concat' if number % 2 else 'add'}" for number in range(40))
+    },
+    "one seed": {"seeds": (0,)},
+    "twenty-four seeds": {"seeds": range(24), "arms": ("unet / add", "unet / concat")},
+    "long names": {"arms": LONG, "classes": tuple(f"a class with quite a long name {n}" for n in range(12))},
+    "nothing": {"finished": lambda cell: False},
+}
+
+
+@pytest.fixture(scope="session")
+def studies(study):
+    """Return a study of STUDIES; each is written once a process."""
+    return functools.cache(lambda name: study(**STUDIES[name]))
+
+
+@pytest.mark.parametrize("kind", figure_names())
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
+    alone = {"fusion": ("one arm", "long names"), "ratios": ("one arm",)}  # whose arms have none to be compared to
+    if name in ("nothing", *alone.get(kind, ())):
+        with pytest.raises(NothingToShow) as reason:
+            draw(kind, studies(name))
+        assert SENTENCE.fullmatch(str(reason.value))
         return
+    figure = draw(kind, studies(name))
     texts = drawn(figure)
     assert len(texts) > 5
     tight = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
@@ -65,6 +93,26 @@ def test_no_text_is_clipped_or_overlaps(study, drawn, kind, what):
     assert tight.x1 <= width + 0.02
     assert tight.y1 <= height + 0.02
     assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+
+
+@pytest.mark.parametrize("kind", figure_names())
+@pytest.mark.parametrize("name", ["as usual", "one seed"])
+def test_a_figure_is_described_in_sentences_and_its_tables_hold_facts(studies, kind, name):
+    figure, facts = figure_kind(kind), studies(name)
+    said = [words if isinstance(words, str) else words(facts) for words in (figure.alt, figure.caption)]
+    assert all(SENTENCE.fullmatch(words) for words in said)
+    assert said[0] != said[1]
+    assert re.fullmatch(r"[A-Z][^.]+", figure.title)
+    below = list(figure.below(facts))
+    assert all(SENTENCE.fullmatch(block) for block in below if isinstance(block, str))
+    tables = [block for block in below if isinstance(block, Table)]
+    assert len({table.name for table in tables}) == len(tables)
+    assert all(table.rows and SENTENCE.fullmatch(table.caption) for table in tables)
+    assert tables or kind == "predictions"
+
+
+def test_every_file_of_figures_declares_the_figure_of_its_name():
+    assert all(figure_kind(name).name == name for name in figure_names())
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "breakdown", "predictions"])
@@ -96,7 +144,7 @@ def test_differences_are_drawn_with_zero_in_view(study):
     assert axes.get_xlim()[0] < 0 < axes.get_xlim()[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", figure_names())
 def test_png_has_the_size_of_the_figure_and_shows_something(study, tmp_path, kind):
     figure = draw(kind, study())
     with Image.open(save(figure, tmp_path / "figure.png", "png")) as image:
@@ -292,16 +340,21 @@ def test_unknown_kinds_and_formats_are_named_with_the_nearest(study, tmp_path):
     assert set(FORMATS) == {"png", "svg", "pdf"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_figure_without_facts_says_what_is_missing(study, kind):
-    with pytest.raises(ReportError, match=r"^there (is|are) no .*:"):
-        draw(kind, study(finished=lambda cell: False))
+@pytest.mark.parametrize("name", ["Mine", "../mine", "", "a b", 7])
+def test_a_name_that_cannot_be_that_of_a_file_is_refused(name):
+    with pytest.raises(ReportError, match=r"a figure's name is made of a-z, 0-9, - and _, not"):
+        register_figure(name, title="", caption="", alt="")(lambda study: None)
+
+
+def test_a_name_that_is_taken_is_refused():
+    with pytest.raises(ReportError, match="figure 'pareto' is registered already; choose another name"):
+        register_figure("pareto", title="", caption="", alt="")(lambda study: None)
 
 
 def test_drawing_leaves_no_global_state(study, tmp_path):
     before = dict(matplotlib.rcParams)
     facts = study()
-    for kind in KINDS:
+    for kind in figure_names():
         save(draw(kind, facts), tmp_path / f"{kind}.png", "png")
     assert dict(matplotlib.rcParams) == before
     from matplotlib import pyplot

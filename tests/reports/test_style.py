@@ -10,7 +10,7 @@ import pytest
 
 from analysis.frames import load
 from bench.predictions.ink import class_colors
-from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted
+from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted, legend_columns
 
 # Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
 SEEN_BY = {
@@ -58,6 +58,19 @@ def test_arms_of_one_model_have_a_colour_each(study):
     assert len({look.color for look in looks.values()}) == 2
     many = arm_looks(study(arms=tuple(f"unet / {number}" for number in range(10))))
     assert len(set(many.values())) == 10
+
+
+def test_forty_arms_of_twenty_models_look_different(study):
+    arms = tuple(f"model{number // 2} / {number % 2}" for number in range(40))
+    assert len(set(arm_looks(study(arms=arms, finished=lambda cell: False)).values())) == 40
+
+
+def test_a_legend_has_as_many_columns_as_fit():
+    assert legend_columns(["car"]) == 1
+    assert legend_columns(["car"] * 12) == 6
+    assert legend_columns(["car"] * 13) == 5  # three lines of five, five and three
+    assert legend_columns(["a name of twenty-five chars"] * 12) == 3
+    assert legend_columns(["x" * 200] * 2) == 1
 
 
 def test_an_arm_looks_the_same_in_every_study(made_up):

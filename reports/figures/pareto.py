@@ -1,7 +1,8 @@
-"""Accuracy against what it costs, with the Pareto front."""
+"""Pareto: accuracy against what it costs, and which arms are on the front."""
 
 from collections.abc import Iterable
 from math import ceil
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,24 +10,34 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from analysis.costs import at_least
 from analysis.frames import Frames
-from analysis.summaries import COSTS, scores, tradeoff
+from analysis.summaries import COSTS, accuracy, scores, tradeoff
 from analysis.text import inside
 from bench.metrics import Metric
-from reports.errors import ReportError
-from reports.figures.scores import score_of
-from reports.style import MUTED, TICKS, WIDTH, Look, arm_looks, fitted
+from reports.errors import NothingToShow
+from reports.figures import register_figure
+from reports.figures.accuracy import score_of
+from reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
+from reports.tables import ARM, Column, Table, value
 
-LEGEND_LETTERS = 125  # of the legend on one line
 LINE = 0.2  # inches
 
 
+@register_figure(
+    "pareto",
+    title="Accuracy against cost",
+    caption="Mean score against cost. An arm is off the front where another costs no more, scores no less, and is "
+    "better in one of the two. Means only: the front is as uncertain as they are.",
+    alt=lambda study: f"Mean {score_of(study).label} against cost, one point per arm.",
+    below=lambda study: [tradeoff_table(study)],
+)
 def pareto_figure(study: Frames) -> Figure:
     """Return mean score against MACs and against latency: one panel for each that was measured."""
     score, looks = score_of(study), arm_looks(study)
     panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
     if not panels:
-        raise ReportError("there is no trade-off to show: no arm has both a score and a cost or a latency.")
+        raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
     rows, columns = _legend_shape(looks)
     figure = Figure(figsize=(WIDTH, 3.9 + LINE * rows), layout=ConstrainedLayoutEngine(w_pad=0.12))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
@@ -43,7 +54,7 @@ def _legend_shape(names: Iterable[str]) -> tuple[int, int]:
     """Return the rows (in lines) and columns of a legend that holds all names, the front and the seeds."""
     entries = [*map(fitted, names), "Pareto front of the means", "one seed"]
     widest = max(len(line) for entry in entries for line in entry.split("\n"))
-    columns = min(len(entries), LEGEND_LETTERS // (widest + 6))
+    columns = min(len(entries), LEGEND_LETTERS // (widest + LEGEND_MARK))
     lines = max(entry.count("\n") + 1 for entry in entries)
     return lines * ceil(len(entries) / columns), columns
 
@@ -74,3 +85,31 @@ def _panel(
     axes.set_xlabel(cost.title)
     axes.locator_params(axis="x", nbins=TICKS)
     axes.margins(0.1)
+
+
+def tradeoff_table(study: Frames) -> Table:
+    """Return score and costs side by side, and on which front an arm is."""
+    score = score_of(study)
+    frame = accuracy(study, score.key)[["arm", "mean"]].dropna()
+    columns: list[Column] = [ARM, value("mean", score, f"Mean {score.title}")]
+    for key in COSTS:
+        points = tradeoff(study, score, key)
+        if len(points):
+            front, beaten = f"{key}/on_front", f"{key}/beaten"
+            points = points.rename(columns={"cost": key, "on_front": front, "beaten": beaten})
+            frame = frame.merge(points[["arm", key, front, beaten]], on="arm", how="left")
+            columns += [
+                value(key, study.metric(key)),
+                Column(front, "On the front of the means", _yes),
+                Column(beaten, "Beaten for certain", _yes),
+            ]
+    caption = (
+        "Mean score against cost. Beaten for certain: one that costs no more scores higher at 5 %, by a one-sided "
+        "t-test paired by seed, Holm-corrected for all such pairs."
+    )
+    frame["at_least"] = frame["arm"].isin(at_least(study))
+    return Table("tradeoff", caption, frame, tuple(columns))
+
+
+def _yes(flag: Any) -> str:
+    return "yes" if flag else "no"

@@ -1,20 +1,23 @@
 """The forest plot: one row per arm with all its measurements, their centre, an interval and the numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.metrics import Metric
 from reports.style import INK, MUTED, WIDTH, Look, clean_rows
 
 ROW, FRAME = 0.42, 1.5  # inches: a row, all around the rows
 TICKS = 8  # this axis is wider than those of other figures
 DESCRIBED = 3  # fewer measurements than this have an interval that is descriptive only: it is dotted
+SEEDS = ("one seed", "mean", "95 % t-interval")  # what the marks of `seeds_row` are
 DENSE = 20  # more measurements than this are drawn as a cloud instead of one by one
 
 
@@ -29,6 +32,29 @@ class Row:
     low: float
     high: float
     text: str  # the numbers, right of the row
+
+
+def seeds_row(
+    label: str, look: Look, score: Metric, runs: pd.Series, summary: Mapping[Any, Any], signed: bool = False
+) -> Row:
+    """Return the row of one summary (n, mean, low, high) and its runs, in the unit of `score`."""
+    return Row(
+        label=label,
+        look=look,
+        values=(runs * score.scale).tolist(),
+        center=summary["mean"] * score.scale,
+        low=summary["low"] * score.scale,
+        high=summary["high"] * score.scale,
+        text=_with_interval(score, summary, signed),
+    )
+
+
+def _with_interval(score: Metric, summary: Mapping[Any, Any], signed: bool) -> str:
+    """Return "71.2 [70.1, 72.3]", or why there is no interval."""
+    mean, low, high = (score.show(summary[name], signed) for name in ("mean", "low", "high"))
+    if summary["n"] == 0:
+        return "no result"
+    return f"{mean} (1 seed)" if summary["n"] == 1 else f"{mean} [{low}, {high}]"
 
 
 def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:

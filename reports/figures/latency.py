@@ -1,0 +1,66 @@
+"""Latency: every timed forward pass, as measured in interleaved rounds."""
+
+from math import nan
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.frames import Frames
+from analysis.provenance import distinct
+from analysis.summaries import latency, why_empty
+from analysis.text import count
+from reports.errors import NothingToShow
+from reports.figures import register_figure
+from reports.forest import Row, forest
+from reports.style import arm_looks
+from reports.tables import ARM, Column, Table, measured, text
+
+NAMES = ("one timed forward pass", "median", "95 % interval")
+KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))
+
+
+def _alt(study: Frames) -> str:
+    median, medians = study.metric("latency_ms/median"), study.wide("latency")["latency_ms/median"]
+    span = f"{median.show(medians.min())} to {median.show_unit(medians.max())}"
+    return f"Latency of {count(len(medians), 'arm')}, medians from {span}."
+
+
+@register_figure(
+    "latency",
+    title="Latency",
+    caption="Every timed forward pass, the median and its 95 % interval over blocks of fresh builds.",
+    alt=_alt,
+    below=lambda study: [latency_table(study)],
+)
+def latency_figure(study: Frames) -> Figure:
+    """Return the raw samples of each arm with median and interval."""
+    if why := why_empty(study, "latency"):
+        raise NothingToShow(why)
+    median, looks = study.metric("latency_ms/median"), arm_looks(study)
+    samples = study.samples.groupby("arm")["latency_ms"].agg(list)
+    rows = []
+    for arm in latency(study).to_dict("records"):
+        center, low, high = (arm.get(f"latency_ms/{name}", nan) for name in ("median", "low", "high"))
+        numbers = f"{median.show(center)} [{median.show(low)}, {median.show(high)}]"
+        rows.append(Row(arm["arm"], looks[arm["arm"]], samples.get(arm["arm"], []), center, low, high, numbers))
+    return forest(rows, "Latency of one forward pass", "latency (ms)", NAMES)
+
+
+def latency_table(study: Frames) -> Table:
+    """Return the latency of each arm; the options that all arms share stand in the caption."""
+    frame = latency(study)
+    frame["samples"] = [len(record.samples) for record in study.finished("latency")]
+    options = distinct(record.settings for record in study.finished("latency"))
+    shared = ", ".join(f"{name} {values[0]}" for name, values in options.items() if len(values) == 1)
+    varied = [text(f"setting/{name}", name) for name, values in options.items() if len(values) > 1]
+    caption = (
+        "Latency of one forward pass, arms timed in interleaved rounds of several blocks, each with fresh builds; "
+        "median with its 95 % interval over blocks."
+    )
+    if shared:
+        caption += f" The same for all arms: {shared}."
+    keys = [*KEYS, "throughput/images_per_s"]
+    if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
+        keys.append("error/to_eager")
+    samples = Column("samples", "Samples", number=True)
+    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied))

@@ -1,0 +1,115 @@
+"""A figure of one's own, in one file: a choice of `plot`, on the page, with its pictures and its table."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bench.cli import main
+from reports import figures, write_report
+
+SPEED = """
+from matplotlib.figure import Figure
+
+from analysis.summaries import per_arm, why_empty
+from reports.errors import NothingToShow
+from reports.figures import register_figure
+from reports.tables import ARM, Column, Table
+
+
+def speeds(study):
+    return study.wide("train").groupby("arm", sort=False)["train/images_per_s"].mean().reset_index()
+
+
+@register_figure(
+    "speed",
+    title="How fast arms train",
+    caption="Images per second in training, the mean over runs.",
+    alt=lambda study: f"The training speed of {len(study.arms)} arms as bars.",
+    below=lambda study: [
+        Table("speeds", "Images per second.", speeds(study), (ARM, Column("train/images_per_s", "Images/s")))
+    ],
+)
+def speed(study):
+    if why := why_empty(study, "train"):
+        raise NothingToShow(why)
+    figure = Figure(figsize=(6, 2), layout="constrained")
+    table = speeds(study)
+    figure.add_subplot().barh(table["arm"], table["train/images_per_s"])
+    return figure
+"""
+ARMS = ("unet / add", "fpn / add")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[Path]:
+    """Write the plug-in's file; what it registers is forgotten after the test."""
+    file = tmp_path / "speed.py"
+    file.write_text(SPEED)
+    yield file
+    figures._FIGURES.pop("speed", None)
+
+
+def test_a_plug_in_is_drawn_by_plot_and_stands_on_the_page(made_up, plugin, tmp_path, capsys):
+    run = made_up(arms=ARMS, finished=lambda cell: cell.kind == "train")
+    assert (
+        main(["plot", str(run), "--plugin", str(plugin), "--kind", "speed", "--out", str(tmp_path / "s.png")]) == 0
+    )
+    with Image.open(tmp_path / "s.png") as image:
+        assert image.size == (1200, 400)
+    assert main(["report", str(run), "--plugin", str(plugin)]) == 0
+    assert {(run / "report" / "figures" / f"speed.{form}").is_file() for form in ("png", "svg")} == {True}
+    table = pd.read_csv(run / "report" / "tables" / "speeds.csv")
+    assert table["arm"].tolist() == list(ARMS)
+    assert table["train/images_per_s"].tolist() == [50.0, 51.0]
+    page = (run / "report" / "index.html").read_text()
+    section = page[page.index('<section id="figure-speed">') : page.index('<section id="gaps">')]
+    assert "<h2>How fast arms train</h2>" in section
+    assert 'alt="The training speed of 2 arms as bars."' in section
+    assert "Images per second in training, the mean over runs." in section
+    assert "51.0" in section
+    assert '<a href="#figure-speed">How fast arms train</a>' in page
+    capsys.readouterr()
+    assert main(["plot", str(run), "--kind", "spede"]) == 2
+    assert "Did you mean 'speed'?" in capsys.readouterr().err
+    assert main(["plot", "--help"]) == 0
+
+
+def test_the_page_says_what_a_plug_in_lacks(made_up, plugin, tmp_path):
+    from bench.plugins import import_plugins
+
+    import_plugins([plugin])
+    page = write_report(made_up(arms=ARMS, finished=lambda cell: False)).read_text()
+    section = page[page.index('<section id="figure-speed">') : page.index('<section id="gaps">')]
+    assert "No train cell has a result: 0 failed, 4 not run yet." in section
+
+
+TORCH_FREE = """
+import sys
+from bench.cli import main
+code = main({arguments!r})
+sys.exit("torch is imported" if "torch" in sys.modules else code)
+"""
+
+
+def test_a_plug_in_that_needs_no_torch_brings_none(made_up, plugin, tmp_path):
+    run = made_up(arms=ARMS, finished=lambda cell: cell.kind == "train")
+    arguments = ["plot", str(run), "--plugin", str(plugin), "--kind", "speed"]
+    done = subprocess.run(
+        [sys.executable, "-c", TORCH_FREE.format(arguments=arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_name_that_the_project_has_is_refused_in_a_sentence(made_up, plugin, capsys):
+    plugin.write_text(SPEED.replace('"speed"', '"latency"'))
+    run = made_up(arms=ARMS, finished=lambda cell: False)
+    assert main(["report", str(run), "--plugin", str(plugin)]) == 2
+    complaint = capsys.readouterr().err
+    assert (
+        complaint == f"skipbench: plug-in {plugin}: figure 'latency' is registered already; choose another name.\n"
+    )
