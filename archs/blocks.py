@@ -1,17 +1,26 @@
-"""Blocks that stand before, on or off the top-down path; each publishes `out_channels`."""
+"""Blocks: what stands in the skips, before, on or off the top-down path, and as the head; one class each.
+
+A new one is one class; nothing else needs to know of it:
+
+    @register_block("mine")
+    class Mine(Block):
+        def __init__(self, in_channels, out_channels, style): ...
+"""
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.errors import ShapeError, SpecError
 from archs.registry import Registry
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,35 @@ class BlockStyle:
     repeats: int = 1  # residual units in a row
 
 
-BLOCKS: Registry[Callable[[int, int, BlockStyle], nn.Module]] = Registry("block")
+class Block(nn.Module):
+    """A module from map to map: (N, in, H, W) -> (N, out_channels, H / stride_factor, W / stride_factor).
+
+    It is built from its input's channels, the width that is wanted, and what all blocks of the network have in
+    common. What it gives is what it publishes: one without a convolution keeps its input's channels.
+    """
+
+    stride_factor: ClassVar[int] = 1
+    __call__: Callable[[Any, Tensor], Tensor]
+
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+
+
+BLOCKS: Registry[type[Block]] = Registry("block", Block)
+register_block = BLOCKS.register
+
+
+class Modules(nn.ModuleList, Generic[M]):
+    """A ModuleList that knows what it holds."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, modules: Iterable[M] = ()) -> None: ...
+
+        def __iter__(self) -> Iterator[M]: ...
+
+        def __getitem__(self, index: int) -> M: ...  # type: ignore[override]
 
 
 def make_norm(name: str, channels: int) -> list[nn.Module]:
@@ -51,14 +88,10 @@ def conv_norm_relu(
     return [*conv_norm(in_channels, out_channels, kernel, style, stride), nn.ReLU(inplace=True)]
 
 
-def channels_of(block: nn.Module) -> int:
-    """Return the `out_channels` that a block, lateral, fusion or upsampling publishes."""
-    return cast(int, block.out_channels)
-
-
-def project(in_channels: int, out_channels: int) -> nn.Module:
+def project(in_channels: int, out_channels: int) -> Block:
     """Return a 1x1 convolution where the number of channels changes, else the identity."""
-    return nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+    made = NoBlock if in_channels == out_channels else Conv1x1
+    return made(in_channels, out_channels, BlockStyle())
 
 
 def initialise(module: nn.Module) -> None:
@@ -78,45 +111,49 @@ def initialise(module: nn.Module) -> None:
                 nn.init.constant_(layer.bias, getattr(layer, "start", 0.0))
 
 
-@BLOCKS.register("none")
-class NoBlock(nn.Identity):
-    """Passes its input on: (N, C, H, W) -> the same."""
+@register_block("identity")
+@register_block("none")
+class NoBlock(Block, nn.Identity):
+    """Passes its input on: (N, C, H, W) -> the same (as U-Net's skips do)."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        super().__init__()
-        self.out_channels = in_channels
+        super().__init__(in_channels, in_channels, style)
 
 
-@BLOCKS.register("relu")
-class Rectify(nn.ReLU):
+@register_block("relu")
+class Rectify(Block):
     """ReLU, the projection onto z >= 0 of a rectified Gaussian."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        super().__init__()
-        self.out_channels = in_channels
+        super().__init__(in_channels, in_channels, style)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same, with 0 for what is negative."""
+        return F.relu(x)
 
 
-@BLOCKS.register("conv1x1")
-class Conv1x1(nn.Conv2d):
+@register_block("conv1x1")
+class Conv1x1(Block, nn.Conv2d):
     """A 1x1 convolution with bias: (N, in, H, W) -> (N, out, H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        super().__init__(in_channels, out_channels, 1)
+        nn.Conv2d.__init__(self, in_channels, out_channels, 1)
 
 
-@BLOCKS.register("heatmap")
+@register_block("heatmap")
 class HeatmapConv(Conv1x1):
     """A 1x1 convolution that starts out near 0, as nearly all of a heatmap is (arXiv 1804.06208)."""
 
     start_std = 0.001
 
 
-@BLOCKS.register("conv3x3")
-class Conv3x3(nn.Conv2d):
+@register_block("conv3x3")
+class Conv3x3(Block, nn.Conv2d):
     """A 3x3 convolution with bias, no norm, no nonlinearity, as on FPN's merged maps."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1 if style.padding == "same" else 0)
+        padding = 1 if style.padding == "same" else 0
+        nn.Conv2d.__init__(self, in_channels, out_channels, 3, padding=padding)
 
 
 PRIOR_LOGIT = -math.log(0.99 / 0.01)  # a class's logit before training, so that background costs little
@@ -133,7 +170,8 @@ class Predictor(nn.Conv2d):
         self.start = start
 
 
-class FCOSHead(nn.Module):
+@register_block("fcos")
+class FCOSHead(Block):
     """The anchor-free detection head of FCOS (arXiv 1904.01355): two towers of `depth` 3x3 convolutions.
 
     One ends in a logit per class, which starts at a probability of .01; the other in the logarithms of the
@@ -141,8 +179,10 @@ class FCOSHead(nn.Module):
     The towers have GroupNorm whatever the network's norm is: levels share them, and statistics they don't share.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, depth: int = 4) -> None:
-        super().__init__()
+    depth: ClassVar[int] = 4
+
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
+        super().__init__(in_channels, out_channels, style)
         classes = out_channels - BOX_CHANNELS
         if classes < 1:
             raise SpecError(
@@ -152,34 +192,38 @@ class FCOSHead(nn.Module):
         group = BlockStyle(norm="group")
         self.class_tower, self.box_tower = (
             nn.Sequential(
-                *(layer for _ in range(depth) for layer in conv_norm_relu(in_channels, in_channels, 3, group))
+                *(layer for _ in range(self.depth) for layer in conv_norm_relu(in_channels, in_channels, 3, group))
             )
             for _ in range(2)
         )
         self.class_logits = Predictor(in_channels, classes, start=PRIOR_LOGIT)
         self.box = Predictor(in_channels, BOX_CHANNELS)
-        self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, h, w) -> (N, classes + 4 + 1, h, w)."""
         return torch.cat([self.class_logits(self.class_tower(x)), self.box(self.box_tower(x))], 1)
 
 
-BLOCKS.register("fcos")(FCOSHead)
-BLOCKS.register("fcos_light")(partial(FCOSHead, depth=1))
+@register_block("fcos_light")
+class FCOSLightHead(FCOSHead):
+    """An FCOS head whose towers are one convolution deep."""
+
+    depth = 1
 
 
-@BLOCKS.register("double_conv")
-class DoubleConv(nn.Sequential):
+@register_block("double_conv")
+class DoubleConv(Block, nn.Sequential):
     """Two 3x3 convolutions, each with norm and ReLU (U-Net); unpadded, a side loses 4 px.
 
     Raises ShapeError for a map that unpadded convolutions would leave nothing of.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle, halve: bool = False) -> None:
-        middle = max(in_channels // 2, 1) if halve else out_channels
+    halve: ClassVar[bool] = False  # whether the first gives half its input's channels, or as many as the second
+
+    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
+        middle = max(in_channels // 2, 1) if self.halve else out_channels
         first = conv_norm_relu(in_channels, middle, 3, style)
-        super().__init__(*first, *conv_norm_relu(middle, out_channels, 3, style))
+        nn.Sequential.__init__(self, *first, *conv_norm_relu(middle, out_channels, 3, style))
         self.out_channels = out_channels
         self.least = 1 if style.padding == "same" else 5
 
@@ -196,7 +240,11 @@ class DoubleConv(nn.Sequential):
         return x
 
 
-BLOCKS.register("double_conv_halved")(partial(DoubleConv, halve=True))  # the first halves its input's channels
+@register_block("double_conv_halved")
+class DoubleConvHalved(DoubleConv):
+    """Two 3x3 convolutions, the first of which halves its input's channels."""
+
+    halve = True
 
 
 class ResidualUnit(nn.Module):
@@ -223,34 +271,34 @@ class ResidualUnit(nn.Module):
         return torch.add(self.body(x), self.skip(x))
 
 
-@BLOCKS.register("residual")
-class Residual(nn.Sequential):
+@register_block("residual")
+class Residual(Block, nn.Sequential):
     """`style.repeats` residual units in a row, the first of which changes the width; always padded."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
         widths = [in_channels] + [out_channels] * style.repeats
         units = itertools.pairwise(widths)
-        super().__init__(*(ResidualUnit(fed, given, style.norm) for fed, given in units))
+        nn.Sequential.__init__(self, *(ResidualUnit(fed, given, style.norm) for fed, given in units))
         self.out_channels = out_channels
 
 
-@BLOCKS.register("residual_project")
-class ResidualProject(nn.Sequential):
+@register_block("residual_project")
+class ResidualProject(Block, nn.Sequential):
     """Hourglass's last features: residual units, then 1x1 convolution with bias, norm and ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
         units = Residual(in_channels, out_channels, style)
         conv = nn.Conv2d(out_channels, out_channels, 1)
-        super().__init__(units, conv, *make_norm(style.norm, out_channels), nn.ReLU(inplace=True))
+        nn.Sequential.__init__(self, units, conv, *make_norm(style.norm, out_channels), nn.ReLU(inplace=True))
         self.out_channels = out_channels
 
 
-@BLOCKS.register("max_pool")
-class MaxPool(nn.MaxPool2d):
+@register_block("max_pool")
+class MaxPool(Block, nn.MaxPool2d):
     """2x2 max-pooling; a block whose maps have twice the stride of its input."""
 
     stride_factor = 2
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        super().__init__(2, ceil_mode=style.padding == "same")
+        nn.MaxPool2d.__init__(self, 2, ceil_mode=style.padding == "same")
         self.out_channels = in_channels

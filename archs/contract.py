@@ -90,7 +90,7 @@ def check_gradients(fusion: type[Fusion]) -> str:
     """A gradient reaches each input that `uses` names, and every parameter."""
     module = _build(fusion)
     inputs = dict(zip(("coarse", "skip"), (x.requires_grad_() for x in _maps(CHANNELS[1])), strict=True))
-    module(**inputs).square().sum().backward()
+    module(**inputs).square().sum().backward()  # type: ignore[no-untyped-call]
     for name, x in inputs.items():
         reached = x.grad is not None and bool(x.grad.any())
         _require(

@@ -1,16 +1,18 @@
 """The top-down path that all architectures share."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, BlockStyle, channels_of
+from archs.blocks import BLOCKS, Block, BlockStyle, Modules
+from archs.encoders import Encoder, build_encoder
 from archs.fusion import FUSIONS, Fusion
-from archs.laterals import LATERALS
-from archs.resampling import UPSAMPLERS, center_fit
-from archs.spec import ArchSpec, FeatureSpec, Size
+from archs.levels import FeatureSpec, Size, level_size
+from archs.resampling import UPSAMPLERS, Link, center_fit
+from archs.spec import ArchSpec
 
 
 def block_style(spec: ArchSpec) -> BlockStyle:
@@ -23,10 +25,15 @@ class TopDownStep(nn.Module):
 
     A level without an encoder feature (0 channels) has no lateral, and its fusion is `coarse_only`. What a fusion
     does not use gets no parameters and is not computed, but for what comes from above on an unpadded path, whose
-    sizes it gives. Publishes `out_channels` and `top_down`, whether it is computed.
+    sizes it gives. `link` is what ties the two levels of a rectified Gaussian. Publishes `out_channels` and
+    `top_down`, whether what comes from above is computed.
     """
 
-    def __init__(self, spec: ArchSpec, coarse: FeatureSpec, fine: FeatureSpec, width: int) -> None:
+    __call__: Callable[[Any, Tensor | None, Tensor | None, Size], Tensor]
+
+    def __init__(
+        self, spec: ArchSpec, coarse: FeatureSpec, fine: FeatureSpec, width: int, link: Link | None = None
+    ) -> None:
         super().__init__()
         style = block_style(spec)
         fusion = FUSIONS[spec.fusion if fine.channels else "coarse_only"]
@@ -36,14 +43,15 @@ class TopDownStep(nn.Module):
         pre, upsample = (spec.pre, spec.upsample) if "coarse" in fusion.uses else ("none", "nearest")
         lateral = spec.lateral if "skip" in fusion.uses else "identity"
         self.pre = BLOCKS[pre](coarse.channels, width, style)
-        self.up = UPSAMPLERS[upsample](channels_of(self.pre), width, self.ratio)
-        self.lateral = LATERALS[lateral](fine.channels, width, style)
-        top_channels = fine.channels if upsample == "adjoint" else self.up.out_channels
-        skip_channels = channels_of(self.lateral)
+        self.up = UPSAMPLERS[upsample](self.pre.out_channels, width, self.ratio)
+        if link is not None:
+            self.up.tie(link)
+        self.lateral = BLOCKS[lateral](fine.channels, width, style)
+        top_channels, skip_channels = self.up.out_channels, self.lateral.out_channels
         fused = fusion.fused_channels(top_channels, skip_channels, width)
         self.fusion = fusion(top_channels, skip_channels, fused)
         self.post = BLOCKS[spec.post](fused, width, style)
-        self.out_channels = channels_of(self.post)
+        self.out_channels = self.post.out_channels
 
     def top(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
         """Return what comes from above, (N, C, h, w) -> (N, C', *size); unpadded, a multiple of (h, w) instead."""
@@ -51,14 +59,14 @@ class TopDownStep(nn.Module):
         if self.unpadded:
             step = max(1, round(self.ratio))
             size = (coarse.shape[-2] * step, coarse.shape[-1] * step)
-        return cast(Tensor, self.up(coarse, size, below))
+        return self.up(coarse, size, below)
 
     def merge(self, top: Tensor | None, feature: Tensor | None) -> Tensor:
         """Return P_l from what comes from above and the encoder's map C_l; None stands for what there is not."""
         skip = cast(Tensor, top) if feature is None else self.lateral(feature)
         if self.unpadded and top is not None:
             skip = center_fit(skip, (top.shape[-2], top.shape[-1]))
-        return cast(Tensor, self.post(self.fusion(top, skip)))
+        return self.post(self.fusion(top, skip))
 
     def forward(self, coarse: Tensor | None, feature: Tensor | None, size: Size) -> Tensor:
         """Return P_l, (N, out_channels, *size), from P_{l+1} (None where not `top_down`) and C_l."""
@@ -74,52 +82,59 @@ def needs_top(spec: ArchSpec, fusion: type[Fusion]) -> bool:
 class Decoder(nn.Module):
     """Bridge, top-down steps and output blocks for a chain of levels, finest first.
 
-    `read` holds the indices of the levels that the head reads; only those get an output block. `depth` says how
-    many levels, the finest ones, these depend on where that is not all: nothing is built for the others. Publishes
-    `specs`, the FeatureSpec of each map that it returns.
+    `levels` are those that the spec asks for, `encoder` is what gives them: the finest ones alone where the output
+    depends on no others, and then nothing is built for these. `links` tie neighbouring levels, if anything does.
+    Publishes `specs`, the FeatureSpec of each map that it returns.
     """
 
+    __call__: Callable[[Any, Sequence[Tensor], Size, bool], list[Tensor]]
+
     def __init__(
-        self,
-        spec: ArchSpec,
-        levels: Sequence[FeatureSpec],
-        read: Sequence[int] | None = None,
-        depth: int | None = None,
+        self, spec: ArchSpec, levels: Sequence[FeatureSpec], encoder: Encoder, links: Sequence[Link] = ()
     ) -> None:
         super().__init__()
+        featureless = featureless_levels(spec, levels)
+        levels = [*featureless, *levels]
         widths = spec.level_widths([level.channels for level in levels])
-        self.featureless = sum(level.channels == 0 for level in levels)
+        self.featureless = len(featureless)
         self.dropout = nn.Dropout(spec.dropout)
         self.deepest = nn.ModuleDict()
-        if depth is None:
-            depth = len(levels) - 1
+        depth = len(featureless) + len(encoder.specs)
+        if depth == len(levels):
+            depth -= 1
             name, bridge = make_bridge(spec, levels[-1].channels, widths[-1])
             self.deepest[name] = bridge  # the name tells a lateral from a bridge
-            path = [FeatureSpec(channels_of(bridge), levels[-1].stride)]
+            path = [FeatureSpec(bridge.out_channels, levels[-1].stride)]
         else:
             path = [FeatureSpec(widths[depth], levels[depth].stride)]
         self.strides = [level.stride for level in levels[:depth]]
-        steps: list[nn.Module] = []
-        for level, width in zip(reversed(levels[:depth]), reversed(widths[:depth]), strict=True):
-            step = TopDownStep(spec, path[0], level, width)
+        steps: list[TopDownStep] = []
+        for i in reversed(range(depth)):
+            step = TopDownStep(spec, path[0], levels[i], widths[i], links[i] if links else None)
             steps.insert(0, step)
-            path.insert(0, FeatureSpec(step.out_channels, level.stride))
-        self.steps = nn.ModuleList(steps)
-        self.read = list(range(len(levels)) if read is None else read)
+            path.insert(0, FeatureSpec(step.out_channels, levels[i].stride))
+        self.steps = Modules(steps)
+        self.read = levels_to_read(spec, levels)
         style = block_style(spec)
-        self.outs = nn.ModuleList(BLOCKS[spec.out](path[i].channels, widths[i], style) for i in self.read)
+        self.outs = Modules(BLOCKS[spec.out](path[i].channels, widths[i], style) for i in self.read)
         self.extra_levels = spec.extra_levels
-        self.specs = self._published([path[i].stride for i in self.read])
-
-    def _published(self, strides: list[float]) -> list[FeatureSpec]:
-        factors = [getattr(out, "stride_factor", 1) for out in self.outs]
-        specs = [
-            FeatureSpec(channels_of(out), stride * factor)
-            for out, stride, factor in zip(self.outs, strides, factors, strict=True)
+        self.specs = [
+            FeatureSpec(out.out_channels, path[i].stride * out.stride_factor)
+            for out, i in zip(self.outs, self.read, strict=True)
         ]
         for _ in range(self.extra_levels):
-            specs.append(FeatureSpec(specs[-1].channels, specs[-1].stride * 2))
-        return specs
+            self.specs.append(FeatureSpec(self.specs[-1].channels, self.specs[-1].stride * 2))
+
+    @classmethod
+    def bottom_up(cls, spec: ArchSpec) -> tuple[list[FeatureSpec], Encoder]:
+        """Return the levels that the spec asks for, and the encoder of those that the output depends on."""
+        if spec.head_levels == "finest" and not needs_top(spec, FUSIONS[spec.fusion]):
+            with torch.device("meta"):
+                levels = build_encoder(spec.model_copy(update={"pretrained": False})).specs
+            if [level.stride for level in levels].count(levels[0].stride) == 1:
+                return levels, build_encoder(spec.model_copy(update={"strides": (levels[0].stride,)}))
+        encoder = build_encoder(spec)
+        return encoder.specs, encoder
 
     def forward(self, features: Sequence[Tensor], image_size: Size, every_level: bool = True) -> list[Tensor]:
         """Return the maps that the head reads, finest first, from the encoder's maps, finest first.
@@ -143,24 +158,37 @@ class Decoder(nn.Module):
     def publish(self, path: Sequence[Tensor], every_level: bool) -> list[Tensor]:
         """Return the output of each level that the head reads, and the extra coarser levels; or the finest."""
         if not every_level:
-            return [cast(Tensor, self.outs[0](path[self.read[0]]))]
+            return [self.outs[0](path[self.read[0]])]
         outs = [out(path[i]) for out, i in zip(self.outs, self.read, strict=True)]
         for _ in range(self.extra_levels):
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))
         return outs
 
 
-def make_bridge(spec: ArchSpec, channels: int, width: int) -> tuple[str, nn.Module]:
+def make_bridge(spec: ArchSpec, channels: int, width: int) -> tuple[str, Block]:
     """Return what leads from the encoder's deepest map onto the top-down path, and what to call it."""
-    style = block_style(spec)
-    if spec.bridge == "lateral":
-        return "lateral", LATERALS[spec.lateral](channels, width, style)
-    return "bridge", BLOCKS[spec.bridge](channels, width, style)
+    name, block = ("lateral", spec.lateral) if spec.bridge == "lateral" else ("bridge", spec.bridge)
+    return name, BLOCKS[block](channels, width, block_style(spec))
 
 
-def level_size(image_size: Size, stride: float) -> Size:
-    """Return the size of a level of that stride where every level rounds up."""
-    # whole and positive numbers only: a size may be a symbol of torch.export, and ONNX divides towards zero
-    over, under = stride.as_integer_ratio()
-    height, width = ((extent * under + over - 1) // over for extent in image_size)
-    return height, width
+def featureless_levels(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[FeatureSpec]:
+    """Return the levels finer than the encoder's finest, each twice as fine as the next, that the spec asks for."""
+    if spec.decoder_stride is None:
+        return []
+    strides: list[float] = []
+    while (finest := strides[-1] if strides else levels[0].stride) > spec.decoder_stride:
+        strides.append(max(finest / 2, spec.decoder_stride))
+    return [FeatureSpec(0, stride) for stride in reversed(strides)]
+
+
+def levels_to_read(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[int]:
+    """Return the indices of the levels that the head reads, finest first.
+
+    `head_strides` are those of the published maps; of several levels with one stride the deepest is read.
+    """
+    if spec.head_levels == "finest":
+        return [0]
+    if spec.head_strides is None:
+        return list(range(len(levels)))
+    index = {level.stride * BLOCKS[spec.out].stride_factor: i for i, level in enumerate(levels)}
+    return sorted(index[stride] for stride in spec.head_strides if stride in index)

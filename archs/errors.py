@@ -31,6 +31,7 @@ class UnknownNameError(ArchError):
     """A name that no registry holds."""
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        self.kind = kind
         known = sorted(choices)
         given = name if len(name) <= LONGEST_NAME else quoted(name).strip("'")
         near = difflib.get_close_matches(given, known, n=NEAREST, cutoff=0.5)

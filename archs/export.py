@@ -20,8 +20,8 @@ from torch.export import Dim, ExportedProgram
 from archs.drafts import drafted
 from archs.encoders import Encoder
 from archs.errors import ArchError, ExportError, ShapeError
+from archs.levels import Size
 from archs.model import EncoderDecoder
-from archs.spec import Size
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone

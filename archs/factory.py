@@ -2,14 +2,9 @@
 
 from typing import Any
 
-from archs.blocks import BLOCKS
-from archs.encoders import BOTTOM_UPS, require_encoder
 from archs.fusion import FUSIONS
-from archs.laterals import LATERALS
 from archs.model import EncoderDecoder
 from archs.presets import PRESETS
-from archs.resampling import UPSAMPLERS
-from archs.restarts import RESTARTS
 from archs.spec import ArchSpec
 
 
@@ -23,23 +18,7 @@ def resolve_spec(
     chosen = {**PRESETS[name], **factors, "in_channels": in_channels, "classes": classes}
     if encoder_name is not None:
         chosen["encoder"] = encoder_name
-    spec = ArchSpec.from_dict(chosen)
-    require_names(spec)
-    return spec
-
-
-def require_names(spec: ArchSpec) -> None:
-    """Raise UnknownNameError, with the choices, where a factor names something that is not registered."""
-    require_encoder(spec.encoder)
-    FUSIONS[spec.fusion]
-    LATERALS[spec.lateral]
-    UPSAMPLERS[spec.upsample]
-    BOTTOM_UPS[spec.bottom_up]
-    RESTARTS[spec.restart]
-    for block in (spec.pre, spec.post, spec.out, spec.head, spec.head_block):
-        BLOCKS[block]
-    if spec.bridge != "lateral":
-        BLOCKS[spec.bridge]
+    return ArchSpec.from_dict(chosen)
 
 
 def build_model(spec: ArchSpec) -> EncoderDecoder:
@@ -47,7 +26,6 @@ def build_model(spec: ArchSpec) -> EncoderDecoder:
 
     Raises ArchError where the factors do not go together.
     """
-    require_names(spec)
     return EncoderDecoder(spec)
 
 

@@ -9,14 +9,13 @@ A new one is one class; nothing else needs to know of it:
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, TypeVar, cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.blocks import project
-from archs.errors import SpecError
 from archs.registry import Registry
 
 
@@ -28,6 +27,7 @@ class Fusion(nn.Module, ABC):
     """
 
     uses: ClassVar[tuple[str, ...]] = ("coarse", "skip")
+    __call__: Callable[..., Tensor]
 
     def __init__(self, coarse_channels: int, skip_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -45,23 +45,8 @@ class Fusion(nn.Module, ABC):
         """Return the fused map (N, out_channels, H, W)."""
 
 
-FUSIONS: Registry[type[Fusion]] = Registry("fusion")
-F_co = TypeVar("F_co", bound=type[Fusion])
-
-
-def register_fusion(name: str) -> Callable[[F_co], F_co]:
-    """Return a class decorator that makes a `Fusion` a choice everywhere under `name`.
-
-    Raises SpecError where it decorates something else, DuplicateNameError where the name is taken.
-    """
-
-    def file(fusion: F_co) -> F_co:
-        if not (isinstance(fusion, type) and issubclass(fusion, Fusion)):
-            raise SpecError(f"fusion '{name}' must be a class derived from archs.fusion.Fusion, not {fusion!r}.")
-        FUSIONS.register(name)(fusion)
-        return fusion
-
-    return file
+FUSIONS: Registry[type[Fusion]] = Registry("fusion", Fusion)
+register_fusion = FUSIONS.register
 
 
 class Projected(Fusion):
@@ -180,7 +165,7 @@ class SkipOnly(Fusion):
 
     def forward(self, coarse: Tensor | None, skip: Tensor) -> Tensor:
         """Return the skip."""
-        return cast(Tensor, self.projection(skip))
+        return self.projection(skip)
 
 
 @register_fusion("coarse_only")
@@ -200,4 +185,4 @@ class CoarseOnly(Fusion):
 
     def forward(self, coarse: Tensor, skip: Tensor | None = None) -> Tensor:
         """Return the map from above."""
-        return cast(Tensor, self.projection(coarse))
+        return self.projection(coarse)

@@ -1,15 +1,16 @@
 """Heads: from the decoder's maps to logits."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, BlockStyle, conv_norm_relu
+from archs.blocks import BLOCKS, BlockStyle, Modules, conv_norm_relu
 from archs.errors import SpecError
-from archs.spec import ArchSpec, FeatureSpec, Size
+from archs.levels import FeatureSpec, Size
+from archs.spec import ArchSpec
 
 
 class Merge(nn.Module):
@@ -23,14 +24,12 @@ class Merge(nn.Module):
         super().__init__()
         self.align_corners = spec.head_align_corners
         self.out_channels = spec.head_width or levels[0].channels
-        self.branches = nn.ModuleList(
-            self._branch(level.channels, max(depth, 1)) for depth, level in enumerate(levels)
-        )
+        self.branches = Modules(self._branch(level.channels, max(depth, 1)) for depth, level in enumerate(levels))
 
-    def _branch(self, in_channels: int, convolutions: int) -> nn.ModuleList:
+    def _branch(self, in_channels: int, convolutions: int) -> Modules[nn.Sequential]:
         fed = [in_channels] + [self.out_channels] * (convolutions - 1)
         group = BlockStyle(norm="group")  # as in the paper, whatever the network's norm is
-        return nn.ModuleList(nn.Sequential(*conv_norm_relu(i, self.out_channels, 3, group)) for i in fed)
+        return Modules(nn.Sequential(*conv_norm_relu(i, self.out_channels, 3, group)) for i in fed)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return (N, out_channels, H, W) of the first map's size from maps (N, C_l, H_l, W_l), finest first."""
@@ -38,7 +37,7 @@ class Merge(nn.Module):
         return torch.stack([self._lift(depth, x, sizes) for depth, x in enumerate(maps)]).sum(0)
 
     def _lift(self, depth: int, x: Tensor, sizes: Sequence[Size]) -> Tensor:
-        for step, convolution in enumerate(cast(nn.ModuleList, self.branches[depth])):
+        for step, convolution in enumerate(self.branches[depth]):
             x = resize(convolution(x), sizes[max(depth - step - 1, 0)], self.align_corners)
         return x
 
@@ -50,6 +49,8 @@ class Head(nn.Module):
     upsampled bilinearly and summed coarse to fine; "merged": from one map, which `Merge` makes of all.
     `share_head`: one predictor for all maps.
     """
+
+    __call__: Callable[[Any, Sequence[Tensor]], list[Tensor]]
 
     def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Head(nn.Module):
         make = BLOCKS[spec.head]
         self.shared = shared
         self.dropout = nn.Dropout2d(spec.head_dropout)
-        self.predictors = nn.ModuleList(
+        self.predictors = Modules(
             make(level.channels, spec.classes, style) for level in (levels[:1] if shared else levels)
         )
 

@@ -19,8 +19,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from typing_extensions import Self
 
 from archs.drafts import drafted
-from archs.errors import ArchError, PretrainedError, first_line
-from archs.fusion import FUSIONS
+from archs.errors import ArchError, PretrainedError, UnknownNameError, first_line
 from archs.spec import ArchSpec
 
 CARD_NAME = "README.md"
@@ -145,6 +144,10 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
         )
     try:
         spec = ArchSpec.from_dict({**config["factors"], "pretrained": False})
+    except UnknownNameError as error:
+        mend = f" A {error.kind} of a plug-in has to be registered first: import its module (or --plugin FILE)."
+        mend = "" if error.kind == "factor" else mend
+        raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}{mend}") from error
     except ArchError as error:
         raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}") from error
     unsafe = [name for name in spec.encoder_args if name.startswith("pretrained") or name in UNSAFE]
@@ -152,11 +155,6 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
         raise PretrainedError(
             f"{CONFIG_NAME} of {source} has encoder_args.{unsafe[0]}, which would read other files: take it out, "
             "all weights come from the folder."
-        )
-    if spec.fusion not in FUSIONS:
-        raise PretrainedError(
-            f"the model of {source} uses the fusion '{spec.fusion}', which is not registered here: import the "
-            "module that registers it first (on the command line: --plugin FILE)."
         )
     return spec
 

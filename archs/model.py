@@ -1,26 +1,24 @@
 """The one network: an encoder, then stages of top-down path and head, each feeding the next."""
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, channels_of, initialise, project
-from archs.decoder import Decoder, block_style, level_size, needs_top
-from archs.encoders import BOTTOM_UPS, Encoder, Rectifiable, RectifiedPyramid, build_encoder
-from archs.encoders.paper import VGGRectified
-from archs.fusion import FUSIONS
+from archs.blocks import BLOCKS, Modules, initialise, project
+from archs.bottom_up import BOTTOM_UPS
+from archs.decoder import Decoder, block_style
 from archs.heads import Head, resize
 from archs.hub import Pretrained
-from archs.laterals import LATERALS
+from archs.levels import FeatureSpec, Size, level_size
 from archs.rectified import RectifiedDecoder
 from archs.restarts import RESTARTS, Restart
-from archs.spec import ArchSpec, FeatureSpec, Size
+from archs.spec import ArchSpec
 
 
 class Stage(nn.Module):
     """A decoder, a block on its finest map, and a head."""
+
+    __call__: Callable[..., tuple[list[Tensor], list[Tensor]]]
 
     def __init__(self, spec: ArchSpec, decoder: Decoder) -> None:
         super().__init__()
@@ -33,7 +31,7 @@ class Stage(nn.Module):
     @property
     def channels(self) -> int:
         """The channels of the map that the head's finest logits are made from."""
-        return channels_of(self.head_block)
+        return self.head_block.out_channels
 
     def forward(
         self, features: Sequence[Tensor], image_size: Size, every_level: bool, predict: bool = True
@@ -57,16 +55,16 @@ class EncoderDecoder(Pretrained):
     def __init__(self, spec: ArchSpec) -> None:
         super().__init__()
         self.spec = spec
-        levels, encoder = _bottom_up(spec)
-        self.encoder: nn.Module = encoder
-        self.stages = nn.ModuleList([Stage(spec, _decoder(spec, levels, encoder))])
-        self.restarts = nn.ModuleList()
+        decoder = RectifiedDecoder if spec.passes else Decoder
+        levels, self.encoder = decoder.bottom_up(spec)
+        self.stages = Modules([Stage(spec, decoder(spec, levels, self.encoder))])
+        self.restarts: Modules[Restart] = Modules()
         if spec.stacks > 1:
-            self._stack(levels, encoder)
+            self._stack(levels)
 
-    def _stack(self, levels: Sequence[FeatureSpec], encoder: Encoder | RectifiedPyramid) -> None:
+    def _stack(self, levels: Sequence[FeatureSpec]) -> None:
         """Add the later stages, each of which starts from the finest level of the one before."""
-        spec, style, depth = self.spec, block_style(self.spec), len(encoder.specs)
+        spec, style, depth = self.spec, block_style(self.spec), len(self.encoder.specs)
         widths = spec.level_widths([level.channels for level in levels])
         strides = [level.stride for level in levels]
         inner = [FeatureSpec(w, s) for w, s in zip(widths, strides, strict=True)]
@@ -77,9 +75,9 @@ class EncoderDecoder(Pretrained):
                 self.stages.append(self.stages[1])
                 continue
             bottom_up = BOTTOM_UPS[spec.bottom_up](widths[:depth], strides[:depth], style)
-            features = cast(Stage, self.stages[-1]).channels
+            features = self.stages[-1].channels
             self.restarts.append(RESTARTS[spec.restart](features, spec.classes, widths[0], style, bottom_up))
-            self.stages.append(Stage(spec, _decoder(spec, inner, encoder)))
+            self.stages.append(Stage(spec, Decoder(spec, inner, self.encoder)))
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride.
@@ -115,8 +113,8 @@ class EncoderDecoder(Pretrained):
         Without `every_stage`, logits only of the last stage and of those that feed them to the next.
         """
         size = (image.shape[-2], image.shape[-1])
-        features = cast(Rectifiable, self.encoder).unaries(image) if self.spec.passes else self.encoder(image)
-        predict = [every_stage or cast(Restart, restart).uses_prediction for restart in self.restarts] + [True]
+        features = self.encoder(image)
+        predict = [every_stage or restart.uses_prediction for restart in self.restarts] + [True]
         results = [self.stages[0](features, size, every_level, predict[0])]
         if len(self.restarts):
             features = [self.entry(features[0])]
@@ -132,61 +130,3 @@ class EncoderDecoder(Pretrained):
             return logits
         size = level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride)
         return resize(logits, size, self.spec.head_align_corners)
-
-
-def _bottom_up(spec: ArchSpec) -> tuple[list[FeatureSpec], Encoder | RectifiedPyramid]:
-    """Return the levels that the spec asks for, and the encoder of those that the output depends on."""
-    if finest_alone(spec):
-        with torch.device("meta"):
-            levels = build_encoder(spec.model_copy(update={"pretrained": False})).specs
-        if [level.stride for level in levels].count(levels[0].stride) == 1:
-            return levels, build_encoder(spec.model_copy(update={"strides": (levels[0].stride,)}))
-    encoder = build_encoder(spec)
-    if not spec.passes or isinstance(encoder, VGGRectified):
-        return encoder.specs, encoder
-    widths = spec.level_widths([level.channels for level in encoder.specs])
-    laterals = [
-        LATERALS[spec.lateral](level.channels, width, block_style(spec))
-        for level, width in zip(encoder.specs, widths, strict=True)
-    ]
-    given = [channels_of(lateral) for lateral in laterals]
-    pyramid = RectifiedPyramid(encoder, laterals, given)
-    return pyramid.specs, pyramid
-
-
-def finest_alone(spec: ArchSpec) -> bool:
-    """Return whether the output depends on the encoder's finest level alone: no way leads down to what is read."""
-    return not spec.passes and spec.head_levels == "finest" and not needs_top(spec, FUSIONS[spec.fusion])
-
-
-def _decoder(spec: ArchSpec, levels: Sequence[FeatureSpec], encoder: Encoder | RectifiedPyramid) -> Decoder:
-    if spec.passes:
-        read = levels_to_read(spec, levels)
-        return RectifiedDecoder(spec, levels, cast(Rectifiable, encoder).links, read)
-    chain = [*featureless_levels(spec, levels), *levels]
-    depth = len(chain) - len(levels) + len(encoder.specs)
-    return Decoder(spec, chain, levels_to_read(spec, chain), depth if depth < len(chain) else None)
-
-
-def featureless_levels(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[FeatureSpec]:
-    """Return the levels finer than the encoder's finest, each twice as fine as the next, that the spec asks for."""
-    if spec.decoder_stride is None:
-        return []
-    strides: list[float] = []
-    while (finest := strides[-1] if strides else levels[0].stride) > spec.decoder_stride:
-        strides.append(max(finest / 2, spec.decoder_stride))
-    return [FeatureSpec(0, stride) for stride in reversed(strides)]
-
-
-def levels_to_read(spec: ArchSpec, levels: Sequence[FeatureSpec]) -> list[int]:
-    """Return the indices of the levels that the head reads, finest first.
-
-    `head_strides` are those of the published maps; of several levels with one stride the deepest is read.
-    """
-    if spec.head_levels == "finest":
-        return [0]
-    if spec.head_strides is None:
-        return list(range(len(levels)))
-    factor = getattr(BLOCKS[spec.out], "stride_factor", 1)
-    index = {level.stride * factor: i for i, level in enumerate(levels)}
-    return sorted(index[stride] for stride in spec.head_strides if stride in index)

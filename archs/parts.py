@@ -1,14 +1,13 @@
 """Which part of a network each module belongs to, for splitting its cost."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, cast
+from typing import Literal
 
 from torch import nn
 
-from archs.decoder import Decoder, TopDownStep
-from archs.encoders import RectifiedPyramid
-from archs.model import EncoderDecoder, Stage
-from archs.restarts import Restart
+from archs.decoder import Decoder
+from archs.model import EncoderDecoder
+from archs.rectified import RectifiedPyramid
 
 Part = Literal["encoder", "lateral", "fusion", "decoder", "head"]
 
@@ -31,11 +30,11 @@ def _placed(model: EncoderDecoder) -> Iterator[tuple[nn.Module, Part]]:
     if isinstance(model.encoder, RectifiedPyramid):
         yield model.encoder.laterals, "lateral"
         yield model.encoder.ties, "decoder"
-    for stage in cast(list[Stage], list(model.stages)):
+    for stage in model.stages:
         yield stage.head_block, "head"
         yield stage.head, "head"
         yield from _placed_in(stage.decoder)
-    for restart in cast(list[Restart], list(model.restarts)):
+    for restart in model.restarts:
         yield restart, "head"
         yield restart.bottom_up, "encoder"
 
@@ -43,7 +42,7 @@ def _placed(model: EncoderDecoder) -> Iterator[tuple[nn.Module, Part]]:
 def _placed_in(decoder: Decoder) -> Iterator[tuple[nn.Module, Part]]:
     if "lateral" in decoder.deepest:
         yield decoder.deepest["lateral"], "lateral"
-    for step in cast(list[TopDownStep], list(decoder.steps)):
+    for step in decoder.steps:
         yield step.lateral, "lateral"
         yield step.fusion, "fusion"
 

@@ -8,10 +8,11 @@ from typing import Any
 from archs.registry import Registry
 
 PRESETS: Registry[dict[str, Any]] = Registry("model")
+register_preset = PRESETS.register
 
 # U-Net (arXiv 1505.04597): unpadded, no norm. The paper does not state the dropout's rate.
 UNET = {"lateral": "identity", "upsample": "transposed", "fusion": "concat_wide", "post": "double_conv"}
-PRESETS.register("unet.paper")(
+register_preset("unet.paper")(
     {
         **UNET,
         "encoder": "double_conv",
@@ -25,8 +26,8 @@ PRESETS.register("unet.paper")(
 
 # github.com/milesial/Pytorch-UNet: padded, BatchNorm, pooling that rounds odd sizes down; two ways of upsampling.
 MILESIAL = {**UNET, "encoder": "double_conv", "encoder_args": {"ceil_mode": False}, "width": None}
-PRESETS.register("unet.milesial")(MILESIAL)
-PRESETS.register("unet.milesial_bilinear")(
+register_preset("unet.milesial")(MILESIAL)
+register_preset("unet.milesial_bilinear")(
     {
         **MILESIAL,
         "encoder_args": {"ceil_mode": False, "widths": [64, 128, 256, 512, 512]},
@@ -37,7 +38,7 @@ PRESETS.register("unet.milesial_bilinear")(
 )
 
 # The decoder of segmentation_models_pytorch's Unet: BatchNorm, nearest upsampling, one more level without a skip.
-PRESETS.register("unet.smp")(
+register_preset("unet.smp")(
     {
         **UNET,
         "encoder": "resnet34",
@@ -50,7 +51,7 @@ PRESETS.register("unet.smp")(
 
 # Stacked Hourglass (arXiv 1603.06937): 8 stacks, one residual unit per block, heatmaps at stride 4.
 HOURGLASS = {"lateral": "residual", "bridge": "residual", "pre": "residual"}
-PRESETS.register("hourglass.paper")(
+register_preset("hourglass.paper")(
     {
         **HOURGLASS,
         "encoder": "residual_pool",
@@ -63,14 +64,14 @@ PRESETS.register("hourglass.paper")(
 )
 
 # github.com/princeton-vl/pytorch_stacked_hourglass is that network; what it registers beside it is never called.
-PRESETS.register("hourglass.princeton")(PRESETS["hourglass.paper"])
+register_preset("hourglass.princeton")(PRESETS["hourglass.paper"])
 
 # github.com/bearpaw/pytorch-pose: the stem is widened one residual unit early.
-PRESETS.register("hourglass.bearpaw")({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
+register_preset("hourglass.bearpaw")({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
 
 # Hourglass-104 (CornerNet, arXiv 1808.01244; CenterNet, arXiv 1904.07850), with one heatmap head per stack: basic
 # units, strided convolutions, widening channels, twice the units at the deepest level, no prediction fed back.
-PRESETS.register("hourglass.cornernet")(
+register_preset("hourglass.cornernet")(
     {
         "encoder": "strided_basic",
         "width": (256, 256, 384, 384, 384, 512),
@@ -98,13 +99,13 @@ FPN = {
 }
 PYRAMID = {**FPN, "encoder": "resnet50", "strides": (4, 8, 16, 32), "width": 256, "norm": "none"}
 FPN_PAPER = {**PYRAMID, "extra_levels": 1, "head_stride": None}
-PRESETS.register("fpn.paper")(FPN_PAPER)
+register_preset("fpn.paper")(FPN_PAPER)
 
 # The backbone of torchvision's detectors: the same with constants for BatchNorm.
-PRESETS.register("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
+register_preset("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
 
 # segmentation_models_pytorch's FPN: no 3x3 outputs, branches with GroupNorm that end in one map.
-PRESETS.register("fpn.smp")(
+register_preset("fpn.smp")(
     {
         **PYRAMID,
         "encoder": "resnet34",
@@ -127,7 +128,7 @@ RECTIFIED = {
     "head_levels": "summed",
     "share_head": False,
 }
-PRESETS.register("rectified_gaussian.paper")(
+register_preset("rectified_gaussian.paper")(
     {
         **RECTIFIED,
         "encoder": "vgg_rectified",
@@ -140,7 +141,7 @@ PRESETS.register("rectified_gaussian.paper")(
 
 # Controlled: the same factors on one encoder, one width, one output size, one stack.
 CONTROLLED = {"encoder": "resnet18", "width": 64, "norm": "batch", "head_stride": 1}
-PRESETS.register("unet")({**UNET, **CONTROLLED})
-PRESETS.register("hourglass")({**HOURGLASS, **CONTROLLED})
-PRESETS.register("fpn")({**FPN, **CONTROLLED})
-PRESETS.register("rectified_gaussian")({**RECTIFIED, **CONTROLLED, "lateral": "conv1x1"})
+register_preset("unet")({**UNET, **CONTROLLED})
+register_preset("hourglass")({**HOURGLASS, **CONTROLLED})
+register_preset("fpn")({**FPN, **CONTROLLED})
+register_preset("rectified_gaussian")({**RECTIFIED, **CONTROLLED, "lateral": "conv1x1"})

@@ -1,46 +1,82 @@
 """A table from names to things that can be built, with errors that help."""
 
 import fnmatch
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar, cast
 
 from archs.errors import DuplicateNameError, SpecError, UnknownNameError, quoted
 
+FEW = 10  # names that are listed in a line
 T = TypeVar("T")
+E = TypeVar("E")
 
 
 class Registry(Generic[T]):
-    """Names of one kind ("fusion", "lateral" ...) and what each stands for."""
+    """Names of one kind ("fusion", "block" ...) and what each stands for: classes derived from `base`, if any."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, base: type | None = None) -> None:
         self.kind = kind
+        self.base = base
         self._entries: dict[str, T] = {}
+        self._families: dict[str, tuple[T, Collection[str] | None]] = {}  # by prefix: an entry, and its members
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def register(self, name: str, members: Collection[str] | None = None) -> Callable[[E], E]:
         """Return a decorator that files the decorated thing under `name`.
 
-        Raises DuplicateNameError where the name is taken, SpecError where it is no name.
+        A name that ends in * is a family's: it stands for all of the `members` that begin so, or, without any, for
+        every name that does. A name of its own goes before its family's.
+        Raises DuplicateNameError where the name is taken, SpecError where it is not a name or the thing not derived
+        from the registry's `base`.
         """
 
-        def file(entry: T) -> T:
+        def file(entry: E) -> E:
             if not (isinstance(name, str) and name.strip() and name.isprintable()):
                 raise SpecError(f"a {self.kind}'s name is a line of text, not {quoted(name)}.")
-            if name in self._entries:
+            if self.base and not (isinstance(entry, type) and issubclass(entry, self.base)):
+                base = f"archs.{self.base.__name__}"
+                raise SpecError(f"{self.kind} '{name}' must be a class derived from {base}, not {quoted(entry)}.")
+            if name in self._entries or (name.removesuffix("*") in self._families and name.endswith("*")):
                 raise DuplicateNameError(f"{self.kind} '{name}' is registered already; choose another name.")
-            self._entries[name] = entry
+            if name.endswith("*"):
+                self._families[name.removesuffix("*")] = cast(T, entry), members
+            else:
+                self._entries[name] = cast(T, entry)
             return entry
 
         return file
 
     def __getitem__(self, name: str) -> T:
         """Return what `name` stands for. Raises UnknownNameError with the choices and the nearest one."""
-        if name not in self._entries:
-            raise UnknownNameError(self.kind, name, self._entries)
-        return self._entries[name]
+        if name in self._entries:
+            return self._entries[name]
+        for prefix in sorted(self._families, key=len, reverse=True):
+            entry, members = self._families[prefix]
+            if name.startswith(prefix) and (members is None or name in members):
+                return entry
+        raise UnknownNameError(self.kind, name, self.names())
 
     def __contains__(self, name: str) -> bool:
-        return name in self._entries
+        try:
+            self[name]
+        except UnknownNameError:
+            return False
+        return True
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Return the registered names that match a shell-style pattern, sorted."""
-        return sorted(fnmatch.filter(self._entries, pattern))
+        """Return the names that match a shell-style pattern: those registered, then the members of families."""
+        members: list[str] = []
+        for prefix, (_, names) in self._families.items():
+            members += [f"{prefix}*"] if names is None else [name for name in names if name.startswith(prefix)]
+        return sorted(fnmatch.filter(self._entries, pattern)) + sorted(fnmatch.filter(members, pattern))
+
+    @property
+    def plural(self) -> str:
+        """What `skipbench list` calls what is registered here."""
+        return f"{self.kind}s"
+
+    def __str__(self) -> str:
+        """Return the choices in one line, those of a family as it says itself; of many, where they are listed."""
+        if len(self._entries) > FEW:
+            return f"see `skipbench list {self.plural}`"
+        families = (f"{prefix}*" if names is None else str(names) for prefix, (_, names) in self._families.items())
+        return ", ".join([*sorted(self._entries), *families])

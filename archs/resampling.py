@@ -1,16 +1,16 @@
 """Upsampling on the top-down path; every way ends at exactly the size asked for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.errors import SpecError
+from archs.levels import Size
 from archs.registry import Registry
-from archs.spec import Size
 
 
 def center_fit(x: Tensor, size: Size) -> Tensor:
@@ -28,21 +28,33 @@ def _half(extent: int) -> int:
 
 
 class Upsample(nn.Module, ABC):
-    """Brings a coarse map to a finer level's size. Publishes `out_channels`."""
+    """Brings a coarse map to a finer level's size. Publishes `out_channels`.
+
+    It is built from its input's channels, the width that is wanted, and how many times finer the finer level is.
+    Where two levels are tied, as in a rectified Gaussian, it is told by what before it is used; one that works on
+    tied levels only says so.
+    """
+
+    needs_link: ClassVar[bool] = False
+    __call__: Callable[..., Tensor]
 
     def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
         super().__init__()
         self.out_channels = in_channels
+
+    def tie(self, link: "Link") -> None:
+        """Take notice of what ties the two levels; most ways of upsampling have no use for it."""
 
     @abstractmethod
     def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
         """(N, in, h, w) -> (N, out_channels, *size). `below` is the finer level's map, for un-pooling."""
 
 
-UPSAMPLERS: Registry[type[Upsample]] = Registry("upsampling")
+UPSAMPLERS: Registry[type[Upsample]] = Registry("upsampler", Upsample)
+register_upsampler = UPSAMPLERS.register
 
 
-@UPSAMPLERS.register("nearest")
+@register_upsampler("nearest")
 class Nearest(Upsample):
     """Nearest neighbour, no parameters (FPN, Hourglass)."""
 
@@ -51,7 +63,7 @@ class Nearest(Upsample):
         return F.interpolate(coarse, size=size, mode="nearest")
 
 
-@UPSAMPLERS.register("bilinear")
+@register_upsampler("bilinear")
 class Bilinear(Upsample):
     """Bilinear, corners not aligned, no parameters."""
 
@@ -60,7 +72,7 @@ class Bilinear(Upsample):
         return F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
 
 
-@UPSAMPLERS.register("bilinear_aligned")
+@register_upsampler("bilinear_aligned")
 class BilinearAligned(Upsample):
     """Bilinear by the ratio of the levels, corners aligned, no parameters.
 
@@ -77,7 +89,7 @@ class BilinearAligned(Upsample):
         return center_fit(F.interpolate(coarse, size=grown, mode="bilinear", align_corners=True), size)
 
 
-@UPSAMPLERS.register("transposed")
+@register_upsampler("transposed")
 class Transposed(Upsample):
     """U-Net's up-convolution: a transposed convolution whose kernel and stride are the ratio of the levels.
 
@@ -135,9 +147,11 @@ class Link(nn.Module):
         return F.pad(fine, (0, size[1] - fine.shape[-1], 0, size[0] - fine.shape[-2]))
 
 
-@UPSAMPLERS.register("adjoint")
+@register_upsampler("adjoint")
 class Adjoint(Upsample):
     """The top-down half of a `Link`; it has no parameters of its own."""
+
+    needs_link = True
 
     def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
         super().__init__(in_channels, out_channels, ratio)

@@ -1,13 +1,15 @@
 """From one stack to the next: what the next one starts from."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.basic import Basic
 from archs.blocks import BlockStyle, conv_norm, initialise
+from archs.bottom_up import BottomUp
 from archs.registry import Registry
 
 
@@ -19,8 +21,9 @@ class Restart(nn.Module, ABC):
     """
 
     uses_prediction: ClassVar[bool] = True
+    __call__: Callable[[Any, Tensor, Tensor, Tensor | None], list[Tensor]]
 
-    def __init__(self, features: int, classes: int, channels: int, style: BlockStyle, bottom_up: nn.Module) -> None:
+    def __init__(self, features: int, classes: int, channels: int, style: BlockStyle, bottom_up: BottomUp) -> None:
         super().__init__()
         self.build(features, classes, channels, style)
         self.bottom_up = bottom_up
@@ -36,13 +39,14 @@ class Restart(nn.Module, ABC):
 
     def forward(self, x: Tensor, features: Tensor, prediction: Tensor | None) -> list[Tensor]:
         """Return the next stack's maps, finest first, from x, features and prediction of one size."""
-        return cast(list[Tensor], self.bottom_up(self.join(x, features, prediction)))
+        return self.bottom_up(self.join(x, features, prediction))
 
 
-RESTARTS: Registry[type[Restart]] = Registry("restart")
+RESTARTS: Registry[type[Restart]] = Registry("restart", Restart)
+register_restart = RESTARTS.register
 
 
-@RESTARTS.register("remap")
+@register_restart("remap")
 class Remap(Restart):
     """x + remap(features) + remap(prediction), both 1x1 convolutions with bias (Hourglass)."""
 
@@ -56,7 +60,7 @@ class Remap(Restart):
         return cast(Tensor, x + self.remap_features(features) + self.remap_prediction(prediction))
 
 
-@RESTARTS.register("remap_features")
+@register_restart("remap_features")
 class RemapFeatures(Restart):
     """basic(ReLU(remap(x) + remap(features))), both 1x1 with norm; no prediction is fed back (CornerNet)."""
 
@@ -71,4 +75,4 @@ class RemapFeatures(Restart):
 
     def join(self, x: Tensor, features: Tensor, prediction: Tensor | None) -> Tensor:
         """Return the refined sum of x and the features."""
-        return cast(Tensor, self.block(F.relu(self.remap_x(x) + self.remap_features(features))))
+        return self.block(F.relu(self.remap_x(x) + self.remap_features(features)))

@@ -1,14 +1,22 @@
-"""The design space: one frozen `ArchSpec` per network, each field a factor that tells architectures apart."""
+"""The design space: one frozen `ArchSpec` per network, each field a factor that tells architectures apart.
 
-from dataclasses import dataclass
+A new factor is one field with its declaration, and the code that uses it.
+"""
+
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from archs.errors import SpecError, UnknownNameError, quoted
+from archs.blocks import BLOCKS
+from archs.bottom_up import BOTTOM_UPS
+from archs.encoders.base import ENCODERS
+from archs.errors import ArchError, SpecError, UnknownNameError, quoted
+from archs.factors import factor, factors_of
+from archs.fusion import FUSIONS
+from archs.resampling import UPSAMPLERS
+from archs.restarts import RESTARTS
 
-Size = tuple[int, int]  # (height, width) in pixels
 ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
     "fusion": "add",
     "upsample": "adjoint",
@@ -16,21 +24,10 @@ ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact c
     "post": "relu",
     "bridge": "relu",
 }
-PositiveInt = Field(ge=1)
+MOST = 64  # of whole blocks and networks
+BlockName = Annotated[str, BLOCKS]
 Channels = Annotated[int, Field(ge=1)]
 Width = Channels | tuple[Channels, ...] | None
-Repeats = Field(ge=1, le=64)  # of whole blocks and networks
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """What an encoder publishes of one level, and all that a decoder may assume of it.
-
-    `stride` is in input pixels per feature pixel; it is a fraction where a patch of 14 is upsampled by 4.
-    """
-
-    channels: int
-    stride: float
 
 
 class ArchSpec(BaseModel):
@@ -46,55 +43,95 @@ class ArchSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # what goes in and what comes out
-    encoder: str
-    encoder_args: dict[str, Any] = Field(default_factory=dict)  # given to the encoder's constructor as they are
-    pretrained: bool = False
-    frozen_norm: bool = False  # the encoder's BatchNorm are constants, as where detectors are fine-tuned
-    in_channels: int = PositiveInt
-    classes: int = PositiveInt
+    encoder: Annotated[str, ENCODERS] = factor(..., "What makes the levels C1..CL of an image.")
+    encoder_args: dict[str, Any] = factor({}, "What the encoder's constructor gets besides.")
+    pretrained: bool = factor(False, "Whether the encoder begins with its published weights.")
+    frozen_norm: bool = factor(
+        False, "Whether the encoder's BatchNorm are constants, as where detectors are fine-tuned."
+    )
+    in_channels: int = factor(3, "The image's channels.", ge=1)
+    classes: int = factor(1, "The logits' channels.", ge=1)
     # the levels
-    strides: tuple[float, ...] | None = None  # encoder levels that are used; None: all
-    decoder_stride: int | None = Field(default=None, ge=1)  # decode past the encoder's finest level, to this one
-    width: Width = 64
+    strides: tuple[float, ...] | None = factor(
+        None, "The strides of the encoder's levels that are used; null: all."
+    )
+    decoder_stride: int | None = factor(
+        None, "The stride to decode to, past the encoder's finest level; null: not past it.", ge=1
+    )
+    width: Width = factor(
+        64, "The decoder's channels: one number, one per level, finest first, or null: the encoder's own."
+    )
     # the top-down path
-    lateral: str = "conv1x1"
-    upsample: str = "nearest"
-    fusion: str = "add"
-    bridge: str = "none"  # a block, or "lateral": the deepest level enters as every other does
-    pre: str = "none"  # a block on P_{l+1}, to the finer level's width
-    post: str = "none"
-    out: str = "none"
-    extra_levels: int = Field(default=0, ge=0, le=16)  # coarser levels by stride-2 subsampling, as FPN's P6
+    lateral: BlockName = factor("conv1x1", "The block in a skip, on the encoder's map.", silent=True)
+    upsample: Annotated[str, UPSAMPLERS] = factor(
+        "nearest", "How what comes from above is brought to the finer level's size.", silent=True
+    )
+    fusion: Annotated[str, FUSIONS] = factor(
+        "add", "How what comes from above and the skip become one.", silent=True
+    )
+    bridge: BlockName = factor(
+        "none",
+        'The block on the deepest level; "lateral": it enters as the others do.',
+        also="lateral",
+        silent=True,
+    )
+    pre: BlockName = factor(
+        "none", "The block before upsampling, which makes the finer level's width.", silent=True
+    )
+    post: BlockName = factor("none", "The block after fusion, on the path.", silent=True)
+    out: BlockName = factor(
+        "none", "The block after fusion, off the path, on each map that the head reads.", silent=True
+    )
+    extra_levels: int = factor(
+        0, "How many coarser levels follow by stride-2 subsampling, as FPN's P6.", ge=0, le=16
+    )
     # how blocks are made
-    norm: Literal["none", "batch", "group"] = "batch"
-    padding: Literal["same", "valid"] = "same"
-    blocks: int = Repeats  # residual units in a row wherever a residual block stands
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # on the encoder's deepest map, as in U-Net
+    norm: Literal["none", "batch", "group"] = factor("batch", "The normalisation in blocks.", silent=True)
+    padding: Literal["same", "valid"] = factor(
+        "same", 'Whether 3x3 convolutions are padded; "valid": not, as in U-Net.', silent=True
+    )
+    blocks: int = factor(1, "How many residual units stand in a row in each residual block.", ge=1, le=MOST)
+    dropout: float = factor(0.0, "The dropout on the encoder's deepest map, as in U-Net.", ge=0.0, lt=1.0)
     # prediction
-    head: str = "conv1x1"
-    head_block: str = "none"  # between the finest map and the head, as Hourglass's last residual
-    head_levels: Literal["finest", "all", "summed", "merged"] = "finest"
-    head_strides: tuple[float, ...] | None = None  # levels that are read where not "finest"; None: every one
-    head_width: int | None = Field(default=None, ge=1)  # of "merged"; None: the finest map's
-    head_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)  # of whole channels, before the head
-    head_align_corners: bool = False  # wherever the head, or the last resizing of its logits, is bilinear
-    share_head: bool = True  # one head for all levels, or one per level
-    head_stride: int | None = Field(default=1, ge=1)  # logits' stride; None: as the decoder leaves them
-    supervision: Literal["last", "stacks", "levels"] = "last"
-    outputs: Literal["last", "levels"] = "last"  # of model(x): the last logits, or those of every level read
+    head: BlockName = factor("conv1x1", "The block that makes logits.")
+    head_block: BlockName = factor(
+        "none", "The block between the finest map and the head, as Hourglass's last residual."
+    )
+    head_levels: Literal["finest", "all", "summed", "merged"] = factor(
+        "finest", "Which maps the head reads: the finest, or all, whose logits may be summed, or which are merged."
+    )
+    head_strides: tuple[float, ...] | None = factor(
+        None, "The strides of the maps that are read where not the finest; null: all."
+    )
+    head_width: int | None = factor(None, 'The width of "merged" maps; null: the finest map\'s.', ge=1)
+    head_dropout: float = factor(0.0, "The dropout of whole channels before the head.", ge=0.0, lt=1.0)
+    head_align_corners: bool = factor(
+        False, "Whether bilinear resizing in the head and of its logits aligns corners.", silent=True
+    )
+    share_head: bool = factor(True, "Whether all levels have one head, or each its own.")
+    head_stride: int | None = factor(1, "The stride of the logits; null: as the decoder leaves them.", ge=1)
+    supervision: Literal["last", "stacks", "levels"] = factor(
+        "last", "Which logits learn: the last, those of every stack, or those of every level."
+    )
+    outputs: Literal["last", "levels"] = factor(
+        "last", "What the model returns: the last logits, or those of every level that the head reads."
+    )
     # repetition
-    stacks: int = Repeats
-    restart: str = "remap"  # what a stack after the first starts from
-    bottom_up: str = "pooled_residual"  # and how it goes down again
-    share_stacks: bool = False  # all stacks after the first share one set of weights
-    passes: int = Field(default=0, ge=0, le=64)  # layer-wise passes of a rectified Gaussian; see ASCENT
+    stacks: int = factor(
+        1, "How many decoders with heads follow each other, as in Stacked Hourglass.", ge=1, le=MOST
+    )
+    restart: Annotated[str, RESTARTS] = factor("remap", "What a stack after the first starts from.")
+    bottom_up: Annotated[str, BOTTOM_UPS] = factor("pooled_residual", "How such a stack goes down again.")
+    share_stacks: bool = factor(False, "Whether all stacks after the first share one set of weights.", silent=True)
+    passes: int = factor(
+        0, "The layer-wise passes of a rectified Gaussian; 0: one plain way down and up.", ge=0, le=MOST
+    )
 
-    @model_validator(mode="before")
+    @field_validator("*")
     @classmethod
-    def _defaults(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            values = {"in_channels": 3, "classes": 1, "blocks": 1, "stacks": 1, **values}
-        return values
+    def _registered(cls, value: Any, info: ValidationInfo) -> Any:
+        FACTORS[str(info.field_name)].require(value)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> "ArchSpec":
@@ -109,7 +146,14 @@ class ArchSpec(BaseModel):
                 self.supervision == "levels" and self.head_levels != "all",
                 "supervision='levels' needs head_levels='all'",
             ),
-            (self.upsample == "adjoint" and not self.passes, "upsample='adjoint' needs passes >= 1"),
+            (
+                UPSAMPLERS[self.upsample].needs_link and not self.passes,
+                f"upsample='{self.upsample}' needs passes >= 1",
+            ),
+            (
+                BLOCKS[self.lateral].stride_factor > 1,
+                f"a lateral keeps its map's size, which '{self.lateral}' does not: choose another block",
+            ),
             (self.passes > 0 and self.stacks > 1, "passes repeat a rectified Gaussian, so stacks must be 1"),
             (self.passes > 0 and self.padding == "valid", "a rectified Gaussian needs padding='same'"),
             (
@@ -162,15 +206,15 @@ class ArchSpec(BaseModel):
     def from_dict(cls, factors: dict[str, Any]) -> "ArchSpec":
         """Return the spec that `factors` describe.
 
-        Raises UnknownNameError for an unknown factor and SpecError for a wrong value or a contradiction.
+        Raises UnknownNameError for an unknown factor or choice, SpecError for a wrong value or a contradiction.
         """
         for name in factors:
-            if name not in cls.model_fields:
-                raise UnknownNameError("factor", name, cls.model_fields)
+            if name not in FACTORS:
+                raise UnknownNameError("factor", name, FACTORS)
         try:
             return cls.model_validate(factors)
         except ValidationError as error:
-            raise SpecError(_sentence(error)) from error
+            raise _refusal(error) from error
 
     def to_yaml(self) -> str:
         """Return all factors as YAML."""
@@ -185,8 +229,14 @@ class ArchSpec(BaseModel):
         return cls.from_dict(factors)
 
 
-def _sentence(error: ValidationError) -> str:
+def _refusal(error: ValidationError) -> ArchError:
     first = error.errors()[0]
     if not first["loc"]:
-        return first["msg"].removeprefix("Value error, ") + "."
-    return f"factor '{first['loc'][0]}' is {quoted(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}."
+        return SpecError(first["msg"].removeprefix("Value error, ") + ".")
+    name, value = str(first["loc"][0]), first["input"]
+    if first["type"] == "literal_error" and isinstance(value, str):
+        return UnknownNameError(name, value, FACTORS[name].choices)
+    return SpecError(f"factor '{name}' is {quoted(value)}: {first['msg'][0].lower()}{first['msg'][1:]}.")
+
+
+FACTORS = factors_of(ArchSpec)

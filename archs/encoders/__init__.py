@@ -1,42 +1,32 @@
 """Encoders: the four papers' own, and any timm model."""
 
-import fnmatch
 from typing import Any, cast
 
-from timm import is_model as is_timm_model
-from timm import list_models as list_timm_models
 from timm.layers.norm_act import freeze_batch_norm_2d
 from torch import nn
 
-from archs.encoders.base import ENCODERS, Encoder, Rectifiable
-from archs.encoders.bottom_up import BOTTOM_UPS
-from archs.encoders.paper import RectifiedPyramid
+from archs.encoders.base import ENCODERS, Encoder, register_encoder
+from archs.encoders.paper import DoubleConvEncoder
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
-from archs.errors import ArchError, SpecError, UnknownNameError, first_line
+from archs.errors import ArchError, SpecError, first_line
 from archs.spec import ArchSpec
 
 __all__ = [
-    "BOTTOM_UPS",
     "ENCODERS",
+    "DoubleConvEncoder",
     "Encoder",
-    "Rectifiable",
-    "RectifiedPyramid",
+    "SimplePyramid",
+    "TimmEncoder",
     "build_encoder",
     "list_encoders",
-    "require_encoder",
+    "register_encoder",
 ]
 
 
 def list_encoders(pattern: str = "*") -> list[str]:
     """Return the encoders' names that match a shell-style pattern: the papers' own, then timm's."""
-    return ENCODERS.names(pattern) + sorted(fnmatch.filter(list_timm_models(), pattern))
-
-
-def require_encoder(name: str) -> None:
-    """Raise UnknownNameError, with the nearest name, where no encoder is called `name`."""
-    if name not in ENCODERS and not is_timm_model(name.split(".")[0]):  # timm's names may end in ".tag"
-        raise UnknownNameError("encoder", name, list_encoders())
+    return ENCODERS.names(pattern)
 
 
 def build_encoder(spec: ArchSpec) -> Encoder:
@@ -45,10 +35,22 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     Raises UnknownNameError for an unknown name, SpecError for arguments that it does not take or strides
     that it does not have.
     """
-    require_encoder(spec.encoder)
-    encoder = _registered(spec) if spec.encoder in ENCODERS else _from_timm(spec)
+    made = ENCODERS[spec.encoder]
+    if spec.pretrained and not made.pretrainable:
+        raise SpecError(
+            f"encoder '{spec.encoder}' has no pretrained weights: name a timm encoder, or set pretrained=False."
+        )
+    try:
+        encoder = made(spec, **spec.encoder_args)
+    except ArchError:
+        raise
+    except Exception as error:  # constructors raise whatever strange arguments lead them to
+        words = f"{type(error).__name__}: {first_line(error)}"
+        raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args ({words}).") from error
     if min(level.channels for level in encoder.specs) < 1:
         raise SpecError(f"encoder '{spec.encoder}' would have a level without channels: give widths of 1 or more.")
+    if encoder.flat:
+        encoder = SimplePyramid(encoder)
     if spec.frozen_norm:
         _freeze_norm(encoder, spec.pretrained)
     if spec.strides is not None:
@@ -62,22 +64,3 @@ def _freeze_norm(encoder: Encoder, pretrained: bool) -> None:
         if isinstance(module, nn.BatchNorm2d) and not pretrained:
             module.reset_parameters()
     cast(Any, freeze_batch_norm_2d)(encoder)  # untyped in timm
-
-
-def _from_timm(spec: ArchSpec) -> Encoder:
-    trunk = TimmEncoder(spec)
-    return SimplePyramid(trunk) if trunk.flat else trunk
-
-
-def _registered(spec: ArchSpec) -> Encoder:
-    if spec.pretrained:
-        raise SpecError(
-            f"encoder '{spec.encoder}' has no pretrained weights: name a timm encoder, or set pretrained=False."
-        )
-    try:
-        return ENCODERS[spec.encoder](spec, **spec.encoder_args)
-    except ArchError:
-        raise
-    except Exception as error:  # constructors raise whatever strange arguments lead them to
-        words = f"{type(error).__name__}: {first_line(error)}"
-        raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args ({words}).") from error

@@ -1,27 +1,34 @@
 """What every encoder offers: maps from fine to coarse, and their published specs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from archs.decoder import level_size
 from archs.errors import ShapeError, SpecError
+from archs.levels import FeatureSpec, Size, level_size
 from archs.registry import Registry
 from archs.resampling import Link
-from archs.spec import FeatureSpec, Size
 
 
 class Encoder(nn.Module, ABC):
-    """Image -> C_1..C_L, finest first. Publishes `specs`, one FeatureSpec per level.
+    """Image -> C_1..C_L, finest first. It is built from an ArchSpec and, by name, what its `encoder_args` hold.
 
-    `input_size` is the only (height, width) in pixels that it takes, None where it takes any.
+    Publishes `specs`, one FeatureSpec per level; `input_size`, the only (height, width) in pixels that it takes,
+    None where it takes any; and `flat`, whether it has one stride only, and so wants a pyramid around its map.
+    `links` tie its levels, finest first, where it is made for a rectified Gaussian: then, for a spec with passes,
+    a level's map is b_l, what the level gets from the image alone.
     The shapes of the first images' maps are checked against `specs`; later ones are trusted.
     """
 
+    pretrainable: ClassVar[bool] = False  # whether it heeds the spec's `pretrained`
+    silent_args: ClassVar[tuple[str, ...]] = ()  # encoder_args that change what is computed, but no tensor
     specs: list[FeatureSpec]
     input_size: Size | None = None
+    flat: bool = False
+    links: Sequence[Link] = ()
+    __call__: Callable[[Any, Tensor], list[Tensor]]
     _kept: list[int] | None = None
     _checked = False
 
@@ -49,20 +56,8 @@ class Encoder(nn.Module, ABC):
         return maps
 
 
-class Rectifiable(Protocol):
-    """A bottom-up path whose levels `links` tie into a rectified Gaussian."""
-
-    specs: list[FeatureSpec]
-
-    @property
-    def links(self) -> list[Link]:
-        """The tied convolutions between neighbouring levels, finest first."""
-
-    def unaries(self, image: Tensor) -> list[Tensor]:
-        """(N, in_channels, H, W) -> b_1..b_L, what each level gets from the image, finest first."""
-
-
-ENCODERS: Registry[type[Encoder]] = Registry("encoder")
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", Encoder)
+register_encoder = ENCODERS.register
 
 
 def levels_down_to(strides: Sequence[float], wanted: Sequence[float] | None) -> int | None:

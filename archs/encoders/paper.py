@@ -1,30 +1,31 @@
 """The encoders of U-Net, Stacked Hourglass and the rectified Gaussians, as their papers describe them."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archs.basic import BasicUnit
-from archs.blocks import BlockStyle, DoubleConv, ResidualUnit, conv_norm_relu, initialise, make_norm
-from archs.decoder import level_size
-from archs.encoders.base import ENCODERS, Encoder, levels_down_to
-from archs.encoders.bottom_up import PooledResiduals, StridedBasics, ratios
+from archs.blocks import BlockStyle, DoubleConv, Modules, ResidualUnit, conv_norm_relu, initialise, make_norm
+from archs.bottom_up import PooledResiduals, StridedBasics
+from archs.encoders.base import Encoder, levels_down_to, register_encoder
 from archs.errors import ShapeError, SpecError
+from archs.levels import FeatureSpec, level_size
 from archs.resampling import Link
-from archs.spec import ArchSpec, FeatureSpec
+from archs.spec import ArchSpec
 
 HOURGLASS_104 = (256, 256, 384, 384, 384, 512)
 
 
-@ENCODERS.register("double_conv")
+@register_encoder("double_conv")
 class DoubleConvEncoder(Encoder):
     """U-Net's contracting path: per level two 3x3 convolutions, 2x2 max-pooling between levels.
 
     encoder_args: widths, the channels per level, default (64, 128, 256, 512, 1024); ceil_mode, whether pooling
     rounds odd sizes up (default: where the convolutions are padded).
     """
+
+    silent_args = ("ceil_mode",)
 
     def __init__(
         self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024), ceil_mode: bool | None = None
@@ -34,7 +35,7 @@ class DoubleConvEncoder(Encoder):
         self.ceil_mode = spec.padding == "same" if ceil_mode is None else ceil_mode
         widths = widths[: levels_down_to([2**level for level in range(len(widths))], spec.strides)]
         fed = [spec.in_channels, *widths[:-1]]
-        self.blocks = nn.ModuleList(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
+        self.blocks = Modules(DoubleConv(i, o, style) for i, o in zip(fed, widths, strict=True))
         self.specs = [FeatureSpec(width, 2**level) for level, width in enumerate(widths)]
         initialise(self)
 
@@ -54,7 +55,7 @@ class DoubleConvEncoder(Encoder):
         return maps
 
 
-@ENCODERS.register("residual_pool")
+@register_encoder("residual_pool")
 class ResidualPoolEncoder(Encoder):
     """Hourglass's stem (to stride 4) and the bottom-up half of its first module.
 
@@ -93,10 +94,10 @@ class ResidualPoolEncoder(Encoder):
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> maps at strides 4, 8, 16 ..."""
-        return cast(list[Tensor], self.bottom_up(self.stem(image)))
+        return self.bottom_up(self.stem(image))
 
 
-@ENCODERS.register("strided_basic")
+@register_encoder("strided_basic")
 class StridedBasicEncoder(Encoder):
     """Hourglass-104's stem (to stride 4) and the bottom-up half of its first module (CornerNet, arXiv 1808.01244).
 
@@ -122,13 +123,14 @@ class StridedBasicEncoder(Encoder):
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> maps at strides 4, 8, 16 ..."""
-        return cast(list[Tensor], self.bottom_up(self.stem(image)))
+        return self.bottom_up(self.stem(image))
 
 
-@ENCODERS.register("vgg_rectified")
+@register_encoder("vgg_rectified")
 class VGGRectified(Encoder):
     """VGG's 3x3 convolutions, every layer a level; max-pooling stands between stages of one stride.
 
+    The convolutions are the links of a rectified Gaussian, for whose passes a level's map is its bias.
     encoder_args: stages, the channels of the layers between poolings (default: VGG-16's 13 layers).
     """
 
@@ -141,17 +143,18 @@ class VGGRectified(Encoder):
         widths = [width for stage in stages for width in stage]
         stage_of = [number for number, stage in enumerate(stages) for _ in stage]
         self.first = nn.Conv2d(spec.in_channels, widths[0], 3, padding=1)
-        self.convs = nn.ModuleList(
+        self.convs = Modules(
             Link(widths[i - 1], widths[i], pool=stage_of[i] != stage_of[i - 1]) for i in range(1, len(widths))
         )
         self.biases = nn.ParameterList(nn.Parameter(self.first.weight.new_zeros(width)) for width in widths[1:])
         self.specs = [FeatureSpec(w, 2**stage) for w, stage in zip(widths, stage_of, strict=True)]
+        self.links = tuple(self.convs)  # they stay registered once, as the convolutions
+        self.passes = spec.passes
         initialise(self)
 
-    @property
-    def links(self) -> list[Link]:
-        """The convolutions that tie neighbouring levels, finest first."""
-        return [cast(Link, link) for link in self.convs]
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> the maps of every layer, finest first: a plain VGG's, or what passes begin with."""
+        return self.unaries(image) if self.passes else self.rectified(image)
 
     def unaries(self, image: Tensor) -> list[Tensor]:
         """Return the first layer's convolution of the image, then the bias maps of the others."""
@@ -161,35 +164,9 @@ class VGGRectified(Encoder):
             maps.append(bias.view(1, -1, 1, 1).expand(image.shape[0], -1, *size))
         return maps
 
-    def levels(self, image: Tensor) -> list[Tensor]:
+    def rectified(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> the rectified map of every layer: a plain VGG."""
         maps = [F.relu(self.first(image))]
         for link, bias in zip(self.links, self.biases, strict=True):
             maps.append(F.relu(link(maps[-1]) + bias.view(1, -1, 1, 1)))
         return maps
-
-
-class RectifiedPyramid(nn.Module):
-    """Any encoder under a rectified layer per level, for a rectified Gaussian on a shared trunk.
-
-    A level's bias is a lateral of the trunk's map; one strided 3x3 convolution ties each pair of neighbours.
-    """
-
-    def __init__(self, trunk: Encoder, laterals: Sequence[nn.Module], widths: Sequence[int]) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.laterals = nn.ModuleList(laterals)
-        steps = ratios([level.stride for level in trunk.specs])
-        self.ties = nn.ModuleList(Link(widths[i], widths[i + 1], stride=step) for i, step in enumerate(steps))
-        self.specs = [FeatureSpec(w, level.stride) for w, level in zip(widths, trunk.specs, strict=True)]
-        initialise(self.laterals)
-        initialise(self.ties)
-
-    @property
-    def links(self) -> list[Link]:
-        """The strided convolutions that tie neighbouring levels, finest first."""
-        return [cast(Link, link) for link in self.ties]
-
-    def unaries(self, image: Tensor) -> list[Tensor]:
-        """Return the lateral of every level of the trunk."""
-        return [lateral(x) for lateral, x in zip(self.laterals, self.trunk(image), strict=True)]

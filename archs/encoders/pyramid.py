@@ -1,14 +1,12 @@
 """A simple feature pyramid over a flat encoder (ViTDet, arXiv 2203.16527): four levels from its last map."""
 
-from typing import cast
-
 import torch.nn.functional as F
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
 from archs.blocks import initialise
 from archs.encoders.base import Encoder, crop
-from archs.spec import FeatureSpec
+from archs.levels import FeatureSpec
 
 
 class SimplePyramid(Encoder):
@@ -38,6 +36,6 @@ class SimplePyramid(Encoder):
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> four maps, finest first."""
-        x = cast(Tensor, self.trunk(image)[-1])
+        x = self.trunk(image)[-1]
         maps = [self.up4(x), self.up2(x), x, F.max_pool2d(x, 2, ceil_mode=True)]
         return crop(maps, self.strides, (image.shape[-2], image.shape[-1]))

@@ -1,7 +1,7 @@
 """Any timm model with `features_only` as an encoder."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import timm
@@ -10,14 +10,32 @@ import torch.nn.functional as F
 from timm.layers.helpers import to_2tuple
 from torch import Tensor
 
-from archs.encoders.base import Encoder, crop, levels_down_to
+from archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
 from archs.errors import ShapeError, SpecError
-from archs.spec import ArchSpec, FeatureSpec, Size
+from archs.levels import FeatureSpec, Size
+from archs.spec import ArchSpec
 
 # How timm's families say "take images of any size"; each refuses words that it does not know.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
 
+class TimmNames(Collection[str]):
+    """The models of timm; a name may end in the tag of its weights, as "resnet18.a1_in1k" does."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and timm.is_model(name.partition(".")[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(timm.list_models())
+
+    def __len__(self) -> int:
+        return len(timm.list_models())
+
+    def __str__(self) -> str:
+        return "any model of timm"
+
+
+@register_encoder("*", members=TimmNames())
 class TimmEncoder(Encoder):
     """A timm trunk by name, without its classifier; the spec's `encoder_args` go to `timm.create_model`.
 
@@ -27,7 +45,9 @@ class TimmEncoder(Encoder):
     Raises SpecError for arguments that timm refuses, or with which the trunk does not run.
     """
 
-    def __init__(self, spec: ArchSpec) -> None:
+    pretrainable = True
+
+    def __init__(self, spec: ArchSpec, **encoder_args: Any) -> None:
         super().__init__()
         self.name = spec.encoder
         args, blueprint = _blueprint(spec)

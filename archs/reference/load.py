@@ -6,19 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
+from archs.encoders import ENCODERS
 from archs.errors import CheckpointError
 from archs.factory import resolve_spec
 from archs.model import EncoderDecoder
 from archs.reference.files import read_state
 from archs.reference.layout import LAYOUTS, Layout
-from archs.spec import ArchSpec
+from archs.spec import FACTORS, ArchSpec
 
 COUNTER = ".num_batches_tracked"  # of BatchNorm: no part in the outputs, and old or frozen networks lack it
-# factors (and encoder_args) that change what is computed, but no tensor's name or shape
-SILENT = (
-    *("lateral", "upsample", "fusion", "bridge", "pre", "post", "out", "norm", "padding", "head_align_corners"),
-    *("share_stacks", "ceil_mode"),
-)
 
 
 def load_reference(model: EncoderDecoder, source: Mapping[str, Any] | str | Path, *, layout: str) -> list[str]:
@@ -57,7 +53,9 @@ def _require_preset(spec: ArchSpec, layout: Layout) -> None:
 
 
 def _differing(spec: ArchSpec, preset: ArchSpec) -> list[str]:
-    return [factor for factor in SILENT if _value(spec, factor) != _value(preset, factor)]
+    silent = [factor.name for factor in FACTORS.values() if factor.silent]
+    silent += ENCODERS[preset.encoder].silent_args
+    return [name for name in silent if _value(spec, name) != _value(preset, name)]
 
 
 def _value(spec: ArchSpec, factor: str) -> Any:

@@ -1,25 +1,13 @@
 """`skipbench list`: what there is to choose from."""
 
 import fnmatch
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli.options import Plugins
-
-
-class Kind(str, Enum):
-    """What can be listed."""
-
-    models = "models"
-    fusions = "fusions"
-    encoders = "encoders"
-    layouts = "layouts"
-    datasets = "datasets"
-    measurements = "measurements"
-    suites = "suites"
+from bench.errors import SuiteError, unknown_name
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,41 +16,45 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="suites, datasets, factors, or a kind of part: models, fusions, blocks, encoders ...",
+            show_default=False,
+        ),
+    ],
     pattern: Annotated[str, typer.Argument(help="A shell-style pattern, such as 'resnet*'.")] = "*",
     plugin: Plugins = None,
 ) -> None:
-    """List the names there are to choose from.
+    """List the names there are to choose from; of factors, what is declared of each.
 
     \b
     Examples:
       skipbench list models
+      skipbench list factors "head*"
       skipbench list encoders "convnext*"
       skipbench list fusions --plugin my_fusion.py
     """
-    for name in fnmatch.filter(_names(kind, plugin or []), pattern):
-        print(name)
+    for line in _lines(kind, pattern, plugin or []):
+        print(line)
 
 
-def _names(kind: Kind, plugins: list[Path]) -> list[str]:
-    if kind is Kind.suites:
+def _lines(kind: str, pattern: str, plugins: list[Path]) -> list[str]:
+    if kind == "suites":  # without torch
         from bench.suite import list_suites
 
-        return list(list_suites())
-    if kind is Kind.datasets:
-        from bench.data import DATASETS
-
-        return DATASETS.names()
-    import archs
+        return fnmatch.filter(list_suites(), pattern)
+    from archs import FACTORS, REGISTRIES
+    from archs.factors import as_table
+    from bench.data import DATASETS
     from bench.measure import MEASUREMENTS
     from bench.plugins import load_plugins
+    from bench.tasks import METRICS, TASKS
 
     load_plugins(plugins)
-    names = {
-        Kind.measurements: MEASUREMENTS.names,
-        Kind.models: archs.list_models,
-        Kind.fusions: archs.list_fusions,
-        Kind.encoders: archs.list_encoders,
-        Kind.layouts: archs.list_layouts,
-    }
-    return names[kind]()
+    registries = {**REGISTRIES, **{each.plural: each for each in (DATASETS, MEASUREMENTS, METRICS, TASKS)}}
+    if kind == "factors":
+        return as_table(FACTORS[name] for name in fnmatch.filter(FACTORS, pattern)).splitlines()
+    if kind not in registries:
+        raise SuiteError(unknown_name("kind", kind, ["factors", "suites", *registries]))
+    return registries[kind].names(pattern)

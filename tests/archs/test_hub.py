@@ -137,7 +137,7 @@ def change_a_tensor(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]
         (lambda f: edit(f, version=2), ["version 2", "reads version 1"]),
         (lambda f: edit_factors(f, fusoin="add"), ["config.json", "unknown factor 'fusoin'", "'fusion'"]),
         (lambda f: edit_factors(f, width="wide"), ["config.json", "factor 'width' is 'wide'"]),
-        (lambda f: edit_factors(f, fusion="mine"), ["fusion 'mine', which is not registered", "--plugin"]),
+        (lambda f: edit_factors(f, fusion="mine"), ["unknown fusion 'mine'", "registered first", "--plugin"]),
         (lambda f: edit_factors(f, width=16), ["does not fit its config.json", "tensors differ"]),
         (lambda f: edit_factors(f, stacks=2), ["does not fit its config.json", "(not in the file)"]),
         (lambda f: edit_factors(f, width=10**6), ["does not fit its config.json", "(1000000, "]),

@@ -8,10 +8,9 @@ from torch import nn
 
 import archs
 from archs.blocks import BLOCKS
-from archs.encoders import BOTTOM_UPS
+from archs.bottom_up import BOTTOM_UPS
 from archs.fusion import FUSIONS, Fusion
 from archs.heads import resize
-from archs.laterals import LATERALS
 from archs.resampling import UPSAMPLERS
 from archs.restarts import RESTARTS
 
@@ -112,7 +111,7 @@ def test_every_fusion_fits_every_controlled_model(name, fusion):
 
 
 OVERRIDES = [
-    *({"lateral": name} for name in LATERALS.names()),
+    *({"lateral": name} for name in BLOCKS.names() if name != "max_pool"),
     *({"upsample": name} for name in UPSAMPLERS.names() if name != "adjoint"),
     *({factor: "conv1x1"} for factor in ("pre", "post", "out", "bridge", "head_block")),
     *({"post": name, "share_head": False} for name in BLOCKS.names() if name != "max_pool"),

@@ -34,7 +34,7 @@ def test_one_pass_is_the_plain_rectified_cnn():
     model = archs.create_model("rectified_gaussian.paper", passes=1, out="none", head_strides=None, **TINY).eval()
     image = torch.randn(2, 3, 37, 50)
     with torch.no_grad():
-        plain, maps = model.encoder(image), model.features(image)
+        plain, maps = model.encoder.rectified(image), model.features(image)
     assert len(plain) == len(maps) == 7
     for x, y in zip(plain, maps, strict=True):
         assert torch.equal(x, y)
@@ -49,7 +49,7 @@ def test_plain_trunk_equals_a_transcription():
         x = F.relu(F.conv2d(x, trunk.first.weight, trunk.first.bias, padding=1))
         for pool, link, bias in zip((0, 1, 0, 1, 1, 1), trunk.links, trunk.biases, strict=True):
             x = F.relu(F.conv2d(F.max_pool2d(x, 2) if pool else x, link.conv.weight, bias, padding=1))
-        torch.testing.assert_close(trunk(image)[-1], x, rtol=0, atol=1e-6)
+        torch.testing.assert_close(trunk.rectified(image)[-1], x, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 7), (7, 12)])
@@ -77,7 +77,7 @@ def test_no_update_lowers_the_score():
     model = chain(1)
     trunk = model.encoder
     with torch.no_grad():
-        biases = [b + 0.3 * torch.randn_like(b) for b in trunk.unaries(torch.randn(1, 3, 10, 9).double())]
+        biases = [b + 0.3 * torch.randn_like(b) for b in trunk(torch.randn(1, 3, 10, 9).double())]
         z = [torch.zeros_like(b) for b in biases]
         scores = [score(z, biases, trunk.links)]
         for level in [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0]:
@@ -98,7 +98,7 @@ def test_no_pass_lowers_the_score():
         model.load_state_dict(models[0].state_dict())
     trunk = models[0].encoder
     with torch.no_grad():
-        scores = torch.stack([score(states(m, image), trunk.unaries(image), trunk.links) for m in models])
+        scores = torch.stack([score(states(m, image), trunk(image), trunk.links) for m in models])
     assert bool((scores.diff() > 0).all())
 
 
@@ -109,7 +109,7 @@ def test_two_passes_equal_the_update_written_out():
     trunk, image = model.encoder, torch.randn(1, 3, 9, 8).double()
     weights = [link.conv.weight for link in trunk.links]
     with torch.no_grad():
-        biases = trunk.unaries(image)
+        biases = trunk(image)
         pre = [biases[0]]
         for weight, bias in zip(weights, biases[1:], strict=True):
             pre.append(F.conv2d(F.relu(pre[-1]), weight, padding=1) + bias)
@@ -130,7 +130,7 @@ def test_controlled_neck_ascends_too():
         model.double().eval()
         neck = model.encoder
         with torch.no_grad():
-            scores.append(score(model.features(image), neck.unaries(image), neck.links))
+            scores.append(score(model.features(image), neck(image), neck.links))
     assert bool((torch.stack(scores).diff() > 0).all())
 
 
@@ -145,7 +145,7 @@ def test_with_another_fusion_passes_are_no_ascent_and_the_spec_says_so(fusion):
         model = archs.create_model("rectified_gaussian", **factors).double().eval()
         image = torch.rand(1, 3, 70, 52, generator=torch.Generator().manual_seed(1)).double()
         with torch.no_grad():
-            scores.append(score(model.features(image), model.encoder.unaries(image), model.encoder.links))
+            scores.append(score(model.features(image), model.encoder(image), model.encoder.links))
         remarks += model.spec.remarks
     if fusion == "add":
         assert bool((torch.stack(scores).diff() >= 0).all())

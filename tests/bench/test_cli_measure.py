@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archs import create_model, list_models
+from archs import FACTORS, REGISTRIES, create_model, list_models
 
 SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=8")
 
@@ -83,6 +83,15 @@ def test_list_takes_a_pattern(skipbench: Any) -> None:
     assert "resnet18" in skipbench("list", "encoders", "resnet*").out.split()
     assert skipbench("list", "suites").out.split() == ["ablation", "quick", "standard"]
     assert {"scenes", "folder"} <= set(skipbench("list", "datasets").out.split())
+    for kind, registry in REGISTRIES.items():
+        assert skipbench("list", kind, "*o*").out.splitlines() == registry.names("*o*")
+
+
+def test_list_says_of_factors_what_is_declared_and_the_documents_show_the_same(skipbench: Any) -> None:
+    table = skipbench("list", "factors").out
+    assert (Path(__file__).parents[2] / "docs" / "factors.md").read_text(encoding="utf-8") == table
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]] == list(FACTORS)
+    assert "| fusion | add | " in skipbench("list", "factors", "fus*").out.splitlines()[-1]
 
 
 PLUGIN = """

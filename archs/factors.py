@@ -1,0 +1,93 @@
+"""What is declared of a factor, once, where its field stands: type, choices, default, and what it is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
+
+from archs.errors import UnknownNameError
+from archs.registry import Registry
+
+WORDS = {"boolean": "true, false", "integer": "whole number", "object": "mapping"}  # of JSON's types
+LIMITS = {"minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}
+
+
+def factor(default: Any, what: str, *, also: str = "", silent: bool = False, **limits: float) -> Any:
+    """Declare a factor; its type is `Annotated[str, REGISTRY]` where a registry has its choices.
+
+    `what` is one sentence; `also` is a choice that the registry does not have; `silent`: it can change what is
+    computed and no tensor's name or shape, so a checkpoint does not tell; `limits` are pydantic's (ge, le, lt).
+    """
+    extra: Any = {"also": also, "silent": silent}
+    return Field(default, description=what, json_schema_extra=extra, **cast(Any, limits))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """All that is declared of a factor; `default` is None of one that has to be given."""
+
+    name: str
+    what: str
+    required: bool
+    default: Any
+    silent: bool
+    registry: Registry[Any] | None
+    others: tuple[str, ...]  # choices that no registry has
+    domain: str  # its values in words, where they are no choices
+
+    @property
+    def choices(self) -> list[str]:
+        """The names that it may have; none where its values are no names."""
+        return [*(self.registry.names() if self.registry else ()), *self.others]
+
+    @property
+    def values(self) -> str:
+        """Its choices or the kind of its values, in a line."""
+        return ", ".join([*([str(self.registry)] if self.registry else ()), *self.others]) or self.domain
+
+    def require(self, value: Any) -> None:
+        """Raise UnknownNameError, with the nearest choice, where `value` is not registered."""
+        if self.registry and value not in self.others and value not in self.registry:
+            raise UnknownNameError(self.registry.kind, value, self.choices)
+
+
+def as_table(factors: Iterable[Factor]) -> str:
+    """Return a Markdown table of what is declared."""
+    rows = [("factor", "default", "what it is", "values"), ("---",) * 4]
+    for each in factors:
+        default = "" if each.required else yaml.safe_dump(each.default).split("\n")[0]
+        rows.append((each.name, default, each.what, each.values))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def factors_of(spec: type[BaseModel]) -> dict[str, Factor]:
+    """Return the declared factors of a class by name, in their order."""
+    schemas = spec.model_json_schema()["properties"]
+    return {name: _factor(name, field, schemas[name]) for name, field in spec.model_fields.items()}
+
+
+def _factor(name: str, field: FieldInfo, schema: dict[str, Any]) -> Factor:
+    literal = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return Factor(
+        name=name,
+        what=schema["description"],
+        required=field.is_required(),
+        default=None if field.is_required() else field.default,
+        silent=schema["silent"],
+        registry=next((each for each in field.metadata if isinstance(each, Registry)), None),
+        others=literal or tuple(filter(None, [schema["also"]])),
+        domain=_in_words(schema),
+    )
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    """Return what a JSON schema allows: "whole number from 1, null"."""
+    if "anyOf" in schema:
+        return ", ".join(map(_in_words, schema["anyOf"]))
+    if schema["type"] == "array":
+        return f"list of ({_in_words(schema['items'])})"
+    limits = [f" {word} {schema[key]:g}" for key, word in LIMITS.items() if key in schema]
+    return str(WORDS.get(schema["type"], schema["type"])) + "".join(limits)
