@@ -1,6 +1,9 @@
 """What holds of every registered model (gradients, sizes, predictions), and that every factor can be overridden."""
 
 import copy
+import hashlib
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,6 +34,7 @@ SMALL = {
     "fpn.smp": {"encoder_name": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
+NETWORKS = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
 HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
 CONTROLLED = {"encoder_name": "test_resnet", "width": 8}
 
@@ -52,6 +56,16 @@ def loss_of(predictions: list[torch.Tensor]) -> torch.Tensor:
 def test_the_registered_models():
     assert archs.list_models("hour*") == ["hourglass", *(f"hourglass.{name}" for name in HOURGLASSES)]
     assert set(archs.list_models()) >= {"unet", "hourglass", "fpn", "rectified_gaussian", *SMALL}
+
+
+@pytest.mark.parametrize("name", archs.list_models())
+def test_every_preset_is_the_network_that_it_was(name):
+    """Written by benchmarks/write_golden.py: saved networks and checkpoints rely on factors and tensors' names."""
+    with torch.device("meta"):
+        model = archs.create_model(name)
+    tensors = "".join(f"{key} {tuple(x.shape)}\n" for key, x in model.state_dict().items())
+    assert model.spec.to_yaml().splitlines() == NETWORKS[name]["factors"]
+    assert hashlib.sha256(tensors.encode()).hexdigest() == NETWORKS[name]["tensors"]
 
 
 @pytest.mark.parametrize("name", archs.list_models())
