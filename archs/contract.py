@@ -1,22 +1,33 @@
-"""The contract of a fusion as checks that say in words what is wrong: what `skipbench check` runs."""
+"""The contracts of parts as checks that say in words what is wrong: what `skipbench check` runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.export import Dim
 
-from archs.errors import ArchError
+from archs.cases import (
+    BrokenContractError,
+    Case,
+    cases_of_block,
+    cases_of_bottom_up,
+    cases_of_encoder,
+    cases_of_fusion,
+    cases_of_restart,
+    cases_of_upsampler,
+    require,
+)
 from archs.fusion import Fusion
 from archs.ledger import count, on_a_copy
+from archs.model import EncoderDecoder
+from archs.presets import PRESETS
+from archs.registry import Registry
+from archs.spec import ArchSpec
 
-CHANNELS = ((16, 16, 16), (32, 16, 16), (8, 24, 16))  # coarse, skip, out
-SIZES = ((8, 8), (7, 5), (1, 1))
-Check = Callable[[type[Fusion]], str]
-
-
-class BrokenContractError(ArchError):
-    """A check's own word that a fusion breaks the contract; its text says how, and how to mend it."""
+Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,37 @@ class Finding:
 
 def check_fusion(fusion: type[Fusion]) -> list[Finding]:
     """Return one Finding per check, all of them run; whatever a fusion raises becomes a finding."""
-    return [_run(name, check, fusion) for name, check in CHECKS.items()]
+    return check_part("fusion", fusion)
 
 
-def _run(name: str, check: Check, fusion: type[Fusion]) -> Finding:
+def check_registered(registry: Registry[Any], name: str) -> list[Finding]:
+    """Return the findings on a registered part; of a family, on its first member; of a layout, none."""
+    if registry.kind == "layout":
+        return []
+    if registry.kind not in ("encoder", "model"):
+        return check_part(registry.kind, registry[name])
+    return check_part(registry.kind, registry.names(name)[0] if name.endswith("*") else name)
+
+
+def check_part(kind: str, part: Any) -> list[Finding]:
+    """Return one Finding per check of a part's contract, all of them run; whatever it raises becomes a finding.
+
+    `kind` is its registry's; an encoder and a model are given by name, any other part as the class.
+    """
+    if kind == "model":
+        return [_run("network", partial(check_preset, part))]
+    return [_run(name, partial(_on_cases, check, kind, part)) for name, check in CHECKS.items()]
+
+
+def _on_cases(check: Check, kind: str, part: Any) -> str:
+    return check(list(CASES[kind](part)))
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return Finding(name, True, check(fusion))
+            return Finding(name, True, check())
     except BrokenContractError as broken:
         return Finding(name, False, str(broken))
     except Exception as error:  # somebody else's code may raise anything, and that is a finding
@@ -49,107 +83,108 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "(no message)")
 
 
-def _require(holds: bool, sentence: str) -> None:
-    if not holds:
-        raise BrokenContractError(sentence)
+def _maps(result: Tensor | list[Tensor]) -> list[Tensor]:
+    return [result] if isinstance(result, Tensor) else list(result)
 
 
-def _build(fusion: type[Fusion], channels: tuple[int, int, int] = CHANNELS[1]) -> Fusion:
-    coarse, skip, width = channels
-    return fusion(coarse, skip, fusion.fused_channels(coarse, skip, width)).eval()
-
-
-def _maps(channels: tuple[int, int, int], size: tuple[int, int] = (6, 5)) -> tuple[Tensor, Tensor]:
-    coarse, skip, _ = channels
-    return torch.randn(2, coarse, *size), torch.randn(2, skip, *size)
-
-
-def check_shapes(fusion: type[Fusion]) -> str:
-    """The result is (N, out_channels, H, W) for every pair of channels and size."""
-    for channels in CHANNELS:
-        module = _build(fusion, channels)
-        promised = fusion.fused_channels(*channels)
-        _require(
-            module.out_channels == promised,
-            f"fused_channels{channels} promises {promised} channels but the module's out_channels is "
-            f"{module.out_channels}; call super().__init__ with the three channel counts.",
+def check_shapes(cases: list[Case]) -> str:
+    """The result has the channels that the part publishes and the size that its kind keeps, for every input."""
+    for case in cases:
+        module = case.build()
+        want = case.promised(module)
+        got = [tuple(x.shape) for x in _maps(module(*case.inputs.values()))]
+        given = ", ".join(f"{name} {tuple(x.shape)}" for name, x in case.inputs.items() if x is not None)
+        require(
+            got == want,
+            f"{given} gave {' and '.join(map(str, got))}, expected {' and '.join(map(str, want))}; keep the size "
+            "that this kind of part keeps, and publish the channels that it gives.",
         )
-        for size in SIZES:
-            want = (2, promised, *size)
-            coarse, skip = _maps(channels, size)
-            got = tuple(module(coarse if "coarse" in fusion.uses else None, skip).shape)
-            _require(
-                got == want,
-                f"maps of {channels[0]} and {channels[1]} channels at {size[0]}x{size[1]} gave {got}, "
-                f"expected {want}; keep the size, and map to out_channels (or override fused_channels).",
-            )
-    return f"{len(CHANNELS)} channel pairs at {len(SIZES)} sizes"
+    return f"{len(cases)} inputs"
 
 
-def check_gradients(fusion: type[Fusion]) -> str:
-    """A gradient reaches each input that `uses` names, and every parameter."""
-    module = _build(fusion)
-    inputs = dict(zip(("coarse", "skip"), (x.requires_grad_() for x in _maps(CHANNELS[1])), strict=True))
-    module(**inputs).square().sum().backward()  # type: ignore[no-untyped-call]
-    for name, x in inputs.items():
-        reached = x.grad is not None and bool(x.grad.any())
-        _require(
-            reached == (name in fusion.uses),
-            f"the result does not depend on '{name}': use it, or leave it out of `uses`."
-            if name in fusion.uses
-            else f"the result depends on '{name}', which `uses` does not name.",
-        )
+def check_gradients(cases: list[Case]) -> str:
+    """A gradient reaches each input that the part uses, and every parameter."""
+    case = cases[0]
+    module = case.build()
+    inputs = {name: None if x is None else x.clone().requires_grad_() for name, x in case.inputs.items()}
+    squares = [x.square().sum() for x in _maps(module(*inputs.values()))]
+    torch.stack(squares).sum().backward()  # type: ignore[no-untyped-call]
+    reached = [name for name, x in inputs.items() if x is not None and x.grad is not None and bool(x.grad.any())]
+    for name in case.uses:
+        require(name in reached, f"the result does not depend on '{name}': use it, or leave it out of `uses`.")
+    for name in case.ignores:
+        require(name not in reached, f"the result depends on '{name}', which `uses` does not name.")
     for name, parameter in module.named_parameters():
-        _require(parameter.grad is not None, f"parameter '{name}' gets no gradient: use it or remove it.")
-    return f"to {' and '.join(fusion.uses)} and every parameter"
+        require(parameter.grad is not None, f"parameter '{name}' gets no gradient: use it or remove it.")
+    return f"to {' and '.join(case.uses)} and every parameter"
 
 
-def check_determinism(fusion: type[Fusion]) -> str:
+def check_determinism(cases: list[Case]) -> str:
     """The same maps give the same result, and are left as they were."""
-    module, maps = _build(fusion), _maps(CHANNELS[1])
-    before = [x.clone() for x in maps]
-    first, second = module(*maps), module(*maps)
-    untouched = all(torch.equal(x, old) for x, old in zip(maps, before, strict=True))
-    _require(untouched, "it changes its inputs in place: the encoder's maps are used elsewhere, so copy first.")
-    _require(torch.equal(first, second), "two calls with the same maps differ in eval mode.")
+    module, inputs = cases[0].build(), cases[0].inputs
+    before = {name: x.clone() for name, x in inputs.items() if x is not None}
+    first, second = ([x.clone() for x in _maps(module(*inputs.values()))] for _ in range(2))
+    untouched = all(torch.equal(x, inputs[name]) for name, x in before.items())  # type: ignore[arg-type]
+    require(untouched, "it changes its inputs in place: the encoder's maps are used elsewhere, so copy first.")
+    require(_equal(first, second), "two calls with the same maps differ in eval mode.")
     return "same maps, same result, inputs untouched"
 
 
-def check_state_dict(fusion: type[Fusion]) -> str:
+def check_state_dict(cases: list[Case]) -> str:
     """A fresh module with the saved weights gives the same result."""
-    module, maps = _build(fusion), _maps(CHANNELS[1])
-    copy = _build(fusion)
+    module, copy, inputs = cases[0].build(), cases[0].build(), cases[0].inputs.values()
     copy.load_state_dict(module.state_dict())
-    _require(
-        torch.equal(module(*maps), copy(*maps)),
+    require(
+        _equal(_maps(module(*inputs)), _maps(copy(*inputs))),
         "a copy with the same state_dict differs: register what it learns or draws as parameters or buffers.",
     )
     return f"{len(module.state_dict())} tensors"
 
 
-def check_export(fusion: type[Fusion]) -> str:
+def check_export(cases: list[Case]) -> str:
     """torch.export traces it for any size, and the traced program agrees."""
-    module = _build(fusion)
-    sides = {2: torch.export.Dim("height", min=2), 3: torch.export.Dim("width", min=2)}
-    program = torch.export.export(module, _maps(CHANNELS[1]), dynamic_shapes=(sides, sides))
-    other = _maps(CHANNELS[1], (9, 4))
-    agree = torch.allclose(program.module()(*other), module(*other), atol=1e-5)
-    _require(agree, "the exported program gives another result at another size.")
-    return "torch.export, any size"
+    module, inputs, several = cases[0].build(), tuple(cases[0].inputs.values()), len(cases) > 1
+    free = tuple({2: Dim.DYNAMIC, 3: Dim.DYNAMIC} for _ in inputs) if several else None
+    program = torch.export.export(module, inputs, dynamic_shapes=free)
+    other = cases[several].inputs.values()
+    pairs = zip(_maps(program.module()(*other)), _maps(module(*other)), strict=True)
+    agree = all(torch.allclose(x, y, atol=1e-5) for x, y in pairs)
+    require(agree, "the exported program gives another result at another size.")
+    return "torch.export, any size" if several else "torch.export, its only size"
 
 
-def check_cost(fusion: type[Fusion]) -> str:
+def check_cost(cases: list[Case]) -> str:
     """Every operator that it runs has a rule for what it costs."""
-    module = _build(fusion)
-    ledger, _ = on_a_copy(module, _maps(CHANNELS[1]), count)
-    _require(
+    module, inputs = cases[0].build(), tuple(x for x in cases[0].inputs.values() if x is not None)
+    ledger, _ = on_a_copy(module, inputs, count)
+    require(
         not ledger.unruled,
         f"no rule says what {' and '.join(sorted(ledger.unruled))} costs: give one with "
         "@archs.register_cost('namespace::name').",
     )
     parameters, macs = sum(p.numel() for p in module.parameters()), ledger.macs.total()
-    operations = ledger.elementwise.total()
-    return f"{parameters} parameters, {macs} MACs and {operations} element-wise operations for two maps of 6x5"
+    sizes = " and ".join(f"{x.shape[-2]}x{x.shape[-1]}" for x in inputs)
+    return (
+        f"{parameters} parameters, {macs} MACs and {ledger.elementwise.total()} element-wise operations for two "
+        f"maps each of {sizes}"
+    )
+
+
+def check_preset(name: str) -> str:
+    """The preset is a spec that comes back from YAML, and a network whose logits have a channel per class."""
+    spec = ArchSpec.from_dict({**PRESETS[name], "classes": 3})
+    require(ArchSpec.from_yaml(spec.to_yaml()) == spec, "its factors do not come back from YAML.")
+    side = 256 if spec.padding == "same" else 204  # a tile that is valid for the unpadded U-Net
+    with torch.device("meta"), torch.no_grad():
+        model = EncoderDecoder(spec).eval()
+        logits = model.predictions(torch.empty(2, spec.in_channels, side, side))
+    wrong = {x.shape[1] for x in logits} - {3}
+    require(not wrong, f"it gives {wrong} channels for 3 classes: its head has to give one per class.")
+    return f"{len(logits)} predictions for an image of {side}x{side} px, the last of {tuple(logits[-1].shape[2:])}"
+
+
+def _equal(one: list[Tensor], other: list[Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
 
 
 CHECKS: dict[str, Check] = {
@@ -159,4 +194,12 @@ CHECKS: dict[str, Check] = {
     "state dict": check_state_dict,
     "export": check_export,
     "cost": check_cost,
+}
+CASES: dict[str, Callable[[Any], Iterator[Case]]] = {  # by the kind of registry
+    "fusion": cases_of_fusion,
+    "block": cases_of_block,
+    "upsampler": cases_of_upsampler,
+    "bottom-up": cases_of_bottom_up,
+    "restart": cases_of_restart,
+    "encoder": cases_of_encoder,
 }

@@ -1,4 +1,4 @@
-"""Fusions and figures from elsewhere: a file named on the command line, or an installed package's entry point."""
+"""Parts from elsewhere: a file named on the command line, or an installed package's entry point."""
 
 import hashlib
 import importlib.util
@@ -6,23 +6,26 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.display import one_line
 from bench.errors import BenchError, PluginError
 
-if TYPE_CHECKING:  # it brings torch, which a plug-in that draws a figure does without
-    from archs.fusion import Fusion
+if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure does without
+    from archs import ArchSpec
+    from archs.registry import Registry
 
+OWN = ("archs", "bench", "reports")  # the rooms that hold parts of the project's own
 ENTRY_POINTS = "skipbench.fusions"
 PREFIX = "skipbench_plugin_"  # of the modules that plug-in files become
+REGISTERED = "__registered__"  # where they keep what they have registered
 
 
 def load_plugins(files: Iterable[Path] = ()) -> None:
-    """Register the fusions of every installed package that offers some, then those in `files`.
+    """Register the parts of every installed package that offers some, then those in `files`.
 
     Raises PluginError with one sentence that names the package or the file and what is wrong with it.
     """
@@ -44,19 +47,36 @@ def import_plugins(files: Iterable[Path]) -> list[str]:
     return names
 
 
-def load_plugin(file: Path) -> dict[str, "type[Fusion]"]:
-    """Import `file`, once per process, and return the fusions that it registers. Raises PluginError."""
-    from archs.fusion import FUSIONS
+def load_plugin(file: Path) -> dict[str, dict[str, Any]]:
+    """Import `file`, once per process, and return the parts that it registers: {"fusions": {"mine": Mine}}.
 
+    Raises PluginError.
+    """
+    every = registries()
+    before = {kind: registry.registered for kind, registry in every.items()}
     (name,) = import_plugins([file])
-    every = {fusion: FUSIONS[fusion] for fusion in FUSIONS.names()}
-    fusions = {key: fusion for key, fusion in every.items() if fusion.__module__ == name}
-    if not fusions:
+    new = {
+        kind: parts
+        for kind, registry in every.items()
+        if (parts := {key: part for key, part in registry.registered.items() if key not in before[kind]})
+    }
+    registered: dict[str, dict[str, Any]] = vars(sys.modules[name]).setdefault(REGISTERED, new)
+    if not registered:
         raise PluginError(
-            f"plug-in {file} registers no fusion; put @register_fusion('name') above a class derived from "
-            "archs.fusion.Fusion."
+            f"plug-in {file} registers nothing; put @register_fusion('name') above a class derived from "
+            "archs.Fusion, or register another part."
         )
-    return fusions
+    return registered
+
+
+def registries() -> "Mapping[str, Registry[Any]]":
+    """Return every registry of what is measured that a plug-in may add to, by the plural of what it holds."""
+    from archs import REGISTRIES  # late: the rooms that hold registries load plug-ins themselves
+    from bench.data import DATASETS
+    from bench.measure import MEASUREMENTS
+    from bench.tasks import METRICS, TASKS
+
+    return {**REGISTRIES, **{each.plural: each for each in (DATASETS, MEASUREMENTS, METRICS, TASKS)}}
 
 
 def loaded_files() -> list[Path]:
@@ -65,15 +85,23 @@ def loaded_files() -> list[Path]:
     return [Path(module.__file__) for module in modules if module.__file__]
 
 
-def plugin_source(part: type) -> str | None:
-    """Return the hash of the file that defines a plugged-in part, None for the project's own.
+def plugin_source(parts: Iterable[object]) -> str | None:
+    """Return the hash of the files that define what of `parts` is plugged in, None where all are the project's own.
 
     It belongs to a result's identity: an edited plug-in is another part under the same name.
     """
-    module = inspect.getmodule(part)
-    if module is None or module.__name__.partition(".")[0] in ("archs", "bench"):
-        return None
-    return hashlib.sha256(inspect.getsource(module).encode()).hexdigest()[:16]
+    modules = filter(None, map(inspect.getmodule, parts))
+    sources = {inspect.getsource(each) for each in modules if each.__name__.partition(".")[0] not in OWN}
+    return hashlib.sha256("".join(sorted(sources)).encode()).hexdigest()[:16] if sources else None
+
+
+def parts_of_spec(spec: "ArchSpec") -> Iterator[object]:
+    """Yield what is registered under the names that a spec chooses."""
+    from archs import FACTORS
+
+    for factor in FACTORS.values():
+        if factor.registry and (name := getattr(spec, factor.name)) in factor.registry:
+            yield factor.registry[name]
 
 
 def _load_installed(entry_point: EntryPoint) -> None:

@@ -157,7 +157,7 @@ def _reproduce(frames: Frames, directory: Path) -> list[Block]:
     found: dict[str, Any] = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
-    plugged = any(record.determines.get("fusion_source") for record in frames.records)
+    plugged = any(record.determines.get("plugin_source") for record in frames.records)
     lines = [
         *(f"git checkout {commit}" for commit in found.get("commit", [])[:1]),
         f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FUSION.py" if plugged else ""),

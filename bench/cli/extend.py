@@ -1,4 +1,4 @@
-"""`skipbench check`: whether a fusion of one's own keeps the contract."""
+"""`skipbench check`: whether a part of one's own keeps its contract."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A Python file that registers fusions.", show_default=False)
+        Path, typer.Argument(metavar="FILE", help="A Python file that registers parts.", show_default=False)
     ],
 ) -> int:
-    """Check that the fusions in a file keep the contract, in words.
+    """Check that the fusions, blocks, encoders ... in a file keep their contracts, in words.
 
     Shapes, gradients, determinism, saving and loading, export, cost. Ends with exit code 1 if one is broken.
 
@@ -24,14 +24,19 @@ def check(
     Example:
       skipbench check my_fusion.py && skipbench run quick --plugin my_fusion.py
     """
-    from archs.contract import check_fusion
+    from archs import REGISTRIES
+    from archs.contract import check_registered
     from bench.plugins import load_plugin
 
     broken = 0
-    for name, fusion in load_plugin(file).items():
-        print(f"fusion '{name}':")
-        for finding in check_fusion(fusion):
-            broken += not finding.ok
-            print(f"  {'ok    ' if finding.ok else 'BROKEN'}  {finding.check}: {finding.message}")
+    for kind, parts in load_plugin(file).items():
+        if kind not in REGISTRIES:
+            print(f"{kind} are registered, not checked: {', '.join(parts)}.")
+            continue
+        for name in parts:
+            print(f"{REGISTRIES[kind].kind} '{name}':")
+            for finding in check_registered(REGISTRIES[kind], name):
+                broken += not finding.ok
+                print(f"  {'ok    ' if finding.ok else 'BROKEN'}  {finding.check}: {finding.message}")
     print("The contract is kept." if not broken else f"{broken} broken; see the lines above.")
     return 1 if broken else 0

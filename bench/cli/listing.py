@@ -44,17 +44,14 @@ def _lines(kind: str, pattern: str, plugins: list[Path]) -> list[str]:
         from bench.suite import list_suites
 
         return fnmatch.filter(list_suites(), pattern)
-    from archs import FACTORS, REGISTRIES
+    from archs import FACTORS
     from archs.factors import as_table
-    from bench.data import DATASETS
-    from bench.measure import MEASUREMENTS
-    from bench.plugins import load_plugins
-    from bench.tasks import METRICS, TASKS
+    from bench.plugins import load_plugins, registries
 
     load_plugins(plugins)
-    registries = {**REGISTRIES, **{each.plural: each for each in (DATASETS, MEASUREMENTS, METRICS, TASKS)}}
+    every = registries()
     if kind == "factors":
         return as_table(FACTORS[name] for name in fnmatch.filter(FACTORS, pattern)).splitlines()
-    if kind not in registries:
-        raise SuiteError(unknown_name("kind", kind, ["factors", "suites", *registries]))
-    return registries[kind].names(pattern)
+    if kind not in every:
+        raise SuiteError(unknown_name("kind", kind, ["factors", "suites", *every]))
+    return every[kind].names(pattern)

@@ -19,7 +19,9 @@ Overrides = Annotated[
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", metavar="FILE", help="A Python file that registers fusions; may be given more than once."
+        "--plugin",
+        metavar="FILE",
+        help="A Python file that registers fusions or other parts; may be given more than once.",
     ),
 ]
 FigurePlugins = Annotated[

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from archs import ArchSpec
-from archs.fusion import FUSIONS
 from archs.registry import Registry
 from bench.attempt import Failure, attempt
 from bench.data import Data
 from bench.errors import BenchError
 from bench.metrics import Metric
-from bench.plugins import plugin_source
+from bench.plugins import parts_of_spec, plugin_source
 from bench.records import Cell, Outcome, content_hash
 from bench.tasks import Task, plugged_metrics
 from bench.validation import parse
@@ -42,7 +41,7 @@ class Arm:
     def identity(self) -> dict[str, Any]:
         """Everything about the arm that determines a result, whatever is measured."""
         own = {"own": self.own} if self.own else {}
-        return {"spec": self.spec.to_dict(), "fusion_source": plugin_source(FUSIONS[self.spec.fusion]), **own}
+        return {"spec": self.spec.to_dict(), "plugin_source": plugin_source(parts_of_spec(self.spec)), **own}
 
 
 @dataclass(frozen=True)
@@ -129,13 +128,13 @@ class Measurement(Generic[SomeOptions]):
             **arm.identity,
             "study": [task, dataset],
             "options": self.options_of(arm).model_dump(mode="json"),
-            "measurement_source": plugin_source(type(self)),
+            "measurement_source": plugin_source([type(self)]),
         }
         if self.seeded:
             determines["seed"] = seed
         if self.on_data:
             determines["data"] = self.study.data.info.fingerprint
-            determines["metrics"] = {name: plugin_source(part) for name, part in plugged_metrics(task).items()}
+            determines["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task).items()}
         if self.in_turns:
             determines["session"] = self.study.arms_identity
         return Cell(
