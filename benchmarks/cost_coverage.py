@@ -22,7 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 import archs
-from archs.encoders import ENCODERS, Encoder, build_encoder
+from archs.encoders import Encoder, build_encoder, register_encoder
 from archs.ledger import count, on_a_copy
 
 DECODERS = ("unet", "hourglass", "fpn", "rectified_gaussian")
@@ -37,7 +37,16 @@ Row = dict[str, str]
 def build(decoder: str, encoder: Encoder) -> archs.EncoderDecoder:
     """Return the controlled model on an encoder that is built already."""
     given = f"{decoder} on encoder {id(encoder)}"
-    ENCODERS.register(given)(lambda spec: encoder)  # type: ignore[arg-type]
+
+    @register_encoder(given)
+    class Given(Encoder):
+        def __init__(self, spec: archs.ArchSpec) -> None:
+            super().__init__()
+            self.given, self.specs, self.input_size = encoder, encoder.specs, encoder.input_size
+
+        def levels(self, image: torch.Tensor) -> list[torch.Tensor]:
+            return self.given(image)
+
     return archs.create_model(decoder, encoder_name=given, classes=CLASSES)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import archs
-from archs.encoders import ENCODERS, Encoder, build_encoder
+from archs.encoders import Encoder, build_encoder, register_encoder
 from archs.encoders.pyramid import SimplePyramid
 from archs.encoders.timm import TimmEncoder
 
@@ -30,16 +30,17 @@ CLASSES = 3
 Row = dict[str, str]
 
 
-class GivenMaps(Encoder):
-    """An encoder that has run already: the specs and the maps of another one."""
+def register_maps(name: str, specs: list[archs.FeatureSpec], maps: list[Tensor]) -> None:
+    """Register an encoder that has run already: the specs and the maps of another one, whatever the image."""
 
-    def __init__(self, specs: list[archs.FeatureSpec], maps: list[Tensor]) -> None:
-        super().__init__()
-        self.specs, self.maps = specs, maps
+    @register_encoder(name)
+    class GivenMaps(Encoder):
+        def __init__(self, spec: archs.ArchSpec) -> None:
+            super().__init__()
+            self.specs = specs
 
-    def levels(self, image: Tensor) -> list[Tensor]:
-        """Return the maps, whatever the image."""
-        return self.maps
+        def levels(self, image: Tensor) -> list[Tensor]:
+            return maps
 
 
 def reason(error: Exception) -> str:
@@ -67,7 +68,7 @@ def run_encoder(name: str, device: str) -> Row:
         image = torch.zeros(2, 3, *(encoder.input_size or IMAGE_SIZE))
         specs, maps = encoder.specs, encoder(image)
         given = f"maps of {name}"
-        ENCODERS.register(given)(lambda spec: GivenMaps(specs, maps))  # type: ignore[arg-type]
+        register_maps(given, specs, maps)
         outcomes = {decoder: run_decoder(decoder, given, image) for decoder in DECODERS}
     strides = " ".join(f"{stride:g}" for stride in trunk.strides)
     own_size = "x".join(str(extent) for extent in trunk.input_size or ())
