@@ -10,12 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from bench.data import Sample
+from bench.data.annotations import KEYS, Batch, Sample
 
-Batch = dict[str, Tensor]  # sample key -> the values of all samples, the first axis counts samples
-
-# How many objects or figures an image shows varies; the missing ones hold this.
-PADDING = {"boxes": 0.0, "labels": -1, "ignored": 0, "joints": math.nan, "visibility": 0}
+__all__ = ["Batch", "batches", "collate", "in_order", "in_random_order"]
 
 _AHEAD = 2  # batches that are made in advance
 
@@ -23,13 +20,14 @@ _AHEAD = 2  # batches that are made in advance
 def collate(samples: Sequence[Sample], keys: Iterable[str] | None = None) -> Batch:
     """Return samples as one batch, of all keys or of those of `keys` that they have.
 
-    Objects and figures are padded to the largest number among the samples, as PADDING says.
+    Where images show different numbers of something, they are padded to the largest, as its annotation says.
     """
     wanted = samples[0] if keys is None else [key for key in keys if key in samples[0]]
-    return {key: _join([sample[key] for sample in samples], PADDING.get(key)) for key in wanted}
+    return {key: _join(key, [sample[key] for sample in samples]) for key in wanted}
 
 
-def _join(values: list[Tensor], padding: float | None) -> Tensor:
+def _join(key: str, values: list[Tensor]) -> Tensor:
+    padding = KEYS[key].padding if key in KEYS else None
     if padding is None:
         return torch.stack(values)
     return pad_sequence(values, batch_first=True, padding_value=padding)

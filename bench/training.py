@@ -84,13 +84,10 @@ def _length(dataset: Dataset[Sample]) -> int:
 
 def _facts(info: DataInfo) -> dict[str, Any]:
     """Return what a reader of the scores must know of the data; `size_limits_px` are sides of squares."""
-    joints = info.reference and [info.joints[joint] for joint in info.reference]
-    return {
-        "size": list(info.size),
-        "counts": info.counts,
-        "size_limits_px": list(info.limits),
-        "reference": "distance from {} to {}".format(*joints) if joints else "longer side of the joints' box",
-    }
+    facts = {"size": list(info.size), "counts": info.counts, "size_limits_px": list(info.limits)}
+    for annotation in info.annotations:
+        facts |= annotation.facts
+    return facts
 
 
 def _unscored(absent: list[str]) -> list[str]:
@@ -146,7 +143,7 @@ class _Trainer:
     @property
     def keys(self) -> tuple[str, ...]:
         """What is read of a sample for scores and pictures."""
-        return ("image", *self.task.targets, *self.task.truths)
+        return ("image", *self.task.info.keys((*self.task.targets, *self.task.truths)))
 
     def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, progress: Progress) -> dict[str, float]:
         """Train for the whole budget, go back to the best state, and return what there is to tell."""
@@ -204,7 +201,8 @@ class _Trainer:
         order = in_random_order(_length(train), steps, recipe.batch_size, generator)
         draws = torch.randint(2**62, (steps,), generator=generator).tolist()
         augment = Augmenter(recipe.augmentation, self.task.info)
-        for batch, draw in zip(batches(train, ("image", *self.task.targets), order), draws, strict=True):
+        keys = ("image", *self.task.info.keys(self.task.targets))
+        for batch, draw in zip(batches(train, keys, order), draws, strict=True):
             yield self._prepare(augment(self.fabric.to_device(batch), draw))
 
     def _step(self, batch: Batch, images: int) -> tuple[float, float]:

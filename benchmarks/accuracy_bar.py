@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import archs
 from analysis.intervals import summarize
-from bench.data import open_data
+from bench.data import Mask, open_data
 from bench.recipe import Recipe
 from bench.tasks import create_task
 from bench.training import train
@@ -89,7 +89,7 @@ def main() -> None:
     data = open_data("folder", root=chosen.data, size=(height, width), ignore_index=chosen.ignore_index)
     task = create_task("segmentation", data.info)
     recipe = Recipe(images=chosen.images)
-    networks = builders(len(data.info.classes))
+    networks = builders(len(data.info[Mask].names))
     scores: dict[str, list[float]] = {name: [] for name in networks}
     cells = [(seed, name) for seed in range(chosen.seeds) for name in networks]
     for seed, name in track(cells, "training", console=Console(stderr=True)):
@@ -101,7 +101,7 @@ def main() -> None:
         f"{recipe.images} images seen in batches of {recipe.batch_size}, lr {recipe.lr:g}, {ENCODER} from scratch, "
         f"width {WIDTH}, {chosen.seeds} seeds; written by `benchmarks/accuracy_bar.py`."
     )
-    chosen.out.write_text(table(scores, settings, len(data.info.classes)), encoding="utf-8")
+    chosen.out.write_text(table(scores, settings, len(data.info[Mask].names)), encoding="utf-8")
     print(f"written: {chosen.out.name}")
 
 

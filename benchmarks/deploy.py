@@ -23,7 +23,7 @@ from torch.nn import functional as F
 import archs
 from analysis.latency import compare
 from archs.reference import load_reference
-from bench.data import open_data
+from bench.data import Mask, open_data
 from bench.deploy import agrees, ways
 from bench.environment import environment
 from bench.machine import use_threads
@@ -64,7 +64,7 @@ def train() -> None:
         batch = [data.train[int(index)] for index in torch.randint(data.info.counts["train"], (BATCH,))]
         images = torch.stack([sample["image"] for sample in batch]) / 255
         masks = torch.stack([sample["mask"] for sample in batch]).long()
-        loss = F.cross_entropy(model(images), masks, ignore_index=data.info.ignore_index)
+        loss = F.cross_entropy(model(images), masks, ignore_index=data.info[Mask].ignore_index)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -23,7 +23,7 @@ from torchvision.transforms import v2
 
 import archs
 from bench.augment import Augmentation
-from bench.data import Data, Sample, open_data
+from bench.data import Data, Mask, Sample, open_data
 from bench.recipe import Recipe
 from bench.tasks import create_task
 from bench.training import MEAN, STD, train
@@ -59,9 +59,9 @@ class PlainLoop:
     """A network, its optimizer and its loader, in fp32."""
 
     def __init__(self, data: Data, batch_size: int) -> None:
-        self.model = smp.Unet("resnet18", encoder_weights=None, classes=len(data.info.classes))
+        self.model = smp.Unet("resnet18", encoder_weights=None, classes=len(data.info[Mask].names))
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-3)
-        self.loss = torch.nn.CrossEntropyLoss(ignore_index=data.info.ignore_index)
+        self.loss = torch.nn.CrossEntropyLoss(ignore_index=data.info[Mask].ignore_index)
         self.loader = DataLoader(Augmented(data.train, data.info.size), batch_size, shuffle=True, drop_last=True)
 
     def images_per_s(self, steps: int) -> float:
@@ -78,7 +78,7 @@ class PlainLoop:
 def skipbench(data: Data, batch_size: int, steps: int) -> dict[str, float]:
     """Train for `steps` batches and return the run's values."""
     recipe = Recipe(images=steps * batch_size, batch_size=batch_size, validations=1)
-    build = partial(archs.create_model, "unet.smp", encoder_name="resnet18", classes=len(data.info.classes))
+    build = partial(archs.create_model, "unet.smp", encoder_name="resnet18", classes=len(data.info[Mask].names))
     return train(build, data, create_task("segmentation", data.info), recipe, seed=0).values
 
 

@@ -145,9 +145,9 @@ def _print_survey(name: str, survey: "Survey") -> None:
 
 def _print_info(info: "DataInfo") -> None:
     print("images: " + ", ".join(f"{count:,} {split}" for split, count in info.counts.items()))
-    for kind, names in (("classes", info.classes), ("objects", info.objects), ("joints", info.joints)):
-        if names:
-            print(f"{kind}: {', '.join(names)}")
+    for annotation in info.annotations:
+        if annotation.names:
+            print(f"{annotation.names_are}: {', '.join(annotation.names)}")
     for note in info.notes:
         print(f"note: {note}")
 

@@ -1,28 +1,37 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
 from bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
-from bench.data.base import (
-    DATASETS,
-    CachedDataset,
-    Data,
-    DataInfo,
-    DataSource,
+from bench.data.annotations import (
+    ANNOTATIONS,
+    Annotation,
+    Boxes,
+    Instances,
+    Joints,
+    Mask,
+    PixelMap,
     Sample,
-    inside,
-    open_data,
-    register_dataset,
-    resize_labels,
+    register_annotation,
 )
-from bench.data.files import FileSource, Problem, Survey, recognise
+from bench.data.base import DATASETS, CachedDataset, Data, DataInfo, DataSource, open_data, register_dataset
+from bench.data.files import FileSource, Survey, recognise
 from bench.data.folder import check_folder
+from bench.data.geometry import inside, resize_labels
+from bench.data.pixels import Problem
 
 __all__ = [
+    "ANNOTATIONS",
     "DATASETS",
+    "Annotation",
+    "Boxes",
     "CachedDataset",
     "Data",
     "DataInfo",
     "DataSource",
     "FileSource",
+    "Instances",
+    "Joints",
+    "Mask",
+    "PixelMap",
     "Problem",
     "Sample",
     "Survey",
@@ -34,6 +43,7 @@ __all__ = [
     "known",
     "open_data",
     "recognise",
+    "register_annotation",
     "register_dataset",
     "resize_labels",
     "scenes",

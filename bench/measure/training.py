@@ -54,7 +54,7 @@ class Training(Measurement[Recipe]):
             )
         recipe = super().read(sections, task, own).resolved()
         if recipe.augmentation.elastic:
-            require_bendable(task.targets)
+            require_bendable(task.info.of(task.targets))
         return recipe.model_copy(update={"task": task.options.model_dump(mode="json")})
 
     def forecast(self, arm: Arm) -> Forecast:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from archs.registry import Registry
-from bench.data import DataInfo
+from bench.data import Annotation, DataInfo
 from bench.errors import BenchError
 from bench.loading import Batch
 from bench.metrics import Metric
@@ -17,7 +17,6 @@ from bench.predictions import Prediction
 from bench.validation import parse
 
 LOGIT_STD = 0.1  # before training, of logits without unit: near what FCOS's own start gives
-ANNOTATIONS = {"classes": "masks", "objects": "boxes", "joints": "joints"}  # info's field -> what it stands for
 
 
 class TaskError(BenchError):
@@ -85,18 +84,22 @@ class Task(ABC):
 
     name: ClassVar[str] = ""  # under which it is registered
     Options: ClassVar[type[Options]] = Options
-    annotation: ClassVar[str]  # what of a dataset's info it needs: "classes" (masks), "objects" (boxes), "joints"
-    targets: tuple[str, ...]  # sample keys next to "image" that the loss reads; augmented with the image
-    truths: ClassVar[tuple[str, ...]] = ()  # keys that only scores and pictures read, where the data have them
+    annotation: ClassVar[type[Annotation]]  # what it learns from, and the data must have
+    truths: ClassVar[tuple[type[Annotation], ...]] = ()  # what only scores and pictures read, where there is some
     scorers: ClassVar[tuple[type[Scorer], ...]]  # the first score of the first is the headline
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:
         """Raises TaskError where the dataset has nothing to learn this task from."""
-        if not getattr(info, self.annotation):
-            missing = ANNOTATIONS[self.annotation]
+        if self.annotation not in info:
+            missing = self.annotation.plural
             raise TaskError(f"the data '{info.name}' have no {missing}: there is nothing to learn this task from.")
         self.info = info
         self.options = options or self.Options()
+
+    @property
+    def targets(self) -> tuple[type[Annotation], ...]:
+        """What the loss reads, where the data have it; augmented with the image."""
+        return (self.annotation,)
 
     @property
     def scores(self) -> tuple[Metric, ...]:

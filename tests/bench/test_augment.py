@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from bench.augment import Augmentation, Augmenter
-from bench.data import DataInfo
+from bench.data import Annotation, Boxes, DataInfo, Joints, Mask
 from bench.elastic import Elastic
 from bench.errors import SuiteError
 
 SIZE = (32, 48)
 JOINTS = ("nose", "left_ear", "right_ear")
-INFO = DataInfo("blocks", ("a", "b", "c"), 255, SIZE, {}, fingerprint="", objects=("block",), joints=JOINTS)
+INFO = DataInfo("blocks", SIZE, {}, "", (Mask(("a", "b", "c")), Boxes(("block",)), Joints(JOINTS)))
 STILL = {"flip": 0, "crop_area": (1, 1), "crop_aspect": 1}
 UNLIT = {"brightness": 0, "contrast": 0, "saturation": 0}
 
@@ -145,25 +145,26 @@ def test_a_mirror_exchanges_left_and_right_joints() -> None:
     assert torch.equal(found["boxes"][:, 0, 0], SIZE[1] - batch["boxes"][:, 0, 2])
 
 
-def named(**names: tuple[str, ...]) -> Augmenter:
-    """Return what flips every image of data that are called like that."""
-    return Augmenter(Augmentation(**UNLIT, **{**STILL, "flip": 1}), replace(INFO, **names))
+def flipping(*annotations: Annotation) -> Augmenter:
+    """Return what flips every image of data that are annotated like that."""
+    return Augmenter(Augmentation(**UNLIT, **{**STILL, "flip": 1}), replace(INFO, annotations=annotations))
 
 
 def test_a_mirror_exchanges_left_and_right_classes() -> None:
-    sides = {"classes": ("left lung", "b", "right lung"), "objects": ("right hand", "left hand")}
+    sides = Mask(("left lung", "b", "right lung")), Boxes(("right hand", "left hand")), Joints(JOINTS)
     both = marked(8) | batch()
     both["labels"][0, 0] = 1
-    found = named(**sides)(both, 0)
+    found = flipping(*sides)(both, 0)
     assert torch.equal(found["mask"], torch.tensor([2, 1, 0])[both["mask"]].flip(-1))
     assert found["labels"][:, 0].tolist() == [0, *[1] * 7]
     assert (found["labels"][:, 1] == -1).all()
 
 
 def test_nothing_is_flipped_where_a_side_has_no_counterpart() -> None:
-    found = named(joints=("nose", "L_ear", "tail"))(marked(), 0)
+    augmenter = flipping(*INFO.annotations[:2], Joints(("nose", "L_ear", "tail")))
+    found = augmenter(marked(), 0)
     assert torch.equal(found["joints"].nan_to_num(), marked()["joints"].nan_to_num())
-    mask = named(joints=("nose", "L_ear", "tail"))(batch(), 0)["mask"]  # masks have nothing to do with it
+    mask = augmenter(batch(), 0)["mask"]  # masks have nothing to do with it
     assert torch.equal(mask, batch()["mask"].flip(-1))
 
 

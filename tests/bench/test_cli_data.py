@@ -11,7 +11,7 @@ from PIL import Image
 
 from bench.augment import Augmentation, Augmenter
 from bench.cli.data import _watched
-from bench.data import DataInfo, Sample, open_data
+from bench.data import Boxes, DataInfo, Joints, Mask, Sample, open_data
 from bench.data.sheet import contact_sheet, draw_sample, palette, unpadded
 from bench.loading import collate
 
@@ -131,14 +131,14 @@ def sample_and_info() -> tuple[Sample, DataInfo]:
     }
     info = DataInfo(
         name="one",
-        classes=("background", "cat"),
-        ignore_index=255,
         size=(100, 200),
         counts={},
         fingerprint="",
-        objects=("cat", "dog"),
-        joints=("nose", "tail", "paw"),
-        bones=((0, 1), (1, 2)),
+        annotations=(
+            Mask(("background", "cat")),
+            Boxes(("cat", "dog")),
+            Joints(("nose", "tail", "paw"), bones=((0, 1), (1, 2))),
+        ),
     )
     return sample, info
 
@@ -183,7 +183,7 @@ def test_a_sample_of_a_batch_loses_its_padding() -> None:
     still = Augmentation(flip=0, crop_area=(1, 1), crop_aspect=1, brightness=0, contrast=0, saturation=0)
     batch = Augmenter(still, info)(batch, 0)
     for index, expected in enumerate((sample, fewer)):
-        back = unpadded({key: value[index] for key, value in batch.items()})
+        back = unpadded({key: value[index] for key, value in batch.items()}, info)
         assert set(back) == set(expected)
         for key, value in expected.items():
             torch.testing.assert_close(back[key], value, equal_nan=True)

@@ -13,13 +13,13 @@ from torch import Tensor
 from archs.heads import resize
 from archs.resampling import UPSAMPLERS
 from bench.augment import Augmentation, Augmenter
-from bench.data import DataInfo, open_data
+from bench.data import Boxes, DataInfo, Instances, Joints, Mask, open_data
 from bench.elastic import Elastic
 
 SIZE = (64, 96)
 RADIUS = 10.0
 TOLERANCE = 0.05  # px
-INFO = DataInfo("discs", ("a", "b"), 255, SIZE, {}, fingerprint="", objects=("disc",), joints=("middle",))
+INFO = DataInfo("discs", SIZE, {}, "", (Mask(("a", "b")), Instances(), Boxes(("disc",)), Joints(("middle",))))
 UNLIT = {"brightness": 0, "contrast": 0, "saturation": 0}
 
 

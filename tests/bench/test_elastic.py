@@ -8,8 +8,10 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from bench.data import Annotation, Boxes, Instances, Joints, Mask
 from bench.elastic import Elastic, deform, displacements, warp
 from bench.errors import SuiteError
+from bench.loading import Batch
 
 SIZE = (60, 80)
 
@@ -20,6 +22,14 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def smooth(count: int = 4, sigma: float = 4.0) -> Tensor:
     return displacements(count, SIZE, Elastic(sigma=sigma), seeded())
+
+
+def annotations_in(batch: Batch) -> list[Annotation]:
+    return [each for each in (Mask(), Instances(), Boxes(), Joints()) if each.is_in(batch)]
+
+
+def bent_by(batch: Batch, displacements: Tensor) -> Batch:
+    return warp(batch, annotations_in(batch), displacements)
 
 
 def noise(*shape: int) -> Tensor:
@@ -38,7 +48,7 @@ def test_zero_sigma_changes_not_a_bit() -> None:
         "visibility_before": noise(2, 3, 4) % 3,
     }
     batch["visibility"][0, 0, 0] = 0
-    bent = deform(batch, Elastic(sigma=0), seeded())
+    bent = deform(batch, annotations_in(batch), Elastic(sigma=0), seeded())
     assert set(bent) == set(batch)
     for key, value in batch.items():
         assert bent[key].dtype == value.dtype
@@ -50,7 +60,7 @@ def test_a_constant_field_shifts_everything_and_repeats_the_border() -> None:
     joints = torch.tensor([[[[10.0, 20.0], [3.0, 20.0], [70.0, 59.0]]]])
     batch = {"image": image, "mask": mask, "joints": joints, "visibility": torch.tensor([[[2, 2, 1]]])}
     field = torch.tensor([5.0, -2.0]).view(1, 2, 1, 1).expand(1, 2, *SIZE)  # what was 5 px right and 2 px above
-    bent = warp(batch, field)
+    bent = bent_by(batch, field)
     for key in ("image", "mask"):
         assert torch.equal(bent[key][..., 2:, :-5], batch[key][..., :-2, 5:])
         assert torch.equal(bent[key][..., 2:, -5:], batch[key][..., :-2, -1:].expand_as(bent[key][..., 2:, -5:]))
@@ -62,7 +72,7 @@ def test_a_constant_field_shifts_everything_and_repeats_the_border() -> None:
 def test_half_a_pixel_blends_neighbours_in_the_image_but_not_in_the_mask() -> None:
     values = torch.tensor([[[0, 10, 40, 100]]])
     batch = {"image": values[:, None].float(), "mask": values}
-    bent = warp(batch, torch.tensor([0.25, 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 4))
+    bent = bent_by(batch, torch.tensor([0.25, 0.0]).view(1, 2, 1, 1).expand(1, 2, 1, 4))
     assert torch.allclose(bent["image"], torch.tensor([2.5, 17.5, 55.0, 100.0]))
     assert torch.equal(bent["mask"], values)
 
@@ -72,7 +82,7 @@ def test_image_mask_and_instances_move_together() -> None:
     mask[:, 10:40, 20:60] = 1
     mask[:, 30:50, 5:30] = 2
     image = torch.nn.functional.one_hot(mask, 3).permute(0, 3, 1, 2).to(torch.uint8) * 255  # a channel per class
-    bent = warp({"image": image, "mask": mask, "instances": mask.to(torch.uint8)}, smooth())
+    bent = bent_by({"image": image, "mask": mask, "instances": mask.to(torch.uint8)}, smooth())
     assert torch.equal(bent["mask"], bent["instances"].long())
     sure = bent["image"].amax(1) == 255  # nothing was blended
     assert sure.float().mean() > 0.8
@@ -82,7 +92,7 @@ def test_image_mask_and_instances_move_together() -> None:
 
 def test_every_image_has_a_field_of_its_own_which_the_seed_decides() -> None:
     batch = {"image": noise(1, 3, *SIZE).expand(2, 3, *SIZE)}
-    first, again, other = (deform(batch, Elastic(), seeded(seed))["image"] for seed in (0, 0, 1))
+    first, again, other = (deform(batch, [], Elastic(), seeded(seed))["image"] for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])
@@ -108,7 +118,7 @@ def test_joints_go_where_a_search_over_the_field_finds_them() -> None:
     points = np.stack([columns, rows]) + 0.5
     joints = 15 + torch.rand(4, 2, 10, 2, generator=seeded()) * torch.tensor([50.0, 30.0])
     visibility = torch.full((4, 2, 10), 2, dtype=torch.uint8)
-    bent = warp({"image": noise(4, 3, *SIZE), "joints": joints, "visibility": visibility}, field)
+    bent = bent_by({"image": noise(4, 3, *SIZE), "joints": joints, "visibility": visibility}, field)
     for sample, found in enumerate(bent["joints"].flatten(1, 2).numpy()):
         moves = [ndimage.map_coordinates(each, [rows, columns], order=1) for each in field[sample].numpy()]
         sources = (points + moves).reshape(2, -1).T  # what each point shows
@@ -123,7 +133,7 @@ def test_a_joint_stays_on_its_spot_of_the_image() -> None:
     y, x = torch.meshgrid(*(torch.arange(length) + 0.5 for length in SIZE), indexing="ij")
     apart = (torch.stack([x, y]) - joints.view(4, 2, 1, 1)).norm(dim=1)
     image = torch.exp(-((apart / 3) ** 2))[:, None]  # a bright spot on the joint
-    bent = warp({"image": image, "joints": joints, "visibility": torch.ones(4, 1, 1)}, smooth())
+    bent = bent_by({"image": image, "joints": joints, "visibility": torch.ones(4, 1, 1)}, smooth())
     light = bent["image"][:, 0] ** 4
     centre = torch.stack([(light * each).sum((1, 2)) / light.sum((1, 2)) for each in (x, y)], -1)
     assert (bent["joints"][:, 0, 0] - centre).norm(dim=-1).max() < 0.5
@@ -138,7 +148,7 @@ def test_where_the_field_folds_a_lost_joint_is_not_annotated() -> None:
         "joints": torch.tensor([[[[50.3, 20.0], [20.0, 20.0]]]]),
         "visibility": torch.tensor([[[2, 2]]]),
     }
-    bent = warp(batch, field)
+    bent = bent_by(batch, field)
     assert bent["joints"].isnan().all(-1).tolist() == [[[True, False]]]
     assert bent["visibility"].tolist() == [[[0, 2]]]
 
@@ -146,7 +156,7 @@ def test_where_the_field_folds_a_lost_joint_is_not_annotated() -> None:
 def test_boxes_are_refused_in_one_sentence() -> None:
     batch = {"image": noise(1, 3, *SIZE), "boxes": torch.zeros(1, 2, 4)}
     with pytest.raises(SuiteError, match=r"cannot bend boxes.*leave recipe.augmentation.elastic out"):
-        deform(batch, Elastic(), seeded())
+        deform(batch, annotations_in(batch), Elastic(), seeded())
 
 
 @pytest.mark.parametrize("wrong", [{"sigma": -1}, {"grid": 1}, {"sigmas": 3}])

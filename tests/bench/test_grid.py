@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from archs import build_model
-from bench.data import DATASETS, Data, DataSource, open_data
+from bench.data import DATASETS, Data, DataSource, Mask, open_data
 from bench.errors import SuiteError
 from bench.grid import Plan, make_plan
 from bench.suite import list_suites, load_suite
@@ -126,7 +126,7 @@ class Bare(DataSource):
 
     def open(self) -> Data:
         scenes = open_data("scenes", size=(32, 32), train=2, val=1, test=1)
-        return replace(scenes, info=replace(scenes.info, name="bare", objects=(), joints=()))
+        return replace(scenes, info=replace(scenes.info, name="bare", annotations=(scenes.info[Mask],)))
 
 
 def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import archs
-from bench.data import Data, DataInfo, open_data
+from bench.data import Boxes, Data, DataInfo, Joints, Mask, open_data
 from bench.loading import Batch, collate
 from bench.start import look, scale_logits
 from bench.tasks import TASKS, Task, create_task
@@ -18,7 +18,7 @@ from bench.tasks import TASKS, Task, create_task
 MODELS = [name for name in archs.list_models() if "." not in name]
 FACTORS = {"encoder_name": "test_resnet", "width": 8}
 TASK = {"detection": {"head": "fcos_light", "out": "conv3x3", "strides": (2, 4, 8)}}  # what serves small networks
-INFO = DataInfo("pixels", ("a", "b", "c"), 255, (32, 32), {}, fingerprint="", objects=("box",), joints=("tip",))
+INFO = DataInfo("pixels", (32, 32), {}, "", (Mask(("a", "b", "c")), Boxes(("box",)), Joints(("tip",))))
 
 
 @cache
@@ -30,7 +30,7 @@ def batch(task: Task) -> Batch:
     """Return four images that show figures, ready for a network."""
     data = scenes().train
     shown = [data[index] for index in range(40) if len(data[index]["joints"])][:4]
-    found = collate(shown, ("image", *task.targets))
+    found = collate(shown, ("image", *task.info.keys(task.targets)))
     return found | {"image": (found["image"].float() - 128) / 64}
 
 
@@ -101,7 +101,7 @@ def test_chance_in_segmentation_is_the_logarithm_of_the_classes() -> None:
 
 @pytest.mark.parametrize("classes", [2, 6, 11, 150])
 def test_segmentation_begins_as_far_above_chance_whatever_the_number_of_classes(classes: int) -> None:
-    info = replace(INFO, classes=tuple(f"class {number}" for number in range(classes)))
+    info = replace(INFO, annotations=(Mask(tuple(f"class {number}" for number in range(classes))),))
     task, random = create_task("segmentation", info), torch.Generator().manual_seed(0)
     mask = torch.randint(classes, (4, 64, 64), generator=random)
     logits = torch.randn(4, classes, 64, 64, generator=random)

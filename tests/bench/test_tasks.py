@@ -12,11 +12,10 @@ from bench.errors import SuiteError
 from bench.loading import Batch, batches, in_order
 from bench.metrics import percentage
 from bench.tasks import METRICS, TASKS, Scorer, TaskError, create_task, plugged_metrics, register_metric
-from bench.tasks.base import ANNOTATIONS
 
 DATA = open_data("scenes", size=(64, 64), train=2, val=1, test=12)
 INFO = DATA.info
-BARE = DataInfo("bare", (), 255, (32, 32), {"train": 1, "val": 1, "test": 1}, fingerprint="bare")
+BARE = DataInfo("bare", (32, 32), {"train": 1, "val": 1, "test": 1}, fingerprint="bare")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,7 @@ def test_what_a_task_declares_is_filled_in_its_range_and_nothing_else(name: str)
     model = archs.create_model("fpn", encoder_name="test_resnet", width=8, **task.factors).eval()
     metrics = task.metrics(torch.device("cpu"))
     with torch.inference_mode():
-        for batch in batches(DATA.test, ("image", *task.targets, *task.truths), in_order(12, 4)):
+        for batch in batches(DATA.test, ("image", *INFO.keys((*task.targets, *task.truths))), in_order(12, 4)):
             given = model(batch["image"] / 255)
             metrics.update(given if isinstance(given, list) else [given], batch)
     values = metrics.compute()
@@ -113,7 +112,7 @@ def test_a_metric_of_an_unknown_task_is_answered_with_the_choices() -> None:
 
 @pytest.mark.parametrize("name", TASKS.names())
 def test_data_without_its_annotation_are_refused(name: str) -> None:
-    with pytest.raises(TaskError, match=f"the data 'bare' have no {ANNOTATIONS[TASKS[name].annotation]}"):
+    with pytest.raises(TaskError, match=f"the data 'bare' have no {TASKS[name].annotation.plural}"):
         create_task(name, BARE)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import archs
-from bench.data import DataInfo, open_data
+from bench.data import Boxes, DataInfo, open_data
 from bench.errors import SuiteError
 from bench.loading import Batch, collate
 from bench.tasks import TaskError, create_task
@@ -20,7 +20,7 @@ from bench.tasks.detection.locations import distances_inside, locate
 from bench.tasks.detection.losses import centre_ness
 
 OBJECTS = ("car", "person", "tram")
-INFO = DataInfo("streets", (), 255, (48, 64), {}, "streets", objects=OBJECTS)
+INFO = DataInfo("streets", (48, 64), {}, "streets", (Boxes(OBJECTS),))
 SIZES = [(3, 4), (6, 8), (12, 16)]  # strides 16, 8 and 4
 SURE = 50.0  # a logit whose probability is 1 in float32
 
@@ -59,7 +59,7 @@ def perfect(task: Detection, batch: Batch, sizes: list[tuple[int, int]]) -> tupl
     distances = distances_inside(locations.points, targets.boxes)
     logs = (distances / locations.strides[:, None]).clamp(min=1e-6).log()
     centre = centre_ness(distances.clamp(min=1e-6))
-    classes = functional.one_hot(targets.labels.clamp(min=-1) + 1, len(task.info.objects) + 1)[..., 1:]
+    classes = functional.one_hot(targets.labels.clamp(min=-1) + 1, len(task.info[Boxes].names) + 1)[..., 1:]
     flat = torch.cat([SURE * (2.0 * classes - 1), logs, centre.logit()[..., None]], -1)
     return as_maps(flat, sizes), centre[targets.positive]
 

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
-from bench.data import DataInfo
+from bench.data import Boxes, DataInfo
 from bench.loading import Batch, collate
 from bench.tasks import create_task
 from bench.tasks.detection.decoding import Detections
@@ -17,7 +17,7 @@ from bench.tasks.detection.metrics import DetectionScorer
 
 OBJECTS = ("car", "person", "tram")
 LIMITS = (16.0, 32.0)
-INFO = DataInfo("streets", (), 255, (96, 96), {}, "streets", objects=OBJECTS, size_limits=LIMITS)
+INFO = DataInfo("streets", (96, 96), {}, "streets", (Boxes(OBJECTS),), size_limits=LIMITS)
 
 Truth = dict[str, Tensor]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import archs
-from bench.data import DataInfo, open_data
+from bench.data import DataInfo, Joints, open_data
 from bench.loading import Batch, collate
 from bench.tasks import TaskError
 from bench.tasks.pose import Pose, PoseOptions
@@ -19,13 +19,10 @@ from bench.tasks.pose.heatmaps import draw, find_peaks
 JOINTS = ("head", "left_hand", "right_hand")
 INFO = DataInfo(
     "walkers",
-    (),
-    255,
     (48, 80),
     {"train": 1, "val": 1, "test": 1},
     "walkers",
-    joints=JOINTS,
-    bones=((0, 1), (0, 2)),
+    (Joints(JOINTS, bones=((0, 1), (0, 2))),),
 )
 NAN = math.nan
 
@@ -217,7 +214,7 @@ def test_predictions_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None
 
 def test_data_without_joints_are_refused() -> None:
     with pytest.raises(TaskError, match="joints"):
-        pose(replace(INFO, joints=()))
+        pose(replace(INFO, annotations=()))
 
 
 def test_a_network_for_pose_has_a_channel_per_joint_at_stride_4() -> None:
@@ -235,7 +232,7 @@ def test_a_network_for_pose_starts_from_empty_heatmaps(model: str) -> None:
 
 def test_scenes_can_be_scored_full_marks_for_figures_of_any_size() -> None:
     data = open_data("scenes", train=60, val=1, test=1)
-    batch = collate([data.train[index] for index in range(60)], Pose.targets)
+    batch = collate([data.train[index] for index in range(60)], Joints.keys)
     task = pose(data.info)
     metrics = task.metrics(torch.device("cpu"))
     metrics.update([draw(batch["joints"] / 4, batch["visibility"] > 0, (24, 24), 1.0)], batch)
@@ -247,7 +244,9 @@ def test_scenes_can_be_scored_full_marks_for_figures_of_any_size() -> None:
 
 def test_the_artifact_shows_images_joints_and_lengths() -> None:
     batch = TWO | {"image": torch.arange(2 * 3 * 48 * 80).view(2, 3, 48, 80).to(torch.uint8)}
-    shown = pose(replace(INFO, reference=(0, 1))).artifact([slow_heatmaps(TWO, (12, 20), 4)], batch).arrays()
+    joints = replace(INFO[Joints], reference=(0, 1))
+    task = pose(replace(INFO, annotations=(joints,)))
+    shown = task.artifact([slow_heatmaps(TWO, (12, 20), 4)], batch).arrays()
     assert shown["kind"] == "skeletons"
     assert shown["images"].shape == (2, 48, 80, 3)
     assert shown["images"][1, 2, 3].tolist() == batch["image"][1, :, 2, 3].tolist()

@@ -8,18 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.data import DataInfo
+from bench.data import DataInfo, Joints
 from bench.tasks.pose.figures import Figures
 from bench.tasks.pose.scores import JointScore
 
 INFO = DataInfo(
     "walkers",
-    (),
-    255,
     (120, 160),
     {"train": 1, "val": 1, "test": 1},
     "walkers",
-    joints=("head", "hand", "foot"),
+    (Joints(("head", "hand", "foot")),),
     size_limits=(20, 100),
 )
 NAN = math.nan
@@ -64,7 +62,7 @@ def test_scores_equal_a_case_counted_by_hand() -> None:
 
 
 def test_the_reference_joints_distance_takes_the_boxs_place() -> None:
-    info = replace(INFO, reference=(1, 2))
+    info = replace(INFO, annotations=(replace(INFO[Joints], reference=(1, 2)),))
     known = one([(0, 0), (60, 0), (60, 50)], [2, 2, 1], [(0, 5), (60, 10), (60, 61)])  # 50 px long
     values = scores(known, info=info)
     assert [values[f"pck@{threshold}"] for threshold in (0.05, 0.1, 0.2)] == [0, 1 / 3, 2 / 3]
@@ -74,7 +72,7 @@ def test_the_reference_joints_distance_takes_the_boxs_place() -> None:
 @pytest.mark.parametrize("seen", [[2, 2, 0], [2, 0, 0]])
 def test_a_figure_without_a_length_has_an_error_but_no_pck(seen: list[int]) -> None:
     batch = one([(10, 10), (40, 10), (40, 10)], seen, [(10, 12), (40, 12), (40, 12)])
-    values = scores(batch, info=replace(INFO, reference=(1, 2)))
+    values = scores(batch, info=replace(INFO, annotations=(replace(INFO[Joints], reference=(1, 2)),)))
     assert values == {"error_px": 2, "error_px_by_visibility/visible": 2}
 
 
@@ -123,7 +121,7 @@ def _slow_scores(batches: list[tuple[np.ndarray, ...]]) -> dict[str, float]:
                 for key in ("error_px", f"error_px_by_visibility/{seen}"):
                     counted.setdefault(key, []).append(error)
                 for share in (0.05, 0.1, 0.2) if side else ():
-                    parts = [f"/{INFO.joints[j]}", f"_by_visibility/{seen}", f"_by_size/{size}"]
+                    parts = [f"/{INFO[Joints].names[j]}", f"_by_visibility/{seen}", f"_by_size/{size}"]
                     for part in ["", *parts] if share == 0.1 else [""]:
                         counted.setdefault(f"pck@{share}{part}", []).append(error <= share * side)
     return {key: float(np.mean(values)) for key, values in counted.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.augment import Augmentation, Augmenter
-from bench.data import DataInfo, open_data
+from bench.data import Boxes, DataInfo, Instances, Mask, open_data
 from bench.errors import SuiteError
 from bench.loading import Batch, collate
 from bench.tasks import Task, TaskError, create_task
@@ -16,14 +16,18 @@ from bench.tasks.segmentation.borders import border_weights, connected_objects
 from bench.tasks.segmentation.sizes import SizeScore, object_scores
 
 CLASSES = ("sky", "road", "car", "train")
-INFO = DataInfo("streets", CLASSES, 255, (4, 6), {"train": 1, "val": 1, "test": 1}, fingerprint="streets")
+INFO = DataInfo("streets", (4, 6), {"train": 1, "val": 1, "test": 1}, "streets", (Mask(CLASSES),))
 
 
 CPU = torch.device("cpu")
 
 
 def segmentation(ignore_index: int = 255, **options: float) -> Task:
-    return create_task("segmentation", replace(INFO, ignore_index=ignore_index), options)
+    return create_task("segmentation", with_mask(CLASSES, ignore_index), options)
+
+
+def with_mask(classes: tuple[str, ...], ignore_index: int = 255) -> DataInfo:
+    return replace(INFO, annotations=(Mask(classes, ignore_index=ignore_index),))
 
 
 def certain(labels: Tensor) -> Tensor:
@@ -174,7 +178,7 @@ def test_iou_by_size_equals_a_plain_count_object_by_object(scenes: tuple[DataInf
             if label == -1:
                 continue
             left, top, right, bottom = map(int, box)
-            own = predicted == info.classes.index(info.objects[label])
+            own = predicted == info[Mask].names.index(info[Boxes].names[label])
             same = [1 + other for other, kind in enumerate(labels) if kind == label]
             box_part = np.zeros_like(own)
             box_part[top:bottom, left:right] = True
@@ -203,7 +207,7 @@ def test_the_iou_of_an_object_by_hand() -> None:
 
 @pytest.mark.parametrize(("side", "size"), [(1, "small"), (2, "medium"), (3, "medium"), (4, "large")])
 def test_an_object_as_large_as_a_limit_is_of_the_larger_size(side: int, size: str) -> None:
-    score = SizeScore(replace(INFO, objects=("car",), size_limits=(2.0, 4.0)), CPU)
+    score = SizeScore(replace(INFO, annotations=(Mask(CLASSES), Boxes(("car",))), size_limits=(2.0, 4.0)), CPU)
     mask = torch.zeros(1, 4, 6, dtype=torch.int64)
     mask[0, :side, :side] = 2
     boxes = torch.tensor([[[0.0, 0, side, side]]])
@@ -213,7 +217,7 @@ def test_an_object_as_large_as_a_limit_is_of_the_larger_size(side: int, size: st
 
 
 def test_sizes_are_absent_where_no_object_is_and_objects_marked_as_ignored_are_none() -> None:
-    info = replace(INFO, objects=("car", "bicycle"), size_limits=(1.0, 2.0))
+    info = replace(INFO, annotations=(Mask(CLASSES), Boxes(("car", "bicycle"))), size_limits=(1.0, 2.0))
     mask = torch.tensor([[[2, 2, 0, 0, 2, 0]]])
     batch = {
         "mask": mask,
@@ -232,11 +236,11 @@ def test_the_task_scores_all_that_its_data_allow(scenes: tuple[DataInfo, Batch])
     task = create_task("segmentation", info)
     logits = torch.nn.functional.one_hot(batch["mask"], 6).permute(0, 3, 1, 2).float()
     values = {}
-    for keys in (("mask",), ("mask", *task.truths)):
+    for keys in (("mask",), ("mask", *info.keys(task.truths))):
         metrics = task.metrics(CPU)
         metrics.update([logits], {key: batch[key] for key in keys})
         values[len(keys)] = metrics.compute()
-    scored = [f"{score}/{name}" for score in ("iou", "dice", "boundary_f") for name in info.classes]
+    scored = [f"{score}/{name}" for score in ("iou", "dice", "boundary_f") for name in info[Mask].names]
     assert values[1] == dict.fromkeys(["miou", "dice", "boundary_f", *scored], 1.0)
     by_size = [f"miou_by_size/{size}" for size in ("small", "medium", "large")]
     assert values[5] == values[1] | dict.fromkeys(by_size, 1.0)
@@ -298,19 +302,19 @@ def test_the_first_class_is_the_background_unless_one_has_the_name() -> None:
     logits = torch.randn(1, 2, 1, 6, generator=torch.Generator().manual_seed(0))
     losses = []
     for classes in (("cell", "Background"), ("edge", "cell")):
-        task = create_task("segmentation", replace(INFO, classes=classes), {"border_weight": 10})
+        task = create_task("segmentation", with_mask(classes), {"border_weight": 10})
         losses.append(task.loss([logits], {"mask": truth}))
-    plain = create_task("segmentation", replace(INFO, classes=("a", "b"))).loss([logits], {"mask": truth})
+    plain = create_task("segmentation", with_mask(("a", "b"))).loss([logits], {"mask": truth})
     assert losses[0] == plain  # a single object
     assert losses[1] != plain
 
 
 def test_with_border_weights_the_objects_are_augmented_along(scenes: tuple[DataInfo, Batch]) -> None:
     info, batch = scenes
-    assert create_task("segmentation", info).targets == ("mask",)
+    assert create_task("segmentation", info).targets == (Mask,)
     task = create_task("segmentation", info, {"border_weight": 10})
-    assert task.targets == ("mask", "instances")
-    kept = {key: batch[key] for key in ("image", *task.targets)}
+    assert task.targets == (Mask, Instances)
+    kept = {key: batch[key] for key in ("image", *info.keys(task.targets))}
     varied = Augmenter(Augmentation(), info)(kept, seed=0)
     assert not torch.equal(varied["instances"], batch["instances"])
     for sample, labels in enumerate(batch["labels"]):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import archs
 from bench.augment import Augmentation
-from bench.data import Data, DataInfo, open_data
+from bench.data import Data, DataInfo, Mask, open_data
 from bench.loading import Batch
 from bench.machine import resolve_precision
 from bench.metrics import Metric
@@ -57,7 +57,7 @@ def samples(count: int, seed: int) -> list[dict[str, Tensor]]:
 def dataset(train: int = 24, held_out: int = 10) -> Data:
     counts = {"train": train, "val": held_out, "test": held_out}
     splits = [samples(count, seed) for seed, count in enumerate(counts.values())]
-    return Data(*splits, DataInfo("blocks", ("a", "b", "c"), 255, SIZE, counts, fingerprint="blocks"))
+    return Data(*splits, DataInfo("blocks", SIZE, counts, "blocks", (Mask(("a", "b", "c")),)))
 
 
 def run(
@@ -111,8 +111,7 @@ class ScriptedScorer(Scorer):
 class Scripted(Task):
     """A task of its own, whose scores are written down before: 3, 1, 2 on validation, 7 on test; low is good."""
 
-    annotation = "classes"
-    targets = ("mask",)
+    annotation = Mask
     scorers = (ScriptedScorer,)
 
     def __init__(self, info: DataInfo) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.data.coco.instance import Instance, as_instance
-from bench.data.files.pixels import FileError
-from bench.data.files.problem import Problem
+from bench.data.pixels import FileError, Problem
 
 _LISTS = ("images", "annotations", "categories")
 MOST_PIXELS = 1 << 28  # of one image; Pillow takes fewer for an attack

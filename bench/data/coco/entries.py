@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from bench.data.base import IGNORED
+from bench.data.annotations import IGNORED, Annotation, Boxes, Instances, Joints, Keypoints, Mask, Objects
 from bench.data.coco.content import Category, Content, Image
 from bench.data.coco.files import image_folders, locate
 from bench.data.coco.instance import Instance
-from bench.data.files.entry import Boxes, Entry, Figures, Found
-from bench.data.files.labels import Labels
-from bench.data.files.problem import Problem
+from bench.data.files.entry import Entry, Found
+from bench.data.pixels import Problem
 
 Kind = Literal["boxes", "masks", "keypoints"]
 Contents = dict[str, Content]  # split -> what its files say
@@ -35,7 +34,7 @@ class Assembly:
         self._categories = self._merged_categories()
         self._names = tuple(category.name for category in self._categories.values())
         self._seen: dict[Path, str] = {}
-        self._unused = 0  # images without a figure, where only figures are wanted
+        self._unused = 0  # images without keypoints, where only these are wanted
 
     def fill(self) -> None:
         """Describe the dataset, then add its entries and all that is wrong with them."""
@@ -65,17 +64,15 @@ class Assembly:
         self._found.problems.append(Problem(path, reason))
 
     def _describe(self) -> None:
-        found = self._found
-        if "boxes" in self._kinds:
-            found.objects = self._names
+        annotations = self._found.annotations
         if "masks" in self._kinds:
             background = "background" if "background" not in self._names else "no object"
-            names = (background, *self._names)
-            found.labels = Labels(names, tuple(range(len(names))), frozenset({IGNORED}))
-            found.has_masks = True
-            found.notes.append(
+            annotations.append(Mask.of(dict(enumerate((background, *self._names))), frozenset({IGNORED})))
+            self._found.notes.append(
                 f"Pixels of no object are a class of their own, '{background}'; crowds count nowhere."
             )
+        if "boxes" in self._kinds and self._names:
+            annotations += [Instances(), Boxes(self._names)] if "masks" in self._kinds else [Boxes(self._names)]
         if "keypoints" in self._kinds:
             self._describe_joints()
 
@@ -85,7 +82,7 @@ class Assembly:
             names = ", ".join(category.name for category in jointed)
             self._problem("", f"several categories have keypoints of their own ({names}); expected the same ones")
         for category in jointed[:1]:
-            self._found.joints, self._found.bones = category.joints, category.bones
+            self._found.annotations.append(Joints(category.joints, bones=category.bones))
 
     def _lacking(self) -> Iterator[Problem]:
         """Yield a problem for every object that lacks what is to be read of it."""
@@ -104,33 +101,34 @@ class Assembly:
         if path in self._seen:
             return self._problem(source, f"lists {image.name}, which stands in {self._seen[path]} already")
         self._seen[path] = split
-        figures = self._figures(instances) if "keypoints" in self._kinds else None
-        if self._kinds == {"keypoints"} and figures is not None and not len(figures.joints):
+        objects = self._objects(instances)
+        truth: dict[type[Annotation], Any] = {
+            type(each): self._keypoints(instances, len(each.names)) if isinstance(each, Joints) else objects
+            for each in self._found.annotations
+        }
+        if self._kinds == {"keypoints"} and not (Joints in truth and len(truth[Joints].joints)):
             self._unused += 1
             return None
-        boxes = self._boxes(instances) if {"boxes", "masks"} & self._kinds else None
-        self._found.entries.append(
-            Entry(split, image.name, path, image.source, image.size, boxes=boxes, figures=figures)
-        )
+        self._found.entries.append(Entry(split, image.name, path, image.source, truth, image.size))
         return None
 
-    def _boxes(self, instances: list[Instance]) -> Boxes:
+    def _objects(self, instances: list[Instance]) -> Objects:
         with_masks = "masks" in self._kinds
         usable = [each for each in instances if each.corners is not None and (each.mask or not with_masks)]
         labels = {number: label for label, number in enumerate(self._categories)}
-        return Boxes(
+        return Objects(
             np.array([each.corners for each in usable], np.float64).reshape(-1, 4),
             np.array([labels[each.category] for each in usable], np.int64),
             np.array([each.crowd for each in usable], bool),
             tuple(each.mask for each in usable if each.mask) if with_masks else None,
         )
 
-    def _figures(self, instances: list[Instance]) -> Figures:
-        shape = (-1, len(self._found.joints), 3)
+    def _keypoints(self, instances: list[Instance], joints: int) -> Keypoints:
+        shape = (-1, joints, 3)
         annotated = [each.joints for each in instances if each.joints is not None and each.joints[:, 2].any()]
         points = np.array([each for each in annotated if each.shape == shape[1:]], np.float64).reshape(shape)
         visibility = points[..., 2].astype(np.int64)
-        return Figures(np.where(visibility[..., None] > 0, points[..., :2] + 0.5, np.nan), visibility)
+        return Keypoints(np.where(visibility[..., None] > 0, points[..., :2] + 0.5, np.nan), visibility)
 
 
 def _instances(contents: Contents) -> Iterator[tuple[int, Image, Instance]]:

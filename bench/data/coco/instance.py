@@ -8,7 +8,7 @@ import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
 from archs.errors import first_line
-from bench.data.files.entry import Array, Mask
+from bench.data.annotations import Array, RunLengths
 
 LARGEST = 1e9  # px; no image is so large, and whole numbers beyond it may have no float
 
@@ -20,7 +20,7 @@ class Instance:
     category: int
     crowd: bool
     corners: Array | None  # (4,) x1, y1, x2, y2
-    mask: Mask | None
+    mask: RunLengths | None
     joints: Array | None  # (J, 3) x, y, and 0 not annotated, 1 hidden, 2 visible; x and y count pixels from 0
 
     def merged(self, other: "Instance | None") -> "Instance":
@@ -49,7 +49,7 @@ def as_instance(annotation: Mapping[str, Any], size: tuple[int, int], joints: in
     )
 
 
-def _corners(box: Any, mask: Mask | None) -> Array | None:
+def _corners(box: Any, mask: RunLengths | None) -> Array | None:
     """Return the corners of the box x, y, width, height, or of the mask where there is no box."""
     if box is None:
         if mask is None:
@@ -76,7 +76,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and abs(value) < LARGEST  # NaN is not
 
 
-def _mask(segmentation: Any, width: int, height: int) -> Mask:
+def _mask(segmentation: Any, width: int, height: int) -> RunLengths:
     """Return polygons or run lengths as compressed run lengths."""
     if isinstance(segmentation, list):
         for polygon in segmentation:

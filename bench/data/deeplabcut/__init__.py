@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from bench.data.annotations import Array, Joints, Keypoints
 from bench.data.base import register_dataset
 from bench.data.deeplabcut.config import Config, read_config
 from bench.data.deeplabcut.table import Table, read_table
-from bench.data.files.entry import Array, Entry, Figures, Found
-from bench.data.files.problem import Problem
+from bench.data.files.entry import Entry, Found
 from bench.data.files.source import FileSource
+from bench.data.pixels import Problem
 from bench.errors import SuiteError, unknown_name
 
 _TABLES = "labeled-data/*/CollectedData*.csv"
@@ -46,11 +47,12 @@ class DeepLabCut(FileSource):
         config = (found.read(read_config, file, self.place) if file.exists() else None) or Config()
         read = (found.read(read_table, path, self.place) for path in sorted(self.place.glob(_TABLES)))
         tables = [table for table in read if table]
-        found.joints = config.parts or tuple(dict.fromkeys(part for table in tables for part in table.parts))
-        found.bones = tuple((found.joints.index(a), found.joints.index(b)) for a, b in config.bones)
-        found.reference = self._reference(found.joints)
+        names = config.parts or tuple(dict.fromkeys(part for table in tables for part in table.parts))
+        bones = tuple((names.index(a), names.index(b)) for a, b in config.bones)
+        reference = self._reference(names)
+        found.annotations = [Joints(names, bones=bones, reference=reference)] if names else []
         for table in tables:
-            self._add(found, table)
+            self._add(found, table, names)
         if len(tables) == 1:
             found.notes.append(
                 f"All frames are of one video ({tables[0].path.parent.name}), where neighbours are alike: what is "
@@ -66,10 +68,10 @@ class DeepLabCut(FileSource):
                 raise SuiteError(unknown_name("joint", name, joints))
         return joints.index(self.reference[0]), joints.index(self.reference[1])
 
-    def _add(self, found: Found, table: Table) -> None:
+    def _add(self, found: Found, table: Table, names: tuple[str, ...]) -> None:
         """Add the frames of one table and what is wrong with it."""
         source = table.path.relative_to(self.place).as_posix()
-        unknown = [part for part in table.parts if part not in found.joints]
+        unknown = [part for part in table.parts if part not in names]
         reasons = [f"has the body part '{part}', which config.yaml does not list" for part in unknown]
         found.problems += [Problem(source, reason) for reason in (*reasons, *table.wrong)]
         if unknown:
@@ -80,15 +82,14 @@ class DeepLabCut(FileSource):
                 reason = f"as {tables[image]} does" if image in tables else "which is not beside it"
                 found.problems.append(Problem(source, f"annotates {image.name}, {reason}"))
                 continue
-            name = f"{image.parent.name}/{image.stem}"
-            figures = _figures(table, points, found.joints)
-            found.entries.append(Entry("train", name, image, table.path, figures=figures))
+            name, truth = f"{image.parent.name}/{image.stem}", _keypoints(table, points, names)
+            found.entries.append(Entry("train", name, image, table.path, {Joints: truth}))
 
 
-def _figures(table: Table, points: Array, names: tuple[str, ...]) -> Figures:
+def _keypoints(table: Table, points: Array, names: tuple[str, ...]) -> Keypoints:
     """Return the animals of which a joint is annotated; `points` (places, 2) are pixel centres counted from 0."""
     joints = np.full((len(table.individuals), len(names), 2), np.nan)
     for (individual, part), point in zip(table.places, points, strict=True):
         joints[table.individuals.index(individual), names.index(part)] = point + 0.5
     joints = joints[~np.isnan(joints).all((1, 2))]
-    return Figures(joints, np.where(np.isnan(joints[..., 0]), 0, 2))
+    return Keypoints(joints, np.where(np.isnan(joints[..., 0]), 0, 2))

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bench.data.files.pixels import FileError
+from bench.data.pixels import FileError
 from bench.errors import SuiteError
 from bench.yaml_values import read_yaml
 

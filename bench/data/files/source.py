@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from bench.data.annotations import Annotation
 from bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
-from bench.data.files.entry import Entry, Found
-from bench.data.files.preflight import Examined, Watch, digest, examine, unwatched
-from bench.data.files.problem import Problem
-from bench.data.files.samples import Reader
+from bench.data.files.entry import Found
+from bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
 from bench.data.files.splits import Splits, divide
+from bench.data.pixels import Problem
 from bench.errors import DataError, SuiteError, unknown_name
 from bench.records import content_hash
 
@@ -82,7 +82,7 @@ class FileSource(DataSource):
             own = [] if checked.problems else [Problem("", str(error).rstrip("."))]
             return Survey(None, checked.problems + own)
         data = self._data(found, checked, splits, notes)
-        return Survey(data, checked.problems, tally(data.info, splits, checked))
+        return Survey(data, checked.problems, tally(splits, checked))
 
     def open(self) -> Data:
         """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
@@ -96,28 +96,23 @@ class FileSource(DataSource):
         return f"{found}; expected {self.layout}" if self.layout else found
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
-        train, val, test = (self._dataset(found, checked, splits[split]) for split in SPLITS)
-        labels = checked.labels
-        self._require_known(found.joints, found.objects, labels.names if found.has_masks else ())
+        self._require_known([each.names for each in checked.annotations])
+        annotations = tuple(replace(each, mirror=self.mirror) for each in checked.annotations)
+        facts = facts_of(splits, checked)
+        train, val, test = (self._dataset(facts[split], annotations) for split in SPLITS)
+        sides = (note for each in annotations for note in each.sides.notes(each.names_are))
         info = DataInfo(
             name=self.title,
-            classes=labels.names if found.has_masks else (),
-            ignore_index=labels.ignore_index,
             size=self.size,
             counts={split: len(splits[split]) for split in SPLITS},
             fingerprint=self._fingerprint(found, checked),
-            notes=tuple(note for note in (*notes, labels.note, *found.notes, *checked.notes) if note),
-            objects=found.objects,
-            joints=found.joints,
-            bones=found.bones,
-            reference=found.reference,
+            annotations=annotations,
+            notes=tuple(dict.fromkeys((*notes, *found.notes, *checked.notes, *sides))),
             size_limits=found.size_limits,
-            mirror=self.mirror,
         )
-        notes_of_sides = (note for what, sides in info.sides.items() for note in sides.notes(what))
-        return Data(train, val, test, replace(info, notes=(*info.notes, *dict.fromkeys(notes_of_sides))))
+        return Data(train, val, test, info)
 
-    def _require_known(self, *names: tuple[str, ...]) -> None:
+    def _require_known(self, names: list[tuple[str, ...]]) -> None:
         """Raise SuiteError where `mirror` pairs a name that the data do not have, or not with its like."""
         for one, other in self.mirror:
             if not any({one, other} <= {*each} for each in names):
@@ -125,19 +120,17 @@ class FileSource(DataSource):
                 unknown = one if one not in known else other
                 raise SuiteError("in data.mirror: " + unknown_name("name", unknown, known))
 
-    def _dataset(self, found: Found, checked: Examined, entries: list[Entry]) -> CachedDataset:
-        stamps = {facts.entry.image: facts.stamps for facts in checked.facts}
-        files = [stamps[entry.image] for entry in entries]
-        read = Reader(entries, files, self.size, self.upright, checked.labels, with_boxes=bool(found.objects))
-        return CachedDataset(read, len(entries), self.size)
+    def _dataset(self, facts: list[Facts], annotations: tuple[Annotation, ...]) -> CachedDataset:
+        return CachedDataset(Reader(facts, annotations, self.size, self.upright), len(facts), self.size)
 
     def _fingerprint(self, found: Found, checked: Examined) -> str:
         """Return a hash of every file's place and content, and of how they are read."""
         files = [[facts.entry.split, facts.entry.name, *facts.digests] for facts in checked.facts]
         annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
-        classes = [checked.labels.names, checked.labels.values]
         options = self.model_dump(mode="json", exclude={"root"})
-        content = {"files": files, "annotations": annotations, "classes": classes, "options": options}
+        content = {"files": files, "annotations": annotations, "classes": [(), ()], "options": options}
+        for annotation in checked.annotations:
+            content |= annotation.reading
         return content_hash({**content, "reading": READING})
 
 
@@ -161,32 +154,20 @@ def recognise(root: Path) -> str:
     raise DataError(f"data folder {root} is in no known format. Looked for: {looked_for}.")
 
 
-def tally(info: DataInfo, splits: Splits, checked: Examined) -> Tallies:
+def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
+    """Return what was found out about the entries of each split."""
+    facts = {each.entry.image: each for each in checked.facts}
+    return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
+
+
+def tally(splits: Splits, checked: Examined) -> Tallies:
     """Return how many boxes of each class, annotated joints of each name and masks with each class there are."""
-    values = {(facts.entry.split, facts.entry.name): facts.values for facts in checked.facts}
-    has_files = any(values.values())
-    tallies: Tallies = {
-        "images with the class": {name: Counter() for name in info.classes if has_files},
-        "boxes": {name: Counter() for name in info.objects},
-        "joints": {name: Counter() for name in info.joints},
-    }
-    meaning = dict(zip(checked.labels.values, checked.labels.names, strict=True))
-    for split, entries in splits.items():
-        for entry in entries:
-            classes = [meaning[value] for value in values[entry.split, entry.name] if value in meaning]
-            for kind, name in _holds(info, entry, classes):
-                tallies[kind][name][split] += 1
-    return {kind: counts for kind, counts in tallies.items() if counts}
-
-
-def _holds(info: DataInfo, entry: Entry, classes: list[str]) -> list[tuple[str, str]]:
-    boxes = entry.boxes.labels.tolist() if entry.boxes and info.objects else []
-    joints = entry.figures.visibility.nonzero()[1].tolist() if entry.figures else []
-    return [
-        *(("images with the class", name) for name in classes),
-        *(("boxes", info.objects[label]) for label in boxes),
-        *(("joints", info.joints[joint]) for joint in joints),
-    ]
+    tallies: Tallies = {}
+    for split, facts in facts_of(splits, checked).items():
+        for annotation in checked.annotations:
+            for name, count in annotation.tally(seen_of(annotation, facts)).items():
+                tallies.setdefault(annotation.tallied, {}).setdefault(name, Counter())[split] = count
+    return tallies
 
 
 def _summary(root: Path, problems: list[Problem]) -> str:

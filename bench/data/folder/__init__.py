@@ -6,13 +6,12 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from bench.data.annotations.mask import CLASSES_FILE, Mask, checked_names, read_names
 from bench.data.base import register_dataset
 from bench.data.files.entry import Found
-from bench.data.files.labels import CLASSES_FILE, checked_names, named_labels, read_names
-from bench.data.files.pixels import LARGEST_VALUE, FileError
-from bench.data.files.problem import Problem
 from bench.data.files.source import FileSource, missing_folder
 from bench.data.folder.layout import find_pairs
+from bench.data.pixels import LARGEST_VALUE, FileError, Problem
 
 __all__ = ["Folder", "check_folder"]
 
@@ -56,8 +55,7 @@ class Folder(FileSource):
                 classes = read_names(file)
             except FileError as error:
                 problems.append(Problem(CLASSES_FILE, error.reason))
-        labels = named_labels(classes, self.ignore_index) if classes else None
-        return Found(entries, problems, labels=labels, ignore_index=self.ignore_index, has_masks=True)
+        return Found(entries, problems, annotations=[Mask.named(classes or (), self.ignore_index)])
 
 
 def check_folder(root: Path, classes: Sequence[str] | None = None, ignore_index: int | None = 255) -> list[Problem]:

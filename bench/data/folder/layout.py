@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from bench.data.annotations import Mask
 from bench.data.base import SPLITS
 from bench.data.files.entry import Entry
-from bench.data.files.images import images_by_name
-from bench.data.files.problem import Problem
+from bench.data.pixels import Problem, images_by_name
 
 LOSSLESS = {".bmp", ".png", ".tif", ".tiff"}  # types of masks
 
@@ -52,7 +52,7 @@ def _pair_up(root: Path, split: str) -> tuple[list[Entry], list[Problem]]:
         if problem:
             problems.append(problem)
         else:
-            pairs.append(Entry(split, name, found[0][0], mask=found[1][0], source=found[1][0]))
+            pairs.append(Entry(split, name, found[0][0], found[1][0], {Mask: found[1][0]}))
     return pairs, problems
 
 

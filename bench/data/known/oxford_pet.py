@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from torchvision.datasets import OxfordIIITPet
 
+from bench.data.annotations import Mask
 from bench.data.base import register_dataset
 from bench.data.files.entry import Entry, Found
-from bench.data.files.labels import Labels
-from bench.data.files.pixels import FileError
 from bench.data.files.source import missing_folder
 from bench.data.known.download import Downloaded
+from bench.data.pixels import FileError
 
 _LISTS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
 _PET, _BACKGROUND, _BORDER = 1, 2, 3  # of a trimap
@@ -44,10 +44,8 @@ class OxfordPet(Downloaded):
 
     def find(self) -> Found:
         """Return the published lists' images."""
-        labels = Labels(
-            ("background", "pet"), (_BACKGROUND, _PET), frozenset({_BORDER}), "The border of a pet counts nowhere."
-        )
-        found = Found(labels=labels, has_masks=True)
+        classes = {_BACKGROUND: "background", _PET: "pet"}
+        found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "The border of a pet counts nowhere.")])
         for split, name in _LISTS.items():
             lines = found.read(_lines, self.place / name, self.place) or []
             found.entries += [self._entry(split, line.split()[0]) for line in lines]
@@ -55,7 +53,7 @@ class OxfordPet(Downloaded):
 
     def _entry(self, split: str, name: str) -> Entry:
         mask = self.place / "annotations/trimaps" / f"{name}.png"
-        return Entry(split, name, self.place / "images" / f"{name}.jpg", source=mask, mask=mask)
+        return Entry(split, name, self.place / "images" / f"{name}.jpg", mask, {Mask: mask})
 
 
 def _lines(path: Path) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from bench.data.base import IGNORED, SPLITS, CachedDataset, Data, DataInfo, DataSource, Sample, register_dataset
+from bench.data.annotations import Boxes, Instances, Joints, Mask, Sample
+from bench.data.base import SPLITS, CachedDataset, Data, DataInfo, DataSource, register_dataset
 from bench.data.scenes.figures import BONES, JOINTS
 from bench.data.scenes.scene import CLASSES, OBJECTS, Scene, make_scene
 from bench.records import content_hash
@@ -38,16 +39,13 @@ class Scenes(DataSource):
             CachedDataset(partial(_sample, self.size, self.seed, number), counts[split], self.size)
             for number, split in enumerate(SPLITS)
         )
+        bones = tuple((JOINTS.index(bone.start), JOINTS.index(bone.end)) for bone in BONES if bone.end in JOINTS)
         info = DataInfo(
             name="scenes",
-            classes=CLASSES,
-            ignore_index=IGNORED,
             size=self.size,
             counts=counts,
             fingerprint=self._fingerprint(),
-            objects=OBJECTS,
-            joints=JOINTS,
-            bones=tuple((JOINTS.index(bone.start), JOINTS.index(bone.end)) for bone in BONES if bone.end in JOINTS),
+            annotations=(Mask(CLASSES), Instances(), Boxes(OBJECTS), Joints(JOINTS, bones=bones)),
         )
         return Data(train, val, test, info)
 

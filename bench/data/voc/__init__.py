@@ -1,16 +1,15 @@
 """Pascal VOC: boxes in one XML file per image, and masks of classes where there are some."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.data.base import IGNORED, register_dataset
+from bench.data.annotations import IGNORED, Boxes, Mask
+from bench.data.base import register_dataset
 from bench.data.files.entry import Entry, Found
-from bench.data.files.images import images_by_name
-from bench.data.files.labels import Labels, named_labels
-from bench.data.files.problem import Problem
 from bench.data.files.source import Chosen, FileSource, missing_folder
+from bench.data.pixels import Problem, images_by_name
 from bench.data.voc.annotation import Annotation, read_annotation
 from bench.data.voc.listing import Listed, listed_images
 
@@ -49,16 +48,16 @@ class Voc(FileSource):
     def find(self) -> Found:
         """Return the listed images with their annotations; every XML file is read."""
         listed, problems, notes = listed_images(self.place, self._lists())
-        found = Found(problems=problems, notes=notes, ignore_index=self.ignore_index)
+        found = Found(problems=problems, notes=notes)
         annotations = self._annotations(listed, found)
         masks = self._masks(listed, found)
         names = tuple(sorted({name for each in annotations.values() for name in each.names}))
-        if self._reads_boxes:
-            found.objects = names
-            listed = [each for each in listed if each.name in annotations]
         if masks is not None:
-            found.has_masks, found.labels = True, self._labels(names)
+            found.annotations.append(self._mask(names))
             listed = [each for each in listed if each.name in masks]
+        if self._reads_boxes:
+            found.annotations += [Boxes(names)] if names else []
+            listed = [each for each in listed if each.name in annotations]
         found.entries = [self._entry(each, annotations.get(each.name), masks, names) for each in listed]
         return found
 
@@ -90,22 +89,17 @@ class Voc(FileSource):
         found.problems += [Problem(f"{folder.name}/{name}.png", "is missing, but listed") for name in absent]
         return masks
 
-    def _labels(self, names: tuple[str, ...]) -> Labels | None:
+    def _mask(self, names: tuple[str, ...]) -> Mask:
         """Return what mask values mean: 0 background, then the classes by name, or Pascal's own."""
-        if not names:
-            return None
-        classes = ("background", *(PASCAL_CLASSES if set(names) <= set(PASCAL_CLASSES) else names))
-        return named_labels(classes, self.ignore_index)
+        classes = PASCAL_CLASSES if set(names) <= set(PASCAL_CLASSES) else names
+        return Mask.named(("background", *classes) if names else (), self.ignore_index)
 
     def _entry(
         self, listed: Listed, annotation: Annotation | None, masks: dict[str, Path] | None, names: tuple[str, ...]
     ) -> Entry:
-        return Entry(
-            listed.split,
-            listed.name,
-            listed.image,
-            source=self.place / "Annotations" / f"{listed.name}.xml",
-            stated_size=annotation.size if annotation and self._reads_boxes else None,
-            mask=masks[listed.name] if masks else None,
-            boxes=annotation.boxes(names) if annotation and self._reads_boxes else None,
-        )
+        truth: dict[type, Any] = {Mask: masks[listed.name]} if masks else {}
+        source = self.place / "Annotations" / f"{listed.name}.xml"
+        if not (annotation and self._reads_boxes):
+            return Entry(listed.split, listed.name, listed.image, source, truth)
+        truth[Boxes] = annotation.objects(names)
+        return Entry(listed.split, listed.name, listed.image, source, truth, annotation.size)

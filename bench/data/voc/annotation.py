@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.files.entry import Boxes
-from bench.data.files.pixels import FileError
+from bench.data.annotations import Objects
+from bench.data.pixels import FileError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -24,10 +24,10 @@ class Annotation:
     corners: npt.NDArray[Any]  # (n, 4) float x1, y1, x2, y2; pixel i covers i to i + 1
     difficult: npt.NDArray[np.bool_]  # (n,)
 
-    def boxes(self, objects: tuple[str, ...]) -> Boxes:
-        """Return the objects' boxes, labelled by the position of their name in `objects`."""
-        labels = np.array([objects.index(name) for name in self.names], np.int64)
-        return Boxes(self.corners, labels, self.difficult)
+    def objects(self, names: tuple[str, ...]) -> Objects:
+        """Return the objects, labelled by the position of their name in `names`."""
+        labels = np.array([names.index(name) for name in self.names], np.int64)
+        return Objects(self.corners, labels, self.difficult)
 
 
 def read_annotation(path: Path) -> Annotation:

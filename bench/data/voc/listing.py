@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.base import SPLITS
-from bench.data.files.images import images_by_name
-from bench.data.files.problem import Problem
+from bench.data.pixels import Problem, images_by_name
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
+from bench import predictions
+from bench.data import Boxes
 from bench.loading import Batch
-from bench.predictions import Boxes
 from bench.tasks import base
 from bench.tasks.base import Task, TaskError, register_task
 from bench.tasks.detection.assignment import assign
@@ -53,15 +54,14 @@ class Detection(Task):
 
     Options = DetectionOptions
     options: DetectionOptions
-    annotation = "objects"
-    targets = ("boxes", "labels", "ignored")
+    annotation = Boxes
     scorers = (DetectionScorer,)
 
     @property
     def factors(self) -> dict[str, Any]:
         """An FCOS head that reads every level, each of which is trained and given."""
         return {
-            "classes": len(self.info.objects) + BOX_CHANNELS,
+            "classes": len(self.info[Boxes].names) + BOX_CHANNELS,
             "head": "fcos",
             "head_levels": "all",
             "head_stride": None,
@@ -72,7 +72,7 @@ class Detection(Task):
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return FCOS's loss of the levels' maps (N, K + 5, h, w), coarse to fine. Raises TaskError."""
         output, locations = self._read(predictions)
-        boxes, labels, ignored = (batch[key] for key in self.targets)
+        boxes, labels, ignored = (batch[key] for key in Boxes.keys)
         assignment = assign(locations, boxes, labels, ignored, self.options.centre_radius)
         return fcos_loss(output, locations, assignment)
 
@@ -87,7 +87,7 @@ class Detection(Task):
         for wrong in (each for each in maps if each.shape[1] != needed):
             factors = ", ".join(f"{name}={value!r}" for name, value in self.factors.items())
             raise TaskError(
-                f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info.objects)} "
+                f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info[Boxes].names)} "
                 f"kinds of objects reads {needed} at every level; build it with {factors}."
             )
         sizes = [(each.shape[2], each.shape[3]) for each in maps]
@@ -101,7 +101,7 @@ class Detection(Task):
             *self._read(outputs), self.info.size, options.score_threshold, options.candidates, options.nms_iou
         )
 
-    def artifact(self, outputs: list[Tensor], batch: Batch) -> Boxes:
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> predictions.Boxes:
         """Return true boxes, without the ignored ones, and the surest of the found ones."""
         found = [_sure(each) for each in self.detect(outputs)]
         boxes, labels, scores = (
@@ -118,7 +118,7 @@ class Detection(Task):
             "scores": scores,
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
-        return Boxes(**numbers, classes=np.array(self.info.objects))
+        return predictions.Boxes(**numbers, classes=np.array(self.info[Boxes].names))
 
 
 def _sure(found: Detections) -> Detections:

@@ -10,6 +10,7 @@ import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
+from bench.data import Boxes
 from bench.loading import Batch
 from bench.metrics import Breakdown, percentage
 from bench.records import SIZES
@@ -79,7 +80,7 @@ class DetectionScorer(Scorer):
             "ap": precision[..., 0],
             "ap50": precision[0, ..., 0],
             "ap75": precision[5, ..., 0],
-            **{f"ap/{name}": precision[:, :, k, 0] for k, name in enumerate(self._info.objects)},
+            **{f"ap/{name}": precision[:, :, k, 0] for k, name in enumerate(self._info[Boxes].names)},
             **{f"ap_by_size/{name}": precision[..., 1 + size] for size, name in enumerate(SIZES)},
             "ar100": recall[..., 0],
             **{f"ar_by_size/{name}": recall[..., 1 + size] for size, name in enumerate(SIZES)},
@@ -92,7 +93,7 @@ class DetectionScorer(Scorer):
     def absent(self) -> list[str]:
         """Return the objects of which no box is to be found."""
         seen = {box["category_id"] for box in self._truth if not box["iscrowd"]}
-        return [name for label, name in enumerate(self._info.objects) if label not in seen]
+        return [name for label, name in enumerate(self._info[Boxes].names) if label not in seen]
 
     def _evaluate(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
@@ -107,7 +108,7 @@ class DetectionScorer(Scorer):
         return COCO(
             {
                 "images": [{"id": image} for image in range(1, self._images + 1)],
-                "categories": [{"id": k, "name": name} for k, name in enumerate(self._info.objects)],
+                "categories": [{"id": k, "name": name} for k, name in enumerate(self._info[Boxes].names)],
                 "annotations": [{"id": n, **each} for n, each in enumerate(annotations, start=1)],
             }
         )

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from bench.data import Joints
 from bench.loading import Batch
 from bench.predictions import Skeletons
 from bench.tasks.base import Options, Scorer, Task, TaskError, register_task
@@ -36,12 +37,12 @@ class PoseScorer(Scorer):
     def __init__(self, task: "Pose", device: torch.device) -> None:
         super().__init__(task, device)
         self._scores = JointScore(task.info)
-        self._oks = OksScore(task.info.joints)
+        self._oks = OksScore(task.info[Joints].names)
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
         found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
-        truth = {key: batch[key].cpu() for key in Pose.targets}  # a device need not know float64
+        truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
         figures = Figures.of(truth)
         self._scores.add(found, figures, truth["visibility"])
         self._oks.add(found, heights, figures)
@@ -70,14 +71,13 @@ class Pose(Task):
 
     Options = PoseOptions
     options: PoseOptions
-    annotation = "joints"
-    targets = ("joints", "visibility")
+    annotation = Joints
     scorers = (PoseScorer,)
 
     @property
     def factors(self) -> dict[str, Any]:
         """One channel per kind of joint, at a quarter of the image's size as in the Hourglass paper."""
-        return {"classes": len(self.info.joints), "head": "heatmap", "head_stride": 4}
+        return {"classes": len(self.info[Joints].names), "head": "heatmap", "head_stride": 4}
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the mean squared error over pixels, joints and images over one Gaussian's, then over predictions.
@@ -113,11 +113,11 @@ class Pose(Task):
         kinds, *size = heatmaps.shape[1:]
         strides = range(1, min(self.info.size) + 1)
         sizes = ([-(-length // stride) for length in self.info.size] for stride in strides)
-        if kinds != len(self.info.joints) or size not in sizes:
+        if kinds != len(self.info[Joints].names) or size not in sizes:
             raise TaskError(
                 f"the network predicts {kinds} channels of {size[0]}x{size[1]} pixels for images of "
                 f"{self.info.size[0]}x{self.info.size[1]}; pose needs one per joint, over the whole image "
-                f"(classes={len(self.info.joints)}, head_stride=4, padding='same')."
+                f"(classes={len(self.info[Joints].names)}, head_stride=4, padding='same')."
             )
         return size[0], size[1]
 
@@ -150,8 +150,8 @@ class Pose(Task):
             "truth": figures.joints.masked_fill(~figures.annotated[..., None], torch.nan),
             "visibility": batch["visibility"],
             "prediction": self.decode(outputs[-1], batch),
-            "lengths": figures.lengths(self.info.reference),
+            "lengths": figures.lengths(self.info[Joints].reference),
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
-        bones = np.array(self.info.bones, np.int64).reshape(-1, 2)
-        return Skeletons(**numbers, joints=np.array(self.info.joints), bones=bones)
+        bones = np.array(self.info[Joints].bones, np.int64).reshape(-1, 2)
+        return Skeletons(**numbers, joints=np.array(self.info[Joints].names), bones=bones)

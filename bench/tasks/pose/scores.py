@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from bench.data import DataInfo
+from bench.data import DataInfo, Joints
 from bench.metrics import Breakdown, Metric, percentage
 from bench.predictions import Skeletons
 from bench.records import SIZES
@@ -53,7 +53,7 @@ class JointScore:
         """Take in predicted joints (N, F, J, 2) in px, NaN where none was looked for, and visibility (N, F, J)."""
         # In float64, where a quotient that should equal a threshold does.
         error = torch.linalg.vector_norm(prediction.double() - figures.joints.double(), dim=-1)
-        relative = error / figures.lengths(self._info.reference).double()[..., None]
+        relative = error / figures.lengths(self._info[Joints].reference).double()[..., None]
         sizes = torch.bucketize(figures.sides, figures.sides.new_tensor(self._info.limits), right=True)
         kinds = torch.arange(error.shape[2], device=error.device)
         columns = [each.expand_as(error) for each in (error, relative, kinds, visibility, sizes[..., None])]
@@ -62,14 +62,14 @@ class JointScore:
     def absent(self) -> list[str]:
         """Return the joints of which none counts."""
         seen = {int(kind) for joints in self._joints for kind in joints[:, 2]}
-        return [name for kind, name in enumerate(self._info.joints) if kind not in seen]
+        return [name for kind, name in enumerate(self._info[Joints].names) if kind not in seen]
 
     def compute(self) -> dict[str, float]:
         """Return the scores by name; one that no joint counts in is absent."""
         joints = torch.cat(self._joints) if self._joints else torch.empty(0, 5)
         error, relative, kinds, visibility, sizes = joints.unbind(1)
         every = {"": torch.ones_like(error, dtype=torch.bool)}
-        by_kind = {f"/{name}": kinds == kind for kind, name in enumerate(self._info.joints)}
+        by_kind = {f"/{name}": kinds == kind for kind, name in enumerate(self._info[Joints].names)}
         by_visibility = {f"_by_visibility/{name}": visibility == value for name, value in VISIBILITIES.items()}
         by_size = {f"_by_size/{name}": sizes == index for index, name in enumerate(SIZES)}
         values = _means("error_px", error, every | by_visibility)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from bench.data import DataInfo
+from bench.data import Annotation, Boxes, Instances, Mask
 from bench.loading import Batch
 from bench.predictions import LabelMaps
 from bench.tasks.base import Options, Task, TaskError, register_task
@@ -32,20 +32,19 @@ class Segmentation(Task):
 
     Options = SegmentationOptions
     options: SegmentationOptions
-    annotation = "classes"
-    targets: tuple[str, ...] = ("mask",)
-    truths = ("instances", "boxes", "labels", "ignored")
+    annotation = Mask
+    truths = (Instances, Boxes)
     scorers = (SegmentationScorer,)
 
-    def __init__(self, info: DataInfo, options: Any = None) -> None:
-        super().__init__(info, options)
-        if self.options.border_weight:
-            self.targets = ("mask", "instances")  # the objects, where the data tell them apart
+    @property
+    def targets(self) -> tuple[type[Annotation], ...]:
+        """The mask, and for weights at borders the objects, where the data tell them apart."""
+        return (Mask, Instances) if self.options.border_weight else (Mask,)
 
     @property
     def factors(self) -> dict[str, Any]:
         """A logit per class, an ignored one is not among them, at the image's size."""
-        return {"classes": len(self.info.classes), "head_stride": 1}
+        return {"classes": len(self.info[Mask].names), "head_stride": 1}
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the cross-entropy, averaged over labelled pixels by their weight and then over predictions."""
@@ -64,7 +63,7 @@ class Segmentation(Task):
     def _weights(self, batch: Batch) -> Tensor:
         """Return what each pixel weighs (N, H, W): 0 where ignored, else 1 plus the border weight."""
         mask, options = batch["mask"], self.options
-        labelled = (mask != self.info.ignore_index).float()
+        labelled = (mask != self.info[Mask].ignore_index).float()
         if not options.border_weight:
             return labelled
         objects = batch["instances"] if "instances" in batch else self._components(mask)
@@ -72,9 +71,9 @@ class Segmentation(Task):
 
     def _components(self, mask: Tensor) -> Tensor:
         """Return the components of all classes but "background", or but the first where none is named so."""
-        names = [name.lower() for name in self.info.classes]
+        names = [name.lower() for name in self.info[Mask].names]
         background = names.index("background") if "background" in names else 0
-        return connected_objects(mask, background, self.info.ignore_index)
+        return connected_objects(mask, background, self.info[Mask].ignore_index)
 
     def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Return the cross-entropy of each pixel (N, H, W), 0 where ignored."""
@@ -84,7 +83,7 @@ class Segmentation(Task):
                 f"the network predicts {sizes[0]} pixels where the mask has {sizes[1]}; segmentation needs "
                 "predictions at the input's size (head_stride=1, padding='same')."
             )
-        return functional.cross_entropy(logits, mask, ignore_index=self.info.ignore_index, reduction="none")
+        return functional.cross_entropy(logits, mask, ignore_index=self.info[Mask].ignore_index, reduction="none")
 
     def predict(self, logits: Tensor) -> Tensor:
         """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""
@@ -92,10 +91,10 @@ class Segmentation(Task):
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> LabelMaps:
         """Return true and predicted label maps."""
-        truth = batch["mask"].masked_fill(batch["mask"] == self.info.ignore_index, LabelMaps.IGNORED)
+        truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORED)
         return LabelMaps(
             images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
             truth=truth.to(torch.uint8).cpu().numpy(),
             prediction=self.predict(outputs[-1]).cpu().numpy(),
-            classes=np.array(self.info.classes),
+            classes=np.array(self.info[Mask].names),
         )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from bench.data import Mask
 from bench.loading import Batch
 from bench.metrics import Breakdown, percentage
 from bench.records import SIZES
@@ -35,11 +36,11 @@ class SegmentationScorer(Scorer):
     def __init__(self, task: Task, device: torch.device) -> None:
         super().__init__(task, device)
         info = task.info
-        self._classes = info.classes
+        self._classes = info[Mask].names
         self._confusion = MulticlassConfusionMatrix(
-            len(info.classes), ignore_index=info.ignore_index, validate_args=False
+            len(info[Mask].names), ignore_index=info[Mask].ignore_index, validate_args=False
         ).to(device)
-        self._boundary = BoundaryScore(info.classes, info.ignore_index, device)
+        self._boundary = BoundaryScore(info[Mask].names, info[Mask].ignore_index, device)
         self._sizes = SizeScore(info, device)
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bench.data import DataInfo
+from bench.data import Boxes, DataInfo, Mask
 from bench.loading import Batch
 from bench.records import SIZES
 
@@ -21,8 +21,9 @@ class SizeScore:
 
     def __init__(self, info: DataInfo, device: torch.device) -> None:
         self._limits = torch.tensor(info.limits, device=device)
-        self._ignore_index = info.ignore_index
-        indices = [info.classes.index(name) if name in info.classes else -1 for name in info.objects]
+        self._ignore_index = info[Mask].ignore_index
+        classes, objects = info[Mask].names, info[Boxes].names if Boxes in info else ()
+        indices = [classes.index(name) if name in classes else -1 for name in objects]
         self._classes = torch.tensor([*indices, -1], device=device)  # by label, from -1 = padding
         self._sums = torch.zeros(len(SIZES), dtype=torch.float64, device=device)
         self._counts = torch.zeros(len(SIZES), dtype=torch.float64, device=device)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from pycocotools import mask as reference
 
-from bench.data import Data, open_data, recognise
+from bench.data import Boxes, Data, Joints, Mask, open_data, recognise
 from bench.data.coco import Coco
 from bench.errors import DataError
 
@@ -60,10 +60,10 @@ def test_the_layout_is_recognised(root: Path) -> None:
 
 def test_classes_are_the_categories_in_the_order_of_their_ids(root: Path) -> None:
     info = opened(root).info
-    assert info.objects == ("cat", "dog")
-    assert info.classes == ("background", "cat", "dog")
-    assert (info.joints, info.bones) == (("left_ear", "right_ear"), ((0, 1),))
-    assert info.sides["joints"].partners == (1, 0)
+    assert info[Boxes].names == ("cat", "dog")
+    assert info[Mask].names == ("background", "cat", "dog")
+    assert (info[Joints].names, info[Joints].bones) == (("left_ear", "right_ear"), ((0, 1),))
+    assert info[Joints].sides.partners == (1, 0)
 
 
 def test_boxes_are_corners_and_a_crowd_is_ignored(root: Path) -> None:
@@ -140,7 +140,7 @@ def test_what_is_read_can_be_said(root: Path, read: list[str], keys: set[str]) -
 
 def test_masks_are_not_read_by_default_where_an_object_has_none(root: Path) -> None:
     annotate(root, {"bbox": [1, 1, 9, 9]})
-    assert opened(root).info.classes == ()
+    assert Mask not in opened(root).info
     problems = Coco(root=root, read=frozenset({"masks"})).survey().problems
     assert [str(each) for each in problems] == [f"{TRAIN}: annotation 100 has no segmentation"]
 
@@ -148,7 +148,7 @@ def test_masks_are_not_read_by_default_where_an_object_has_none(root: Path) -> N
 def test_scenes_written_as_coco_are_read_back(tmp_path: Path) -> None:
     scenes = open_data("scenes", size=(64, 96), train=6, val=1, test=1)
     info, content = scenes.info, {"images": [], "annotations": [], "categories": []}
-    content["categories"] = [{"id": label, "name": name} for label, name in enumerate(info.objects)]
+    content["categories"] = [{"id": label, "name": name} for label, name in enumerate(info[Boxes].names)]
     for index in range(6):
         sample = scenes.train[index]
         Image.fromarray(sample["image"].permute(1, 2, 0).numpy()).save(tmp_path / f"{index}.png")
@@ -166,7 +166,7 @@ def test_scenes_written_as_coco_are_read_back(tmp_path: Path) -> None:
             )
     (tmp_path / "scenes.json").write_text(json.dumps(content))
     data = opened(tmp_path, size=(64, 96))
-    assert (data.info.classes, data.info.objects) == (info.classes, info.objects)
+    assert (data.info[Mask].names, data.info[Boxes].names) == (info[Mask].names, info[Boxes].names)
     originals = {scenes.train[index]["image"].numpy().tobytes(): scenes.train[index] for index in range(6)}
     for split in (data.train, data.val, data.test):
         for index in range(len(split)):
@@ -220,8 +220,8 @@ def test_coco_2017(root: Path) -> None:
     sample = data.val[0]
     assert sample["boxes"].tolist() == [[10, 5, 30, 15], [0, 0, 2, 40]]
     assert sample["joints"][0, 0].tolist() == [12.5, 6.5]
-    assert opened(root, read=["boxes"]).info.joints == ()
-    assert opened(root, read=["keypoints"]).info.objects == ()
+    assert Joints not in opened(root, read=["boxes"]).info
+    assert Boxes not in opened(root, read=["keypoints"]).info
 
 
 def test_one_file_beside_its_images(root: Path) -> None:
@@ -424,7 +424,7 @@ def test_keypoints_may_be_named_in_one_split_only(root: Path) -> None:
     rewrite(root, lambda content: content["categories"][1].pop("keypoints"), "annotations/instances_test.json")
     rewrite(root, lambda content: content["categories"][1].pop("skeleton"), "annotations/instances_test.json")
     data = opened(root)
-    assert data.info.joints == ("left_ear", "right_ear")
+    assert data.info[Joints].names == ("left_ear", "right_ear")
     assert data.test[0]["joints"].shape == (0, 2, 2)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import Data, open_data, recognise
+from bench.data import Data, Joints, open_data, recognise
 from bench.data.deeplabcut import DeepLabCut
 from bench.errors import SuiteError
 
@@ -52,8 +52,8 @@ def test_the_layout_is_recognised(root: Path) -> None:
 
 def test_a_point_is_the_centre_of_a_pixel_and_empty_is_not_annotated(root: Path) -> None:
     data = opened(root)
-    assert data.info.joints == ("nose", "tail")
-    assert data.info.bones == ((0, 1),)
+    assert data.info[Joints].names == ("nose", "tail")
+    assert data.info[Joints].bones == ((0, 1),)
     joints, visibility = joints_of(data, root, 0)
     np.testing.assert_array_equal(joints, [[[10.5, 20.5], [np.nan, np.nan]]])
     assert visibility.tolist() == [[2, 0]]
@@ -123,7 +123,7 @@ def test_several_animals_are_several_figures(root: Path) -> None:
     last = "labeled-data/run/img9.png,,,,,5,6"
     rewrite(root, lambda lines: [*head, "coords,x,y,x,y,x,y", *rows, last])
     data = opened(root)
-    assert data.info.joints == ("nose", "tail")
+    assert data.info[Joints].names == ("nose", "tail")
     joints, _ = joints_of(data, root, 0)
     np.testing.assert_array_equal(joints, [[[1.5, 2.5], [3.5, 4.5]], [[5.5, 6.5], [np.nan, np.nan]]])
     joints, _ = joints_of(data, root, 9)
@@ -131,8 +131,8 @@ def test_several_animals_are_several_figures(root: Path) -> None:
 
 
 def test_the_reference_length_is_between_two_named_joints(root: Path) -> None:
-    assert opened(root).info.reference is None
-    assert opened(root, reference=["tail", "nose"]).info.reference == (1, 0)
+    assert opened(root).info[Joints].reference is None
+    assert opened(root, reference=["tail", "nose"]).info[Joints].reference == (1, 0)
     with pytest.raises(SuiteError, match=r"unknown joint 'tial'\. Did you mean 'tail'"):
         opened(root, reference=["nose", "tial"])
 
@@ -140,7 +140,7 @@ def test_the_reference_length_is_between_two_named_joints(root: Path) -> None:
 def test_without_a_config_the_tables_name_the_joints(root: Path) -> None:
     (root / "config.yaml").unlink()
     info = opened(root).info
-    assert (info.joints, info.bones) == (("nose", "tail"), ())
+    assert (info[Joints].names, info[Joints].bones) == (("nose", "tail"), ())
 
 
 # Each way a table can be wrong
@@ -240,10 +240,10 @@ def test_sides_are_told_by_names_or_given(root: Path) -> None:
     for file in (root / TABLE, root / "config.yaml"):
         file.write_text(file.read_text().replace("nose", "L_fin").replace("tail", "R_tail"))
     info = opened(root).info
-    assert info.sides["joints"].unpaired == ("L_fin", "R_tail")
+    assert info[Joints].sides.unpaired == ("L_fin", "R_tail")
     assert [note for note in info.notes if "data.mirror=[[L_fin, NAME]]" in note]
     info = opened(root, mirror=[["L_fin", "R_tail"]]).info
-    assert info.sides["joints"].partners == (1, 0)
+    assert info[Joints].sides.partners == (1, 0)
     assert [note for note in info.notes if note.startswith("Flips exchange L_fin with R_tail;")]
     with pytest.raises(SuiteError, match=r"in data\.mirror: unknown name 'Lfin'\. Did you mean 'L_fin'"):
         opened(root, mirror=[["Lfin", "R_tail"]])
@@ -256,7 +256,7 @@ def test_sides_are_told_by_names_or_given(root: Path) -> None:
 def test_openfield() -> None:
     data = opened(OPENFIELD, size=(48, 64), reference=["snout", "tailbase"])
     assert data.info.counts == {"train": 70, "val": 23, "test": 23}
-    assert data.info.joints == ("snout", "leftear", "rightear", "tailbase")
-    assert data.info.sides["joints"].partners == (0, 2, 1, 3)
-    assert data.info.reference == (0, 3)
+    assert data.info[Joints].names == ("snout", "leftear", "rightear", "tailbase")
+    assert data.info[Joints].sides.partners == (0, 2, 1, 3)
+    assert data.info[Joints].reference == (0, 3)
     assert (data.train[0]["visibility"] == 2).all()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data import Data, check_folder, open_data
+from bench.data import Data, Mask, check_folder, open_data
 from bench.errors import DataError
 
 CAMVID = Path(__file__).parents[4] / "shared/datasets/camvid"
@@ -49,7 +49,7 @@ def test_the_info_describes_the_folder(root: Path) -> None:
     info = opened(root).info
     assert info.name == root.name
     assert info.counts == {"train": 8, "val": 4, "test": 4}
-    assert (info.classes, info.ignore_index) == (("class 0", "class 1"), 255)
+    assert (info[Mask].names, info[Mask].ignore_index) == (("class 0", "class 1"), 255)
     assert "data.ignore_index" in info.notes[0]
     assert "classes.txt" in info.notes[0]
 
@@ -117,7 +117,7 @@ def test_a_mask_of_16_bits_may_hold_more_than_255_classes(root: Path) -> None:
     values = np.arange(40 * 56, dtype=np.uint16).reshape(40, 56) % 300
     replace_mask(root, values)
     data = opened(root, ignore_index=None)
-    assert len(data.info.classes) == 300
+    assert len(data.info[Mask].names) == 300
     assert np.array_equal(data.train[0]["mask"], values)
 
 
@@ -129,14 +129,14 @@ def test_an_ignored_value_is_no_class(root: Path) -> None:
     values[:10], values[10:20] = 7, 0
     replace_mask(root, values)
     data = opened(root, ignore_index=7)
-    assert data.info.classes == ("class 0", "class 1")
-    assert torch.equal(data.train[0]["mask"] == data.info.ignore_index, torch.from_numpy(values == 7))
+    assert data.info[Mask].names == ("class 0", "class 1")
+    assert torch.equal(data.train[0]["mask"] == data.info[Mask].ignore_index, torch.from_numpy(values == 7))
 
 
 def test_an_ignored_value_below_the_classes_leaves_no_gap(root: Path) -> None:
     replace_mask(root, np.full((40, 56), 2, np.uint8))
     data = opened(root, ignore_index=0)
-    assert data.info.classes == ("class 1", "class 2")
+    assert data.info[Mask].names == ("class 1", "class 2")
     assert data.train[0]["mask"].unique().tolist() == [1]
 
 
@@ -146,7 +146,7 @@ def test_masks_of_0_and_255_need_a_word_about_255(root: Path) -> None:
     with pytest.raises(DataError, match=r"one class .* ignored 255; if that is a class, set ignore_index=null"):
         opened(root)
     data = opened(root, ignore_index=None)
-    assert data.info.classes == ("class 0", "class 255")
+    assert data.info[Mask].names == ("class 0", "class 255")
     assert data.train[0]["mask"].unique().tolist() == [0, 1]
 
 
@@ -155,7 +155,7 @@ def test_a_classes_file_names_the_classes_and_what_is_unlabelled(root: Path) -> 
     replace_mask(root, np.full((40, 56), 2, np.uint8))
     replace_mask(root, np.full((40, 56), 3, np.uint8), "train/1")
     data = opened(root)
-    assert data.info.classes == ("ground", "disc", "sky")
+    assert data.info[Mask].names == ("ground", "disc", "sky")
     assert data.train[0]["mask"].unique().tolist() == [255]
     assert data.train[1]["mask"].unique().tolist() == [2]
     assert data.info.notes == ("'Void' (mask value 2) counts nowhere.",)
@@ -164,7 +164,7 @@ def test_a_classes_file_names_the_classes_and_what_is_unlabelled(root: Path) -> 
 def test_named_classes_are_all_there_even_if_no_mask_holds_them(root: Path) -> None:
     (root / "classes.txt").write_text("not\nthese\n")
     info = opened(root, classes=["ground", "disc", "moon"]).info
-    assert info.classes == ("ground", "disc", "moon")
+    assert info[Mask].names == ("ground", "disc", "moon")
 
 
 # Splits
@@ -341,8 +341,8 @@ def test_camvid() -> None:
     data = open_data("folder", CAMVID, size=(90, 120), ignore_index=11)
     assert data.info.name == "camvid"
     assert data.info.counts == {"train": 367, "val": 101, "test": 233}
-    assert data.info.classes == tuple(f"class {value}" for value in range(11))
+    assert data.info[Mask].names == tuple(f"class {value}" for value in range(11))
     sample = data.val[0]
     assert sample["image"].shape == (3, 90, 120)
-    assert sample["mask"].unique().tolist()[-1] == data.info.ignore_index
+    assert sample["mask"].unique().tolist()[-1] == data.info[Mask].ignore_index
     assert set(sample["mask"].unique().tolist()) <= {*range(11), 255}

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import OxfordIIITPet, voc
 
-from bench.data import DATASETS, FileSource, open_data, recognise
+from bench.data import DATASETS, FileSource, Mask, open_data, recognise
 from bench.errors import DataError
 
 Write = Callable[[Path], Path]
@@ -62,7 +62,7 @@ def test_pets_are_found_where_torchvision_leaves_them(
 ) -> None:
     data = open_data("oxford_pet", write_oxford_pet(tmp_path), size=(40, 56))
     assert data.info.name == "oxford_pet"
-    assert data.info.classes == ("background", "pet")
+    assert data.info[Mask].names == ("background", "pet")
     assert data.info.counts == {"train": 8, "val": 2, "test": 2}
     trimap = np.asarray(Image.open(tmp_path / "oxford-iiit-pet/annotations/trimaps/Abyssinian_0.png"))
     mask = data.test[0]["mask"].numpy()

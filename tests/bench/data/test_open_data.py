@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archs.errors import UnknownNameError
-from bench.data import DATASETS, CachedDataset, Data, Sample, open_data
+from bench.data import DATASETS, Boxes, CachedDataset, Data, Joints, Mask, Sample, open_data
 from bench.errors import SuiteError
 
 SIZE = (32, 48)
@@ -33,29 +33,29 @@ def test_every_dataset_describes_itself(data: Data) -> None:
     assert info.size == SIZE
     assert info.counts == {name: len(getattr(data, name)) for name in ("train", "val", "test")}
     assert re.fullmatch("[0-9a-f]{16}", info.fingerprint)
-    for names in (info.classes, info.objects, info.joints):
-        assert len(names) == len(set(names))
-    assert len(info.classes) != 1
-    joints = [joint for pair in (*info.bones, info.reference or ()) for joint in np.ravel(pair)]
-    assert all(0 <= joint < len(info.joints) for joint in joints)
-    assert info.classes or info.objects or info.joints
+    assert info.annotations
+    for annotation in info.annotations:
+        assert len(annotation.names) == len(set(annotation.names))
+    for mask in info.of([Mask]):
+        assert len(mask.names) > 1
+    for joints in info.of([Joints]):
+        numbers = [joint for pair in (*joints.bones, joints.reference or ()) for joint in np.ravel(pair)]
+        assert all(0 <= number < len(joints.names) for number in numbers)
 
 
 def test_every_sample_has_what_its_dataset_has_and_nothing_else(data: Data) -> None:
-    kinds = {
-        "mask": data.info.classes,
-        **dict.fromkeys(("boxes", "labels", "ignored"), data.info.objects),
-        **dict.fromkeys(("joints", "visibility"), data.info.joints),
-    }
+    keys = {key: kind for annotation in data.info.annotations for key, kind in annotation.keys.items()}
     for sample in samples(data):
-        assert set(sample) - {"instances"} == {"image", *(key for key, names in kinds.items() if names)}
+        assert set(sample) == {"image", *keys}
+        assert all(sample[key].dtype == kind.dtype for key, kind in keys.items())
         assert (sample["image"].shape, sample["image"].dtype) == ((3, *SIZE), torch.uint8)
 
 
 def test_masks_keep_the_contract(data: Data) -> None:
     for sample in (each for each in samples(data) if "mask" in each):
         assert (sample["mask"].shape, sample["mask"].dtype) == (SIZE, torch.int64)
-        assert set(sample["mask"].unique().tolist()) <= {*range(len(data.info.classes)), data.info.ignore_index}
+        mask = data.info[Mask]
+        assert set(sample["mask"].unique().tolist()) <= {*range(len(mask.names)), mask.ignore_index}
         if "instances" in sample:
             assert (sample["instances"].shape, sample["instances"].dtype) == (SIZE, torch.uint8)
             assert sample["instances"].max() <= len(sample["boxes"])
@@ -68,7 +68,7 @@ def test_boxes_keep_the_contract(data: Data) -> None:
         assert (boxes.dtype, labels.dtype, ignored.dtype) == (torch.float32, torch.int64, torch.bool)
         assert boxes.shape == (len(labels), 4)
         assert labels.shape == ignored.shape
-        assert ((labels >= 0) & (labels < len(data.info.objects))).all()
+        assert ((labels >= 0) & (labels < len(data.info[Boxes].names))).all()
         assert (boxes[:, :2] >= 0).all()
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         assert (boxes[:, 2:] <= torch.tensor([width, height])).all()
@@ -80,7 +80,7 @@ def test_joints_keep_the_contract(data: Data) -> None:
         joints, visibility = sample["joints"], sample["visibility"]
         assert (joints.dtype, visibility.dtype) == (torch.float32, torch.uint8)
         assert joints.shape == (*visibility.shape, 2)
-        assert visibility.shape[1] == len(data.info.joints)
+        assert visibility.shape[1] == len(data.info[Joints].names)
         x, y = joints.unbind(-1)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false where not annotated (NaN)
         assert torch.equal(visibility > 0, inside)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data import Data, open_data, recognise
+from bench.data import Boxes, Data, Mask, open_data, recognise
 from bench.data.voc import PASCAL_CLASSES, Voc
 
 BCCD = Path(__file__).parents[4] / "shared/datasets/bccd"
@@ -51,7 +51,7 @@ def test_boxes_are_scaled_with_the_image(root: Path) -> None:
 
 def test_classes_are_the_names_that_occur_and_a_difficult_object_is_ignored(root: Path) -> None:
     data = opened(root)
-    assert data.info.objects == ("cat", "dog")
+    assert data.info[Boxes].names == ("cat", "dog")
     assert data.train[0]["labels"].tolist() == [0, 1]
     assert data.train[0]["ignored"].tolist() == [False, True]
 
@@ -65,11 +65,11 @@ def test_an_image_without_objects_has_no_boxes(root: Path) -> None:
 def test_masks_are_read_where_every_image_has_one(root: Path) -> None:
     data = opened(root)
     stored = np.asarray(Image.open(root / "SegmentationClass/00.png"))
-    assert data.info.classes == ("background", *PASCAL_CLASSES)
-    assert data.info.classes[8] == "cat"
+    assert data.info[Mask].names == ("background", *PASCAL_CLASSES)
+    assert data.info[Mask].names[8] == "cat"
     assert np.array_equal(data.train[0]["mask"], stored)
     (root / "SegmentationClass/11.png").unlink()
-    assert opened(root).info.classes == ()
+    assert Mask not in opened(root).info
     assert "mask" not in opened(root).train[0]
 
 
@@ -87,7 +87,7 @@ def test_masks_of_other_classes_are_numbered_by_their_sorted_names(root: Path) -
         annotate(root, BOX.format("wheel", 1, 1, 9, 9), BOX.format("axle", 1, 1, 9, 9), name=f"{number:02d}")
         Image.fromarray(np.full((40, 56), 2, np.uint8)).save(root / f"SegmentationClass/{number:02d}.png")
     data = opened(root)
-    assert data.info.classes == ("background", "axle", "wheel")
+    assert data.info[Mask].names == ("background", "axle", "wheel")
     assert data.train[0]["mask"].unique().tolist() == [2]
 
 
@@ -270,6 +270,6 @@ def test_a_photograph_is_read_as_stored_unless_upright_is_set(root: Path) -> Non
 def test_bccd() -> None:
     data = open_data("voc", BCCD, size=(48, 64))
     assert data.info.counts == {"train": 205, "val": 87, "test": 72}
-    assert data.info.objects == ("Platelets", "RBC", "WBC")
+    assert data.info[Boxes].names == ("Platelets", "RBC", "WBC")
     assert [note[:20] for note in data.info.notes] == ["2 of 4,888 boxes wer"]
     assert torch.equal(data.train[0]["boxes"], data.train[0]["boxes"].clamp(0, 64))

@@ -1,5 +1,8 @@
-"""Image files as tensors: decoded whole, of one size."""
+"""Image files: which they are, what they hold, and what is wrong with one."""
 
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +13,21 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from bench.data.files.problem import Problem
 from bench.errors import DataError
 
 MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}  # one number per pixel
 LARGEST_VALUE = 65535
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why one file of a dataset, a part of it, or the whole dataset cannot be used."""
+
+    path: str  # relative to the dataset's folder, "" for the folder itself
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
 
 
 class FileError(DataError):
@@ -29,6 +42,23 @@ class FileError(DataError):
         """Return this as a finding about the dataset in the folder `root`."""
         inside = self.path.is_relative_to(root)
         return Problem((self.path.relative_to(root) if inside else self.path).as_posix(), self.reason)
+
+
+def images_by_name(folder: Path) -> dict[str, list[Path]]:
+    """Return the image files in `folder` by their names without type; none where there is no such folder.
+
+    Hidden files and files of other types are passed over.
+    """
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.suffix.lower() in _readable() and not path.name.startswith(".") and path.is_file():
+            files[path.stem].append(path)
+    return dict(files)
+
+
+@cache
+def _readable() -> frozenset[str]:
+    return frozenset(end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN)
 
 
 Stamp = tuple[int, int, int]

@@ -1,0 +1,45 @@
+"""Kinds of annotation. A new one is a module here, or a plug-in's file, with one registered Annotation."""
+
+from bench.data.annotations.base import (
+    ANNOTATIONS,
+    KEYS,
+    Annotation,
+    Array,
+    Batch,
+    Colour,
+    Key,
+    Picture,
+    PixelMap,
+    Sample,
+    Seen,
+    enlarged,
+    register_annotation,
+)
+from bench.data.annotations.boxes import Boxes, Objects, RunLengths  # what is imported here is registered
+from bench.data.annotations.instances import Instances
+from bench.data.annotations.joints import Joints, Keypoints
+from bench.data.annotations.mask import IGNORED, Mask
+
+__all__ = [
+    "ANNOTATIONS",
+    "IGNORED",
+    "KEYS",
+    "Annotation",
+    "Array",
+    "Batch",
+    "Boxes",
+    "Colour",
+    "Instances",
+    "Joints",
+    "Key",
+    "Keypoints",
+    "Mask",
+    "Objects",
+    "Picture",
+    "PixelMap",
+    "RunLengths",
+    "Sample",
+    "Seen",
+    "enlarged",
+    "register_annotation",
+]

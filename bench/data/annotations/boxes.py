@@ -1,0 +1,183 @@
+"""Boxes around objects."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from faster_coco_eval.core import mask as run_lengths
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.utils import draw_bounding_boxes
+
+from bench.data.annotations.base import (
+    Annotation,
+    Array,
+    Batch,
+    Colour,
+    Key,
+    Picture,
+    Sample,
+    Seen,
+    register_annotation,
+)
+from bench.data.pixels import Problem
+
+RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
+
+_LEAST_LEFT = 1 / 4  # a box of which a crop leaves less of its area is no object of the crop any more
+_LEAST_SIDE = 1.0  # px; nor is one that is narrower
+_THINNEST = 1.0  # px; in a file, a box that is no wider or no higher than this is a slip of the hand
+_GREY = (150, 150, 150)  # of ignored boxes
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The truth about the objects on one image, in pixels of its file."""
+
+    corners: Array  # (n, 4) float x1, y1, x2, y2
+    labels: Array  # (n,) int, indices into the names of the dataset's boxes
+    ignored: Array  # (n,) bool
+    masks: tuple[RunLengths, ...] | None = None  # of each object, where they are read
+
+    def kept(self, keep: Array) -> "Objects":
+        """Return the objects where `keep` (n,) is true."""
+        masks = None if self.masks is None else tuple(np.array(self.masks, object)[keep])
+        return Objects(self.corners[keep], self.labels[keep], self.ignored[keep], masks)
+
+    def clipped(self, picture: Picture) -> Seen:
+        """Return the objects that are worth keeping, their boxes cut at the image's borders."""
+        inside = np.clip(self.corners, 0, [picture.width, picture.height] * 2)
+        keep = np.all(inside[:, 2:] - inside[:, :2] > _THINNEST, 1)
+        left = (inside != self.corners).any(1) & keep
+        return Seen(replace(self, corners=inside).kept(keep), Clipped(int(left.sum()), int((~keep).sum())))
+
+    def owners(self, picture: Picture) -> Array:
+        """Return for each pixel (H, W) 1 + the number of the object that it shows, 0 where it shows none.
+
+        Where objects overlap the smaller one is on top, an ignored one at the bottom.
+        """
+        owners = np.zeros((picture.height, picture.width), np.int32)
+        masks = self.masks or ()
+        areas = [int(run_lengths.area(mask)) for mask in masks]
+        for number in sorted(range(len(masks)), key=lambda number: (not self.ignored[number], -areas[number])):
+            owners[run_lengths.decode(masks[number]).astype(bool)] = number + 1
+        return owners
+
+
+class Clipped(NamedTuple):
+    """How many boxes of an image left it, and how many were dropped as no more than a line is left of them."""
+
+    left: int
+    dropped: int
+
+
+def clipping_notes(seen: Iterable[Seen]) -> Iterator[str]:
+    """Yield how many of all boxes were clipped or dropped."""
+    every = list(seen)
+    left, dropped = sum(each.facts.left for each in every), sum(each.facts.dropped for each in every)
+    total = dropped + sum(len(each.truth.labels) for each in every)
+    if left:
+        yield f"{left:,} of {total:,} boxes left their image and were clipped."
+    if dropped:
+        yield (
+            f"{dropped:,} of {total:,} boxes were dropped: inside the image they are no more than "
+            f"{_THINNEST:g} px wide or high."
+        )
+
+
+@register_annotation("boxes")
+@dataclass(frozen=True)
+class Boxes(Annotation):
+    """The objects on an image, each with its box, its class (an index into `names`), and whether it is ignored.
+
+    An ignored one is neither to be found nor wrong to be found: a crowd, or marked as difficult. The truth about
+    an image is its Objects.
+    """
+
+    keys: ClassVar[Mapping[str, Key]] = {
+        "boxes": Key(torch.float32, 0.0),  # (n, 4) x1, y1, x2, y2 in px
+        "labels": Key(torch.int64, -1),  # (n,)
+        "ignored": Key(torch.bool, 0),  # (n,)
+    }
+    plural: ClassVar[str] = "boxes"
+    names_are: ClassVar[str] = "objects"
+    legend: ClassVar[str] = "classes"
+    tallied: ClassVar[str] = "boxes"
+    unbendable: ClassVar[str] = (
+        "boxes: what lies in one fills no box afterwards; leave recipe.augmentation.elastic out for detection"
+    )
+
+    def exchanged(self, batch: Batch) -> Batch:
+        """Return the labels with left and right exchanged."""
+        labels = batch["labels"]
+        for index, partner in self.sides.exchanged:
+            labels = labels.masked_fill(batch["labels"] == index, partner)
+        return {"labels": labels}
+
+    def movable(self, batch: Batch, size: tuple[int, int]) -> dict[str, Any]:
+        """Return the corners of all boxes as one list of boxes."""
+        corners = batch["boxes"].reshape(-1, 4)
+        return {"boxes": tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size, clamping_mode=None)}
+
+    def moved(self, values: Batch, batch: Batch, size: tuple[int, int]) -> Batch:
+        """Return the boxes clipped to the image; one of which little is left becomes padding."""
+        height, width = size
+        whole = values["boxes"].reshape(batch["boxes"].shape)
+        clipped = whole.clamp(min=0)
+        clipped = torch.minimum(clipped, clipped.new_tensor([width, height, width, height]))
+        lengths, whole_lengths = (each[..., 2:] - each[..., :2] for each in (clipped, whole))
+        left = (lengths.prod(-1) >= _LEAST_LEFT * whole_lengths.prod(-1)) & (lengths.amin(-1) >= _LEAST_SIDE)
+        return {
+            "boxes": clipped * left[..., None],
+            "labels": batch["labels"].masked_fill(~left, -1),
+            "ignored": batch["ignored"] & left,
+        }
+
+    def unpadded(self, sample: Sample) -> Sample:
+        """Return the boxes that have a label."""
+        return {key: sample[key][sample["labels"] >= 0] for key in self.keys}
+
+    def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
+        """Draw each box in its class's colour with the class's name; an ignored one is grey."""
+        if not len(sample["boxes"]):
+            return image
+        names = [self.names[label] for label in sample["labels"].tolist()]
+        ignored = sample["ignored"].tolist()
+        drawn: Tensor = draw_bounding_boxes(
+            image,
+            sample["boxes"] * factor,
+            [name + " (ignored)" * skip for name, skip in zip(names, ignored, strict=True)],
+            [_GREY if skip else colours[name] for name, skip in zip(names, ignored, strict=True)],
+            width=2,
+            fill_labels=True,
+        )
+        return drawn
+
+    def examined(self, truth: Objects, picture: Picture) -> Seen:
+        """Clip the boxes to the image, and drop those of which no more than a line is left."""
+        return truth.clipped(picture)
+
+    def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
+        """Yield that there is no box at all."""
+        if not any(len(each.truth.labels) for each in seen):
+            yield Problem("", "holds no box that can be used")
+
+    def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
+        """Yield how many boxes were clipped or dropped."""
+        yield from clipping_notes(seen)
+
+    def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
+        """Return the boxes of each class."""
+        found = Counter(label for each in seen for label in each.truth.labels.tolist())
+        return {name: found[label] for label, name in enumerate(self.names)}
+
+    def read(self, truth: Objects, picture: Picture, size: tuple[int, int]) -> Sample:
+        """Return the boxes in px of an image of `size`."""
+        return {
+            "boxes": torch.from_numpy(truth.corners * np.tile(picture.scale(size), 2)).float(),
+            "labels": torch.from_numpy(truth.labels.astype(np.int64)),
+            "ignored": torch.from_numpy(truth.ignored.copy()),
+        }

@@ -1,0 +1,131 @@
+"""Joints of persons or animals."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.utils import draw_keypoints
+
+from bench.data.annotations.base import (
+    Annotation,
+    Array,
+    Batch,
+    Colour,
+    Key,
+    Picture,
+    Sample,
+    Seen,
+    register_annotation,
+)
+from bench.data.geometry import Field, inside
+from bench.data.pixels import Problem
+
+_WHITE = (255, 255, 255)  # of bones
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """The truth about the joints of the persons on one image, in pixels of its file."""
+
+    joints: Array  # (F, J, 2) float x, y; NaN: not annotated
+    visibility: Array  # (F, J) int: 0 not annotated or outside the image, 1 hidden, 2 visible
+
+
+@register_annotation("joints")
+@dataclass(frozen=True)
+class Joints(Annotation):
+    """The places of J joints, the `names`, of each of the F persons on an image; its truth is its Keypoints."""
+
+    keys: ClassVar[Mapping[str, Key]] = {
+        "joints": Key(torch.float32, math.nan),  # (F, J, 2) x, y in px; NaN: not annotated
+        "visibility": Key(torch.uint8, 0),  # (F, J): 0 not annotated or outside the image, 1 hidden, 2 visible
+    }
+    plural: ClassVar[str] = "joints"
+    names_are: ClassVar[str] = "joints"
+    legend: ClassVar[str] = "joints"
+    tallied: ClassVar[str] = "joints"
+    letters: ClassVar[bool] = True
+
+    bones: tuple[tuple[int, int], ...] = ()  # pairs of joints to draw a line between
+    reference: tuple[int, int] | None = None  # the joints whose distance is a person's length
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return in words what a person's length is."""
+        if self.reference is None:
+            return {"reference": "longer side of the joints' box"}
+        start, end = (self.names[joint] for joint in self.reference)
+        return {"reference": f"distance from {start} to {end}"}
+
+    def exchanged(self, batch: Batch) -> Batch:
+        """Return left joints in the places of right ones."""
+        return {key: batch[key][:, :, list(self.sides.partners)] for key in self.keys}
+
+    def movable(self, batch: Batch, size: tuple[int, int]) -> dict[str, Any]:
+        """Return the joints as boxes without extent."""
+        corners = torch.cat([batch["joints"], batch["joints"]], -1).reshape(-1, 4)
+        return {"joints": tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size, clamping_mode=None)}
+
+    def moved(self, values: Batch, batch: Batch, size: tuple[int, int]) -> Batch:
+        """Return the joints; one that leaves the image becomes invisible."""
+        joints = values["joints"][:, :2].reshape(batch["joints"].shape)
+        return {"joints": joints, "visibility": batch["visibility"] * inside(joints, size)}
+
+    def bent(self, batch: Batch, field: Field) -> Batch:
+        """Return the joints; those that leave the image become invisible, those that are lost not annotated."""
+        joints = field.move(batch["joints"].flatten(1, 2)).view_as(batch["joints"])
+        return {"joints": joints, "visibility": batch["visibility"] * inside(joints, field.size)}
+
+    def unpadded(self, sample: Sample) -> Sample:
+        """Return the persons of whom a joint is seen."""
+        return {key: sample[key][(sample["visibility"] > 0).any(1)] for key in self.keys}
+
+    def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
+        """Draw the bones in white, and on them each joint in its own colour, a hidden one smaller."""
+        joints, visibility = sample["joints"].nan_to_num() * factor, sample["visibility"]
+        if not len(joints):
+            return image
+        seen = visibility > 0
+        image = draw_keypoints(image, joints, list(self.bones), _WHITE, radius=1, width=2, visibility=seen)
+        for joint, name in enumerate(self.names):
+            for state, radius in ((1, 2), (2, 4)):
+                seen = visibility[:, joint : joint + 1] == state
+                point = joints[:, joint : joint + 1]
+                image = draw_keypoints(image, point, colors=colours[name], radius=radius, visibility=seen)
+        return image
+
+    def examined(self, truth: Keypoints, picture: Picture) -> Seen:
+        """Mark joints outside the image as not seen; the facts are how many there are."""
+        with np.errstate(invalid="ignore"):
+            within = ((truth.joints >= 0) & (truth.joints < [picture.width, picture.height])).all(-1)
+        outside = int(((truth.visibility > 0) & ~within).sum())
+        return Seen(replace(truth, visibility=truth.visibility * within), outside)
+
+    def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
+        """Yield that there is no joint at all."""
+        if not any(each.truth.visibility.any() for each in seen):
+            yield Problem("", "holds no annotated joint")
+
+    def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
+        """Yield how many joints lie outside their image."""
+        outside = sum(each.facts for each in seen)
+        if outside:
+            yield f"{outside:,} annotated joint(s) lie outside their image and count as not seen."
+
+    def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
+        """Return the annotated joints of each name."""
+        found = Counter(joint for each in seen for joint in each.truth.visibility.nonzero()[1].tolist())
+        return {name: found[joint] for joint, name in enumerate(self.names)}
+
+    def read(self, truth: Keypoints, picture: Picture, size: tuple[int, int]) -> Sample:
+        """Return the joints in px of an image of `size`."""
+        return {
+            "joints": torch.from_numpy(truth.joints * picture.scale(size)).float(),
+            "visibility": torch.from_numpy(truth.visibility.astype(np.uint8)),
+        }
