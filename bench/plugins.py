@@ -72,11 +72,11 @@ def load_plugin(file: Path) -> dict[str, dict[str, Any]]:
 def registries() -> "Mapping[str, Registry[Any]]":
     """Return every registry of what is measured that a plug-in may add to, by the plural of what it holds."""
     from archs import REGISTRIES  # late: the rooms that hold registries load plug-ins themselves
-    from bench.data import DATASETS
+    from bench.data import ANNOTATIONS, DATASETS
     from bench.measure import MEASUREMENTS
     from bench.tasks import METRICS, TASKS
 
-    return {**REGISTRIES, **{each.plural: each for each in (DATASETS, MEASUREMENTS, METRICS, TASKS)}}
+    return {**REGISTRIES, **{each.plural: each for each in (ANNOTATIONS, DATASETS, MEASUREMENTS, METRICS, TASKS)}}
 
 
 def loaded_files() -> list[Path]:

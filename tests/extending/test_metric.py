@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.cli import main
+from bench.data import Mask
 from bench.loading import Batch
 from bench.metrics import Breakdown, percentage
 from bench.store import open_run
@@ -43,7 +44,7 @@ class PixelAccuracy(Scorer):
         self.bright: list[Tensor] = []
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
-        known = batch["mask"] != self.task.info.ignore_index
+        known = batch["mask"] != self.task.info[Mask].ignore_index
         self.right.append((outputs[-1].argmax(1) == batch["mask"])[known].double())
         self.bright.append((batch["image"].float().mean(1) > 127)[known])
 
