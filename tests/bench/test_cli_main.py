@@ -77,7 +77,7 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["run"], "Missing argument 'SUITE'."),
         (
             ["list", "model"],
-            "unknown kind 'model'. Did you mean 'models'? Choices: blocks, bottom-ups, datasets, encoders, ",
+            "unknown kind 'model'. Did you mean 'models'? Choices: annotations, blocks, bottom-ups, datasets, ",
         ),
         (["plot", ".", "--kind", "pareo"], "unknown figure 'pareo'. Did you mean 'pareto'?"),
         (["plot", ".", "--format", "jpg"], "unknown format 'jpg'. Did you mean 'png'?"),

@@ -52,7 +52,8 @@ def test_of_a_large_run_status_lists_what_is_not_ok(
     skipbench: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (failed,) = open_run(folder).records()
-    fine = failed.model_copy(update={"arm": "fpn / add", "determines": {"n": 1}, "status": "ok", "reason": None})
+    changed = {"arm": "fpn / add", "determines": {"n": 1}, "status": "ok", "reason": None}
+    fine = RunRecord(**{**failed.model_dump(), **changed})
     records = [failed, fine]
     cells = [Cell(**{name: getattr(record, name) for name in Cell.model_fields}) for record in records]
     with write_run(tmp_path, {"name": "tiny", "seeds": [0]}, cells) as run:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import archs
-from bench.data import DataInfo, open_data
+from bench.data import DataInfo, Mask, open_data
 from bench.errors import SuiteError
 from bench.loading import Batch, batches, in_order
 from bench.metrics import percentage
@@ -87,7 +87,7 @@ def test_a_score_that_is_not_declared_is_refused() -> None:
     register_metric("segmentation")(Talkative)
     metrics = create_task("segmentation", INFO).metrics(torch.device("cpu"))
     image, mask = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, dtype=torch.uint8)
-    metrics.update([torch.zeros(1, len(INFO.classes), 4, 4)], {"image": image, "mask": mask})
+    metrics.update([torch.zeros(1, len(INFO[Mask].names), 4, 4)], {"image": image, "mask": mask})
     with pytest.raises(TaskError, match="Talkative computes 'loudness', which it does not declare"):
         metrics.compute()
 

@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Path:
     cell = Cell(kind="train", task="depth", dataset="rooms", seed=0, determines={}, **arm)
     with write_run(tmp_path / "run", {"name": "depth"}, [cell]) as writer:
         depth = DepthMaps(np.zeros((1, 2, 2, 3), np.uint8), truth, prediction)
-        artifacts = {"predictions": writer.save_arrays(cell, depth.arrays())}
+        artifacts = writer.save_artifacts(cell, {"predictions": depth.arrays()})
         writer.save([RunRecord(**cell.model_dump(), status="ok", artifacts=artifacts)])
     return tmp_path / "run"
 
