@@ -31,6 +31,12 @@ class Augmentation(BaseModel):
     elastic: Elastic | None = None  # U-Net's deformation; not every annotation can follow it
     images_per_draw: Annotated[int, Field(ge=1)] = 4  # neighbours in a batch that share a draw, for speed
 
+    @property
+    def geometry(self) -> "Augmentation":
+        """The same without changes of colour, a draw for every image: objects of the sizes that training shows."""
+        plain = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+        return self.model_copy(update={**plain, "images_per_draw": 1})
+
     @model_validator(mode="after")
     def _ordered(self) -> "Augmentation":
         if not 0 < self.crop_area[0] <= self.crop_area[1]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.augment import Augmentation
 from bench.machine import Device, Precision, resolve_device, resolve_precision
 
-RECALIBRATION_IMAGES = 128  # as many as that give BatchNorm its statistics
+RECALIBRATION_IMAGES = 256  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as transforms
 
-from bench.augment import Augmenter
+from bench.augment import Augmentation, Augmenter
 from bench.data import Data, DataInfo, Sample
 from bench.errors import BenchError
 from bench.loading import Batch, batches, collate, in_order, in_random_order
@@ -148,7 +148,7 @@ class _Trainer:
     def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, progress: Progress) -> dict[str, float]:
         """Train for the whole budget, go back to the best state, and return what there is to tell."""
         recipe, best = self.recipe, _Best()
-        varied = self._varied(train, recipe.steps, seed)
+        varied = self._varied(train, recipe.steps, seed, recipe.augmentation)
         busy = seconds = 0.0
         told: dict[str, float] = {}
         clipped = 0
@@ -166,7 +166,7 @@ class _Trainer:
             progress(step * recipe.batch_size)
             if step in recipe.validation_steps:
                 if recipe.recalibration_steps:
-                    again = self._varied(train, recipe.recalibration_steps, seed)
+                    again = self._varied(train, recipe.recalibration_steps, seed, recipe.augmentation.geometry)
                     update_bn((each["image"] for each in again), self.model)
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
@@ -195,12 +195,12 @@ class _Trainer:
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
             return [logits.float() for logits in self.model.predictions(image)]
 
-    def _varied(self, train: Dataset[Sample], steps: int, seed: int) -> Iterator[Batch]:
+    def _varied(self, train: Dataset[Sample], steps: int, seed: int, augmentation: Augmentation) -> Iterator[Batch]:
         """Yield batches of the training split as `seed` orders and augments them, prepared."""
         recipe, generator = self.recipe, torch.Generator().manual_seed(seed)
         order = in_random_order(_length(train), steps, recipe.batch_size, generator)
         draws = torch.randint(2**62, (steps,), generator=generator).tolist()
-        augment = Augmenter(recipe.augmentation, self.task.info)
+        augment = Augmenter(augmentation, self.task.info)
         keys = ("image", *self.task.info.keys(self.task.targets))
         for batch, draw in zip(batches(train, keys, order), draws, strict=True):
             yield self._prepare(augment(self.fabric.to_device(batch), draw))

@@ -305,7 +305,7 @@ class Normed(Tiny):
 
 def test_statistics_are_averaged_anew_over_training_images_before_each_validation() -> None:
     network = Normed()
-    recipe = QUICK.model_copy(update={"data_init": False})
+    recipe = QUICK.model_copy(update={"data_init": False, "augmentation": Augmentation().geometry})
     run(recipe, build=lambda: network)
     taken = torch.stack(network.seen[-recipe.steps :])  # the second validation's, after the last step
     torch.testing.assert_close(network.norm.running_mean, taken.mean((0, 1, 3, 4)))
@@ -314,7 +314,19 @@ def test_statistics_are_averaged_anew_over_training_images_before_each_validatio
     trained, first = network.seen[LOOKS:][:half], network.seen[LOOKS + half :][: recipe.steps]
     trained += network.seen[LOOKS + half + recipe.steps :][:half]
     assert torch.equal(torch.stack(first), taken), "other images at another validation"
-    assert torch.equal(torch.stack(trained), taken), "varied otherwise than in training"
+    assert torch.equal(torch.stack(trained), taken), "of other sizes than in training"
+
+
+def test_statistics_are_of_images_in_their_own_colours() -> None:
+    network, none = Normed(), torch.zeros(3, *SIZE, dtype=torch.uint8)
+    black, white = ([sample | {"image": none + shade} for sample in samples(4, 0)] for shade in (0, 255))
+    data = dataset()
+    data = Data(black + white, data.val, data.test, data.info)
+    run(QUICK.model_copy(update={"data_init": False}), data=data, build=lambda: network)
+    taken = torch.stack(network.seen[-QUICK.steps :])
+    shades = (torch.tensor([[0.0], [1.0]]) - torch.tensor(MEAN)) / torch.tensor(STD)
+    for channel in range(3):
+        assert np.isclose(taken[:, :, channel, ..., None], shades[:, channel]).any(-1).all()
 
 
 def test_statistics_are_left_to_the_steps_where_that_is_asked() -> None:
