@@ -21,13 +21,7 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE",
-        help="A Python file that registers fusions or other parts; may be given more than once.",
-    ),
-]
-FigurePlugins = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin", metavar="FILE", help="A Python file that registers figures; may be given more than once."
+        help="A Python file that registers parts: fusions, metrics, figures ...; may be given more than once.",
     ),
 ]
 Models = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import FigurePlugins, RunFolder
+from bench.cli.options import Plugins, RunFolder
 from reports.figures import FORMATS, figure_names
 
 
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def report(
     directory: RunFolder,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR/report if not given.")] = None,
-    plugin: FigurePlugins = None,
+    plugin: Plugins = None,
 ) -> None:
     """Write the report of a run: one HTML page that opens offline.
 
@@ -62,7 +62,7 @@ def plot(
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="On which dataset, where the run has several.")
     ] = None,
-    plugin: FigurePlugins = None,
+    plugin: Plugins = None,
 ) -> None:
     """Draw one figure of a run.
 
