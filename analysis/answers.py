@@ -8,7 +8,7 @@ from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdo
 from analysis.costs import at_least, bounds
 from analysis.frames import Frames
 from analysis.latency import margin, ratios, verdicts
-from analysis.paired import fusion_differences, fusion_pairs
+from analysis.paired import differences
 from analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from analysis.text import count, inside, listing
 from bench.metrics import Breakdown, Metric
@@ -19,7 +19,7 @@ def answers(study: Frames) -> list[str]:
     score = headline(study)
     if score is None:
         return [*_completeness(study), *_costs(study), *bounds(study)]
-    findings = (_best, _spread, _groups, _fusions, _fronts)
+    findings = (_best, _spread, _groups, _factors, _fronts)
     scored = [sentence for finding in findings for sentence in finding(study, score)]
     return [*_completeness(study), *scored, *_costs(study), *bounds(study)]
 
@@ -111,17 +111,13 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
         yield f"Mean {score.label} of {first} {by.contrast} less that of {second} ones: from {low} to {high}."
 
 
-def _fusions(study: Frames, score: Metric) -> Iterator[str]:
-    differences = fusion_differences(study, score.key)
-    effects = []
-    for pair in fusion_pairs(study).to_dict("records"):
-        runs = differences.loc[differences.arm == pair["arm"], "difference"]
-        if len(runs):
+def _factors(study: Frames, score: Metric) -> Iterator[str]:
+    for factor, pairs in differences(study, score.key).groupby("factor", sort=False):
+        effects = []
+        for label, runs in pairs.groupby("label", sort=False)["difference"]:
             change = score.show_unit(float(runs.mean()), signed=True)
-            higher = f"higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')}"
-            effects.append(f"{pair['label']} = {change} ({higher})")
-    if effects:
-        yield f"Mean change of {score.label} by fusion, paired by seed: {'; '.join(effects)}."
+            effects.append(f"{label} = {change} (higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')})")
+        yield f"Mean change of {score.label} by {factor}, paired by seed: {'; '.join(effects)}."
 
 
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from bench.display import shown
 from bench.metrics import Declared, Metric
-from bench.records import Cell, RunRecord, content_hash
+from bench.records import Cell, RunRecord
 from bench.store import open_run
 
 MISSING = "not run yet"
@@ -18,19 +19,19 @@ DERIVED = (  # by analysis from what is measured
     Metric("machine/balance", "MACs per byte"),
 )
 
-_FIELDS = ("kind", "arm", "model", "fusion", "encoder", "task", "dataset", "seed")
-_IDENTITY = (*_FIELDS, "cell_id", "base")
+_IDENTITY = ("kind", "arm", "model", "task", "dataset", "seed", "cell_id")
+_ARM = ("task", "dataset", "arm", "model")
 
 
 @dataclass(frozen=True)
 class Frames:
     """A run as tables; rows stand in the order of the suite's plan.
 
-    Every table has the columns kind, arm, model, fusion, encoder, task, dataset, seed, cell_id and `base`
-    (equal where all factors but the fusion are), and
+    Every table has the columns kind, arm, model, task, dataset, seed, cell_id, and
     - `cells`: status ("ok", "failed", "missing"), reason, seconds: one row per planned cell;
     - `values`: key, value: one row per number that a finished cell measured;
-    - `samples`: order, latency_ms: one row per timed forward pass.
+    - `samples`: order, latency_ms: one row per timed forward pass;
+    `factors` has one row per planned arm: task, dataset, arm, model, and a column for every factor, in words.
     """
 
     suite: Mapping[str, Any]
@@ -38,6 +39,7 @@ class Frames:
     cells: pd.DataFrame
     values: pd.DataFrame
     samples: pd.DataFrame
+    factors: pd.DataFrame
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
     parent: "Frames | None" = None  # the run that a study is a part of
     declared: Declared = field(default_factory=dict)  # what the records of each study can hold
@@ -70,18 +72,22 @@ class Frames:
 
     @property
     def arms(self) -> pd.DataFrame:
-        """One row per arm: arm, model, fusion, encoder, base."""
-        columns = ["arm", "model", "fusion", "encoder", "base"]
-        return self.cells[columns].drop_duplicates("arm").reset_index(drop=True)
+        """One row per arm: arm, model, and a column for every factor in which two of them differ."""
+        return self.factors.drop_duplicates("arm")[["arm", "model", *self.varied]].reset_index(drop=True)
+
+    @property
+    def varied(self) -> list[str]:
+        """The factors in which two arms differ: of the network, then of what arms are measured by ("recipe.lr")."""
+        return [name for name in self.factors.columns[4:] if self.factors[name].nunique() > 1]
 
     def finished(self, kind: str) -> list[RunRecord]:
         """Return the records of one kind that did not fail."""
         return [record for record in self.records if record.kind == kind and record.status == "ok"]
 
     def wide(self, kind: str) -> pd.DataFrame:
-        """Return one row per finished cell of `kind`, with a column per measured key; without `base`."""
+        """Return one row per finished cell of `kind`, with a column per measured key."""
         rows = [{**_identity(record), **record.values} for record in self.finished(kind)]
-        return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY)).drop(columns="base")
+        return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY))
 
     def studies(self) -> list["Frames"]:
         """Return one `Frames` per task and dataset; scores are only ever compared inside one."""
@@ -99,6 +105,7 @@ class Frames:
             cells=keep(self.cells),
             values=keep(self.values),
             samples=keep(self.samples),
+            factors=keep(self.factors),
             parent=self.run,
             declared={(task, dataset): self.declared.get((task, dataset), ())},
         )
@@ -148,6 +155,7 @@ def from_records(
             ),
             ("order", "latency_ms"),
         ),
+        factors=_factors(planned.values()),
     )
 
 
@@ -159,9 +167,19 @@ def load(run_dir: Path) -> Frames:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    other_factors = {name: value for name, value in cell.spec.items() if name != "fusion"}
-    base = content_hash([cell.model, other_factors])
-    return {**{name: getattr(cell, name) for name in _FIELDS}, "cell_id": cell.cell_id, "base": base}
+    return {name: getattr(cell, name) for name in _IDENTITY}
+
+
+def _factors(cells: Iterable[Cell]) -> pd.DataFrame:
+    arms = {(cell.task, cell.dataset, cell.arm): cell for cell in cells}
+    rows = (
+        {
+            **dict(zip(_ARM, (*key, cell.model), strict=True)),
+            **{name: shown(value) for name, value in cell.factors.items()},
+        }
+        for key, cell in arms.items()
+    )
+    return pd.DataFrame(list(rows), columns=None if arms else list(_ARM))
 
 
 def _outcome(record: RunRecord | None, unreadable: str | None) -> dict[str, Any]:

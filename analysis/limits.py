@@ -126,7 +126,7 @@ def _recipes(study: Frames) -> Iterator[str]:
         arms: dict[str, dict[str, None]] = {lr: {} for lr in settings["lr"]}
         for record in trained:
             lr = str(record.settings["lr"])
-            arms[lr][record.arm.replace(f", lr={lr}", "")] = None
+            arms[lr][record.arm.replace(f", recipe.lr={lr}", "")] = None
         rates = "; ".join(f"{lr} for {listing(names)}" for lr, names in arms.items())
         yield f"The arms were trained at different learning rates: {rates}."
     elif "lr" in settings:

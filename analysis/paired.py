@@ -1,4 +1,7 @@
-"""What a fusion is worth inside one model: the difference to the reference fusion, paired by seed."""
+"""What a choice is worth: the difference between two arms that differ in one factor alone, paired by seed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -6,41 +9,65 @@ from analysis.frames import Frames
 from analysis.intervals import summarize
 from analysis.summaries import scores
 
-_PAIR = ["arm", "reference", "label"]
+_PAIR = ["factor", "arm", "reference", "label"]
 
 
-def fusion_pairs(study: Frames) -> pd.DataFrame:
-    """Return the arms that differ from a reference arm in their fusion only.
+def pairs(study: Frames) -> pd.DataFrame:
+    """Return the arms that differ from a reference arm in exactly one factor, factor by factor.
 
-    Of arms that share everything but the fusion the plan's first is the reference; the shipped suites
-    list each model's own fusion first. Columns: arm, reference, label ("unet: add − concat_wide").
+    Of arms that share everything else the plan's first is the reference; the shipped suites list a model's own
+    choice first. What arms are measured by ("recipe.lr") is a factor where it varies by itself; where each value of
+    a factor of the network comes with its own, such as a learning rate tuned to it, it is part of that choice.
+    Columns: factor, arm, reference, label ("unet: add − concat_wide").
     """
-    first = study.arms.drop_duplicates("base")[["base", "arm", "fusion"]]
-    first = first.rename(columns={"arm": "reference", "fusion": "reference_fusion"})
-    pairs = study.arms.merge(first, on="base")
-    pairs["label"] = pairs["model"] + ": " + pairs["fusion"] + " − " + pairs["reference_fusion"]
-    return pairs.loc[pairs.arm != pairs.reference, _PAIR].reset_index(drop=True)
+    found = [
+        {"factor": factor, "arm": arm["arm"], "reference": first["arm"], "label": _label(factor, arm, first)}
+        for factor in study.varied
+        for first, *others in _groups(study, factor)
+        for arm in others
+    ]
+    return pd.DataFrame(found, columns=_PAIR)
 
 
-def fusion_differences(study: Frames, key: str) -> pd.DataFrame:
-    """Return, per pair and seed, the arm's `key` less its reference's: `fusion_pairs`, seed, difference.
+def _groups(study: Frames, factor: str) -> Iterator[list[dict[Any, Any]]]:
+    """Yield the arms that differ in `factor` alone, in the plan's order."""
+    network = [name for name in study.varied if name != factor and "." not in name]
+    options = [name for name in study.varied if name != factor and "." in name]
+    for group in _split(study.arms, network):
+        of_one_choice = "." not in factor and group[factor].is_unique
+        for arms in [group] if of_one_choice else _split(group, options):
+            yield arms.to_dict("records")
+
+
+def _split(arms: pd.DataFrame, names: list[str]) -> list[pd.DataFrame]:
+    """Return the arms as groups that have the same values under `names`."""
+    return [group for _, group in arms.groupby(names, sort=False)] if names else [arms]
+
+
+def _label(factor: str, arm: Mapping[Any, Any], reference: Mapping[Any, Any]) -> str:
+    where = arm["arm"].replace(f", {factor}={arm[factor]}", "")
+    return f"{where}: {arm[factor]} − {reference[factor]}"
+
+
+def differences(study: Frames, key: str) -> pd.DataFrame:
+    """Return, per pair and seed, the arm's `key` less its reference's: `pairs`, seed, difference.
 
     A seed that one of the two lacks has no row.
     """
     runs = scores(study, key)
     base = runs.rename(columns={"arm": "reference", "value": "reference_value"})
-    pairs = fusion_pairs(study).merge(runs, on="arm").merge(base, on=["reference", "seed"])
-    return pairs.assign(difference=pairs["value"] - pairs["reference_value"])[[*_PAIR, "seed", "difference"]]
+    both = pairs(study).merge(runs, on="arm").merge(base, on=["reference", "seed"])
+    return both.assign(difference=both["value"] - both["reference_value"])[[*_PAIR, "seed", "difference"]]
 
 
-def fusion_effects(study: Frames, key: str) -> pd.DataFrame:
-    """Return one row per pair: `fusion_pairs`, n, mean, sd, low, high of the differences over seeds.
+def effects(study: Frames, key: str) -> pd.DataFrame:
+    """Return one row per pair: `pairs`, n, mean, sd, low, high of the differences over seeds.
 
     The interval describes one pair; it is no test, and not corrected for the number of pairs.
     """
-    differences = fusion_differences(study, key).groupby("arm")["difference"].agg(list)
+    found = differences(study, key).groupby(["factor", "arm"])["difference"].agg(list)
     rows = [
-        {**pair, **summarize(differences.get(pair["arm"], []))._asdict()}
-        for pair in fusion_pairs(study).to_dict("records")
+        {**pair, **summarize(found.get((pair["factor"], pair["arm"]), []))._asdict()}
+        for pair in pairs(study).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=[*_PAIR, "n", "mean", "sd", "low", "high"])

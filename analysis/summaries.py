@@ -30,17 +30,17 @@ def scores(study: Frames, key: str) -> pd.DataFrame:
 
 
 def accuracy(study: Frames, key: str) -> pd.DataFrame:
-    """Return `key` per arm that the plan trains: arm, model, fusion, planned, n, mean, sd, low, high.
+    """Return `key` per arm that the plan trains: arm, model, planned, n, mean, sd, low, high.
 
     `planned` counts the runs of the plan, `n` those that have a value. An arm without any is a row too.
     """
     found = scores(study, key)
     rows: list[dict[str, Any]] = []
-    trained = study.cells[study.cells.kind == "train"].groupby(["arm", "model", "fusion"], sort=False)
-    for (arm, model, fusion), runs in trained:
+    trained = study.cells[study.cells.kind == "train"].groupby(["arm", "model"], sort=False)
+    for (arm, model), runs in trained:
         summary = summarize(found.loc[found.arm == arm, "value"].tolist())
-        rows.append({"arm": arm, "model": model, "fusion": fusion, "planned": len(runs), **summary._asdict()})
-    return pd.DataFrame(rows, columns=["arm", "model", "fusion", "planned", "n", "mean", "sd", "low", "high"])
+        rows.append({"arm": arm, "model": model, "planned": len(runs), **summary._asdict()})
+    return pd.DataFrame(rows, columns=["arm", "model", "planned", "n", "mean", "sd", "low", "high"])
 
 
 def cost(study: Frames) -> pd.DataFrame:
@@ -72,7 +72,7 @@ def latency(study: Frames) -> pd.DataFrame:
 def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     """Return mean score against cost for the arms that have both.
 
-    Columns: arm, model, fusion, cost, score, on_front (of low cost and good mean score), beaten (for certain, see
+    Columns: arm, model, cost, score, on_front (of low cost and good mean score), beaten (for certain, see
     `surely_beaten`; a latency is as uncertain as its interval says, and MACs may be at least what is counted),
     at_least (whether `cost` is such a lower bound).
     """
@@ -84,7 +84,7 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     both["on_front"] = pareto_front(both["cost"], both["score"] * score.sign)
     runs = scores(study, score.key).pivot(index="arm", columns="seed", values="value").reindex(both.index)
     both["beaten"] = surely_beaten(both["low"], both["high"], runs * score.sign)
-    return both.reset_index()[["arm", "model", "fusion", "cost", "score", "on_front", "beaten", "at_least"]]
+    return both.reset_index()[["arm", "model", "cost", "score", "on_front", "beaten", "at_least"]]
 
 
 def per_arm(study: Frames, key: str) -> pd.Series:

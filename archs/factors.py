@@ -44,6 +44,11 @@ class Factor:
         return [*(self.registry.names() if self.registry else ()), *self.others]
 
     @property
+    def takes_lists(self) -> bool:
+        """Whether a value may be a list."""
+        return "list of" in self.domain
+
+    @property
     def values(self) -> str:
         """Its choices or the kind of its values, in a line."""
         return ", ".join([*([str(self.registry)] if self.registry else ()), *self.others]) or self.domain

@@ -2,23 +2,19 @@
 
 from typing import Any
 
+from archs.errors import SpecError
 from archs.fusion import FUSIONS
 from archs.model import EncoderDecoder
 from archs.presets import PRESETS
 from archs.spec import ArchSpec
 
 
-def resolve_spec(
-    name: str, /, *, encoder_name: str | None = None, in_channels: int = 3, classes: int = 1, **factors: Any
-) -> ArchSpec:
+def resolve_spec(name: str, /, *, in_channels: int = 3, classes: int = 1, **factors: Any) -> ArchSpec:
     """Return the frozen spec of a registered model with some factors overridden; builds nothing.
 
     Raises UnknownNameError for an unknown model, factor, encoder or block, SpecError for a wrong value.
     """
-    chosen = {**PRESETS[name], **factors, "in_channels": in_channels, "classes": classes}
-    if encoder_name is not None:
-        chosen["encoder"] = encoder_name
-    return ArchSpec.from_dict(chosen)
+    return ArchSpec.from_dict({**PRESETS[name], **factors, "in_channels": in_channels, "classes": classes})
 
 
 def build_model(spec: ArchSpec) -> EncoderDecoder:
@@ -34,12 +30,15 @@ def create_model(
 ) -> EncoderDecoder:
     """Return a registered model: `create_model("unet", encoder_name="resnet18", classes=12, fusion="add")`.
 
-    `factors` override those of the preset by name; see `ArchSpec` for all of them.
+    `factors` override those of the preset by name; see `ArchSpec` for all of them. `encoder_name` is the factor
+    `encoder` under the name that segmentation_models_pytorch gives it.
     Raises UnknownNameError for an unknown model, factor, encoder or block, SpecError for a wrong value.
     """
-    return build_model(
-        resolve_spec(name, encoder_name=encoder_name, in_channels=in_channels, classes=classes, **factors)
-    )
+    if encoder_name is not None:
+        if "encoder" in factors:
+            raise SpecError("'encoder' and 'encoder_name' are one factor; give one of the two.")
+        factors["encoder"] = encoder_name
+    return build_model(resolve_spec(name, in_channels=in_channels, classes=classes, **factors))
 
 
 def list_models(pattern: str = "*") -> list[str]:

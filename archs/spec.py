@@ -209,6 +209,8 @@ class ArchSpec(BaseModel):
         Raises UnknownNameError for an unknown factor or choice, SpecError for a wrong value or a contradiction.
         """
         for name in factors:
+            if name == "encoder_name":  # of create_model alone, and of segmentation_models_pytorch
+                raise SpecError("the factor 'encoder_name' is called 'encoder'.")
             if name not in FACTORS:
                 raise UnknownNameError("factor", name, FACTORS)
         try:

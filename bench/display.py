@@ -1,5 +1,6 @@
 """Texts from anywhere as people may see them: on one line, without control characters, cut where they are long."""
 
+import json
 import re
 from reprlib import Repr
 from typing import Any
@@ -26,6 +27,11 @@ def quoted(value: Any) -> str:
         return one_line(_short.repr(value), LONGEST)
     except ValueError:  # an integer of more digits than Python writes
         return f"a {type(value).__name__} of too many digits"
+
+
+def shown(value: Any) -> str:
+    """Return a value of a suite as people write it there: add, 0.002, true, [4, 8]."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def inert(value: Any) -> Any:

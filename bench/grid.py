@@ -6,13 +6,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archs import resolve_spec
+from archs import FACTORS, ArchSpec, resolve_spec
 from bench.data import Data, open_data
+from bench.display import quoted
 from bench.errors import SuiteError
 from bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from bench.records import Cell
-from bench.suite import OWN_KEYS, Study, Suite
+from bench.suite import OWN_KEYS, Study, Suite, Variant, choice_of
 from bench.tasks import Task, TaskError, create_task
+from bench.yaml_values import dotted
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         opened[key] = open_data(study.data.name, root=study.data.root, **study.data.options)
     data = opened[key]
     try:
-        task = create_task(study.task, data.info, study.task_options)
+        task = create_task(study.task.name, data.info, study.task.options)
     except TaskError as error:
         if not may_be_left_out:
             raise
-        return f"The study of {study.task} is left out: {error}"
+        return f"The study of {study.task.name} is left out: {error}"
     options = _options(study, task, {})
-    resolved = study.model_dump(mode="json") | {
-        measurement.section: options[measurement.name].model_dump(mode="json") for measurement in measurements()
+    resolved = study.model_dump(mode="json", exclude_defaults=True) | {
+        "task": {"name": study.task.name, **task.options.model_dump(mode="json")},
+        **{part.section: options[part.name].model_dump(mode="json") for part in measurements()},
     }
     return StudyPlan(resolved, data, task, options, expand_arms(study, task))
 
@@ -99,31 +102,38 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
 
 
 def expand_arms(study: Study, task: Task) -> list[Arm]:
-    """Return the study's arms in the order of its file. Raises ArchError, or SuiteError for an arm twice."""
+    """Return the study's arms in the order of its file.
+
+    Raises ArchError, or SuiteError for an arm that is there twice and for a name that two arms have.
+    """
+    variants = [variant for entry in study.arms for variant in entry.variants]
+    varied = {key: None for variant in variants for key in dotted(variant.own)}
     arms: list[Arm] = []
-    for entry in study.arms:
-        own = {section: given for section, given in entry.own.items() if given}
-        options = _options(study, task, own)
-        for factors in entry.combinations:
-            arm = _arm(factors, study.model, task.factors, options, own)
-            if (arm.spec, arm.options) in ((other.spec, other.options) for other in arms):
-                raise SuiteError(f"the arm '{arm.name}' stands twice in the suite; leave one of the two out.")
-            arms.append(arm)
+    for variant in variants:
+        options = _options(study, task, variant.own)
+        resolved = dotted({part.section: options[part.name].model_dump(mode="json") for part in measurements()})
+        arm = Arm(
+            variant.name,
+            variant.model,
+            _spec(variant, study.model, task.factors),
+            options,
+            variant.own,
+            {key: resolved[key] for key in varied if key in resolved},
+        )
+        for other in arms:
+            if (arm.spec, arm.options) == (other.spec, other.options):
+                raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; leave one of them out.")
+            if arm.name == other.name:
+                raise SuiteError(f"two different arms are called '{arm.name}'; give each a name of its own.")
+        arms.append(arm)
     return arms
 
 
-def _arm(
-    factors: dict[str, Any],
-    common: dict[str, Any],
-    task_factors: dict[str, Any],
-    options: dict[str, BaseModel],
-    own: dict[str, dict[str, Any]],
-) -> Arm:
-    model = factors.pop("model")
-    spec = resolve_spec(model, **{**task_factors, **common, **factors, "classes": task_factors["classes"]})
-    different = [{name: value for name, value in factors.items() if name != "fusion"}, *own.values()]
-    told_apart_by = [f"{name}={value}" for part in different for name, value in part.items()]
-    return Arm(", ".join([f"{model} / {spec.fusion}", *told_apart_by]), model, spec, options, own)
+def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> ArchSpec:
+    for name, value in (common | variant.factors).items():
+        if isinstance(value, list) and name in FACTORS and not FACTORS[name].takes_lists:
+            raise SuiteError(f"the factor '{name}' is {quoted(value)}, but is one value; {choice_of(name, value)}")
+    return resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
 
 
 def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:

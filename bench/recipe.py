@@ -1,6 +1,6 @@
 """The one training recipe that all arms share."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,7 +33,6 @@ class Recipe(BaseModel):
     device: Device = "auto"
     threads: Count | None = None  # CPU threads; None: as many as torch uses already
     augmentation: Augmentation = Augmentation()
-    task: dict[str, Any] = Field(default_factory=dict)  # the task's own options, which the task checks
 
     def resolved(self) -> "Recipe":
         """Return the recipe with what this machine decides in words: each of it changes the bits of a result.

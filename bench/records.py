@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 2  # 2: a run declares what its records can hold
+SCHEMA_VERSION = 3  # 2: a run declares what its records can hold; 3: any factor may tell its arms apart
 SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
@@ -41,14 +41,15 @@ class Cell(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str  # the measurement's name: "train"
-    arm: str  # what is compared, as shown to people: "unet / add"
+    arm: str  # what is compared, as shown to people: "unet, fusion=add"
     model: str  # registered architecture: "unet"
-    fusion: str
-    encoder: str
     task: str  # "segmentation"
     dataset: str  # "scenes", or the folder's name
     seed: int | None = None  # None where the measurement draws nothing at random
     spec: dict[str, Any]  # the resolved ArchSpec
+    varied: dict[str, Any] = Field(
+        default_factory=dict
+    )  # the options in which the study's arms differ: "recipe.lr"
     determines: dict[str, Any]
 
     @cached_property
@@ -57,8 +58,13 @@ class Cell(BaseModel):
         return content_hash({"kind": self.kind, **self.determines})
 
     @property
+    def factors(self) -> dict[str, Any]:
+        """All that may tell the arm from others."""
+        return {**self.spec, **self.varied}
+
+    @property
     def name(self) -> str:
-        """A stable, readable id: "train pose: unet / add, seed 0"."""
+        """A stable, readable id: "train pose: unet, seed 0"."""
         return f"{self.kind} {self.task}: {self.arm}" + ("" if self.seed is None else f", seed {self.seed}")
 
 

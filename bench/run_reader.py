@@ -105,8 +105,8 @@ class Run:
             raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
         if int(version[:9]) < SCHEMA_VERSION:
             raise StoreError(
-                f"{self.directory} was written by an older skipbench and does not say what its values are: read it "
-                f"with that one, or measure again: skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
+                f"{self.directory} was written by an older skipbench: read it with that one, or measure again: "
+                f"skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
             )
 
     def _meta(self, key: str) -> Any:

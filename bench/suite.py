@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from importlib import resources
 from itertools import product
 from pathlib import Path
@@ -10,69 +11,114 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from bench.display import one_line, quoted
+from bench.display import one_line, quoted, shown
 from bench.errors import SuiteError, unknown_name
 from bench.files import write_whole
 from bench.validation import parse
-from bench.yaml_values import assign, read_yaml
+from bench.yaml_values import assign, dotted, put, read_yaml
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
 EXAMPLE = "recipe.images=512"
 
 
-class DataSection(BaseModel):
-    """Which dataset, and its options (checked by the dataset itself)."""
+class TaskSection(BaseModel):
+    """Which task, and its options (checked by the task itself)."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = "segmentation"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is not declared here."""
+        return dict(self.model_extra or {})
+
+
+class DataSection(TaskSection):
+    """Which dataset, and its options (checked by the dataset itself)."""
 
     name: str
     root: Path | None = None  # where a dataset on disk lies
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Everything but the name and the place."""
-        return dict(self.model_extra or {})
+
+def _as_section(given: Any) -> Any:
+    """Return a task by its mere name as the section that it stands for."""
+    return {"name": given} if isinstance(given, str) else given
+
+
+def _one_model(given: Any) -> Any:
+    if isinstance(given, list):
+        raise ValueError(f"it lists {quoted(given)}, but is one name; {choice_of('model', given)}")
+    return given
+
+
+def choice_of(key: str, values: Sequence[Any]) -> str:
+    """Return how a suite says that arms differ in `key`, as the end of a sentence."""
+    return f"a choice stands under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One arm, as an entry says it."""
+
+    name: str
+    model: str
+    factors: dict[str, Any]
+    own: dict[str, dict[str, Any]]  # the options by which it alone is measured, by section
 
 
 class ArmEntry(BaseModel):
-    """A model and its factors. A list is a choice of values: each combination becomes an arm of its own.
+    """A model and its factors, each a value. What stands under `sweep` is a choice: each combination is an arm.
 
     Under a section's name stands by what these arms are measured instead of the study's section, such as a
-    `recipe` with an lr that suits them.
+    `recipe` with an lr that suits them; such options are swept by their dotted names, `recipe.lr`. `name` is what
+    the arm is called; without it, it's called by its model and whatever else the entry says.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    model: Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
+    name: Annotated[str, Field(pattern=r"^\S(.*\S)?$")] | None = None
+    model: Annotated[str | None, BeforeValidator(_one_model)] = None
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "ArmEntry":
-        for name, values in self.choices.items():
-            if not values:
-                raise ValueError(f"'{name}' lists no value; give at least one.")
-        for section, options in self.own.items():
+        factors, own = self._given
+        if (self.model is None) == ("model" not in self.sweep):
+            raise ValueError("expected one model: unet, or a choice of some, sweep: {model: [unet, fpn]}.")
+        for section, options in own.items():
             if not isinstance(options, dict):
                 raise ValueError(f"'{section}' is {quoted(options)}, expected a mapping (keys and values).")
+        for key in self.sweep:
+            if key in factors | dotted(own):
+                raise ValueError(f"'{key}' has a value, and a choice under sweep; leave one of the two out.")
         return self
 
     @property
-    def own(self) -> dict[str, dict[str, Any]]:
-        """What these arms have of their own, by section."""
-        sections = _sections(of_arms=True)
-        return {name: value for name, value in (self.model_extra or {}).items() if name in sections}
+    def _given(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands beside the model: the factors, and by section what these arms have of their own."""
+        factors, sections = deepcopy(self.model_extra or {}), _sections(of_arms=True)
+        return factors, {section: factors.pop(section) for section in sections if section in factors}
 
     @property
-    def choices(self) -> dict[str, list[Any]]:
-        """The values of each factor, the model among them."""
-        own, entries = self.own, {"model": self.model, **(self.model_extra or {})}
-        choices = {name: value for name, value in entries.items() if name not in own}
-        return {name: value if isinstance(value, list) else [value] for name, value in choices.items()}
+    def variants(self) -> list[Variant]:
+        """The arms, in the order of the choices."""
+        choices = product(*self.sweep.values())
+        return [self._variant(dict(zip(self.sweep, values, strict=True))) for values in choices]
 
-    @property
-    def combinations(self) -> list[dict[str, Any]]:
-        """The factors of each arm, the model among them."""
-        choices = self.choices
-        return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    def _variant(self, chosen: dict[str, Any]) -> Variant:
+        factors, own = self._given
+        for key, value in chosen.items():
+            section, _, option = key.partition(".")
+            if option and section in _sections(of_arms=True):
+                put(own.setdefault(section, {}), option, value, key)
+            else:
+                factors[key] = value
+        model = factors.pop("model", self.model)
+        told = chosen if self.name else {**factors, **dotted(own)}
+        parts = [f"{key}={shown(value)}" for key, value in told.items()]
+        own = {section: options for section, options in own.items() if options}
+        return Variant(", ".join([self.name or model, *parts]), model, factors, own)
 
 
 class Study(BaseModel):
@@ -81,7 +127,7 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, dict[str, Any]]
 
-    task: str = "segmentation"
+    task: Annotated[TaskSection, BeforeValidator(_as_section)] = TaskSection()
     data: DataSection
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
@@ -90,11 +136,6 @@ class Study(BaseModel):
     def sections(self) -> dict[str, dict[str, Any]]:
         """The options of measurements, by section."""
         return dict(self.__pydantic_extra__)
-
-    @property
-    def task_options(self) -> Any:
-        """The task's own options, which stand in the recipe."""
-        return self.sections.get("recipe", {}).get("task", {})
 
 
 class Suite(BaseModel):
@@ -182,7 +223,12 @@ def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
         raise SuiteError(
             f"studies in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
         )
-    return [_merged(shared, study) for study in studies]
+    return [_merged(_named(shared), _named(study)) for study in studies]
+
+
+def _named(study: dict[str, Any]) -> dict[str, Any]:
+    """Return a study whose task, where it stands as a mere name, is a section that options may join."""
+    return study | {"task": _as_section(study["task"])} if "task" in study else study
 
 
 def _check_keys(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
@@ -205,7 +251,7 @@ def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _override(own: dict[str, Any], studies: list[dict[str, Any]], override: str) -> None:
     first, _, rest = override.partition(".")
-    tasks = [study.get("task", "segmentation") for study in studies]
+    tasks = list(map(_task_of, studies))
     if first.partition("=")[0] in OWN_KEYS:
         assign(own, override, EXAMPLE)
     elif first in tasks:
@@ -216,8 +262,13 @@ def _override(own: dict[str, Any], studies: list[dict[str, Any]], override: str)
             assign(study, override, EXAMPLE)
 
 
+def _task_of(study: dict[str, Any]) -> Any:
+    task = _as_section(study.get("task", {}))
+    return task.get("name", TaskSection().name) if isinstance(task, dict) else task
+
+
 def _of_tasks(studies: list[dict[str, Any]], tasks: Sequence[str]) -> list[dict[str, Any]]:
-    present = [study.get("task", "segmentation") for study in studies]
+    present = list(map(_task_of, studies))
     for task in tasks:
         if task not in present:
             raise SuiteError("in the suite: " + unknown_name("task", task, sorted(set(present))))

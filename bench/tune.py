@@ -13,9 +13,11 @@ from bench.measure import StudyPlan
 from bench.measure.training import Training
 from bench.recipe import Recipe
 from bench.records import RunRecord
-from bench.suite import ArmEntry, Study, Suite
+from bench.suite import ArmEntry, Study, Suite, Variant
 from bench.validation import parse
 
+SECTION = Training.section
+LR = f"{SECTION}.lr"
 FACTORS = (0.5, 1.0, 2.0, 4.0)  # the grid, in units of a study's own learning rate
 
 
@@ -60,43 +62,39 @@ def tuning_plan(suite: Suite, lrs: Sequence[float] = (), share: float = 1.0, see
 
     Each sees `share` of its study's images, at the suite's first seeds. Raises as `make_plan` does.
     """
-    studies = [study.model_copy(update={"arms": _at_each(study, lrs, share)}) for study in suite.studies]
+    studies = [_at_each(study, lrs, share) for study in suite.studies]
     plan = make_plan(suite.model_copy(update={"studies": studies, "seeds": suite.seeds[:seeds]}))
     return replace(plan, cells=[cell for cell in plan.cells if cell.kind == Training.name])
 
 
-def _at_each(study: Study, lrs: Sequence[float], share: float) -> list[ArmEntry]:
-    """Return every arm of the study at every learning rate: the arms one after the other, lr rising."""
-    recipe = parse(Recipe, study.sections.get(Training.section, {}), place=Training.section)
+def _at_each(study: Study, lrs: Sequence[float], share: float) -> Study:
+    """Return the study with every arm at every learning rate: the arms one after the other, lr rising."""
+    section = study.sections.get(SECTION, {})
+    recipe = parse(Recipe, section, place=SECTION)
     grid = sorted(lrs or (factor * recipe.lr for factor in FACTORS))
-    return [
-        _entry(factors, _without_lr(entry) | _budget(entry, recipe, share) | {"lr": lr})
-        for entry in study.arms
-        for factors in entry.combinations
-        for lr in grid
-    ]
+
+    def of_share(options: dict[str, Any]) -> dict[str, Any]:
+        return options | {"images": math.ceil(share * options["images"])} if "images" in options else options
+
+    arms = [_entry(arm, of_share(arm.own.get(SECTION, {})), sweep={LR: grid}) for arm in _variants(study)]
+    return study.model_copy(update={"arms": arms, SECTION: of_share({"images": recipe.images, **section})})
 
 
-def _budget(entry: ArmEntry, recipe: Recipe, share: float) -> dict[str, int]:
-    return {} if share == 1 else {"images": math.ceil(share * _own(entry).get("images", recipe.images))}
+def _variants(study: Study) -> list[Variant]:
+    return [variant for entry in study.arms for variant in _without_lr(entry).variants]
 
 
-def _without_lr(entry: ArmEntry) -> dict[str, Any]:
-    return {key: value for key, value in _own(entry).items() if key != "lr"}
+def _without_lr(entry: ArmEntry) -> ArmEntry:
+    content = entry.model_dump(exclude_defaults=True)
+    content.get(SECTION, {}).pop("lr", None)
+    content.get("sweep", {}).pop(LR, None)
+    return ArmEntry.model_validate(content)
 
 
-def _own(entry: ArmEntry) -> dict[str, Any]:
-    return entry.own.get(Training.section, {})
-
-
-def _entry(factors: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
-    """Return the entry of one arm; a value that is a list is no choice here."""
-    values = {name: [value] if isinstance(value, list) else value for name, value in factors.items()}
-    return _with_recipe(values, recipe)
-
-
-def _with_recipe(values: dict[str, Any], recipe: dict[str, Any]) -> ArmEntry:
-    return ArmEntry.model_validate({**values, **({Training.section: recipe} if recipe else {})})
+def _entry(arm: Variant, recipe: dict[str, Any], **more: Any) -> ArmEntry:
+    """Return the entry of one arm under the name that it has already, with a recipe of its own."""
+    said = {"name": arm.name, "model": arm.model, **arm.factors, **arm.own, SECTION: recipe, **more}
+    return ArmEntry.model_validate(said)
 
 
 def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRates]:
@@ -107,7 +105,7 @@ def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRat
 def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningRates:
     lrs = list(dict.fromkeys(Training(study).options_of(arm).lr for arm in study.arms))
     headline = study.task.scores[0]
-    names = [arm.name.rpartition(", lr=")[0] for arm in study.arms[:: len(lrs)]]
+    names = [arm.name.rpartition(f", {LR}=")[0] for arm in study.arms[:: len(lrs)]]
     found: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     for record in records:
         if (record.task, record.dataset) == study.name:
@@ -127,14 +125,11 @@ def tuned(suite: Suite, found: Sequence[LearningRates], each: bool, told: str) -
 
 
 def _each(study: Study, found: LearningRates) -> Study:
-    arms = [(entry, factors) for entry in study.arms for factors in entry.combinations]
-    best = zip(arms, found.each(), strict=True)
-    return study.model_copy(
-        update={"arms": [_entry(factors, {**_own(entry), "lr": lr}) for (entry, factors), lr in best]}
-    )
+    best = zip(_variants(study), found.each(), strict=True)
+    arms = [_entry(arm, {**arm.own.get(SECTION, {}), "lr": lr}) for arm, lr in best]
+    return study.model_copy(update={"arms": arms})
 
 
 def _common(study: Study, found: LearningRates) -> Study:
-    arms = [_with_recipe(entry.model_dump(exclude={Training.section}), _without_lr(entry)) for entry in study.arms]
-    recipe = {**study.sections.get(Training.section, {}), "lr": found.common()}
-    return study.model_copy(update={"arms": arms, Training.section: recipe})
+    recipe = {**study.sections.get(SECTION, {}), "lr": found.common()}
+    return study.model_copy(update={"arms": list(map(_without_lr, study.arms)), SECTION: recipe})

@@ -1,7 +1,7 @@
 """YAML from people: strict about keys that stand twice, and one sentence for what cannot be read."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -90,13 +90,30 @@ def assign(content: dict[str, Any], assignment: str, example: str) -> None:
     if not equals or not all(path.split(".")):
         raise SuiteError(f"{quoted(assignment)} sets nothing; expected key=value, such as {example}.")
     value = read_yaml(text, f"the value of {quoted(assignment)}")
+    put(content, path, value, assignment)
+
+
+def put(content: dict[str, Any], path: str, value: Any, said: str) -> None:
+    """Set the value at a dotted `path` in place, making the mappings on the way; an error quotes what was `said`.
+
+    Raises SuiteError.
+    """
     *outer, key = path.split(".")
     if len(outer) > DEEPEST:
-        raise SuiteError(f"{quoted(assignment)} looks deeper than any suite goes, which is {DEEPEST} levels.")
+        raise SuiteError(f"{quoted(said)} looks deeper than any suite goes, which is {DEEPEST} levels.")
     for step in outer:
         content = content.setdefault(step, {})
         if not isinstance(content, dict):
             raise SuiteError(
-                f"{quoted(assignment)} looks inside {quoted(step)}, which is {quoted(content)} and has no keys."
+                f"{quoted(said)} looks inside {quoted(step)}, which is {quoted(content)} and has no keys."
             )
     content[key] = value
+
+
+def dotted(content: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Return the values inside nested mappings by their dotted paths: {"recipe.lr": 0.1}."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = isinstance(value, dict) and value
+        flat |= dotted(value, f"{within}{key}.") if inner else {f"{within}{key}": value}
+    return flat

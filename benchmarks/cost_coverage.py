@@ -52,7 +52,7 @@ def build(decoder: str, encoder: Encoder) -> archs.EncoderDecoder:
 
 def count_macs(name: str, device: str) -> Row:
     """Return the row of one encoder, without its check. Raises whatever a network does."""
-    spec = archs.resolve_spec("fpn", encoder_name=name)
+    spec = archs.resolve_spec("fpn", encoder=name)
     with torch.device(device):
         encoder = build_encoder(spec)
         image = torch.zeros(1, 3, *(encoder.input_size or IMAGE_SIZE))
@@ -74,7 +74,7 @@ def count_macs(name: str, device: str) -> Row:
 
 def check(name: str, decoder: str, foretold: int) -> str:
     """Execute one model on the CPU and return "agree", what explains a difference, or "DIFFER"."""
-    encoder = build_encoder(archs.resolve_spec("fpn", encoder_name=name))
+    encoder = build_encoder(archs.resolve_spec("fpn", encoder=name))
     image = torch.rand(1, 3, *(encoder.input_size or IMAGE_SIZE))
     # FlopCounterMode has no rule for the CPU's attention kernel, so attention runs as plain products
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as flops:

@@ -32,9 +32,9 @@ SUITE = """
 name: tiny
 seeds: [0, 1]
 data: {name: scenes, size: [32, 32], train: 16, val: 4, test: 4}
-model: {encoder_name: resnet18, width: 8}
+model: {encoder: resnet18, width: 8}
 studies:
-  - arms: [{model: [fpn, unet], fusion: [add, concat]}, {model: hourglass, stacks: 2, encoder_args: {}}]
+  - arms: [{sweep: {model: [fpn, unet], fusion: [add, concat]}}, {model: hourglass, stacks: 2, encoder_args: {}}]
   - task: pose
     arms: [{model: rectified_gaussian, passes: 2}]
     recipe: {images: 16, lr: 0.01, augmentation: {flip: 0.5, crop_area: [0.8, 1.0]}}
@@ -50,7 +50,7 @@ KEYS = (
     "model.width",
     "arms",
     "recipe.lr",
-    "recipe.task.sigma",
+    "task.sigma",
     "pose",
     "x.y.z",
 )
@@ -205,7 +205,7 @@ def _run(place: Path) -> Path:
         return folder
     cells = [
         Cell(
-            **{"kind": kind, "arm": f"{model} / add", "model": model, "fusion": "add", "encoder": "tiny"},
+            **{"kind": kind, "arm": model, "model": model},
             **{
                 "task": "segmentation",
                 "dataset": "shapes",

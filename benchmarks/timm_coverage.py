@@ -62,7 +62,7 @@ def run_decoder(name: str, encoder_name: str, image: Tensor) -> str:
 def run_encoder(name: str, device: str) -> Row:
     """Return the row of one encoder. Raises whatever its trunk does."""
     with torch.device(device), torch.no_grad():
-        encoder = build_encoder(archs.resolve_spec("fpn", encoder_name=name))
+        encoder = build_encoder(archs.resolve_spec("fpn", encoder=name))
         trunk = encoder.trunk if isinstance(encoder, SimplePyramid) else encoder
         assert isinstance(trunk, TimmEncoder)
         image = torch.zeros(2, 3, *(encoder.input_size or IMAGE_SIZE))

@@ -32,7 +32,7 @@ PAGE: tuple[Entry, ...] = (
     ("groups", "", ("breakdown",)),
     ("tradeoff", "", ("pareto",)),
     ("parts", "", ("cost",)),
-    ("fusion", "", ("fusion",)),
+    ("factors", "", ("factor",)),
     ("predictions", "", ("predictions",)),
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
@@ -120,17 +120,22 @@ def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) 
 
 
 def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:
-    """Return the blocks of one part, its figure written as PNG and SVG; or why it has nothing to show."""
+    """Return the blocks of one part, its figures written as PNG and SVG; or why it has nothing to show."""
     try:
         if not isinstance(part, str):
             return list(part(study))
         kind, drawn = figure_kind(part), draw(part, study)
     except NothingToShow as reason:
         return reason
-    files = {form: save(drawn, figure_file(directory, prefix, part, form), form) for form in ("png", "svg")}
-    alt, caption = (words if isinstance(words, str) else words(study) for words in (kind.alt, kind.caption))
-    below = (Sentences([block]) if isinstance(block, str) else block for block in kind.below(study))
-    return [Picture(files[kind.embed], alt, caption), *below]
+    blocks: list[Block] = []
+    for name, what in kind.views(study).items():
+        files = {
+            form: save(drawn[name], figure_file(directory, prefix, name, form), form) for form in ("png", "svg")
+        }
+        alt, caption = (words if isinstance(words, str) else words(*what) for words in (kind.alt, kind.caption))
+        below = (Sentences([block]) if isinstance(block, str) else block for block in kind.below(*what))
+        blocks += [Picture(files[kind.embed], alt, caption), *below]
+    return blocks
 
 
 def _tiles(frames: Frames) -> dict[str, str]:

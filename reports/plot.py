@@ -1,6 +1,5 @@
 """One figure of a run, as a file."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from analysis.frames import Frames, load
 from bench.errors import unknown_name
 from bench.files import MARK, require_own, whole_file
 from reports.errors import ReportError
-from reports.figures import FORMATS, figure_kind
+from reports.figures import FORMATS, figure_kind, slug
 from reports.style import RC
 
 DPI = 200
@@ -23,11 +22,14 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 }
 
 
-def draw(kind: str, study: Frames) -> Figure:
-    """Return the figure `kind` of one study. Raises ReportError: unknown kind, or nothing to show."""
+def draw(kind: str, study: Frames) -> dict[str, Figure]:
+    """Return the figures of one kind of a study by the names of their files: one, or one for each of some things.
+
+    Raises ReportError: unknown kind, or nothing to show.
+    """
     figure = figure_kind(kind)
     with matplotlib.rc_context(RC):
-        return figure.draw(study)
+        return {name: figure.draw(*what) for name, what in figure.views(study).items()}
 
 
 def save(figure: Figure, path: Path, form: str) -> Path:
@@ -46,13 +48,12 @@ def save(figure: Figure, path: Path, form: str) -> Path:
 
 def prefixes(studies: Sequence[Frames]) -> list[str]:
     """Return how the names of each study's files and anchors begin: "pose-on-scenes-"; an only study's: ""."""
-    slugs = (re.sub(r"[^a-z0-9]+", "-", study.title.lower()).strip("-") for study in studies)
-    return [f"{slug}-" if len(studies) > 1 else "" for slug in slugs]
+    return [f"{slug(study.title)}-" if len(studies) > 1 else "" for study in studies]
 
 
-def figure_file(report: Path, prefix: str, kind: str, form: str) -> Path:
+def figure_file(report: Path, prefix: str, name: str, form: str) -> Path:
     """Return where a figure lies in the folder of a report."""
-    return report / "figures" / f"{prefix}{kind}.{form}"
+    return report / "figures" / f"{prefix}{name}.{form}"
 
 
 def write_plot(
@@ -62,11 +63,11 @@ def write_plot(
     out: Path | None = None,
     task: str | None = None,
     dataset: str | None = None,
-) -> Path:
-    """Draw the figure `kind` (see `reports.figures.figure_names`) of a study and return the file's path.
+) -> list[Path]:
+    """Draw the figures of one kind (see `reports.figures.figure_names`) of a study and return the files' paths.
 
     Where a run has several studies, `task` and `dataset` say which. `out` is the file, by default the one
-    in report/figures in the run folder that the report of the run has too.
+    in report/figures in the run folder that the report of the run has too; of several figures each adds its name.
     Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
     is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
     """
@@ -82,9 +83,18 @@ def write_plot(
             f"{run_dir}: {what} what is asked for; choose one with --task and --dataset. Its studies: {held}."
         )
     ((prefix, study),) = found.items()
-    if out is not None:
-        require_own(out)
-    return save(draw(kind, study), out or figure_file(Path(run_dir) / "report", prefix, kind, format), format)
+    drawn = draw(kind, study)
+    files = {name: _file(run_dir, prefix, name, format, out, len(drawn)) for name in drawn}
+    return [save(figure, files[name], format) for name, figure in drawn.items()]
+
+
+def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, figures: int) -> Path:
+    """Return where one of some `figures` is written. Raises StoreError where that is somebody else's file."""
+    if out is None:
+        return figure_file(Path(run_dir) / "report", prefix, name, form)
+    file = out if figures == 1 else out.with_name(f"{out.stem}-{name}{out.suffix}")
+    require_own(file)
+    return file
 
 
 def _require_format(form: str) -> None:

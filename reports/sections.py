@@ -92,8 +92,16 @@ def setup(study: Frames) -> Iterable[Block]:
     recipe = {key: values for key, values in settings.items() if key not in data}
     environment = distinct(record.environment for record in study.records)
     yield facts_table("setup", "The study.", what | data | environment)
+    yield arms_table(study)
     if recipe:
         yield facts_table("recipe", "How every run was trained.", recipe, folded=True)
+
+
+def arms_table(study: Frames) -> Table:
+    """Return the arms, and the factors in which they differ."""
+    columns = (ARM, text("model", "Model"), *(text(name, name) for name in study.varied))
+    caption = "The arms, and every factor in which two of them differ."
+    return Table("arms", caption, study.arms, columns, folded=True)
 
 
 def costs(study: Frames) -> Iterable[Block]:
@@ -165,7 +173,7 @@ def gaps(study: Frames) -> Iterable[Block]:
         text("status", "Status"),
         text("reason", "Reason"),
     )
-    return [Table("gaps", "Cells without a result.", frame.drop(columns="base"), columns)]
+    return [Table("gaps", "Cells without a result.", frame, columns)]
 
 
 def uncertain(study: Frames) -> Iterable[Block]:

@@ -83,7 +83,7 @@ def measured(study: Frames, frame: pd.DataFrame, keys: Iterable[str]) -> tuple[C
     return tuple(value(key, study.metric(key)) for key in keys if key in frame)
 
 
-def effects(score: Metric) -> tuple[Column, ...]:
+def difference_columns(score: Metric) -> tuple[Column, ...]:
     """Return the columns of a difference in `score`, paired by seed: n, mean, its interval, `each_seed`."""
     return (
         Column("n", "Seeds", number=True),

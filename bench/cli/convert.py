@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import Classes, Encoder, Factors
+from bench.cli.options import Classes, Encoder, Factors, read_factors
 from bench.errors import SuiteError
-from bench.yaml_values import assigned
 
 NAMED = 3  # tensors that are named in a line that counts them
 
@@ -43,7 +42,7 @@ def convert(
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SuiteError(f"--out is {out}, which is there already: name a new folder.")
-    chosen = {"encoder_name": encoder, "classes": classes, **assigned(factors or [], example="in_channels=1")}
+    chosen = {"classes": classes, **read_factors(encoder, factors or [])}
     for line in _convert(source, layout, model, chosen, out):
         print(line)
 
@@ -52,7 +51,7 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
     """Write the folder and return what to say of it."""
     import torch
 
-    from archs import create_model, load_reference
+    from archs import build_model, load_reference, resolve_spec
     from archs.drafts import drafted
     from archs.reference import LAYOUTS
 
@@ -61,7 +60,7 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
         raise SuiteError(f"--model is '{name}', but layout '{layout}' is of {' or '.join(presets)}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of what the checkpoint does not fill
-        model = create_model(name or presets[0], **chosen)
+        model = build_model(resolve_spec(name or presets[0], **chosen))
     fresh = {key: x.clone() for key, x in model.state_dict().items() if LAYOUTS[layout].leaves(key)}
     unused = load_reference(model, source, layout=layout)
     with drafted(out) as draft:

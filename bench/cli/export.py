@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Encoder, Factors, Plugins, read_size
+from bench.cli.options import Encoder, Factors, Plugins, read_factors, read_size
 from bench.errors import SuiteError
-from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from archs import EncoderDecoder
@@ -74,15 +73,14 @@ def export(
 
 def _network(model: str, encoder: str | None, classes: int | None, factors: Sequence[str]) -> "EncoderDecoder":
     """Return the saved network of a folder, or a new one by name."""
-    from archs import EncoderDecoder, create_model
+    from archs import EncoderDecoder, build_model, resolve_spec
 
     if "/" in model and not Path(model).is_dir():
         raise SuiteError(
             f"there is no folder {model}, and a model's name has no '/' (see `skipbench list models`)."
         )
     if not Path(model).is_dir():
-        chosen = assigned(factors, example="fusion=concat")
-        return create_model(model, encoder_name=encoder, **{"classes": classes or 1, **chosen})
+        return build_model(resolve_spec(model, **{"classes": classes or 1, **read_factors(encoder, factors)}))
     if encoder or classes or factors:
         raise SuiteError(
             f"{model} is a saved network, which says what it is: leave --encoder, --classes and --set away."

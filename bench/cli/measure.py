@@ -21,11 +21,11 @@ from bench.cli.options import (
     Processes,
     Threads,
     TimeLimit,
+    read_factors,
     read_size,
 )
 from bench.cli.output import Format, print_rows, progress
 from bench.records import PARTS
-from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -212,8 +212,8 @@ def specs_of(
     from bench.plugins import load_plugins
 
     load_plugins(plugins)
-    chosen = assigned(factors, example="fusion=concat")
-    return {name: resolve_spec(name, encoder_name=encoder, **{"classes": classes, **chosen}) for name in models}
+    chosen = {"classes": classes, **read_factors(encoder, factors)}
+    return {name: resolve_spec(name, **chosen) for name in models}
 
 
 def _row(name: str, spec: "ArchSpec", values: Mapping[str, float], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bench.errors import SuiteError
+from bench.yaml_values import assigned
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)
@@ -43,6 +45,16 @@ Blocks = Annotated[int, typer.Option(help="Blocks, each with fresh builds, at le
 Processes = Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")]
 PreciseTo = Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")]
 TimeLimit = Annotated[float, typer.Option(help="Seconds after which no more blocks are begun.")]
+
+
+def read_factors(encoder: str | None, assignments: Sequence[str]) -> dict[str, Any]:
+    """Return the factors that --encoder and --set name. Raises SuiteError."""
+    factors = assigned(assignments, example="fusion=concat")
+    if encoder is not None and factors.setdefault("encoder", encoder) != encoder:
+        raise SuiteError(
+            f"--encoder is {encoder}, and --set gives encoder={factors['encoder']}: leave one of them out."
+        )
+    return factors
 
 
 def read_size(text: str) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def plot(
     ] = None,
     plugin: Plugins = None,
 ) -> None:
-    """Draw one figure of a run.
+    """Draw one figure of a run; of a kind that is drawn for each factor, all of them.
 
     --out names a new file, or one that skipbench has written; no other is written over.
 
@@ -77,4 +77,5 @@ def plot(
     from reports import write_plot
 
     import_plugins(plugin or [])
-    print(f"figure: {write_plot(directory, kind, format, out, task, dataset)}")
+    for file in write_plot(directory, kind, format, out, task, dataset):
+        print(f"figure: {file}")

@@ -36,6 +36,7 @@ class Arm:
     spec: ArchSpec
     options: dict[str, BaseModel]  # of each measurement, by name
     own: dict[str, dict[str, Any]]  # what of them is not the study's, by section
+    varied: dict[str, Any]  # of all options, those in which the study's arms differ: {"recipe.lr": 0.002}
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class StudyPlan:
     @property
     def name(self) -> tuple[str, str]:
         """The task and the dataset."""
-        return self.resolved["task"], self.data.info.name
+        return self.task.name, self.data.info.name
 
     @property
     def metrics(self) -> list[Metric]:
@@ -133,6 +134,7 @@ class Measurement(Generic[SomeOptions]):
         if self.seeded:
             determines["seed"] = seed
         if self.on_data:
+            determines["task"] = self.study.task.options.model_dump(mode="json")
             determines["data"] = self.study.data.info.fingerprint
             determines["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task).items()}
         if self.in_turns:
@@ -141,12 +143,11 @@ class Measurement(Generic[SomeOptions]):
             kind=self.name,
             arm=arm.name,
             model=arm.model,
-            fusion=arm.spec.fusion,
-            encoder=arm.spec.encoder,
             task=task,
             dataset=dataset,
             seed=seed,
             spec=arm.spec.to_dict(),
+            varied=arm.varied,
             determines=determines,
         )
 

@@ -47,15 +47,16 @@ class Training(Measurement[Recipe]):
 
     @classmethod
     def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> Recipe:
-        """Return the recipe with the task's options, and what the machine decides in words."""
-        if "task" in own:
+        """Return the recipe, with what the machine decides in words."""
+        if "task" in {**sections.get(cls.section, {}), **own}:
             raise SuiteError(
-                "an arm's own recipe holds 'task', but all arms of a study learn one task: leave it out."
+                f"in recipe: 'task' is not part of it; a study's options of its task stand beside the task's name: "
+                f"task: {{name: {task.name}, ...}}."
             )
         recipe = super().read(sections, task, own).resolved()
         if recipe.augmentation.elastic:
             require_bendable(task.info.of(task.targets))
-        return recipe.model_copy(update={"task": task.options.model_dump(mode="json")})
+        return recipe
 
     def forecast(self, arm: Arm) -> Forecast:
         """Take STEPS steps."""

@@ -74,7 +74,7 @@ class Metrics:
 
 
 class Options(BaseModel):
-    """A task's own settings, the recipe's section `task`; a task without any takes this class as it is."""
+    """A task's own settings, beside its name in a suite; a task without any takes this class as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -177,9 +177,9 @@ def plugged_metrics(task: str) -> dict[str, type[Scorer]]:
 
 
 def create_task(name: str, info: DataInfo, options: Any = None) -> Task:
-    """Return the task `name` for the dataset that `info` describes; `options` are the recipe's section `task`.
+    """Return the task `name` for the dataset that `info` describes; `options` stand beside its name.
 
     Raises UnknownNameError for the name, SuiteError for an option, TaskError where the data don't serve it.
     """
     task = TASKS[name]
-    return task(info, parse(task.Options, options or {}, place="recipe.task"))
+    return task(info, parse(task.Options, options or {}, place="task"))

@@ -12,10 +12,10 @@ A figure is a function that draws one study, with what is said of it and what st
 
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import unknown_name
 from reports.errors import ReportError
@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # these bring pandas and matplotlib
 
 FORMATS = ("png", "svg", "pdf")
 
-Draw = Callable[["Frames"], "Figure"]
-Words = str | Callable[["Frames"], str]
-Below = Callable[["Frames"], Iterable["Table | str"]]
+Draw = Callable[..., "Figure"]  # of a study or, where a figure is drawn for each of some things, of study and thing
+Words = str | Callable[..., str]
+Below = Callable[..., Iterable["Table | str"]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,21 @@ class FigureKind:
     alt: Words  # what it shows, to those who don't see it
     below: Below  # the tables and sentences that stand under it on the page
     embed: Literal["svg", "png"]  # as what the page holds it; beside the page lie both
+    each: Callable[["Frames"], Sequence[str]] | None  # for what it is drawn, once each; None: for the study
+
+    def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
+        """Return of what it is drawn, the arguments of `draw`, by the name of the figure's files.
+
+        Raises NothingToShow where it is drawn for each of some things and the study has none.
+        """
+        if self.each is None:
+            return {self.name: (study,)}
+        return {f"{self.name}-{slug(item)}": (study, item) for item in self.each(study)}
+
+
+def slug(text: str) -> str:
+    """Return a text as part of a file's name: "pose-on-scenes"."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 _FIGURES: dict[str, FigureKind] = {}
@@ -57,12 +72,14 @@ def register_figure(
     alt: Words,
     below: Below = lambda study: (),
     embed: Literal["svg", "png"] = "svg",
+    each: Callable[["Frames"], Sequence[str]] | None = None,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that makes a function from a study's `Frames` to a matplotlib Figure a choice of `plot`.
 
     The function raises NothingToShow, with the one sentence why, for a study without the facts that it needs. It
     makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions from
-    the study to them. Raises ReportError where `name` is taken or can't be part of a file's name.
+    the study to them. With `each`, which returns names, one figure is drawn for each name, and every function takes
+    it after the study. Raises ReportError where `name` is taken or can't be part of a file's name.
     """
 
     def register(draw: Draw) -> Draw:
@@ -70,7 +87,7 @@ def register_figure(
             raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
         if name in figure_names() and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is registered already; choose another name.")
-        _FIGURES[name] = FigureKind(name, title, draw, caption, alt, below, embed)
+        _FIGURES[name] = FigureKind(name, title, draw, caption, alt, below, embed, each)
         return draw
 
     return register

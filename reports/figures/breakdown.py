@@ -24,7 +24,16 @@ from reports.errors import NothingToShow
 from reports.figures import register_figure
 from reports.forest import SEEDS, Row, draw_row, marks, notes, seeds_row, span
 from reports.style import INK, WIDTH, Look, arm_looks, clean_rows
-from reports.tables import ARM, Column, Table, difference_unit, each_seed, effects, group_table_name, value
+from reports.tables import (
+    ARM,
+    Column,
+    Table,
+    difference_columns,
+    difference_unit,
+    each_seed,
+    group_table_name,
+    value,
+)
 
 ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, all around the arms of a panel, the legend
 TICKS = 4
@@ -149,7 +158,7 @@ def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
     frame["seeds"] = each_seed(frame["arm"], gaps(study, by), "difference", score, signed=True)
     first, second = by.groups
     caption = f"{score.label}, {first} less {second}, paired by seed."
-    return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *effects(score)))
+    return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *difference_columns(score)))
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,10 +16,10 @@ gc.freeze()  # statsmodels collects garbage at every correction, and would look 
 def _cell(kind="train", arm="unet / add", seed=0, task="segmentation", dataset="shapes", **factors):
     """Return a cell of an arm that is named "model / fusion"; other factors belong to its spec."""
     model, fusion = arm.split(" / ")
-    spec = {"encoder": "tiny", "fusion": fusion, **factors}
+    spec = {"lateral": model, "post": model, "fusion": fusion, **factors}
     seed = seed if kind == "train" else None
     identity = {"arm": arm, "seed": seed, "spec": spec, "task": task, "dataset": dataset}
-    return Cell(kind=kind, model=model, fusion=fusion, encoder="tiny", determines=identity, **identity)
+    return Cell(kind=kind, model=model, determines=identity, **identity)
 
 
 def _record(cell, values=None, **outcome):

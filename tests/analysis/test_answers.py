@@ -36,7 +36,7 @@ def test_arms_are_set_against_the_spread_of_seeds(trained):
 
 def test_a_fusion_s_worth_is_a_paired_mean(trained):
     sentence = _saying(answers(trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})), "by fusion")
-    assert "fpn: concat − add = +0.5 points (higher in 1 of 2 seeds)" in sentence
+    assert "fpn / concat: concat − add = +0.5 points (higher in 1 of 2 seeds)" in sentence
 
 
 def test_rivals_are_the_arms_whose_interval_overlaps(trained):

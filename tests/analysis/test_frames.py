@@ -64,16 +64,17 @@ def test_studies_keep_tasks_and_datasets_apart(cell, record):
     assert [len(study.values) for study in studies] == [0, 1, 0]
 
 
-def test_arms_that_differ_in_fusion_only_have_the_same_base(cell):
+def test_arms_are_shown_with_the_factors_in_which_they_differ(cell):
     cells = [
-        cell(arm="unet / add"),
-        cell(arm="unet / concat"),
-        cell(arm="unet / max", width=8),
-        cell(arm="fpn / add"),
+        cell("cost", "unet / add", width=8),
+        cell("cost", "unet / max", width=None),
+        cell(arm="unet / add", width=8),
     ]
-    bases = from_records(cells, []).arms["base"].tolist()
-    assert bases[0] == bases[1]
-    assert len(set(bases)) == 3
+    arms = from_records(cells, []).arms
+    assert arms.to_dict("records") == [
+        {"arm": "unet / add", "model": "unet", "fusion": "add", "width": "8"},
+        {"arm": "unet / max", "model": "unet", "fusion": "max", "width": "null"},
+    ]
 
 
 def test_a_run_folder_gives_the_same_tables(run, tmp_path):

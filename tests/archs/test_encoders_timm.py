@@ -33,7 +33,7 @@ OWN_SIZE = {  # encoder -> its strides, and the side of the only images that it 
 
 def encoder_of(name: str, **factors) -> Encoder:
     torch.manual_seed(0)
-    return build_encoder(archs.resolve_spec("fpn", encoder_name=name, **factors)).eval()
+    return build_encoder(archs.resolve_spec("fpn", encoder=name, **factors)).eval()
 
 
 def trunk_of(name: str, **options) -> nn.Module:

@@ -39,7 +39,7 @@ ONE_HEAD = {"head_levels": "finest", "supervision": "last"}
 
 
 def aligned_pair():
-    shared = {"encoder_name": "resnet18", "width": 32, "classes": 4}
+    shared = {"encoder": "resnet18", "width": 32, "classes": 4}
     fpn = archs.create_model("fpn", **shared, **FPN_AS_HOURGLASS, **ONE_HEAD)
     return archs.create_model("hourglass", **shared), fpn
 

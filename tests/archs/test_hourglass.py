@@ -97,7 +97,7 @@ def test_shared_stacks_have_the_parameters_of_two():
 
 @pytest.mark.parametrize(("supervision", "made"), [("stacks", [0, 1, 2]), ("last", [2])])
 def test_a_prediction_that_is_neither_supervised_nor_fed_back_is_not_made(supervision, made):
-    factors = {"encoder_name": "test_resnet", "width": 8, "restart": "remap_features"}
+    factors = {"encoder": "test_resnet", "width": 8, "restart": "remap_features"}
     model = archs.create_model("hourglass", stacks=3, supervision=supervision, **factors).eval()
     ran: list[int] = []
     for number, stage in enumerate(model.stages):

@@ -19,7 +19,7 @@ from archs.restarts import RESTARTS
 
 SMALL = {
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},
-    "unet.smp": {"encoder_name": "resnet10t", "width": (4, 4, 8, 8, 8, 8)},
+    "unet.smp": {"encoder": "resnet10t", "width": (4, 4, 8, 8, 8, 8)},
     "unet.milesial": {"encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False}},
     "unet.milesial_bilinear": {
         "encoder_args": {"widths": (4, 4, 8, 8, 8), "ceil_mode": False},
@@ -29,14 +29,14 @@ SMALL = {
     "hourglass.princeton": {"stacks": 2, "width": 8},
     "hourglass.bearpaw": {"stacks": 2, "width": 8},
     "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12, 12, 12, 16)}, "width": (8, 8, 12, 12, 12, 16)},
-    "fpn.paper": {"encoder_name": "resnet10t", "width": 8},
-    "fpn.torchvision": {"encoder_name": "resnet10t", "width": 8},
-    "fpn.smp": {"encoder_name": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
+    "fpn.paper": {"encoder": "resnet10t", "width": 8},
+    "fpn.torchvision": {"encoder": "resnet10t", "width": 8},
+    "fpn.smp": {"encoder": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
 NETWORKS = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
 HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
-CONTROLLED = {"encoder_name": "test_resnet", "width": 8}
+CONTROLLED = {"encoder": "test_resnet", "width": 8}
 
 
 def small(name: str, **factors) -> archs.EncoderDecoder:
@@ -247,7 +247,7 @@ def test_levels_that_the_output_does_not_need_are_not_built(encoder, width):
     if width != 8 and encoder != "strided_basic":
         width = width[:5]
     full = archs.create_model("fpn", encoder_name=encoder, width=width, share_head=False, out="none")
-    factors = {"encoder_name": encoder, "width": width, "fusion": "skip_only", "post": "double_conv", "classes": 3}
+    factors = {"encoder": encoder, "width": width, "fusion": "skip_only", "post": "double_conv", "classes": 3}
     model = archs.create_model("fpn", head_levels="finest", supervision="last", **factors).eval()
     image = torch.randn(2, 3, 64, 64)
     (finest,) = model.encoder(image)

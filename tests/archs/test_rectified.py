@@ -141,7 +141,7 @@ def test_with_another_fusion_passes_are_no_ascent_and_the_spec_says_so(fusion):
     scores, remarks = [], []
     for passes in (2, 3, 4, 5):
         torch.manual_seed(0)
-        factors = {"encoder_name": "test_resnet", "width": 8, "passes": passes, "fusion": fusion}
+        factors = {"encoder": "test_resnet", "width": 8, "passes": passes, "fusion": fusion}
         model = archs.create_model("rectified_gaussian", **factors).double().eval()
         image = torch.rand(1, 3, 70, 52, generator=torch.Generator().manual_seed(1)).double()
         with torch.no_grad():

@@ -49,7 +49,7 @@ def test_specs_are_frozen():
         ("unet", {"lateral": "conv1"}, "unknown block 'conv1'. Did you mean 'conv1x1'?"),
         ("unet", {"upsample": "neerest"}, "unknown upsampler 'neerest'. Did you mean 'nearest'?"),
         ("unet", {"post": "dubble_conv"}, "unknown block 'dubble_conv'. Did you mean 'double_conv'?"),
-        ("unet", {"encoder_name": "resnet81"}, "unknown encoder 'resnet81'. Did you mean 'resnet"),
+        ("unet", {"encoder": "resnet81"}, "unknown encoder 'resnet81'. Did you mean 'resnet"),
         ("unet", {"width": "wide"}, "factor 'width' is 'wide'"),
         ("unet", {"classes": 0}, "factor 'classes' is 0: input should be greater than or equal to 1."),
         ("unet", {"norm": "layer"}, "unknown norm 'layer'. Choices: batch, group, none."),
@@ -72,18 +72,18 @@ def test_wrong_factors_are_refused_in_one_sentence(name, factors, says):
         ({"width": (8, 8)}, "width lists 2 levels, but 'test_resnet' gives the decoder 5"),
         ({"strides": (4, 8, 64)}, "but not at [64"),
         ({"encoder_args": {"depht": 3}}, "cannot build encoder 'test_resnet'"),
-        ({"encoder_name": "double_conv", "encoder_args": {"depht": 3}}, "does not take these encoder_args"),
-        ({"encoder_name": "double_conv", "pretrained": True}, "has no pretrained weights"),
+        ({"encoder": "double_conv", "encoder_args": {"depht": 3}}, "does not take these encoder_args"),
+        ({"encoder": "double_conv", "pretrained": True}, "has no pretrained weights"),
         ({"head_levels": "all", "out": "none"}, "share_head=False"),
         (
-            {"encoder_name": "vgg_rectified", "strides": (2, 4), "passes": 2, "fusion": "add", "post": "relu"},
+            {"encoder": "vgg_rectified", "strides": (2, 4), "passes": 2, "fusion": "add", "post": "relu"},
             "the links of 'vgg_rectified' tie all of its levels: leave strides unset.",
         ),
     ],
 )
 def test_factors_that_do_not_go_together_are_refused_at_build(factors, says):
     with pytest.raises(archs.ArchError) as error:
-        archs.create_model("unet", **{"encoder_name": "test_resnet", **factors})
+        archs.create_model("unet", **{"encoder": "test_resnet", **factors})
     assert says in str(error.value)
 
 

@@ -95,9 +95,12 @@ def test_images_that_differ_in_size_are_normal(
     [
         ("arms=[{model: unett}]", "unknown model 'unett'. Did you mean 'unet'?"),
         ("arms=[{model: unet, fusoin: add}]", "unknown factor 'fusoin'. Did you mean 'fusion'?"),
-        ("arms=[{model: unet, fusion: [add, ad]}]", "unknown fusion 'ad'. Did you mean 'add'?"),
-        ("arms=[{model: unet}, {model: unet, fusion: concat_wide}]", "the arm 'unet / concat_wide' stands twice"),
-        ("model.encoder_name=resnet81", "unknown encoder 'resnet81'. Did you mean 'resnet"),
+        ("arms=[{model: unet, sweep: {fusion: [add, ad]}}]", "unknown fusion 'ad'. Did you mean 'add'?"),
+        (
+            "arms=[{model: unet}, {model: unet, fusion: concat_wide}]",
+            "the arms 'unet' and 'unet, fusion=concat_wide' are the same; leave one of them out.",
+        ),
+        ("model.encoder=resnet81", "unknown encoder 'resnet81'. Did you mean 'resnet"),
         ("model.width=wide", "factor 'width' is 'wide'"),
         ("recpie.images=8", "in the suite: unknown key 'recpie'. Did you mean 'recipe'?"),
         ("recipe.imagse=8", "in recipe: unknown key 'imagse'. Did you mean 'images'?"),
@@ -113,7 +116,7 @@ def test_images_that_differ_in_size_are_normal(
         ("data.name=scene", "unknown dataset 'scene'. Did you mean 'scenes'?"),
         ("task=segmentatoin", "unknown task 'segmentatoin'. Did you mean 'segmentation'?"),
         ("seeds=0", "seeds is 0, expected a list."),
-        ("recipe.task.border=10", "in recipe.task: unknown key 'border'. Did you mean 'border_sigma'?"),
+        ("task.border=10", "in task: unknown key 'border'. Did you mean 'border_sigma'?"),
     ],
 )
 def test_a_suite_with_something_wrong_in_it(
@@ -154,7 +157,7 @@ def test_a_suite_that_no_reader_should_follow(skipbench: Any, tmp_path: Path, li
 
 
 def test_what_is_no_factor_or_no_file_name(skipbench: Any, tiny_suite: str) -> None:
-    assert "unknown factor 'name'" in refused(skipbench, tiny_suite, "arms=[{model: unet, name: x}]", "--dry-run")
+    assert "unknown factor 'nam'" in refused(skipbench, tiny_suite, "arms=[{model: unet, nam: x}]", "--dry-run")
     assert "cannot be read as text" in refused(skipbench, "x" * 300)
     assert "looks deeper than any suite" in refused(skipbench, tiny_suite, "recipe." * 400 + "x=1")
     assert len(refused(skipbench, tiny_suite, f"recipe.images={'x' * 5000}")) < 300

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a name, a failed cell and a reason that terminals and rich would take for commands."""
     place = tmp_path_factory.mktemp("[bold]run")
     cell = Cell(
-        kind="cost", arm="unet / [red]add[/]", model="unet", fusion="add", encoder="resnet18",
+        kind="cost", arm="unet / [red]add[/]", model="unet",
         task="segmentation", dataset="scenes", spec={}, determines={},
     )  # fmt: skip
     with write_run(place, {"name": "tiny", "seeds": [0]}, [cell]) as run:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from archs import build_model
+from archs import ArchError, build_model
 from bench.data import DATASETS, Data, DataSource, Mask, open_data
 from bench.errors import SuiteError
 from bench.grid import Plan, make_plan
@@ -24,29 +24,81 @@ def identities(plan: Plan, kind: str) -> list[str]:
     return [cell.cell_id for cell in plan.cells if cell.kind == kind]
 
 
-def test_lists_are_choices_and_every_combination_is_an_arm(plan) -> None:
-    arms = "arms=[{model: [unet, fpn], fusion: [add, max], width: [8, 16]}, {model: fpn, fusion: concat}]"
-    names = [cell.arm for cell in plan(arms).cells if cell.kind == "cost"]
-    assert names == [
+def named(plan: Plan) -> list[str]:
+    return [arm.name for study in plan.studies for arm in study.arms]
+
+
+def test_every_combination_of_what_is_swept_is_an_arm(plan) -> None:
+    arms = "arms=[{sweep: {model: [unet, fpn], fusion: [add, max], width: [8, 16]}}, {model: fpn, fusion: concat}]"
+    assert named(plan(arms)) == [
         *(
-            f"{model} / {fusion}, width={width}"
+            f"{model}, fusion={fusion}, width={width}"
             for model in ("unet", "fpn")
             for fusion in ("add", "max")
             for width in (8, 16)
         ),
-        "fpn / concat",
+        "fpn, fusion=concat",
     ]
 
 
-def test_a_value_that_is_itself_a_list_is_wrapped_in_one(plan) -> None:
-    (cell,) = [cell for cell in plan("arms=[{model: fpn, strides: [[4, 8, 16]]}]").cells if cell.kind == "cost"]
-    assert cell.spec["strides"] == [4.0, 8.0, 16.0]
+def test_a_list_beside_a_factor_is_a_value_and_under_sweep_one_of_some(plan) -> None:
+    given = plan("arms=[{model: fpn, strides: [4, 8, 16]}, {model: fpn, sweep: {strides: [[4, 8], [8, 16]]}}]")
+    assert [arm.spec.strides for arm in given.studies[0].arms] == [(4, 8, 16), (4, 8), (8, 16)]
+    assert named(given) == ["fpn, strides=[4, 8, 16]", "fpn, strides=[4, 8]", "fpn, strides=[8, 16]"]
+
+
+def test_an_arm_s_own_name_is_what_it_is_called_everywhere(plan) -> None:
+    given = plan(
+        "arms=[{name: Feature Pyramid, model: fpn, width: 16}, "
+        "{name: swept, model: fpn, sweep: {fusion: [concat], recipe.lr: [0.5]}}]"
+    )
+    assert named(given) == ["Feature Pyramid", "swept, fusion=concat, recipe.lr=0.5"]
+    assert {cell.arm for cell in given.cells} == set(named(given))
+    plain = plan("arms=[{model: fpn, width: 16}, {model: fpn, fusion: concat, recipe: {lr: 0.5}}]")
+    assert [cell.cell_id for cell in given.cells] == [cell.cell_id for cell in plain.cells]
+
+
+@pytest.mark.parametrize(
+    ("arms", "sentence"),
+    [
+        ("[{name: x, model: fpn}, {name: x, model: unet}]", "two different arms are called 'x'"),
+        ("[{name: fpn, model: unet}, {model: fpn}]", "two different arms are called 'fpn'"),
+        ("[{name: x, model: fpn}, {model: fpn}]", "the arms 'x' and 'fpn' are the same"),
+        (
+            "[{model: fpn, fusion: [add, concat]}]",
+            r"the factor 'fusion' is \['add', 'concat'\], but is one value; a choice stands under "
+            r"sweep: \{fusion: \[add, concat\]\}",
+        ),
+        ("[{model: fpn, encoder_name: resnet18}]", "the factor 'encoder_name' is called 'encoder'"),
+        (
+            "[{model: fpn, sweep: {encoder_name: [resnet18]}}]",
+            "the factor 'encoder_name' is called 'encoder'",
+        ),
+    ],
+)
+def test_arms_that_cannot_be_told_apart_and_old_spellings_are_refused(plan, arms: str, sentence: str) -> None:
+    with pytest.raises((SuiteError, ArchError), match=sentence):
+        plan(f"arms={arms}")
+
+
+def test_a_task_has_its_options_beside_its_name(plan) -> None:
+    weighted = plan("task={name: segmentation, border_weight: 3}")
+    assert weighted.studies[0].task.options.border_weight == 3
+    assert weighted.suite["studies"][0]["task"]["name"] == "segmentation"
+    assert weighted.suite["studies"][0]["task"]["border_weight"] == 3
+    assert identities(weighted, "cost") == identities(plan(), "cost")
+    assert not set(identities(weighted, "train")) & set(identities(plan(), "train"))
+    for old in ("recipe.task.border_weight=3", "recipe={task: {border_weight: 3}}"):
+        with pytest.raises(
+            SuiteError, match=r"in recipe: 'task' is not part of it; .* task: \{name: segmentation, \.\.\.\}"
+        ):
+            plan(old)
 
 
 def test_a_cell_carries_the_resolved_spec_with_the_classes_of_the_data(plan) -> None:
     for cell in plan().cells:
         assert (cell.spec["width"], cell.spec["encoder"], cell.spec["classes"]) == (8, "test_resnet", 6)
-        assert (cell.fusion, cell.encoder, cell.dataset) == (cell.spec["fusion"], "test_resnet", "scenes")
+        assert (cell.model, cell.dataset) == ("fpn", "scenes")
 
 
 def test_the_resolved_suite_leaves_nothing_to_a_default(plan) -> None:
@@ -85,7 +137,10 @@ def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -
         ("latency.rounds=4", {"latency"}),
         ("cost.size=[64, 64]", {"cost", "latency"}),  # latency is measured at the same size unless told otherwise
         ("model.width=9", {"cost", "latency", "train"}),
-        ("arms=[{model: fpn, fusion: [add, concat, max]}]", {"latency"}),  # one session times all arms in turns
+        (
+            "arms=[{model: fpn, sweep: {fusion: [add, concat, max]}}]",
+            {"latency"},
+        ),  # one session times all arms in turns
     ],
 )
 def test_what_determines_a_result_changes_its_identity_and_nothing_else_does(
@@ -148,9 +203,11 @@ def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
 
 
 def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
-    arms = "arms=[{model: fpn, fusion: [add, concat], recipe: {lr: 0.5}}, {model: fpn}]"
+    arms = "arms=[{model: fpn, sweep: {fusion: [add, concat]}, recipe: {lr: 0.5}}, {model: fpn}]"
     found = plan(arms, "recipe.lr=0.25")
-    assert [arm.name for arm in found.studies[0].arms] == ["fpn / add, lr=0.5", "fpn / concat, lr=0.5", "fpn / add"]
+    assert named(found) == ["fpn, fusion=add, recipe.lr=0.5", "fpn, fusion=concat, recipe.lr=0.5", "fpn"]
+    assert [arm.varied for arm in found.studies[0].arms] == [{"recipe.lr": lr} for lr in (0.5, 0.5, 0.25)]
+    assert all(cell.varied["recipe.lr"] in (0.25, 0.5) for cell in found.cells)
     trained = [cell for cell in found.cells if cell.kind == "train"]
     assert [cell.determines["options"]["lr"] for cell in trained] == [0.5, 0.5, 0.25] * 2
     assert [arm.options["train"].lr for arm in found.studies[0].arms] == [0.5, 0.5, 0.25]
@@ -164,7 +221,7 @@ def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
     [
         ("{lr: 0}", "an arm's recipe.lr is 0, expected more than 0"),
         ("{lrr: 1}", "in an arm's recipe: unknown key 'lrr'"),
-        ("{task: {sigma: 2}}", "an arm's own recipe holds 'task'"),
+        ("{task: {sigma: 2}}", "in recipe: 'task' is not part of it"),
         ("3", r"arms\[0\]: 'recipe' is 3, expected a mapping"),
     ],
 )

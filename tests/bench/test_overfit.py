@@ -14,7 +14,7 @@ from bench.training import train
 
 MODELS = [name for name in archs.list_models() if "." not in name]
 STILL = Augmentation(flip=0, crop_area=(1, 1), crop_aspect=1, brightness=0, contrast=0, saturation=0)
-FACTORS = {"encoder_name": "resnet10t", "width": 32, "strides": (4, 8, 16, 32)}
+FACTORS = {"encoder": "resnet10t", "width": 32, "strides": (4, 8, 16, 32)}
 # task: the score that must pass .9, factors and options that serve small images, and steps
 TASK = {
     "segmentation": ("miou", {"strides": (2, 4, 8, 16, 32)}, {}, 80),
@@ -36,9 +36,7 @@ def scenes() -> Data:
 @pytest.mark.parametrize("name", TASKS.names())
 def test_eight_scenes_are_learnt_by_heart(name: str, model: str, scenes: Data) -> None:
     score, factors, options, steps = TASK[name]
-    recipe = Recipe(
-        images=8 * steps, batch_size=8, lr=4e-3, validations=1, augmentation=STILL, task=options, device="cpu"
-    )
-    task = create_task(name, scenes.info, recipe.task)
+    recipe = Recipe(images=8 * steps, batch_size=8, lr=4e-3, validations=1, augmentation=STILL, device="cpu")
+    task = create_task(name, scenes.info, options)
     build = partial(archs.create_model, model, **{**task.factors, **FACTORS, **factors})
     assert train(build, scenes, task, recipe, seed=0).values[f"test/{score}"] > 0.9

@@ -84,14 +84,14 @@ def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(
     assert skipbench("run", tiny_suite, "--out", tmp_path / "run").code == 0
     run = open_run(tmp_path / "run")
     assert [cell.name for cell in run.cells()] == [
-        "cost segmentation: fpn / add",
-        "cost segmentation: fpn / concat",
-        "latency segmentation: fpn / add",
-        "latency segmentation: fpn / concat",
-        "train segmentation: fpn / add, seed 0",
-        "train segmentation: fpn / concat, seed 0",
-        "train segmentation: fpn / add, seed 1",
-        "train segmentation: fpn / concat, seed 1",
+        "cost segmentation: fpn, fusion=add",
+        "cost segmentation: fpn, fusion=concat",
+        "latency segmentation: fpn, fusion=add",
+        "latency segmentation: fpn, fusion=concat",
+        "train segmentation: fpn, fusion=add, seed 0",
+        "train segmentation: fpn, fusion=concat, seed 0",
+        "train segmentation: fpn, fusion=add, seed 1",
+        "train segmentation: fpn, fusion=concat, seed 1",
     ]
     for record in run.records():
         assert record.environment["versions"]["torch"]
@@ -136,22 +136,23 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
 ) -> None:
     plugin, run = tmp_path / "broken.py", tmp_path / "run"
     plugin.write_text(BROKEN)
-    arms = "arms=[{model: fpn, fusion: [add, raises, no_number, too_big]}]"
+    arms = "arms=[{model: fpn, sweep: {fusion: [add, raises, no_number, too_big]}}]"
     command = ("run", tiny_suite, arms, "seeds=[0]", "--plugin", plugin, "--out", run)
     outcome = skipbench(*command)
     assert outcome.code == 1
     by_name = records(run)
     failed = {name: record.reason for name, record in by_name.items() if record.status == "failed"}
     assert set(failed) == {
-        *(f"{kind} segmentation: fpn / raises" for kind in ("cost", "latency")),
-        *(f"{kind} segmentation: fpn / too_big" for kind in ("cost", "latency")),
-        *(f"train segmentation: fpn / {fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
+        *(f"{kind} segmentation: fpn, fusion=raises" for kind in ("cost", "latency")),
+        *(f"{kind} segmentation: fpn, fusion=too_big" for kind in ("cost", "latency")),
+        *(f"train segmentation: fpn, fusion={fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
     }
     assert (
-        failed["train segmentation: fpn / raises, seed 0"] == "RuntimeError: broken on purpose (broken.py, line 8)"
+        failed["train segmentation: fpn, fusion=raises, seed 0"]
+        == "RuntimeError: broken on purpose (broken.py, line 8)"
     )
-    assert "became nan" in failed["train segmentation: fpn / no_number, seed 0"]
-    assert failed["train segmentation: fpn / too_big, seed 0"].startswith("out of memory: ")
+    assert "became nan" in failed["train segmentation: fpn, fusion=no_number, seed 0"]
+    assert failed["train segmentation: fpn, fusion=too_big, seed 0"].startswith("out of memory: ")
     for name, reason in failed.items():
         assert f"failed: {name}: {reason}" in outcome.err
         assert not by_name[name].values
@@ -163,11 +164,11 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     again = records(run)
     unchanged = {name for name in again if again[name] == by_name[name]}
     assert unchanged == {
-        "cost segmentation: fpn / add",
-        "cost segmentation: fpn / no_number",
-        "latency segmentation: fpn / add",
-        "latency segmentation: fpn / no_number",
-        "train segmentation: fpn / add, seed 0",
+        "cost segmentation: fpn, fusion=add",
+        "cost segmentation: fpn, fusion=no_number",
+        "latency segmentation: fpn, fusion=add",
+        "latency segmentation: fpn, fusion=no_number",
+        "train segmentation: fpn, fusion=add, seed 0",
     }, "only failed cells are tried again"
 
 
@@ -209,7 +210,7 @@ def test_a_preview_says_what_each_cell_costs_and_writes_nothing(
     plugin = tmp_path / "late.py"
     plugin.write_text(BROKEN.replace('"raises"', '"fails_later"').split('@register_fusion("no')[0])
     before = sorted(tmp_path.rglob("*.*"))
-    arms = "arms=[{model: fpn, fusion: [add, fails_later]}]"
+    arms = "arms=[{model: fpn, sweep: {fusion: [add, fails_later]}}]"
     preview = skipbench("run", tiny_suite, arms, "--plugin", plugin, "--out", tmp_path / "run", "--dry-run")
     assert preview.code == 0
     assert "tiny: 8 cells; nothing has been written" in preview.out
@@ -219,10 +220,10 @@ def test_a_preview_says_what_each_cell_costs_and_writes_nothing(
     lines = [line.split("  ") for line in preview.out.splitlines()]
     known = {line[0]: line[1:] for line in lines}
     for name in (
-        "cost segmentation: fpn / add",
-        "latency segmentation: fpn / add",
-        "train segmentation: fpn / add, seed 0",
-        "train segmentation: fpn / add, seed 1",
+        "cost segmentation: fpn, fusion=add",
+        "latency segmentation: fpn, fusion=add",
+        "train segmentation: fpn, fusion=add, seed 0",
+        "train segmentation: fpn, fusion=add, seed 1",
     ):
         assert f"{parameters / 1e6:.3f} M" in " ".join(known[name])
     assert "fails: RuntimeError: broken on purpose" in preview.out
@@ -235,12 +236,12 @@ def test_a_failing_arm_does_not_have_the_others_timed_again(
 ) -> None:
     plugin, run = tmp_path / "broken.py", tmp_path / "run"
     plugin.write_text(BROKEN.split('@register_fusion("no')[0].replace('"raises"', '"raises_always"'))
-    arms = "arms=[{model: fpn, fusion: [add, concat, raises_always]}]"
+    arms = "arms=[{model: fpn, sweep: {fusion: [add, concat, raises_always]}}]"
     command = ("run", tiny_suite, arms, "seeds=[0]", "--plugin", plugin, "--out", run)
     assert skipbench(*command).code == 1
     first = records(run)
     assert skipbench(*command).code == 1
     second = records(run)
-    timed = [f"latency segmentation: fpn / {fusion}" for fusion in ("add", "concat")]
+    timed = [f"latency segmentation: fpn, fusion={fusion}" for fusion in ("add", "concat")]
     assert [first[name] for name in timed] == [second[name] for name in timed]
-    assert second["latency segmentation: fpn / raises_always"].status == "failed"
+    assert second["latency segmentation: fpn, fusion=raises_always"].status == "failed"

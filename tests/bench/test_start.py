@@ -16,7 +16,7 @@ from bench.start import look, scale_logits
 from bench.tasks import TASKS, Task, create_task
 
 MODELS = [name for name in archs.list_models() if "." not in name]
-FACTORS = {"encoder_name": "test_resnet", "width": 8}
+FACTORS = {"encoder": "test_resnet", "width": 8}
 TASK = {"detection": {"head": "fcos_light", "out": "conv3x3", "strides": (2, 4, 8)}}  # what serves small networks
 INFO = DataInfo("pixels", (32, 32), {}, "", (Mask(("a", "b", "c")), Boxes(("box",)), Joints(("tip",))))
 

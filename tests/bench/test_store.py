@@ -23,7 +23,7 @@ SUITE = {"name": "tiny", "seeds": [0, 1], "recipe": {"images": 8}}
 
 def make_cell(seed: int) -> Cell:
     return Cell(
-        kind="train", arm="unet / add", model="unet", fusion="add", encoder="resnet18", task="segmentation",
+        kind="train", arm="unet / add", model="unet", task="segmentation",
         dataset="scenes", seed=seed, spec={"width": 8}, determines={"seed": seed},
     )  # fmt: skip
 

@@ -10,9 +10,9 @@ from bench.suite import list_suites, load_suite
 TINY = """
 name: tiny
 data: {name: scenes, size: [64, 96], train: 8}
-model: {encoder_name: resnet18, width: 8}
+model: {encoder: resnet18, width: 8}
 arms:
-  - {model: unet, fusion: [concat_wide, add]}
+  - {model: unet, sweep: {fusion: [concat_wide, add]}}
   - {model: fpn}
 recipe: {images: 8}
 seeds: [0, 1]
@@ -30,11 +30,12 @@ def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
     suite = load_suite(tiny)
     assert suite.name == "tiny"
     (study,) = suite.studies
-    assert study.task == "segmentation"
+    assert study.task.name == "segmentation"
     assert study.data.options == {"size": [64, 96], "train": 8}
-    assert [arm.choices for arm in study.arms] == [
-        {"model": ["unet"], "fusion": ["concat_wide", "add"]},
-        {"model": ["fpn"]},
+    assert [(arm.name, arm.model, arm.factors) for entry in study.arms for arm in entry.variants] == [
+        ("unet, fusion=concat_wide", "unet", {"fusion": "concat_wide"}),
+        ("unet, fusion=add", "unet", {"fusion": "add"}),
+        ("fpn", "fpn", {}),
     ]
     assert suite.seeds == [0, 1]
 
@@ -61,7 +62,7 @@ def three(tmp_path: Path) -> str:
     studies = """
 studies:
   - {}
-  - {task: pose, data: {name: folder, root: here}, recipe: {images: 16, task: {sigma: 2}}}
+  - {task: {name: pose, sigma: 2}, data: {name: folder, root: here}, recipe: {images: 16}}
   - {task: detection, data: {train: 4}, model: {strides: [4, 8]}}
 """
     path = tmp_path / "three.yaml"
@@ -71,23 +72,26 @@ studies:
 
 def test_studies_share_what_they_do_not_say_themselves(three: str) -> None:
     first, pose, detection = load_suite(three).studies
-    assert [study.task for study in (first, pose, detection)] == ["segmentation", "pose", "detection"]
+    assert [study.task.name for study in (first, pose, detection)] == ["segmentation", "pose", "detection"]
     assert first.arms == pose.arms == detection.arms
-    assert pose.sections["recipe"] == {"images": 16, "task": {"sigma": 2}}
+    assert pose.task.options == {"sigma": 2}
+    assert pose.sections["recipe"] == {"images": 16}
     assert detection.sections["recipe"] == {"images": 8}
     assert pose.data.options == {}  # other data: the shared options are not theirs
     assert detection.data.options == {"size": [64, 96], "train": 4}
-    assert detection.model == {"encoder_name": "resnet18", "width": 8, "strides": [4, 8]}
+    assert detection.model == {"encoder": "resnet18", "width": 8, "strides": [4, 8]}
 
 
 def test_an_override_holds_for_every_study_or_for_that_of_a_task(three: str) -> None:
-    first, pose, detection = load_suite(three, ["recipe.images=64", "pose.recipe.lr=0.1"]).studies
+    overrides = ["recipe.images=64", "pose.recipe.lr=0.1", "pose.task.sigma=3", "detection.task.range_per_stride=4"]
+    first, pose, detection = load_suite(three, overrides).studies
     assert first.sections["recipe"] == detection.sections["recipe"] == {"images": 64}
-    assert pose.sections["recipe"] == {"images": 64, "task": {"sigma": 2}, "lr": 0.1}
+    assert pose.sections["recipe"] == {"images": 64, "lr": 0.1}
+    assert [study.task.options for study in (first, pose, detection)] == [{}, {"sigma": 3}, {"range_per_stride": 4}]
 
 
 def test_studies_are_picked_by_task(three: str) -> None:
-    assert [study.task for study in load_suite(three, tasks=["pose"]).studies] == ["pose"]
+    assert [study.task.name for study in load_suite(three, tasks=["pose"]).studies] == ["pose"]
     with pytest.raises(SuiteError, match=r"unknown task 'pos'\. Did you mean 'pose'"):
         load_suite(three, tasks=["pos"])
 
@@ -119,8 +123,28 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("seeds=[]", "seeds is [], expected at least 1 item(s)."),
         ("seeds=[0, 0]", "seeds: 0 stands twice"),
         ("arms=unet", "arms is 'unet', expected a list."),
-        ("arms=[{fusion: add}]", "arms[0] lacks the key 'model'."),
-        ("arms=[{model: unet, fusion: []}]", "arms[0]: 'fusion' lists no value"),
+        (
+            "arms=[{fusion: add}]",
+            "arms[0]: expected one model: unet, or a choice of some, sweep: {model: [unet, fpn]}.",
+        ),
+        ("arms=[{model: unet, sweep: {model: [fpn]}}]", "arms[0]: expected one model: unet, or a choice"),
+        ("arms=[{model: unet, sweep: {fusion: []}}]", "arms[0].sweep.fusion is [], expected at least 1 item(s)."),
+        ("arms=[{model: unet, sweep: {fusion: add}}]", "arms[0].sweep.fusion is 'add', expected a list."),
+        (
+            "arms=[{model: [unet, fpn]}]",
+            "arms[0].model: it lists ['unet', 'fpn'], but is one name; a choice stands under sweep: "
+            "{model: [unet, fpn]}.",
+        ),
+        (
+            "arms=[{model: unet, fusion: add, sweep: {fusion: [max]}}]",
+            "arms[0]: 'fusion' has a value, and a choice under sweep; leave one of the two out.",
+        ),
+        (
+            "arms=[{model: unet, recipe: {lr: 1}, sweep: {recipe.lr: [2]}}]",
+            "arms[0]: 'recipe.lr' has a value, and a choice under sweep",
+        ),
+        ("arms=[{model: unet, name: ''}]", "arms[0].name is '', expected text that matches"),
+        ("task=[pose]", "task is ['pose'], expected a mapping (keys and values)."),
         ("model=3", "model is 3, expected a mapping (keys and values)."),
         ("name=a b", "name is 'a b', expected text that matches"),
         ("data={}", "data lacks the key 'name'."),
@@ -169,6 +193,6 @@ def test_an_unknown_suite_names_the_nearest(tmp_path: Path) -> None:
 def test_the_shipped_suites_share_one_grid() -> None:
     assert set(list_suites()) == {"ablation", "quick", "standard"}
     quick, standard = load_suite("quick"), load_suite("standard")
-    assert [study.task for study in quick.studies] == ["segmentation", "pose", "detection"]
+    assert [study.task.name for study in quick.studies] == ["segmentation", "pose", "detection"]
     assert all(study.arms == quick.studies[0].arms for study in standard.studies)
     assert (len(quick.seeds), len(standard.seeds)) == (2, 6)

@@ -118,7 +118,7 @@ def test_data_without_its_annotation_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS.names())
 def test_an_unknown_option_is_refused(name: str) -> None:
-    with pytest.raises(SuiteError, match=r"in recipe\.task: unknown key 'temperature'"):
+    with pytest.raises(SuiteError, match=r"in task: unknown key 'temperature'"):
         create_task(name, INFO, {"temperature": 3})
 
 

@@ -147,9 +147,9 @@ def test_the_network_has_a_logit_per_class_at_the_images_size() -> None:
 
 
 def test_wrong_options_are_refused_in_one_sentence() -> None:
-    with pytest.raises(SuiteError, match=r"recipe.task: unknown key 'border_wieght'. Did you mean 'border_weight'"):
+    with pytest.raises(SuiteError, match=r"in task: unknown key 'border_wieght'. Did you mean 'border_weight'"):
         segmentation(border_wieght=10)
-    with pytest.raises(SuiteError, match=r"recipe.task.border_sigma is 0, expected more than 0"):
+    with pytest.raises(SuiteError, match=r"task.border_sigma is 0, expected more than 0"):
         segmentation(border_sigma=0)
 
 

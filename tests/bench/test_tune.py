@@ -15,7 +15,7 @@ from bench.store import open_run
 from bench.suite import Suite, load_suite, write_suite
 from bench.tune import LearningRates, TuningError, learning_rates, tuned, tuning_plan
 
-ARMS = "arms=[{model: fpn, fusion: [add, concat]}, {model: unet, strides: [[2, 4, 8]], recipe: {lr: 0.3}}]"
+ARMS = "arms=[{model: fpn, sweep: {fusion: [add, concat]}}, {model: unet, strides: [2, 4, 8], recipe: {lr: 0.3}}]"
 
 
 def found(scores: list[list[float]], sign: int = 1) -> LearningRates:
@@ -42,9 +42,9 @@ def test_every_arm_is_trained_at_every_learning_rate_and_at_nothing_else(suite: 
     assert [arm.spec for arm in plan.studies[0].arms] == [spec for spec in specs for _ in range(2)]
     assert [cell.determines["options"]["lr"] for cell in plan.cells] == [1e-3, 4e-3] * 3
     assert [cell.arm for cell in plan.cells][:3] == [
-        "fpn / add, lr=0.001",
-        "fpn / add, lr=0.004",
-        "fpn / concat, lr=0.001",
+        "fpn, fusion=add, recipe.lr=0.001",
+        "fpn, fusion=add, recipe.lr=0.004",
+        "fpn, fusion=concat, recipe.lr=0.001",
     ]
     assert {cell.determines["options"]["images"] for cell in plan.cells} == {16}
 

@@ -18,8 +18,8 @@ from bench.store import open_run
 SUITE = """
 name: tiny
 data: {name: scenes, size: [32, 32], train: 16, val: 4, test: 4}
-model: {encoder_name: test_resnet, width: 8}
-arms: [{model: fpn, fusion: [add, concat]}]
+model: {encoder: test_resnet, width: 8}
+arms: [{model: fpn, sweep: {fusion: [add, concat]}}]
 recipe: {images: 8, batch_size: 8, validations: 1, threads: 1, device: cpu}
 seeds: [0]
 latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}
@@ -80,7 +80,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
     assert [cell.kind for cell in run.cells()] == [kind for kind in kinds for _ in range(2)]
     assert run.suite["studies"][0]["peak_memory"] == {"batch_size": 4}
     records = {record.name: record for record in run.records()}
-    for arm in ("fpn / add", "fpn / concat"):
+    for arm in ("fpn, fusion=add", "fpn, fusion=concat"):
         record, cost = (records[f"{kind} segmentation: {arm}"] for kind in ("peak_memory", "cost"))
         assert record.values == {"peak_memory/bytes": 4 * cost.values["peak_bytes/inference"]}
         assert (record.settings, record.notes) == ({"batch_size": 4}, [f"{arm} was measured."])

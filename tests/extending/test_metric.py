@@ -17,8 +17,8 @@ from bench.tasks import METRICS, Scorer, Task, register_metric
 SUITE = """
 name: tiny
 data: {name: scenes, size: [32, 32], train: 16, val: 4, test: 4}
-model: {encoder_name: test_resnet, width: 8}
-arms: [{model: fpn, fusion: [add, concat]}]
+model: {encoder: test_resnet, width: 8}
+arms: [{model: fpn, sweep: {fusion: [add, concat]}}]
 recipe: {images: 16, batch_size: 8, validations: 1, threads: 1, device: cpu}
 seeds: [0]
 latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}

@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> Path:
     """A run folder of one arm that predicts depth, off by .2 in one of four pixels."""
     truth = np.full((1, 2, 2), 0.5, np.float32)
     prediction = truth + np.array([[0.2, 0], [0, 0]], np.float32)
-    arm = {"arm": "unet / add", "model": "unet", "fusion": "add", "encoder": "tiny", "spec": {}}
+    arm = {"arm": "unet / add", "model": "unet", "spec": {}}
     cell = Cell(kind="train", task="depth", dataset="rooms", seed=0, determines={}, **arm)
     with write_run(tmp_path / "run", {"name": "depth"}, [cell]) as writer:
         depth = DepthMaps(np.zeros((1, 2, 2, 3), np.uint8), truth, prediction)

@@ -56,10 +56,13 @@ class MadeUp:
                     yield from ((kind, arm, seed, task, dataset) for arm in self.arms)
 
     def _cell(self, kind: str, arm: str, seed: int | None, task: str, dataset: str) -> Cell:
-        model, fusion = arm.split(" / ")
+        model, fusion, *stacks = arm.split(" / ")
         where = {"seed": seed, "task": task, "dataset": dataset, "arm": arm}
-        identity = {**where, "spec": {"encoder": "tiny", "fusion": fusion}}
-        return Cell(kind=kind, determines=identity, model=model, fusion=fusion, encoder="tiny", **identity)
+        identity = {
+            **where,
+            "spec": {"lateral": model, "post": model, "fusion": fusion, "stacks": "".join(stacks) or "1"},
+        }
+        return Cell(kind=kind, determines=identity, model=model, **identity)
 
     def _record(self, cell: Cell, run: RunWriter) -> RunRecord:
         base = {"environment": ENVIRONMENT, "data_fingerprint": "f00d", "created_at": "2030-01-02T03:04:05+00:00"}
@@ -83,7 +86,7 @@ class MadeUp:
         values |= {f"macs/{part}": 400 * count for part, count in parts.items()} | {"macs/total": 400 * total}
         values |= {"bytes/total": 4e6, "machine/macs_per_s": 1e10, "machine/bytes_per_s": 1e10}
         values |= {"elementwise/total": 3e5, "elementwise/norm": 3e5, "elementwise/fft": 0.0}
-        values |= {"operators/unruled": float("mine" in cell.fusion)}
+        values |= {"operators/unruled": float("mine" in cell.spec["fusion"])}
         return {"values": values, "notes": ["what is to be said of it"]}
 
     def _latency(self, cell: Cell, index: int) -> dict:

@@ -101,7 +101,7 @@ REFUSED: dict[str, tuple[Damage, str]] = {  # by every command
     "an odd version": (version("1.5"), "is '1.5', no number"),
     "version nothing": (version(""), "no number"),
     "version zero": (version("0"), "no number"),
-    "an older version": (version("1"), "older skipbench .* measure again: skipbench run .*suite.yaml --out"),
+    "an older version": (version("1"), "older skipbench.* measure again: skipbench run .*suite.yaml --out"),
     "a newer version": (version("99"), "newer skipbench"),
     "a long version": (version("9" * 5000), "newer skipbench"),
     "no suite": (change("DELETE FROM meta WHERE key = 'suite'"), "suite in .* cannot be read"),

@@ -15,18 +15,25 @@ from PIL import Image
 from analysis.predictions import kept_predictions
 from analysis.summaries import accuracy, scores
 from bench.predictions import ink
+from reports import plot
 from reports.errors import NothingToShow, ReportError
 from reports.figures import FORMATS, figure_kind, figure_names, register_figure
-from reports.plot import draw, save
+from reports.plot import save
 from reports.tables import Table
 
 SENTENCE = re.compile(r"(?:[A-Z0-9]|mIoU)[^\n]* [^\n]* [^\n]*\.")
 
 LONG = (
-    "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder_name=mobilenetv3",
+    "a_model_with_quite_a_long_name / a_fusion_with_one, width=128, encoder=mobilenetv3",
     "$x$ / <b>",
     "c / d",
 )
+
+
+def draw(kind, study):
+    """Return the figure of a kind that a study has one of."""
+    (figure,) = plot.draw(kind, study).values()
+    return figure
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def studies(study):
 @pytest.mark.parametrize("kind", figure_names())
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
-    alone = {"fusion": ("one arm", "long names"), "ratios": ("one arm",)}  # whose arms have none to be compared to
+    alone = {"factor": ("one arm", "long names"), "ratios": ("one arm",)}  # whose arms have none to be compared to
     if name in ("nothing", *alone.get(kind, ())):
         with pytest.raises(NothingToShow) as reason:
             draw(kind, studies(name))
@@ -98,12 +105,13 @@ def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
 @pytest.mark.parametrize("kind", figure_names())
 @pytest.mark.parametrize("name", ["as usual", "one seed"])
 def test_a_figure_is_described_in_sentences_and_its_tables_hold_facts(studies, kind, name):
-    figure, facts = figure_kind(kind), studies(name)
-    said = [words if isinstance(words, str) else words(facts) for words in (figure.alt, figure.caption)]
+    figure = figure_kind(kind)
+    (facts,) = figure.views(studies(name)).values()
+    said = [words if isinstance(words, str) else words(*facts) for words in (figure.alt, figure.caption)]
     assert all(SENTENCE.fullmatch(words) for words in said)
     assert said[0] != said[1]
     assert re.fullmatch(r"[A-Z][^.]+", figure.title)
-    below = list(figure.below(facts))
+    below = list(figure.below(*facts))
     assert all(SENTENCE.fullmatch(block) for block in below if isinstance(block, str))
     tables = [block for block in below if isinstance(block, Table)]
     assert len({table.name for table in tables}) == len(tables)
@@ -140,8 +148,21 @@ def test_nearly_equal_measurements_have_readable_ticks(study, drawn):
 def test_differences_are_drawn_with_zero_in_view(study):
     facts = study(seeds=(0,))
     facts.values.loc[facts.values["arm"] == "unet / add", "value"] += 5
-    (axes,) = draw("fusion", facts).axes
+    (axes,) = draw("factor", facts).axes
     assert axes.get_xlim()[0] < 0 < axes.get_xlim()[1]
+
+
+def test_every_factor_that_a_study_varies_has_a_figure_of_its_own(study):
+    arms = ("unet / add", "unet / concat", "unet / add / 2", "fpn / max")
+    figures = plot.draw("factor", study(arms=arms))
+    assert list(figures) == ["factor-fusion", "factor-stacks"]
+    labels = {
+        name: [label.get_text() for label in figure.axes[0].get_yticklabels()] for name, figure in figures.items()
+    }
+    assert labels == {
+        "factor-fusion": ["unet / concat: concat − add"],
+        "factor-stacks": ["unet / add / 2: 2 − 1"],
+    }
 
 
 @pytest.mark.parametrize("kind", figure_names())

@@ -13,7 +13,7 @@ from reports import write_plot, write_report
 from reports.errors import ReportError
 
 SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
-SECTIONS += ["fusion", "predictions", "gaps", "limits", "reproduce"]
+SECTIONS += ["factors", "predictions", "gaps", "limits", "reproduce"]
 HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
 
 
@@ -158,7 +158,7 @@ def test_a_run_in_which_all_failed_has_a_report(made_up):
 
 def test_one_arm_has_nothing_to_be_compared_to(made_up):
     page = Page(write_report(made_up(arms=("unet / add",), finished=_trained)))
-    assert "no two arms with a common seed differ in fusion only" in page.text["fusion"]
+    assert "no two arms with a common seed differ in one factor alone" in page.text["factors"]
     assert "no other arm has an interval to compare it with" in page.text["answer"]
 
 
@@ -218,7 +218,8 @@ def test_tables_hold_the_facts(complete):
         "miou-by-object-size",
         "runs",
         "tradeoff",
-        "fusions",
+        "factor-fusion",
+        "arms",
         "parts-params",
         "setup",
     } <= names
@@ -317,7 +318,7 @@ def test_one_figure_of_several_studies_must_be_chosen(three):
         write_plot(folder, "accuracy", task="poze")
     with pytest.raises(ReportError, match="none of its studies fits"):
         write_plot(folder, "accuracy", task="pose", dataset="streets")
-    file = write_plot(folder, "accuracy", "pdf", task="pose")
+    (file,) = write_plot(folder, "accuracy", "pdf", task="pose")
     assert file == folder / "report" / "figures" / "pose-on-shapes-accuracy.pdf"
 
 
@@ -365,5 +366,23 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_one_figure_lands_in_the_run_folder_or_where_it_is_wanted(complete, tmp_path, form):
-    assert write_plot(complete, "pareto", form) == complete / "report" / "figures" / f"pareto.{form}"
-    assert write_plot(complete, "cost", form, tmp_path / "mine" / "cost.x").stat().st_size > 1000
+    assert write_plot(complete, "pareto", form) == [complete / "report" / "figures" / f"pareto.{form}"]
+    (file,) = write_plot(complete, "cost", form, tmp_path / "mine" / "cost.x")
+    assert file.stat().st_size > 1000
+
+
+def test_a_figure_for_each_factor_has_a_file_a_table_and_a_sentence_each(made_up, tmp_path):
+    folder = made_up(arms=("unet / add", "unet / concat", "unet / add / 2"), finished=_trained)
+    report = write_report(folder).parent
+    page = Page(report / "index.html")
+    for factor, label in (("fusion", "unet / concat: concat − add"), ("stacks", "unet / add / 2: 2 − 1")):
+        assert (report / "figures" / f"factor-{factor}.png").is_file()
+        assert pd.read_csv(report / "tables" / f"factor-{factor}.csv")["label"].tolist() == [label]
+        assert f"Mean change of mIoU by {factor}, paired by seed: {label} = " in page.text["answer"]
+        assert f"Score of a choice of {factor} less" in page.text["factors"]
+    files = write_plot(folder, "factor", "svg", tmp_path / "mine.svg")
+    assert [file.name for file in files] == ["mine-factor-fusion.svg", "mine-factor-stacks.svg"]
+    files[0].write_text("my own")
+    with pytest.raises(StoreError, match="was not written by this command"):
+        write_plot(folder, "factor", "svg", tmp_path / "mine.svg")
+    assert files[0].read_text() == "my own"

@@ -78,8 +78,8 @@ def test_an_arm_looks_the_same_in_every_study(made_up):
         return cell.task == "pose" or cell.model == "fpn"
 
     run = load(made_up(studies=(("pose", "shapes"), ("detection", "shapes")), finished=lambda cell: False))
-    keep = run.cells.apply(is_there, axis=1)
-    pose, detection = replace(run, cells=run.cells[keep]).studies()
+    cells, factors = (table[table.apply(is_there, axis=1)] for table in (run.cells, run.factors))
+    pose, detection = replace(run, cells=cells, factors=factors).studies()
     looks = arm_looks(pose)
     assert list(arm_looks(detection)) == ["fpn / add", "fpn / concat"]
     assert all(looks[arm] == look for arm, look in arm_looks(detection).items())

@@ -70,7 +70,7 @@ def test_macs_are_those_of_an_independent_network() -> None:
     ("name", "factors", "giga_flops"),
     [
         ("hourglass.paper", {"stacks": 1, "classes": 16}, 5.18),
-        ("unet.smp", {"encoder_name": "resnet18", "classes": 2}, 5.426),
+        ("unet.smp", {"encoder": "resnet18", "classes": 2}, 5.426),
     ],
 )
 def test_fvcore_agrees_but_for_the_element_wise_work_that_it_adds(

@@ -64,7 +64,7 @@ def test_every_block_builds_every_network_anew() -> None:
 @pytest.mark.parametrize("runtime", ["eager", "folded", "onnxruntime"])
 def test_a_network_that_predicts_at_all_levels_is_timed_and_compared(runtime: str) -> None:
     options = TINY.model_copy(update={"runtime": runtime, "size": (32, 32)})
-    factors = {"encoder_name": "test_resnet", "width": 8, "outputs": "levels", "head_stride": None}
+    factors = {"encoder": "test_resnet", "width": 8, "outputs": "levels", "head_stride": None}
     results = measure_latency({"fpn": options.contender(partial(create_model, "fpn", **factors))}, options)
     assert len(results["fpn"].samples) == TINY.blocks * TINY.rounds
     assert 0 <= results["fpn"].values["error/to_eager"] < 1e-4
