@@ -145,7 +145,7 @@ def main() -> None:
     for row in results(study, chosen.seeds, chosen.out.with_suffix(".jsonl")):
         rows.append(row)
         print(row["variant"], row["arm"], row["seed"], row.get(study.task.scores[0].on("test").key), flush=True)
-    recipe, score = study.arms[0].recipe, study.task.scores[0].key
+    recipe, score = Training(study).options_of(study.arms[0]), study.task.scores[0].key
     title = (
         f"# What a fair start changes\n\n{chosen.task} of `{chosen.suite}` on {study.data.info.name}: "
         f"{recipe.images} images seen, lr {recipe.lr:g}, gradients clipped at {recipe.clip_norm:g} but where it is "
