@@ -25,7 +25,7 @@ def check(
       skipbench check my_fusion.py && skipbench run quick --plugin my_fusion.py
     """
     from archs import REGISTRIES
-    from archs.contract import check_registered
+    from archs.testing import check_registered
     from bench.plugins import load_plugin
 
     broken = 0

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import archs
-from archs.contract import CHECKS, check_fusion
+from archs.testing import CHECKS, check_fusion
 from archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
 from archs.ledger.work import RULES
 
