@@ -1,7 +1,7 @@
 """The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from analysis.provenance import distinct
 from analysis.summaries import headline
 from bench.files import MARK, write_whole
 from bench.metrics import Metric
-from reports.errors import NothingToShow, ReportError
+from reports.errors import BrokenFigureError, NothingToShow, ReportError
 from reports.figures import figure_kind, figure_names
 from reports.plot import draw, figure_file, prefixes, save
 from reports.sections import Block, Commands, Picture, Section, Sentences, answer, costs, gaps, setup, uncertain
@@ -37,6 +37,7 @@ PAGE: tuple[Entry, ...] = (
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
 )
+PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # in a cell's identity, of plug-ins
 CLAIM = ".skipbench-report"  # lies in a folder that a report may write over
 
 
@@ -113,24 +114,30 @@ def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
 def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) -> list[Block]:
     """Return what there is to show of a section's parts; where that is nothing, the sentences that say why."""
     made = [_part(part, study, directory, prefix) for part in parts]
-    shown = [block for blocks in made if not isinstance(blocks, NothingToShow) for block in blocks]
+    shown = [block for blocks in made if not isinstance(blocks, ReportError) for block in blocks]
     for table in (block for block in shown if isinstance(block, Table)):
         table.write(directory / "tables", prefix)
     return shown or [Sentences(list(dict.fromkeys(map(str, made))))]
 
 
-def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:
+def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
     """Return the blocks of one part, its figure written as PNG and SVG; or why it has nothing to show."""
     try:
-        if not isinstance(part, str):
-            return list(part(study))
-        kind, drawn = figure_kind(part), draw(part, study)
-    except NothingToShow as reason:
+        return list(_figure(part, study, directory, prefix) if isinstance(part, str) else part(study))
+    except (NothingToShow, BrokenFigureError) as reason:
         return reason
-    files = {form: save(drawn, figure_file(directory, prefix, part, form), form) for form in ("png", "svg")}
-    alt, caption = (words if isinstance(words, str) else words(study) for words in (kind.alt, kind.caption))
-    below = (Sentences([block]) if isinstance(block, str) else block for block in kind.below(study))
-    return [Picture(files[kind.embed], alt, caption), *below]
+
+
+def _figure(name: str, study: Frames, directory: Path, prefix: str) -> Iterator[Block]:
+    kind, drawn = figure_kind(name), draw(name, study)
+    with kind.guarded(passing=ReportError):
+        files = {form: save(drawn, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}
+    with kind.guarded():
+        alt, caption = (words if isinstance(words, str) else words(study) for words in (kind.alt, kind.caption))
+        below: list[Block] = [Sentences([it]) if isinstance(it, str) else it for it in kind.below(study)]
+        for table in (block for block in below if isinstance(block, Table)):
+            table.markdown()  # a column that its frame lacks is found here
+    yield from (Picture(files[kind.embed], alt, caption), *below)
 
 
 def _tiles(frames: Frames) -> dict[str, str]:
@@ -157,10 +164,10 @@ def _reproduce(frames: Frames, directory: Path) -> list[Block]:
     found: dict[str, Any] = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
-    plugged = any(record.determines.get("plugin_source") for record in frames.records)
+    plugged = any(record.determines.get(source) for record in frames.records for source in PLUGGED)
     lines = [
         *(f"git checkout {commit}" for commit in found.get("commit", [])[:1]),
-        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FUSION.py" if plugged else ""),
+        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FILE.py" if plugged else ""),
         f"skipbench report {again}",
     ]
     note = (

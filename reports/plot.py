@@ -9,6 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from analysis.frames import Frames, load
+from bench.display import quoted
 from bench.errors import unknown_name
 from bench.files import MARK, require_own, whole_file
 from reports.errors import ReportError
@@ -24,10 +25,13 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 
 
 def draw(kind: str, study: Frames) -> Figure:
-    """Return the figure `kind` of one study. Raises ReportError: unknown kind, or nothing to show."""
+    """Return the figure `kind` of one study. Raises ReportError: unknown, nothing to show, a broken plug-in."""
     figure = figure_kind(kind)
-    with matplotlib.rc_context(RC):
-        return figure.draw(study)
+    with figure.guarded(), matplotlib.rc_context(RC):
+        drawn: Any = figure.draw(study)
+        if not isinstance(drawn, Figure):
+            raise TypeError(f"it returns {quoted(drawn)}, expected a matplotlib Figure")
+        return drawn
 
 
 def save(figure: Figure, path: Path, form: str) -> Path:
@@ -70,7 +74,7 @@ def write_plot(
     Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
     is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
     """
-    figure_kind(kind)  # before a large run is read
+    figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
     studies = load(run_dir).studies()
     named = dict(zip(prefixes(studies), studies, strict=True))
@@ -84,7 +88,9 @@ def write_plot(
     ((prefix, study),) = found.items()
     if out is not None:
         require_own(out)
-    return save(draw(kind, study), out or figure_file(Path(run_dir) / "report", prefix, kind, format), format)
+    file = out or figure_file(Path(run_dir) / "report", prefix, kind, format)
+    with figure.guarded(passing=ReportError):
+        return save(draw(kind, study), file, format)
 
 
 def _require_format(form: str) -> None:

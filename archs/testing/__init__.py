@@ -1,10 +1,10 @@
 """The contracts of a network's parts, for the tests of whoever writes one:
 
-    from archs.testing import check_fusion
+from archs.testing import check_fusion
 
-    def test_my_fusion():
-        for finding in check_fusion(MyFusion):
-            assert finding.ok, finding.message
+def test_my_fusion():
+    for finding in check_fusion(MyFusion):
+        assert finding.ok, finding.message
 """
 
 from archs.testing.cases import BrokenContractError, Case, require

@@ -9,6 +9,12 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
+from archs.fusion import Fusion
+from archs.ledger import count, on_a_copy
+from archs.model import EncoderDecoder
+from archs.presets import PRESETS
+from archs.registry import Registry
+from archs.spec import ArchSpec
 from archs.testing.cases import (
     BrokenContractError,
     Case,
@@ -20,12 +26,6 @@ from archs.testing.cases import (
     cases_of_upsampler,
     require,
 )
-from archs.fusion import Fusion
-from archs.ledger import count, on_a_copy
-from archs.model import EncoderDecoder
-from archs.presets import PRESETS
-from archs.registry import Registry
-from archs.spec import ArchSpec
 
 Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
 
@@ -68,7 +68,7 @@ def _on_cases(check: Check, kind: str, part: Any) -> str:
 
 
 def run_check(name: str, check: Callable[[], str]) -> Finding:
-    """Return what became of a check, which returns a few words or raises; torch's random state is left as it was."""
+    """Return what became of a check, which says a few words or raises; torch's random state stays as it was."""
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

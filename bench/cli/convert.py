@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import Classes, Encoder, Factors
+from bench.cli.options import Classes, Encoder, Factors, Plugins
+from bench.cli.plugins import load
 from bench.errors import SuiteError
 from bench.yaml_values import assigned
 
@@ -30,6 +31,7 @@ def convert(
     encoder: Encoder = None,
     classes: Classes = 1,
     factors: Factors = None,
+    plugin: Plugins = None,
 ) -> None:
     """Convert a public implementation's checkpoint to config.json and model.safetensors.
 
@@ -41,6 +43,7 @@ def convert(
       skipbench convert unet.pth --layout milesial-unet --classes 2 --out converted/unet
       skipbench convert best.safetensors --layout smp-fpn --encoder resnet18 --classes 5 --out converted/fpn
     """
+    load(plugin)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SuiteError(f"--out is {out}, which is there already: name a new folder.")
     chosen = {"encoder_name": encoder, "classes": classes, **assigned(factors or [], example="in_channels=1")}

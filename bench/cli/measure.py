@@ -24,6 +24,7 @@ from bench.cli.options import (
     read_size,
 )
 from bench.cli.output import Format, print_rows, progress
+from bench.cli.plugins import load
 from bench.records import PARTS
 from bench.yaml_values import assigned
 
@@ -209,9 +210,8 @@ def specs_of(
 ) -> dict[str, "ArchSpec"]:
     """Return the spec of each model named, all with the same encoder and factors."""
     from archs import resolve_spec
-    from bench.plugins import load_plugins
 
-    load_plugins(plugins)
+    load(plugins)
     chosen = assigned(factors, example="fusion=concat")
     return {name: resolve_spec(name, encoder_name=encoder, **{"classes": classes, **chosen}) for name in models}
 
