@@ -1,7 +1,7 @@
 """The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,12 +123,12 @@ def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) 
 def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
     """Return the blocks of one part, its figure written as PNG and SVG; or why it has nothing to show."""
     try:
-        return list(_figure(part, study, directory, prefix) if isinstance(part, str) else part(study))
+        return _figure(part, study, directory, prefix) if isinstance(part, str) else list(part(study))
     except (NothingToShow, BrokenFigureError) as reason:
         return reason
 
 
-def _figure(name: str, study: Frames, directory: Path, prefix: str) -> Iterator[Block]:
+def _figure(name: str, study: Frames, directory: Path, prefix: str) -> list[Block]:
     kind, drawn = figure_kind(name), draw(name, study)
     with kind.guarded(passing=ReportError):
         files = {form: save(drawn, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}
@@ -136,8 +136,8 @@ def _figure(name: str, study: Frames, directory: Path, prefix: str) -> Iterator[
         alt, caption = (words if isinstance(words, str) else words(study) for words in (kind.alt, kind.caption))
         below: list[Block] = [Sentences([it]) if isinstance(it, str) else it for it in kind.below(study)]
         for table in (block for block in below if isinstance(block, Table)):
-            table.markdown()  # a column that its frame lacks is found here
-    yield from (Picture(files[kind.embed], alt, caption), *below)
+            table.markdown()  # where a column is wrong, it shows here
+        return [Picture(files[kind.embed], alt, caption), *below]
 
 
 def _tiles(frames: Frames) -> dict[str, str]:

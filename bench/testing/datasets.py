@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from pydantic import ValidationError
 from torch.utils.data import Dataset
 
-from archs.testing import Finding, require, run_check
+from archs.testing import BrokenContractError, Finding, require, run_check
 from bench.data import Data, DataSource, Sample
 from bench.data.base import SPLITS
 from bench.data.sheet import contact_sheet
@@ -41,12 +42,21 @@ def check_dataset(source: type[DataSource] | DataSource) -> list[Finding]:
     with TemporaryDirectory() as folder:
 
         def opened() -> str:
-            chosen = source.example(Path(folder)) if isinstance(source, type) else source
+            chosen = _example(source, Path(folder)) if isinstance(source, type) else source
             made.append(Case(chosen, chosen.open()))
             return check_description(made[0])
 
         first = run_check("description", opened)
         return [first, *(run_check(name, partial(check, made[0])) for name, check in checks.items() if made)]
+
+
+def _example(source: type[DataSource], folder: Path) -> DataSource:
+    try:
+        return source.example(folder)
+    except ValidationError as error:
+        raise BrokenContractError(
+            "it cannot be opened without options: write a small one into the folder in `example`, and return it."
+        ) from error
 
 
 def check_description(case: Case) -> str:
@@ -89,7 +99,7 @@ def check_samples(case: Case) -> str:
 def check_twice(case: Case) -> str:
     """Opened again, it gives the same samples, whatever became of those that it gave before."""
     again = Case(case.source, case.source.open())
-    before = {name: list(case.samples(name)) for name in SPLITS}
+    before = {name: [_copy(sample) for sample in case.samples(name)] for name in SPLITS}
     for value in case.data.train[0].values():
         value.zero_()
     for name in SPLITS:
@@ -128,6 +138,10 @@ def check_use(case: Case) -> str:
     """Its samples make a batch, are augmented and drawn."""
     sheet = contact_sheet(case.data, 4)
     return f"augmented and drawn, {sheet.width}x{sheet.height} px"
+
+
+def _copy(sample: Sample) -> Sample:
+    return {key: value.clone() for key, value in sample.items()}
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

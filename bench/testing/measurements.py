@@ -89,6 +89,7 @@ def check_values(planned: Planned, again: Planned) -> str:
     """Each cell has an outcome, whose values are declared, finite and in their ranges."""
     measurement, cells = planned
     outcomes = measurement.session(cells, {cell.cell_id for cell in cells}, lambda share: None)
+    counts = []
     for cell in cells:
         outcome = outcomes.get(cell.cell_id)
         require(not isinstance(outcome, Failure), f"{cell.name} fails: {getattr(outcome, 'reason', '')}")
@@ -102,7 +103,8 @@ def check_values(planned: Planned, again: Planned) -> str:
             require(math.isfinite(value), f"'{key}' is {value}: leave out what is not known.")
             require(declared[0].within(value), f"'{key}' is {value:g}, outside of its declared range.")
         json.dumps(outcome.settings)
-    return f"{len(outcomes[cells[0].cell_id].values)} values of each cell"
+        counts.append(len(outcome.values))
+    return f"{' and '.join(map(str, counts))} values"
 
 
 def declarations(task: str = "segmentation") -> dict[str, Measured]:

@@ -67,7 +67,7 @@ class FigureKind:
                 raise
             line = where(error, self.plugin)
             raise BrokenFigureError(
-                f"the figure '{self.name}' of {self.plugin} cannot be drawn{line}: {in_words(error)}."
+                f"The figure '{self.name}' of {self.plugin} cannot be drawn{line}: {in_words(error)}."
             ) from error
 
 

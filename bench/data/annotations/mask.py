@@ -114,7 +114,7 @@ class Mask(PixelMap):
         """Yield that it has another size, or values that are neither a class nor ignored."""
         yield from super().flaws(sample, size)
         known = {*range(len(self.names)), self.ignore_index}
-        if wrong := sorted({*sample["mask"].unique().tolist()} - known):
+        if wrong := sorted({*np.unique(sample["mask"]).tolist()} - known):
             expected = f"0 to {len(self.names) - 1}, or {self.ignore_index} (ignored)"
             yield f"'mask' holds {wrong[0]}, which is not a class; expected {expected}"
 

@@ -93,8 +93,8 @@ class Detection(Task):
         classes = one_hot(targets.labels.clamp(min=-1) + 1, len(self.info[Boxes].names) + 1)[..., 1:]
         logs = (distances / locations.strides[:, None]).log()
         flat = torch.cat([SURE * (2.0 * classes - 1), logs, centre_ness(distances).logit(eps=1e-6)[..., None]], -1)
-        levels = flat.transpose(1, 2).split([each.shape[2] * each.shape[3] for each in outputs], 2)
-        return [level.unflatten(2, each.shape[2:]) for level, each in zip(levels, outputs, strict=True)]
+        levels = torch.split(flat.transpose(1, 2), [each.shape[2] * each.shape[3] for each in outputs], 2)
+        return [level.reshape(each.shape) for level, each in zip(levels, outputs, strict=True)]
 
     def _read(self, maps: list[Tensor]) -> tuple[HeadOutput, Locations]:
         needed = self.factors["classes"]
