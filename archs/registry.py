@@ -38,7 +38,7 @@ class Registry(Generic[T]):
             if not (isinstance(name, str) and name.strip() and name.isprintable()):
                 raise SpecError(f"a {self.kind}'s name is a line of text, not {quoted(name)}.")
             if self.base and not (isinstance(entry, type) and issubclass(entry, self.base)):
-                base = f"archs.{self.base.__name__}"
+                base = f"{self.base.__module__.rpartition('.')[0]}.{self.base.__name__}"
                 raise SpecError(f"{self.kind} '{name}' must be a class derived from {base}, not {quoted(entry)}.")
             if name in self.registered:
                 raise DuplicateNameError(f"{self.kind} '{name}' is registered already; choose another name.")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import traceback
+from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
@@ -41,3 +43,24 @@ def inert(value: Any) -> Any:
 
 def _escape(letter: str) -> str:
     return letter.encode("unicode_escape", errors="backslashreplace").decode()
+
+
+def in_words(error: BaseException) -> str:
+    """Return what somebody else's code raised: "ValueError: no idea"."""
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:
+        text = "no message"
+    return one_line(f"{type(error).__name__}: {text}", 300).removesuffix(".")
+
+
+def where(error: BaseException, file: str) -> str:
+    """Return where the error arose: in `file`, ", line 3", in one beside, ", helper.py, line 3", else ""."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        places.append((error.filename or "", error.lineno))
+    near = [(Path(name), line) for name, line in places if Path(name).parent == Path(file).parent]
+    if not near:
+        return ""
+    name, line = near[-1]
+    return f", line {line}" if name == Path(file) else f", {name.name}, line {line}"

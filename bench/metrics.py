@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from string import Template
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -101,6 +101,13 @@ class Metric:
         """Return `show` with the unit; a signed percentage is a difference, hence in points."""
         unit = "points" if signed and self.unit == "%" else self.unit
         return f"{self.show(value, signed)} {unit}".rstrip()
+
+
+class Measured(NamedTuple):
+    """What one kind of measurement can leave of an arm, and whether it is repeated with each seed."""
+
+    metrics: tuple[Metric, ...]
+    seeded: bool = False
 
 
 Declared = Mapping[tuple[str, str], Iterable[Metric]]  # of each study (task, dataset) what its records can hold

@@ -1,97 +1,61 @@
-"""Parts from elsewhere: a file named on the command line, or an installed package's entry point."""
+"""Parts from elsewhere: a file or a folder named on the command line, or an installed package's entry point."""
 
 import hashlib
-import importlib.util
 import inspect
 import os
-import sys
-import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.display import one_line
+from bench.display import in_words, where
 from bench.errors import BenchError, PluginError
+from bench.neighbours import ROOMS, import_file, source_of
+from bench.registry import AnyRegistry
 
 if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure does without
     from archs import ArchSpec
-    from archs.registry import Registry
 
-OWN = ("archs", "bench", "reports")  # the rooms that hold parts of the project's own
-ENTRY_POINTS = "skipbench.fusions"
-PREFIX = "skipbench_plugin_"  # of the modules that plug-in files become
-REGISTERED = "__registered__"  # where they keep what they have registered
+ENTRY_POINTS, FORMERLY = "skipbench.plugins", "skipbench.fusions"
+Parts = dict[str, dict[str, Any]]  # by the plural of their kind, by name: {"fusions": {"mine": Mine}}
+
+_LOADED: dict[Path, Parts] = {}  # what each path registered when it was loaded
 
 
-def load_plugins(files: Iterable[Path] = ()) -> None:
-    """Register the parts of every installed package that offers some, then those in `files`.
+def load_plugins(paths: Iterable[Path] = (), registries: Collection[AnyRegistry] = ()) -> Parts:
+    """Import what installed packages offer, then the files and folders at `paths`, each once per process.
 
-    Raises PluginError with one sentence that names the package or the file and what is wrong with it.
+    Returns the parts that those at `paths` add to `registries`. Raises PluginError with one sentence that names the
+    package or the file and what is wrong with it, such as that none of the registries got anything from it.
     """
+    for entry_point in entry_points(group=FORMERLY):
+        raise PluginError(
+            f"{_package(entry_point)} offers its parts under the entry-point group '{FORMERLY}', which is "
+            f"'{ENTRY_POINTS}' now: rename the group in that package, or uninstall it."
+        )
     for entry_point in entry_points(group=ENTRY_POINTS):
         _load_installed(entry_point)
-    for file in files:
-        load_plugin(file)
+    parts: Parts = {}
+    for path in paths:
+        for kind, registered in _load(path, registries).items():
+            parts.setdefault(kind, {}).update(registered)
+    return parts
 
 
-def import_plugins(files: Iterable[Path]) -> list[str]:
-    """Import `files`, each once per process, and return their modules' names. Raises PluginError."""
-    names = []
-    for file in files:
-        if not os.path.isfile(file):
-            raise PluginError(f"no such plug-in file: {file}.")
-        names.append(f"{PREFIX}{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}")
-        if names[-1] not in sys.modules:
-            _import(file, names[-1])
-    return names
-
-
-def load_plugin(file: Path) -> dict[str, dict[str, Any]]:
-    """Import `file`, once per process, and return the parts that it registers: {"fusions": {"mine": Mine}}.
-
-    Raises PluginError.
-    """
-    every = registries()
-    before = {kind: registry.registered for kind, registry in every.items()}
-    (name,) = import_plugins([file])
-    new = {
-        kind: parts
-        for kind, registry in every.items()
-        if (parts := {key: part for key, part in registry.registered.items() if key not in before[kind]})
-    }
-    registered: dict[str, dict[str, Any]] = vars(sys.modules[name]).setdefault(REGISTERED, new)
-    if not registered:
-        raise PluginError(
-            f"plug-in {file} registers nothing; put @register_fusion('name') above a class derived from "
-            "archs.Fusion, or register another part."
-        )
-    return registered
-
-
-def registries() -> "Mapping[str, Registry[Any]]":
-    """Return every registry of what is measured that a plug-in may add to, by the plural of what it holds."""
-    from archs import REGISTRIES  # late: the rooms that hold registries load plug-ins themselves
-    from bench.data import ANNOTATIONS, DATASETS
-    from bench.measure import MEASUREMENTS
-    from bench.tasks import METRICS, TASKS
-
-    return {**REGISTRIES, **{each.plural: each for each in (ANNOTATIONS, DATASETS, MEASUREMENTS, METRICS, TASKS)}}
-
-
-def loaded_files() -> list[Path]:
-    """Return the plug-in files that this process has imported, for another process to import."""
-    modules = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
-    return [Path(module.__file__) for module in modules if module.__file__]
+def loaded_paths() -> list[Path]:
+    """Return the files and folders that this process has loaded, for another process to load."""
+    return list(_LOADED)
 
 
 def plugin_source(parts: Iterable[object]) -> str | None:
     """Return the hash of the files that define what of `parts` is plugged in, None where all are the project's own.
 
-    It belongs to a result's identity: an edited plug-in is another part under the same name.
+    With each file counts what it imports from its own folder. It belongs to a result's identity: an edited plug-in
+    is another part under the same name.
     """
-    modules = filter(None, map(inspect.getmodule, parts))
-    sources = {inspect.getsource(each) for each in modules if each.__name__.partition(".")[0] not in OWN}
+    modules = {module for module in map(inspect.getmodule, parts) if module}
+    foreign = [module for module in modules if module.__name__.partition(".")[0] not in ROOMS]
+    sources = {source for module in foreign for source in source_of(module)}
     return hashlib.sha256("".join(sorted(sources)).encode()).hexdigest()[:16] if sources else None
 
 
@@ -104,47 +68,65 @@ def parts_of_spec(spec: "ArchSpec") -> Iterator[object]:
             yield factor.registry[name]
 
 
-def _load_installed(entry_point: EntryPoint) -> None:
-    try:
-        entry_point.load()
-    except Exception as error:
-        package = entry_point.dist.name if entry_point.dist else entry_point.value
-        raise PluginError(
-            f"the installed package '{package}' offers a fusion ({entry_point.value}) that cannot be loaded: "
-            f"{_in_words(error)}; mend or uninstall it."
-        ) from error
+def _load(path: Path, registries: Collection[AnyRegistry]) -> Parts:
+    place = Path(os.path.realpath(path))
+    if place not in _LOADED:
+        before = {registry.plural: set(registry.registered) for registry in registries}
+        for file in _files(path):
+            _import(file)
+        new = {
+            registry.plural: {
+                name: part for name, part in registry.registered.items() if name not in before[registry.plural]
+            }
+            for registry in registries
+        }
+        _LOADED[place] = {kind: parts for kind, parts in new.items() if parts}
+        if registries and not _LOADED[place]:
+            raise PluginError(
+                f"plug-in {path} registers nothing; put @register_fusion('name') above a class derived from "
+                "archs.Fusion, or register another part."
+            )
+    return _LOADED[place]
 
 
-def _import(file: Path, name: str) -> None:
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"plug-in {file} is no Python file; its name must end in .py.")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+def _files(path: Path) -> list[Path]:
+    """Return the files of the plug-in at `path`. Raises PluginError where there are none."""
+    if os.path.isdir(path):
+        package = path / "__init__.py"
+        files = [package] if package.is_file() else sorted(path.glob("[!_]*.py"))
+        if not files:
+            raise PluginError(f"plug-in folder {path} holds no Python file whose name does not begin with _.")
+        return files
+    if not os.path.isfile(path):
+        raise PluginError(f"no such plug-in file: {path}.")
+    if path.suffix != ".py":
+        raise PluginError(f"plug-in {path} is not a Python file; its name must end in .py.")
+    return [path]
+
+
+def _import(file: Path) -> None:
     try:
-        spec.loader.exec_module(module)
+        import_file(file)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # somebody else's code may raise anything
         from archs.errors import ArchError
 
-        del sys.modules[name]
         if isinstance(error, ArchError | BenchError):
             raise PluginError(f"plug-in {file}: {error}") from error
-        line = _line(error, file)
-        raise PluginError(f"plug-in {file} does not import{line}: {_in_words(error)}.") from error
+        line = where(error, os.path.realpath(file))
+        raise PluginError(f"plug-in {file} does not import{line}: {in_words(error)}.") from error
 
 
-def _line(error: BaseException, file: Path) -> str:
-    """Return ", line 3" where the error arose in `file`."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return f", line {lines[-1]}" if lines else ""
-
-
-def _in_words(error: BaseException) -> str:
+def _load_installed(entry_point: EntryPoint) -> None:
     try:
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:
-        text = "no message"
-    return one_line(f"{type(error).__name__}: {text}", 300).removesuffix(".")
+        entry_point.load()
+    except Exception as error:
+        raise PluginError(
+            f"{_package(entry_point)} offers a plug-in ({entry_point.value}) that cannot be loaded: "
+            f"{in_words(error)}; mend or uninstall it."
+        ) from error
+
+
+def _package(entry_point: EntryPoint) -> str:
+    return f"the installed package '{entry_point.dist.name if entry_point.dist else entry_point.value}'"

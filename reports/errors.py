@@ -9,3 +9,7 @@ class ReportError(BenchError):
 
 class NothingToShow(ReportError):  # noqa: N818 - what it says is no fault
     """A study lacks the facts that a figure or a table shows; its text is the sentence that says which."""
+
+
+class BrokenFigureError(ReportError):
+    """A plugged-in figure that raises what it should not; its text names the figure, its file and the error."""

@@ -15,7 +15,7 @@ from analysis.provenance import distinct
 from analysis.summaries import headline
 from bench.files import MARK, write_whole
 from bench.metrics import Metric
-from reports.errors import NothingToShow, ReportError
+from reports.errors import BrokenFigureError, NothingToShow, ReportError
 from reports.figures import figure_kind, figure_names
 from reports.plot import draw, figure_file, prefixes, save
 from reports.sections import Block, Commands, Picture, Section, Sentences, answer, costs, gaps, setup, uncertain
@@ -37,6 +37,7 @@ PAGE: tuple[Entry, ...] = (
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
 )
+PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # in a cell's identity, of plug-ins
 CLAIM = ".skipbench-report"  # lies in a folder that a report may write over
 
 
@@ -113,28 +114,35 @@ def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
 def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) -> list[Block]:
     """Return what there is to show of a section's parts; where that is nothing, the sentences that say why."""
     made = [_part(part, study, directory, prefix) for part in parts]
-    shown = [block for blocks in made if not isinstance(blocks, NothingToShow) for block in blocks]
+    shown = [block for blocks in made if not isinstance(blocks, ReportError) for block in blocks]
     for table in (block for block in shown if isinstance(block, Table)):
         table.write(directory / "tables", prefix)
     return shown or [Sentences(list(dict.fromkeys(map(str, made))))]
 
 
-def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:
+def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
     """Return the blocks of one part, its figures written as PNG and SVG; or why it has nothing to show."""
     try:
-        if not isinstance(part, str):
-            return list(part(study))
-        kind, drawn = figure_kind(part), draw(part, study)
-    except NothingToShow as reason:
+        return _figure(part, study, directory, prefix) if isinstance(part, str) else list(part(study))
+    except (NothingToShow, BrokenFigureError) as reason:
         return reason
-    blocks: list[Block] = []
-    for name, what in kind.views(study).items():
-        files = {
-            form: save(drawn[name], figure_file(directory, prefix, name, form), form) for form in ("png", "svg")
-        }
-        alt, caption = (words if isinstance(words, str) else words(*what) for words in (kind.alt, kind.caption))
-        below = (Sentences([block]) if isinstance(block, str) else block for block in kind.below(*what))
-        blocks += [Picture(files[kind.embed], alt, caption), *below]
+
+
+def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Block]:
+    figure, drawn, blocks = figure_kind(kind), draw(kind, study), list[Block]()
+    for name, what in figure.views(study).items():
+        with figure.guarded(passing=ReportError):
+            files = {
+                form: save(drawn[name], figure_file(directory, prefix, name, form), form) for form in ("png", "svg")
+            }
+        with figure.guarded():
+            said = (figure.alt, figure.caption)
+            alt, caption = (words if isinstance(words, str) else words(*what) for words in said)
+            blocks.append(Picture(files[figure.embed], alt, caption))
+            for block in figure.below(*what):
+                if isinstance(block, Table):
+                    block.markdown()  # where a column is wrong, it shows here
+                blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks
 
 
@@ -162,10 +170,10 @@ def _reproduce(frames: Frames, directory: Path) -> list[Block]:
     found: dict[str, Any] = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
-    plugged = any(record.determines.get("plugin_source") for record in frames.records)
+    plugged = any(record.determines.get(source) for record in frames.records for source in PLUGGED)
     lines = [
         *(f"git checkout {commit}" for commit in found.get("commit", [])[:1]),
-        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FUSION.py" if plugged else ""),
+        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FILE.py" if plugged else ""),
         f"skipbench report {again}",
     ]
     note = (

@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from analysis.frames import Frames, load
+from bench.display import quoted
 from bench.errors import unknown_name
 from bench.files import MARK, require_own, whole_file
 from reports.errors import ReportError
@@ -25,11 +26,15 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 def draw(kind: str, study: Frames) -> dict[str, Figure]:
     """Return the figures of one kind of a study by the names of their files: one, or one for each of some things.
 
-    Raises ReportError: unknown kind, or nothing to show.
+    Raises ReportError: unknown kind, nothing to show, a broken plug-in.
     """
     figure = figure_kind(kind)
-    with matplotlib.rc_context(RC):
-        return {name: figure.draw(*what) for name, what in figure.views(study).items()}
+    with figure.guarded(), matplotlib.rc_context(RC):
+        drawn: dict[str, Any] = {name: figure.draw(*what) for name, what in figure.views(study).items()}
+        for given in drawn.values():
+            if not isinstance(given, Figure):
+                raise TypeError(f"it returns {quoted(given)}, expected a matplotlib Figure")
+        return drawn
 
 
 def save(figure: Figure, path: Path, form: str) -> Path:
@@ -71,7 +76,7 @@ def write_plot(
     Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
     is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
     """
-    figure_kind(kind)  # before a large run is read
+    figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
     studies = load(run_dir).studies()
     named = dict(zip(prefixes(studies), studies, strict=True))
@@ -85,7 +90,8 @@ def write_plot(
     ((prefix, study),) = found.items()
     drawn = draw(kind, study)
     files = {name: _file(run_dir, prefix, name, format, out, len(drawn)) for name in drawn}
-    return [save(figure, files[name], format) for name, figure in drawn.items()]
+    with figure.guarded(passing=ReportError):
+        return [save(drawn[name], file, format) for name, file in files.items()]
 
 
 def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, figures: int) -> Path:

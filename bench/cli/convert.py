@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import Classes, Encoder, Factors, read_factors
+from bench.cli.options import Classes, Encoder, Factors, Plugins, read_factors
+from bench.cli.plugins import load
 from bench.errors import SuiteError
 
 NAMED = 3  # tensors that are named in a line that counts them
@@ -29,6 +30,7 @@ def convert(
     encoder: Encoder = None,
     classes: Classes = 1,
     factors: Factors = None,
+    plugin: Plugins = None,
 ) -> None:
     """Convert a public implementation's checkpoint to config.json and model.safetensors.
 
@@ -40,6 +42,7 @@ def convert(
       skipbench convert unet.pth --layout milesial-unet --classes 2 --out converted/unet
       skipbench convert best.safetensors --layout smp-fpn --encoder resnet18 --classes 5 --out converted/fpn
     """
+    load(plugin)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise SuiteError(f"--out is {out}, which is there already: name a new folder.")
     chosen = {"classes": classes, **read_factors(encoder, factors or [])}

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.options import Plugins
+from bench.cli.plugins import load
 from bench.yaml_values import assigned
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def data_commands() -> None:
 
 
 @data.command()
-def check(folder: Folder, format: FormatName = None, options: Options = None) -> int:
+def check(folder: Folder, format: FormatName = None, options: Options = None, plugin: Plugins = None) -> int:
     """Decode every file and list all that is wrong, each with its reason.
 
     Ends with exit code 1 if a file can't be used, 2 if the folder is none of the formats.
@@ -54,6 +56,7 @@ def check(folder: Folder, format: FormatName = None, options: Options = None) ->
       skipbench data check my/images --set ignore_index=11
       skipbench data check my/coco --format coco --set "read=[boxes]"
     """
+    load(plugin)
     name, source = _source(folder, format, options or [])
     survey = source.survey(_watched)
     _print_survey(name, survey)
@@ -75,6 +78,7 @@ def show(
     seed: Annotated[int, typer.Option(min=0, help="Of the augmentation.")] = 0,
     format: FormatName = None,
     options: Options = None,
+    plugin: Plugins = None,
 ) -> None:
     """Write a contact sheet: images with their annotations, as they are read and as training varies them.
 
@@ -92,6 +96,7 @@ def show(
     from bench.errors import SuiteError
     from bench.files import MARK, require_own, whole_file
 
+    load(plugin)
     require_own(out)
     sheet = contact_sheet(
         _opened(dataset, format, [f"size={list(read_size(size))}", *(options or [])]), count, seed

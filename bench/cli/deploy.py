@@ -33,6 +33,7 @@ from bench.cli.options import (
     read_size,
 )
 from bench.cli.output import Format, print_rows
+from bench.cli.plugins import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,10 +82,9 @@ def deploy(
     """
     from bench.deploy import try_out, ways
     from bench.measure.latency import LatencyOptions
-    from bench.plugins import load_plugins
     from bench.validation import parse
 
-    load_plugins(plugin or [])
+    load(plugin)
     content = {
         "size": read_size(img_size),
         "batch_size": batch_size,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Encoder, Factors, Plugins, read_factors, read_size
+from bench.cli.plugins import load
 from bench.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -58,9 +59,8 @@ def export(
       torch.export.load("fpn.pt2").module()(images)
     """
     from archs import export_model
-    from bench.plugins import load_plugins
 
-    load_plugins(plugin or [])
+    load(plugin)
     network = _network(model, encoder, classes, factors or [])
     written = export_model(network, out, read_size(img_size), format, fixed_size)
     print(f"wrote {written.path} ({written.format}, {out.stat().st_size / 1e6:.1f} MB)")

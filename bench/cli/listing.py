@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Plugins
+from bench.cli.plugins import load, registries
 from bench.errors import SuiteError, unknown_name
 
 
@@ -19,7 +20,7 @@ def list_names(
     kind: Annotated[
         str,
         typer.Argument(
-            help="suites, datasets, factors, or a kind of part: models, fusions, blocks, encoders ...",
+            help="suites, factors, or a kind of part: models, fusions, encoders, tasks, metrics, figures ...",
             show_default=False,
         ),
     ],
@@ -33,6 +34,7 @@ def list_names(
       skipbench list models
       skipbench list factors "head*"
       skipbench list encoders "convnext*"
+      skipbench list metrics "pose/*"
       skipbench list fusions --plugin my_fusion.py
     """
     for line in _lines(kind, pattern, plugin or []):
@@ -44,14 +46,17 @@ def _lines(kind: str, pattern: str, plugins: list[Path]) -> list[str]:
         from bench.suite import list_suites
 
         return fnmatch.filter(list_suites(), pattern)
-    from archs import FACTORS
-    from archs.factors import as_table
-    from bench.plugins import load_plugins, registries
-
-    load_plugins(plugins)
-    every = registries()
+    load(plugins)
     if kind == "factors":
+        from archs import FACTORS
+        from archs.factors import as_table
+
         return as_table(FACTORS[name] for name in fnmatch.filter(FACTORS, pattern)).splitlines()
+    if kind == "metrics":  # a task's own, and what its registry holds: those of tasks that somebody else wrote
+        from bench.tasks import list_metrics
+
+        return fnmatch.filter(list_metrics(), pattern)
+    every = registries()
     if kind not in every:
         raise SuiteError(unknown_name("kind", kind, ["factors", "suites", *every]))
     return every[kind].names(pattern)

@@ -25,6 +25,7 @@ from bench.cli.options import (
     read_size,
 )
 from bench.cli.output import Format, print_rows, progress
+from bench.cli.plugins import load
 from bench.records import PARTS
 
 if TYPE_CHECKING:
@@ -209,9 +210,8 @@ def specs_of(
 ) -> dict[str, "ArchSpec"]:
     """Return the spec of each model named, all with the same encoder and factors."""
     from archs import resolve_spec
-    from bench.plugins import load_plugins
 
-    load_plugins(plugins)
+    load(plugins)
     chosen = {"classes": classes, **read_factors(encoder, factors)}
     return {name: resolve_spec(name, **chosen) for name in models}
 

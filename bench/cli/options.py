@@ -22,8 +22,8 @@ Plugins = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        metavar="FILE",
-        help="A Python file that registers parts: fusions, metrics, figures ...; may be given more than once.",
+        metavar="FILE_OR_FOLDER",
+        help="Python that registers parts: fusions, tasks, metrics, figures ...; may be given more than once.",
     ),
 ]
 Models = Annotated[

@@ -35,10 +35,10 @@ def report(
       skipbench report runs/quick
       skipbench report runs/quick --plugin my_figure.py
     """
-    from bench.plugins import import_plugins
+    from bench.plugins import load_plugins
     from reports import write_report
 
-    import_plugins(plugin or [])
+    load_plugins(plugin or [])  # torch stays out of it
     print(f"report: {write_report(directory, out)}")
 
 
@@ -73,9 +73,9 @@ def plot(
       skipbench plot runs/quick --kind pareto --task pose
       skipbench plot runs/quick --kind breakdown --task detection --format svg
     """
-    from bench.plugins import import_plugins
+    from bench.plugins import load_plugins
     from reports import write_plot
 
-    import_plugins(plugin or [])
+    load_plugins(plugin or [])  # torch stays out of it
     for file in write_plot(directory, kind, format, out, task, dataset):
         print(f"figure: {file}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Overrides, Plugins, SuiteName
+from bench.cli.plugins import load
 from bench.display import one_line
 from bench.signals import Stopped
 
@@ -60,10 +61,9 @@ def run(
       skipbench run my_suite.yaml --plugin my_fusion.py
     """
     from bench.grid import make_plan
-    from bench.plugins import load_plugins
     from bench.suite import load_suite
 
-    load_plugins(plugin or [])
+    load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
     plan = make_plan(chosen, leave_out_unserved=data is not None)
     for note in plan.notes:

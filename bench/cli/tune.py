@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import Overrides, Plugins, SuiteName
+from bench.cli.plugins import load
 from bench.cli.run import measured
 
 if TYPE_CHECKING:
@@ -55,11 +56,10 @@ def tune(
       skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
       skipbench run runs/quick-tune/tuned.yaml
     """
-    from bench.plugins import load_plugins
     from bench.suite import load_suite, write_suite
     from bench.tune import learning_rates, tuned, tuning_plan
 
-    load_plugins(plugin or [])
+    load(plugin)
     chosen = load_suite(suite, overrides or [], tasks=task or [])
     seeds = min(seeds, len(chosen.seeds))
     plan = tuning_plan(chosen, lr or [], share, seeds)

@@ -13,7 +13,7 @@ from bench.data.annotations import (
     register_annotation,
 )
 from bench.data.base import DATASETS, CachedDataset, Data, DataInfo, DataSource, open_data, register_dataset
-from bench.data.files import FileSource, Survey, recognise
+from bench.data.files import Entry, FileSource, Found, Survey, recognise
 from bench.data.folder import check_folder
 from bench.data.geometry import inside, resize_labels
 from bench.data.pixels import Problem
@@ -27,7 +27,9 @@ __all__ = [
     "Data",
     "DataInfo",
     "DataSource",
+    "Entry",
     "FileSource",
+    "Found",
     "Instances",
     "Joints",
     "Mask",

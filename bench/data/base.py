@@ -73,12 +73,21 @@ class DataSource(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def example(cls, folder: Path) -> "DataSource":
+        """Return a small instance for its contract, by default one without options.
+
+        One that is read from files writes some into the empty `folder`: a few images of each split, with every
+        class or joint.
+        """
+        return cls()
+
     @abstractmethod
     def open(self) -> Data:
         """Check the data and return it. Raises DataError."""
 
 
-DATASETS: Registry[type[DataSource]] = Registry("dataset")
+DATASETS: Registry[type[DataSource]] = Registry("dataset", DataSource)
 
 
 def register_dataset(name: str) -> Callable[[type[DataSource]], type[DataSource]]:

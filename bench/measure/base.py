@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from archs import ArchSpec
 from archs.registry import Registry
 from bench.attempt import Failure, attempt
-from bench.data import Data
+from bench.data import DATASETS, Data
 from bench.errors import BenchError
 from bench.metrics import Metric
 from bench.plugins import parts_of_spec, plugin_source
@@ -69,6 +69,12 @@ class StudyPlan:
             *(score.on("val") for score in scores),
             *measured_metrics(),
         ]
+
+    @property
+    def parts(self) -> list[object]:
+        """What is registered that makes the samples and their scores, plugged-in metrics aside."""
+        dataset = DATASETS[self.resolved["data"]["name"]]
+        return [type(self.task), *self.task.scorers, dataset, *map(type, self.data.info.annotations)]
 
     @cached_property
     def arms_identity(self) -> str:
@@ -137,6 +143,8 @@ class Measurement(Generic[SomeOptions]):
             determines["task"] = self.study.task.options.model_dump(mode="json")
             determines["data"] = self.study.data.info.fingerprint
             determines["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task).items()}
+            if (source := plugin_source(self.study.parts)) is not None:
+                determines["study_source"] = source
         if self.in_turns:
             determines["session"] = self.study.arms_identity
         return Cell(
@@ -174,7 +182,7 @@ class Measurement(Generic[SomeOptions]):
         return {cell.cell_id: attempt(partial(self.measure, arms[cell.arm], cell.seed, advance)) for cell in cells}
 
 
-MEASUREMENTS: Registry[type[Measurement[Any]]] = Registry("measurement")
+MEASUREMENTS: Registry[type[Measurement[Any]]] = Registry("measurement", Measurement)
 SomeMeasurement = TypeVar("SomeMeasurement", bound=type[Measurement[Any]])
 
 

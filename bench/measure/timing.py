@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from bench.inputs import random_images
 from bench.machine import use_threads
-from bench.plugins import load_plugins, loaded_files
+from bench.plugins import load_plugins, loaded_paths
 from bench.records import Block
 from bench.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
 from bench.watch import Calibration, Watch, frequency_mhz
@@ -151,7 +151,7 @@ def _wait(device: torch.device) -> None:
 def fresh_processes(count: int) -> Iterator[Sequence[Executor]]:
     """Yield `count` new Python processes with the plug-ins of this one, which end with it, whatever ends it."""
     with ExitStack() as stack:
-        context, plugins = get_context("spawn"), loaded_files()
+        context, plugins = get_context("spawn"), loaded_paths()
         processes = [
             stack.enter_context(ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent))
             for _ in range(count)

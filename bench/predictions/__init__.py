@@ -1,11 +1,20 @@
 """What networks predict, as a run keeps it and a report shows it: one class per kind. Imports no torch."""
 
-from bench.predictions.base import Array, Layout, Prediction, Strip, read_prediction, register_prediction
+from bench.predictions.base import (
+    PREDICTIONS,
+    Array,
+    Layout,
+    Prediction,
+    Strip,
+    read_prediction,
+    register_prediction,
+)
 from bench.predictions.boxes import Boxes
 from bench.predictions.label_maps import LabelMaps
 from bench.predictions.skeletons import Skeletons
 
 __all__ = [
+    "PREDICTIONS",
     "Array",
     "Boxes",
     "LabelMaps",

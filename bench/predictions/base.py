@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hi
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
+from bench.registry import LightRegistry
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -111,7 +111,7 @@ class Prediction(ABC):
         return ([index for index in every if self.right(index)[1]] or list(every))[: self.columns]
 
 
-KINDS: dict[str, type[Prediction]] = {}
+PREDICTIONS: LightRegistry[type[Prediction]] = LightRegistry("prediction")
 P = TypeVar("P", bound=type[Prediction])
 
 
@@ -119,10 +119,8 @@ def register_prediction(kind: str) -> Callable[[P], P]:
     """Return the decorator that files a kind of prediction, so that reports can show it. Raises BenchError."""
 
     def file(prediction: P) -> P:
-        if kind in KINDS:
-            raise BenchError(f"a kind of prediction '{kind}' is registered already; choose another name.")
+        PREDICTIONS.register(kind, prediction)
         prediction.kind = kind
-        KINDS[kind] = prediction
         return prediction
 
     return file
@@ -136,6 +134,7 @@ def read_prediction(path: Path) -> Prediction:
         raise ValueError(f"{path.name} would take {size / 2**30:.1f} GiB")
     with np.load(path, allow_pickle=False) as arrays:
         kind = str(arrays["kind"])
-        if kind not in KINDS:
+        if kind not in PREDICTIONS.registered:
             raise ValueError(f"no class for predictions of the kind '{kind}' is registered here")
-        return KINDS[kind](**{field.name: arrays[field.name] for field in fields(KINDS[kind])})
+        prediction = PREDICTIONS[kind]
+        return prediction(**{field.name: arrays[field.name] for field in fields(prediction)})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from archs.registry import Registry
-from bench.data import Annotation, DataInfo
+from bench.data import Annotation, Data, DataInfo, open_data
 from bench.errors import BenchError
 from bench.loading import Batch
 from bench.metrics import Metric
@@ -134,21 +134,36 @@ class Task(ABC):
         """Return how far from neutral logits (N, C, h, w) are before training, as a root mean square."""
         return LOGIT_STD
 
+    def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor] | None:
+        """Return what a network that knows the truth gives in place of `outputs` (each N, C, h, w).
+
+        The task's contract is checked with it. None where it is not known: then it is what has the least loss.
+        """
+        return None
+
+    @classmethod
+    def example(cls) -> Data:
+        """Return small data for its contract, in whose test images every group of every score has something."""
+        return open_data("scenes", size=(64, 64), train=8, val=4, test=12)
+
     @abstractmethod
     def artifact(self, outputs: list[Tensor], batch: Batch) -> Prediction:
         """Return what is predicted for a few samples, beside their truth, for the store and the report."""
 
 
-TASKS: Registry[type[Task]] = Registry("task")
-METRICS: Registry[type[Scorer]] = Registry("metric")  # of tasks that somebody else wrote: "segmentation/my_score"
+TASKS: Registry[type[Task]] = Registry("task", Task)
+METRICS: Registry[type[Scorer]] = Registry(
+    "metric", Scorer
+)  # of tasks that somebody else wrote: "segmentation/my_score"
 
 
 def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
     """Return the decorator that files a Task under `name`. Raises DuplicateNameError."""
 
     def file(task: type[Task]) -> type[Task]:
+        TASKS.register(name)(task)
         task.name = name
-        return TASKS.register(name)(task)
+        return task
 
     return file
 
@@ -169,6 +184,12 @@ def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
         return METRICS.register(f"{task}/{scorer.scores[0].key}")(scorer)
 
     return file
+
+
+def list_metrics() -> list[str]:
+    """Return every score of every task, plugged-in ones too, such as "segmentation/miou"."""
+    scorers = {task: (*TASKS[task].scorers, *plugged_metrics(task).values()) for task in TASKS.names()}
+    return [f"{task}/{score.key}" for task, each in scorers.items() for scorer in each for score in scorer.scores]
 
 
 def plugged_metrics(task: str) -> dict[str, type[Scorer]]:

@@ -12,13 +12,16 @@ A figure is a function that draws one study, with what is said of it and what st
 
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.errors import unknown_name
-from reports.errors import ReportError
+from bench.display import in_words, where
+from bench.registry import LightRegistry
+from reports.errors import BrokenFigureError, NothingToShow, ReportError
 
 if TYPE_CHECKING:  # these bring pandas and matplotlib
     from matplotlib.figure import Figure
@@ -55,13 +58,54 @@ class FigureKind:
             return {self.name: (study,)}
         return {f"{self.name}-{slug(item)}": (study, item) for item in self.each(study)}
 
+    @property
+    def plugin(self) -> str | None:
+        """The file of the plug-in that it is from, None for one of the project's own."""
+        module = self.draw.__module__
+        own = module.startswith(f"{__name__}.")
+        return None if own else getattr(sys.modules.get(module), "__file__", None)
+
+    @contextmanager
+    def guarded(self, passing: type[ReportError] = NothingToShow) -> Iterator[None]:
+        """Raise BrokenFigureError in place of what a plug-in's figure raises, but for errors that are `passing`."""
+        try:
+            yield
+        except passing:
+            raise
+        except (Exception, SystemExit) as error:
+            if self.plugin is None:
+                raise
+            line = where(error, self.plugin)
+            raise BrokenFigureError(
+                f"The figure '{self.name}' of {self.plugin} cannot be drawn{line}: {in_words(error)}."
+            ) from error
+
 
 def slug(text: str) -> str:
     """Return a text as part of a file's name: "pose-on-scenes"."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-_FIGURES: dict[str, FigureKind] = {}
+class _Figures(LightRegistry[FigureKind]):
+    """Figures by name: the files of this folder, each imported when its figure is asked for, and plug-ins'."""
+
+    own = frozenset(module.name for module in pkgutil.iter_modules(__path__))
+
+    @property
+    def registered(self) -> dict[str, FigureKind | None]:  # type: ignore[override]
+        """All figures by name; None for a file that is not imported yet."""
+        return {**dict.fromkeys(self.own), **self._entries}
+
+    def __getitem__(self, name: str) -> FigureKind:
+        """Return the figure called `name`. Raises ReportError with the nearest name where there is none."""
+        if name in self.own:
+            import_module(f"{__name__}.{name}")
+        return super().__getitem__(name)
+
+
+FIGURES = _Figures("figure", ReportError)
+figure_names = FIGURES.names  # sorted
+figure_kind = FIGURES.__getitem__
 
 
 def register_figure(
@@ -85,23 +129,9 @@ def register_figure(
     def register(draw: Draw) -> Draw:
         if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name)):
             raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
-        if name in figure_names() and draw.__module__ != f"{__name__}.{name}":
+        if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is registered already; choose another name.")
-        _FIGURES[name] = FigureKind(name, title, draw, caption, alt, below, embed, each)
+        FIGURES.register(name, FigureKind(name, title, draw, caption, alt, below, embed, each))
         return draw
 
     return register
-
-
-def figure_names() -> list[str]:
-    """Return the names of all figures, sorted: the files of this folder and what plug-ins have registered."""
-    return sorted({module.name for module in pkgutil.iter_modules(__path__)} | set(_FIGURES))
-
-
-def figure_kind(name: str) -> FigureKind:
-    """Return the figure called `name`. Raises ReportError with the nearest name where there is none."""
-    if name not in figure_names():
-        raise ReportError(unknown_name("figure", name, figure_names()))
-    if name not in _FIGURES:
-        import_module(f"{__name__}.{name}")
-    return _FIGURES[name]

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 import archs
-from archs.contract import CHECKS, check_fusion
 from archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
 from archs.ledger.work import RULES
+from archs.testing import CHECKS, check_fusion
 
 
 @pytest.mark.parametrize("name", archs.list_fusions())

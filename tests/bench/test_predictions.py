@@ -8,8 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bench.errors import BenchError
-from bench.predictions import Boxes, LabelMaps, Skeletons, read_prediction, register_prediction
-from bench.predictions.base import KINDS
+from bench.predictions import PREDICTIONS, Boxes, LabelMaps, Skeletons, read_prediction, register_prediction
 
 IMAGES = np.zeros((1, 2, 2, 3), dtype=np.uint8)
 
@@ -25,7 +24,7 @@ def test_only_annotated_pixels_are_right_or_wrong(label_maps):
     assert label_maps.captions() == ["67 %"]
 
 
-@pytest.fixture(params=sorted(KINDS))
+@pytest.fixture(params=PREDICTIONS.names())
 def prediction(request):
     return request.getfixturevalue(request.param)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 import archs
 from bench.data import Boxes, DataInfo, open_data
@@ -52,28 +51,29 @@ def as_maps(flat: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
     return [level.unflatten(2, size) for level, size in zip(levels, sizes, strict=True)]
 
 
-def perfect(task: Detection, batch: Batch, sizes: list[tuple[int, int]]) -> tuple[list[Tensor], Tensor]:
-    """Return the maps that predict the batch's boxes perfectly, and the centre-ness where there is a box."""
+def perfect(task: Detection, batch: Batch, sizes: list[tuple[int, int]]) -> list[Tensor]:
+    """Return the maps that predict the batch's boxes perfectly."""
+    channels = task.factors["classes"]
+    return task.perfect([torch.zeros(len(batch["boxes"]), channels, *size) for size in sizes], batch)
+
+
+def centres(task: Detection, batch: Batch, sizes: list[tuple[int, int]]) -> Tensor:
+    """Return the centre-ness of each location that has a box."""
     locations = locate(sizes, task.info.size, task.options.range_per_stride, torch.device("cpu"))
     targets = assign(locations, batch["boxes"], batch["labels"], batch["ignored"], task.options.centre_radius)
-    distances = distances_inside(locations.points, targets.boxes)
-    logs = (distances / locations.strides[:, None]).clamp(min=1e-6).log()
-    centre = centre_ness(distances.clamp(min=1e-6))
-    classes = functional.one_hot(targets.labels.clamp(min=-1) + 1, len(task.info[Boxes].names) + 1)[..., 1:]
-    flat = torch.cat([SURE * (2.0 * classes - 1), logs, centre.logit()[..., None]], -1)
-    return as_maps(flat, sizes), centre[targets.positive]
+    return centre_ness(distances_inside(locations.points, targets.boxes)[targets.positive])
 
 
 @pytest.mark.parametrize("sizes", [SIZES, SIZES[-1:]])
 def test_a_perfect_prediction_leaves_the_entropy_of_the_centre_ness(sizes: list[tuple[int, int]]) -> None:
-    maps, centre = perfect(detection(), some_boxes(), sizes)
+    maps, centre = (made(detection(), some_boxes(), sizes) for made in (perfect, centres))
     entropy = -torch.xlogy(centre, centre) - torch.xlogy(1 - centre, 1 - centre)
     assert len(centre) > 10
     assert detection().loss(maps, some_boxes()).item() == pytest.approx(entropy.mean().item(), abs=1e-5)
 
 
 def test_the_entropy_is_the_least_loss() -> None:
-    maps, _ = perfect(detection(), some_boxes(), SIZES)
+    maps = perfect(detection(), some_boxes(), SIZES)
     least = detection().loss(maps, some_boxes())
     generator = torch.Generator().manual_seed(0)
     for channels in (slice(0, 3), slice(3, 7), slice(7, 8)):  # of classes, distances and centre-ness
@@ -137,7 +137,7 @@ def test_a_perfect_prediction_of_scenes_has_every_score_at_one() -> None:
     data = open_data("scenes", train=1, val=1, test=6)
     batch = collate([data.test[index] for index in range(6)])
     task = detection(data.info, range_per_stride=4.0)
-    maps, _ = perfect(task, batch, [(6, 6), (12, 12), (24, 24)])
+    maps = perfect(task, batch, [(6, 6), (12, 12), (24, 24)])
     metrics = task.metrics(torch.device("cpu"))
     metrics.update([each[:4] for each in maps], {key: value[:4] for key, value in batch.items()})
     metrics.update([each[4:] for each in maps], {key: value[4:] for key, value in batch.items()})

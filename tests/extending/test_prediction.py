@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.patches import Patch
 
 from bench.cli import main
-from bench.predictions import Array, Layout, Prediction, Strip, base, register_prediction
+from bench.predictions import PREDICTIONS, Array, Layout, Prediction, Strip, register_prediction
 from bench.records import Cell, RunRecord
 from bench.store import write_run
 
@@ -56,7 +56,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def own_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register a kind of prediction that is gone after the test."""
-    monkeypatch.setattr(base, "KINDS", dict(base.KINDS))
+    monkeypatch.setattr(PREDICTIONS, "_entries", dict(PREDICTIONS._entries))
     register_prediction("depth_maps")(DepthMaps)
 
 
@@ -71,6 +71,6 @@ def test_a_kind_from_one_file_is_drawn(own_kind: None, run: Path) -> None:
 def test_where_its_file_is_not_there_the_report_says_so(
     own_kind: None, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    del base.KINDS["depth_maps"]
+    del PREDICTIONS._entries["depth_maps"]
     assert main(["plot", str(run), "--kind", "predictions"]) == 2
     assert "no class for predictions of the kind 'depth_maps' is registered here" in capsys.readouterr().err

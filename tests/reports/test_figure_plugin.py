@@ -1,5 +1,6 @@
 """A figure of one's own, in one file: a choice of `plot`, on the page, with its pictures and its table."""
 
+import html
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from bench.cli import main
+from bench.plugins import load_plugins
 from reports import figures, write_report
 
 SPEED = """
@@ -51,7 +53,7 @@ def plugin(tmp_path: Path) -> Iterator[Path]:
     file = tmp_path / "speed.py"
     file.write_text(SPEED)
     yield file
-    figures._FIGURES.pop("speed", None)
+    figures.FIGURES._entries.pop("speed", None)
 
 
 def test_a_plug_in_is_drawn_by_plot_and_stands_on_the_page(made_up, plugin, tmp_path, capsys):
@@ -80,9 +82,7 @@ def test_a_plug_in_is_drawn_by_plot_and_stands_on_the_page(made_up, plugin, tmp_
 
 
 def test_the_page_says_what_a_plug_in_lacks(made_up, plugin, tmp_path):
-    from bench.plugins import import_plugins
-
-    import_plugins([plugin])
+    load_plugins([plugin])
     page = write_report(made_up(arms=ARMS, finished=lambda cell: False)).read_text()
     section = page[page.index('<section id="figure-speed">') : page.index('<section id="gaps">')]
     assert "No train cell has a result: 0 failed, 4 not run yet." in section
@@ -103,6 +103,49 @@ def test_a_plug_in_that_needs_no_torch_brings_none(made_up, plugin, tmp_path):
         [sys.executable, "-c", TORCH_FREE.format(arguments=arguments)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+BROKEN = {  # what is put in the place of what, and what then goes wrong; the first four already where it is drawn
+    (
+        "    figure.add_subplot()",
+        "    figure.add_subplots()",
+    ): "AttributeError: 'Figure' object has no attribute 'add_",
+    ("    return figure\n", "    return table\n"): "TypeError: it returns ",
+    ("    return figure\n", "    raise SystemExit(3)\n"): "SystemExit: 3",
+    (
+        "    return figure\n",
+        "    figure.draw = lambda *_: 1 / 0\n    return figure\n",
+    ): "ZeroDivisionError: division by",
+    ("{len(study.arms)}", "{len(study.limbs)}"): "AttributeError: 'Frames' object has no attribute 'limbs'",
+    ("lambda study: [", "lambda study: 1 / 0 and ["): "ZeroDivisionError: division by zero",
+    ('Column("train/images_per_s"', 'Column("train/speed"'): "KeyError: 'train/speed'",
+    ("    title=", "    embed='gif',\n    title="): "KeyError: 'gif'",
+}
+
+
+def test_what_a_plug_in_raises_is_a_sentence_in_its_section(made_up, plugin, capsys):
+    sources = []
+    for number, (right, wrong) in enumerate(BROKEN):
+        assert SPEED.count(right) == 1, right
+        sources.append(SPEED.replace(right, wrong).replace('"speed"', f'"speed{number}"'))
+    plugin.write_text("\n".join(sources))
+    run = made_up(arms=ARMS, finished=lambda cell: cell.kind == "train")
+    assert main(["report", str(run), "--plugin", str(plugin)]) == 0
+    page = html.unescape((run / "report" / "index.html").read_text())
+    assert (run / "report" / "figures" / "accuracy.png").is_file()
+    for number, error in enumerate(BROKEN.values()):
+        section = page.split(f'<section id="figure-speed{number}">')[1].split("</section>")[0]
+        said = f"The figure 'speed{number}' of {plugin} cannot be drawn"
+        assert said in section
+        assert error in section
+        capsys.readouterr()
+        if number < 4:  # `plot` does not ask for what stands around a figure
+            assert main(["plot", str(run), "--plugin", str(plugin), "--kind", f"speed{number}"]) == 2
+            complaint = capsys.readouterr().err
+            assert complaint.startswith(f"skipbench: {said}")
+            assert error in complaint
+            assert complaint.count("\n") == 1
+        del figures.FIGURES._entries[f"speed{number}"]
 
 
 def test_a_name_that_the_project_has_is_refused_in_a_sentence(made_up, plugin, capsys):

@@ -117,6 +117,10 @@ class Annotation(ABC):
         """Return its values of one sample of a batch without the padding."""
         return {}
 
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield what is wrong with its values in a sample of images of `size` (H, W), beside their types."""
+        yield from ()
+
     @abstractmethod
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Return the image (3, H, W) uint8, enlarged by `factor`, with its values drawn in its names' colours."""
@@ -159,6 +163,12 @@ class PixelMap(Annotation):
         """Return it with each pixel the nearest of the given ones."""
         return {key: field.bend_labels(batch[key]) for key in self.keys}
 
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that it is not of the images' size."""
+        for key in self.keys:
+            if sample[key].shape[-2:] != size:
+                yield f"'{key}' is {tuple(sample[key].shape)}, expected a value for each pixel of {size}"
+
     def examined(self, truth: Any, picture: Picture) -> Seen:
         """Check that the file holds one number per pixel of its image; the facts are these numbers, ascending."""
         values = decode_mask(truth, picture.upright)
@@ -178,7 +188,7 @@ def enlarged(values: Tensor, factor: int) -> Tensor:
     return values.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
 
-ANNOTATIONS: Registry[type[Annotation]] = Registry("annotation")
+ANNOTATIONS: Registry[type[Annotation]] = Registry("annotation", Annotation)
 KEYS: dict[str, Key] = {}  # of all registered kinds
 
 

@@ -140,6 +140,19 @@ class Boxes(Annotation):
         """Return the boxes that have a label."""
         return {key: sample[key][sample["labels"] >= 0] for key in self.keys}
 
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that boxes, labels and ignored are not as many, or that a box has no extent or leaves the image."""
+        boxes, labels, ignored = (sample[key] for key in self.keys)
+        if boxes.shape != (len(labels), 4) or labels.shape != ignored.shape:
+            shapes = ", ".join(f"'{key}' {tuple(sample[key].shape)}" for key in self.keys)
+            yield f"{shapes} do not go together; expected (n, 4), (n,) and (n,)"
+            return
+        if ((labels < 0) | (labels >= len(self.names))).any():
+            yield f"'labels' holds {labels.tolist()}; expected 0 to {len(self.names) - 1}"
+        inside = (boxes >= 0) & (boxes <= boxes.new_tensor([size[1], size[0]] * 2))
+        for box in boxes[~(inside.all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))].tolist():
+            yield f"the box {box} has no extent, or leaves the image of {size[1]}x{size[0]} px"
+
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Draw each box in its class's colour with the class's name; an ignored one is grey."""
         if not len(sample["boxes"]):

@@ -1,6 +1,6 @@
 """Which object each pixel shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +23,12 @@ class Instances(PixelMap):
 
     keys: ClassVar[Mapping[str, Key]] = {"instances": Key(torch.uint8)}
     plural: ClassVar[str] = "masks of single objects"
+
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that it has another size, or numbers an object that has no box."""
+        yield from super().flaws(sample, size)
+        if "boxes" in sample and sample["instances"].max() > len(sample["boxes"]):
+            yield f"'instances' numbers object {int(sample['instances'].max())} of {len(sample['boxes'])} boxes"
 
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Return the image as it is: boxes and mask show the objects."""

@@ -86,6 +86,19 @@ class Joints(Annotation):
         """Return the persons of whom a joint is seen."""
         return {key: sample[key][(sample["visibility"] > 0).any(1)] for key in self.keys}
 
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that joints and visibility do not go together, or that one outside the image counts as seen."""
+        joints, visibility = sample["joints"], sample["visibility"]
+        if joints.shape != (*visibility.shape, 2) or visibility.shape[1:] != (len(self.names),):
+            yield (
+                f"'joints' {tuple(joints.shape)} and 'visibility' {tuple(visibility.shape)} do not go together; "
+                f"expected (F, {len(self.names)}, 2) and (F, {len(self.names)})"
+            )
+        elif visibility.gt(2).any():
+            yield f"'visibility' holds {int(visibility.max())}; expected 0 (not annotated), 1 (hidden), 2 (visible)"
+        elif not torch.equal(visibility > 0, inside(joints, size)):
+            yield "a joint outside the image, or not annotated, has a visibility above 0, or one inside has 0"
+
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Draw the bones in white, and on them each joint in its own colour, a hidden one smaller."""
         joints, visibility = sample["joints"].nan_to_num() * factor, sample["visibility"]

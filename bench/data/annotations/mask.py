@@ -110,6 +110,14 @@ class Mask(PixelMap):
             mask = mask.masked_fill(batch["mask"] == index, partner)
         return {"mask": mask}
 
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that it has another size, or values that are neither a class nor ignored."""
+        yield from super().flaws(sample, size)
+        known = {*range(len(self.names)), self.ignore_index}
+        if wrong := sorted({*np.unique(sample["mask"]).tolist()} - known):
+            expected = f"0 to {len(self.names) - 1}, or {self.ignore_index} (ignored)"
+            yield f"'mask' holds {wrong[0]}, which is not a class; expected {expected}"
+
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Tint the pixels of each class; a background stays as it is, what counts nowhere is darkened."""
         mask = enlarged(sample["mask"], factor)

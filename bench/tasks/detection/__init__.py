@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import one_hot
 from torch.nn.utils.rnn import pad_sequence
 
 from archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
@@ -16,13 +17,14 @@ from bench.tasks import base
 from bench.tasks.base import Task, TaskError, register_task
 from bench.tasks.detection.assignment import assign
 from bench.tasks.detection.decoding import Detections, decode
-from bench.tasks.detection.locations import Locations, locate
-from bench.tasks.detection.losses import fcos_loss
+from bench.tasks.detection.locations import Locations, distances_inside, locate
+from bench.tasks.detection.losses import centre_ness, fcos_loss
 from bench.tasks.detection.metrics import DetectionScorer
 from bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
 
+SURE = 50.0  # a logit whose probability is 1 in float32
 SHOWN_SCORE = 0.3  # of the least sure box in the artifact
 SHOWN_BOXES = 20  # per image in the artifact
 
@@ -81,6 +83,18 @@ class Detection(Task):
         neutral = torch.zeros_like(logits)
         neutral[:, :-BOX_CHANNELS] = PRIOR_LOGIT
         return neutral
+
+    def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
+        """Return maps that are sure of each location's box, and of none where none is assigned to it."""
+        _, locations = self._read(outputs)
+        boxes, labels, ignored = (batch[key] for key in Boxes.keys)
+        targets = assign(locations, boxes, labels, ignored, self.options.centre_radius)
+        distances = distances_inside(locations.points, targets.boxes).clamp(min=1e-6)
+        classes = one_hot(targets.labels.clamp(min=-1) + 1, len(self.info[Boxes].names) + 1)[..., 1:]
+        logs = (distances / locations.strides[:, None]).log()
+        flat = torch.cat([SURE * (2.0 * classes - 1), logs, centre_ness(distances).logit(eps=1e-6)[..., None]], -1)
+        levels = torch.split(flat.transpose(1, 2), [each.shape[2] * each.shape[3] for each in outputs], 2)
+        return [level.reshape(each.shape) for level, each in zip(levels, outputs, strict=True)]
 
     def _read(self, maps: list[Tensor]) -> tuple[HeadOutput, Locations]:
         needed = self.factors["classes"]

@@ -92,6 +92,11 @@ class Pose(Task):
         losses = [self._error(each, targets[self._size(each)]) for each in predictions]
         return torch.stack(losses).mean()
 
+    def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
+        """Return the targets."""
+        figures = Figures.of(batch)
+        return [self._target(figures, self._size(heatmaps)) for heatmaps in outputs]
+
     def logit_std(self, logits: Tensor) -> float:
         """Return a tenth of the root mean square of one joint's heatmap: what is predicted has its scale."""
         return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))

@@ -16,6 +16,7 @@ from bench.tasks.base import Options, Task, TaskError, register_task
 from bench.tasks.segmentation.borders import border_weights, connected_objects
 from bench.tasks.segmentation.metrics import SegmentationScorer
 
+SURE = 50.0  # a logit whose probability is 1 in float32
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
 
 
@@ -84,6 +85,12 @@ class Segmentation(Task):
                 "predictions at the input's size (head_stride=1, padding='same')."
             )
         return functional.cross_entropy(logits, mask, ignore_index=self.info[Mask].ignore_index, reduction="none")
+
+    def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
+        """Return logits that are sure of each pixel's class; where it is ignored, of the first one."""
+        mask = batch["mask"].long()
+        known = mask.masked_fill(mask == self.info[Mask].ignore_index, 0)
+        return [SURE * functional.one_hot(known, logits.shape[1]).movedim(-1, 1).to(logits) for logits in outputs]
 
     def predict(self, logits: Tensor) -> Tensor:
         """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""

@@ -75,10 +75,10 @@ def write_coco() -> Write:
 
     def write(root: Path) -> Path:
         (root / "annotations").mkdir(parents=True)
-        for split, count in (("train", 5), ("val", 2), ("test", 2)):
+        for split, count, first in (("train", 5, 0), ("val", 2, 5), ("test", 2, 7)):
             names = [f"{split}{number}.png" for number in range(count)]
-            for number, name in enumerate(names):
-                write_image(root / split / name, number)
+            for seed, name in enumerate(names, first):
+                write_image(root / split / name, seed)
             content = coco_content(names)
             (root / f"annotations/instances_{split}.json").write_text(json.dumps(content))
         return root

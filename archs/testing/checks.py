@@ -1,4 +1,4 @@
-"""The contracts of parts as checks that say in words what is wrong: what `skipbench check` runs."""
+"""What a network's parts have to keep, as checks that say in words what is wrong."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from archs.cases import (
+from archs.fusion import Fusion
+from archs.ledger import count, on_a_copy
+from archs.model import EncoderDecoder
+from archs.presets import PRESETS
+from archs.registry import Registry
+from archs.spec import ArchSpec
+from archs.testing.cases import (
     BrokenContractError,
     Case,
     cases_of_block,
@@ -20,12 +26,6 @@ from archs.cases import (
     cases_of_upsampler,
     require,
 )
-from archs.fusion import Fusion
-from archs.ledger import count, on_a_copy
-from archs.model import EncoderDecoder
-from archs.presets import PRESETS
-from archs.registry import Registry
-from archs.spec import ArchSpec
 
 Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
 
@@ -59,15 +59,16 @@ def check_part(kind: str, part: Any) -> list[Finding]:
     `kind` is its registry's; an encoder and a model are given by name, any other part as the class.
     """
     if kind == "model":
-        return [_run("network", partial(check_preset, part))]
-    return [_run(name, partial(_on_cases, check, kind, part)) for name, check in CHECKS.items()]
+        return [run_check("network", partial(check_preset, part))]
+    return [run_check(name, partial(_on_cases, check, kind, part)) for name, check in CHECKS.items()]
 
 
 def _on_cases(check: Check, kind: str, part: Any) -> str:
     return check(list(CASES[kind](part)))
 
 
-def _run(name: str, check: Callable[[], str]) -> Finding:
+def run_check(name: str, check: Callable[[], str]) -> Finding:
+    """Return what became of a check, which says a few words or raises; torch's random state stays as it was."""
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor, nn
 
 import archs
-from archs.contract import CHECKS, check_part, check_registered
+from archs.testing import CHECKS, check_part, check_registered
 
 PARTS = [
     (registry, name)

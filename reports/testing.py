@@ -1,0 +1,182 @@
+"""The contract of a figure, for the tests of whoever draws one:
+
+    from bench.testing import declarations
+    from reports.testing import check_figure
+
+    def test_my_figure():
+        for finding in check_figure("my_figure", declarations()):
+            assert finding.ok, finding.message
+
+Its studies are made up: what they measure is declared, and every number is drawn at random inside its range.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from analysis.frames import Frames, load
+from bench.display import in_words
+from bench.metrics import Measured, Metric
+from bench.predictions import LabelMaps
+from bench.records import Block, Cell, RunRecord
+from bench.store import RunWriter, write_run
+from reports.errors import BrokenFigureError, NothingToShow
+from reports.figures import FigureKind, figure_kind
+from reports.plot import draw, save
+from reports.tables import Table
+
+SIZE = (16, 24)  # of the images of which predictions are kept
+NAMES = ("ground", "car")  # of classes, where the data name the groups of a score
+SEEDS = (0, 1)
+
+
+class Finding(NamedTuple):
+    """The outcome of one check; archs.testing has the same, but brings torch."""
+
+    check: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class MadeUp:
+    """A run of one study that was never measured."""
+
+    measured: Mapping[str, Measured]  # by kind of measurement, "train" with the task's scores
+    arms: int
+    lacking: frozenset[str] = field(default=frozenset())  # the kinds of which no cell has a result
+
+    def write(self, folder: Path) -> Frames:
+        """Write the run folder, and return its study."""
+        cells = [
+            self._cell(kind, arm, seed)
+            for kind, measured in self.measured.items()
+            for seed in (SEEDS if measured.seeded else (None,))
+            for arm in range(self.arms)
+        ]
+        metrics = [metric for measured in self.measured.values() for metric in measured.metrics]
+        declared = {("segmentation", "shapes"): metrics}
+        with write_run(folder, {"name": "made-up"}, cells, declared) as run:
+            run.save([self._record(cell, run) for cell in cells if cell.kind not in self.lacking])
+        (study,) = load(folder).studies()
+        return study
+
+    def _cell(self, kind: str, arm: int, seed: int | None) -> Cell:
+        """Return the cell of an arm; two arms in turn differ in their fusion alone."""
+        model, fusion = f"model{arm // 2}", ("add", "concat")[arm % 2]
+        spec = {"lateral": model, "post": model, "fusion": fusion}
+        of: dict[str, Any] = {
+            "arm": f"{model} / {fusion}",
+            "seed": seed,
+            "task": "segmentation",
+            "dataset": "shapes",
+            "spec": spec,
+        }
+        return Cell(kind=kind, model=model, determines=of, **of)
+
+    def _record(self, cell: Cell, run: RunWriter) -> RunRecord:
+        random = np.random.default_rng([*f"{cell.kind} {cell.arm}".encode(), cell.seed or 0])
+        outcome: dict[str, Any] = {"values": _values(self.measured[cell.kind].metrics, random)}
+        if cell.kind == "latency":
+            outcome = _timed(outcome["values"], random)
+        if cell.kind == "train":
+            outcome["artifacts"] = run.save_artifacts(cell, {"predictions": _predicted(random)})
+        return RunRecord(**cell.model_dump(), status="ok", **outcome)
+
+
+def _values(metrics: tuple[Metric, ...], random: np.random.Generator) -> dict[str, float]:
+    """Return a number for every metric, and for every group of it, as people read it mostly from 1 to 10."""
+    values = {}
+    for metric in metrics:
+        groups = [f"{by.prefix}{group}" for by in metric.by for group in by.groups or NAMES]
+        for key in (metric.key, *groups):
+            low, high = metric.least or 0.0, metric.most
+            values[key] = float(
+                random.uniform(low, high) if high is not None else low + random.uniform(1, 10) / metric.scale
+            )
+    return values
+
+
+def _timed(values: dict[str, float], random: np.random.Generator) -> dict[str, Any]:
+    """Return the outcome of a latency: samples in blocks, and values that are theirs."""
+    samples = random.gamma(50, random.uniform(0.05, 0.2), 30)
+    names = {"p10": 10, "low": 40, "median": 50, "high": 60, "p90": 90}
+    values |= {f"latency_ms/{name}": float(np.percentile(samples, share)) for name, share in names.items()}
+    blocks = [
+        Block(started_at=f"block {block}", process=0, positions=[0] * 5, calibration_ms=1.0) for block in range(6)
+    ]
+    settings = {"device": "cpu", "batch_size": 1, "blocks": 6, "margin": 0.03, "compared_with": "model0 / add"}
+    return {"values": values, "samples": samples.tolist(), "blocks": blocks, "settings": settings}
+
+
+def _predicted(random: np.random.Generator) -> Mapping[str, np.ndarray]:
+    images = np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8)
+    truth = images[..., 0] % len(NAMES)
+    prediction = np.where(random.random(truth.shape) < 0.2, 1 - truth, truth)
+    return LabelMaps(images, truth, prediction.astype(np.uint8), np.array(NAMES)).arrays()
+
+
+def check_figure(name: str, measured: Mapping[str, Measured]) -> list[Finding]:
+    """Return one Finding per made-up study: a registered figure draws it, or says why there is nothing to show.
+
+    `measured` says what can be in a study, see `bench.testing.declarations`.
+    """
+    studies = {
+        "one arm": MadeUp(measured, 1),
+        "forty arms": MadeUp(measured, 40),
+        "no results": MadeUp(measured, 3, frozenset(measured)),
+        **{f"no {kind} results": MadeUp(measured, 3, frozenset({kind})) for kind in measured},
+    }
+    findings = []
+    for study, made_up in studies.items():
+        with TemporaryDirectory() as folder:
+            findings.append(_finding(study, partial(_shown, name, made_up, Path(folder)), study == "forty arms"))
+    return findings
+
+
+def _finding(check: str, show: Callable[[], str], must_show: bool) -> Finding:
+    try:
+        return Finding(check, True, show())
+    except NothingToShow as reason:
+        said = f"nothing to show: {reason}"
+        return Finding(check, not must_show, f"{said} But here everything is measured." if must_show else said)
+    except BrokenFigureError as broken:
+        return Finding(check, False, f"{broken} Where facts are missing, raise NothingToShow with a sentence.")
+    except Exception as error:
+        return Finding(check, False, in_words(error))
+
+
+def _shown(name: str, made_up: MadeUp, folder: Path) -> str:
+    """Draw the study and write what stands around it, as a report does."""
+    study, kind, before = made_up.write(folder / "run"), figure_kind(name), _global_figures()
+    figures = draw(name, study)
+    for view, what in kind.views(study).items():
+        save(figures[view], folder / f"{view}.png", "png")
+        _require_words(kind, what)
+        for block in kind.below(*what):
+            if not isinstance(block, Table | str):
+                raise TypeError(f"below it stands {block!r:.80}, expected a Table or a sentence")
+            if isinstance(block, Table):
+                block.write(folder / "tables")
+    if _global_figures() != before:
+        raise TypeError("it is made by pyplot, which keeps it: make a matplotlib.figure.Figure")
+    sizes = ("{:.1f} x {:.1f} in".format(*figure.get_size_inches()) for figure in figures.values())
+    return f"drawn, {', '.join(sizes)}"
+
+
+def _require_words(kind: FigureKind, what: tuple[Any, ...]) -> None:
+    for name, given in (("alt", kind.alt), ("caption", kind.caption)):
+        text = given if isinstance(given, str) else given(*what)
+        if not (isinstance(text, str) and text.strip()):
+            raise TypeError(f"its {name} is {text!r}, expected a sentence")
+
+
+def _global_figures() -> list[int]:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return pyplot.get_fignums() if pyplot else []

@@ -1,0 +1,181 @@
+"""Every task keeps the contract, and what breaks it is said in words."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from archs.testing import Finding
+from bench.data import Boxes, Data, DataInfo, Joints, Mask
+from bench.loading import Batch
+from bench.metrics import Breakdown, Metric, percentage
+from bench.predictions import LabelMaps
+from bench.tasks import TASKS, Scorer, Task
+from bench.tasks.segmentation import Segmentation
+from bench.testing import check_metric, check_task
+from bench.testing.tasks import CHECKS
+
+STEPS = ["network", *CHECKS]
+
+
+def broken(findings: list[Finding]) -> dict[str, str]:
+    return {finding.check: finding.message for finding in findings if not finding.ok}
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_every_task_keeps_the_contract(name: str) -> None:
+    findings = check_task(TASKS[name])
+    assert [finding.check for finding in findings] == STEPS
+    assert not broken(findings)
+
+
+@pytest.mark.parametrize("name", ["segmentation", "pose"])
+def test_a_task_need_not_say_what_is_perfect(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is what descent on the loss finds."""
+    monkeypatch.setattr(TASKS[name], "perfect", Task.perfect)
+    assert not broken(check_task(TASKS[name]))
+
+
+class Backwards(Segmentation):
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        return -super().loss(predictions, batch)
+
+
+class Deaf(Segmentation):
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        return torch.stack([(logits - logits.detach()).sum() for logits in predictions]).sum() + 1
+
+
+class Flat(Segmentation):
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        return torch.tensor(1.0, requires_grad=True)
+
+
+class PerPixel(Segmentation):
+    def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
+        return self._cross_entropy(predictions[-1], batch["mask"].long())
+
+
+class Mistaken(Segmentation):
+    """Predicts another class than it learns."""
+
+    def predict(self, logits: Tensor) -> Tensor:
+        return (logits.argmax(1) + 1).to(torch.uint8) % logits.shape[1]
+
+
+class Careless(Segmentation):
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> Any:
+        return {"prediction": self.predict(outputs[-1])}
+
+
+class Unread(Segmentation):
+    """Keeps a kind of prediction that nobody can read back."""
+
+    def artifact(self, outputs: list[Tensor], batch: Batch) -> LabelMaps:
+        kept = super().artifact(outputs, batch)
+        object.__setattr__(kept, "kind", "unheard_of")
+        return kept
+
+
+class Elsewhere(Segmentation):
+    @classmethod
+    def example(cls) -> Data:
+        data = super().example()
+        info = DataInfo("joints alone", data.info.size, data.info.counts, "", (data.info[Joints], data.info[Boxes]))
+        return Data(data.train, data.val, data.test, info)
+
+
+@pytest.mark.parametrize(
+    ("task", "check", "says"),
+    [
+        (Backwards, "least loss", "perfect outputs cost -0, untrained ones -2."),
+        (Deaf, "least loss", "perfect outputs cost 1, untrained ones 1."),
+        (Deaf, "training", "its loss is 1 at first and 1 after 24 steps on the same images."),
+        (Flat, "network", "its loss does not depend on prediction 0 of 1."),
+        (PerPixel, "network", "its loss is of shape (12, 64, 64), expected one number."),
+        (Mistaken, "prediction", "of what perfect outputs show, 0 of 49152 are right."),
+        (Careless, "prediction", "its artifact is dict, expected a bench.predictions.Prediction."),
+        (Unread, "prediction", "no class for predictions of the kind 'unheard_of' is registered here"),
+        (Elsewhere, "network", "the data 'joints alone' have no masks"),
+    ],
+)
+def test_what_breaks_the_contract_of_a_task_is_said_in_words(task: type[Task], check: str, says: str) -> None:
+    assert says in broken(check_task(task))[check]
+
+
+class Accuracy(Scorer):
+    """The share of right pixels: a metric as it should be, for others to get wrong."""
+
+    scores: tuple[Metric, ...] = (percentage("accuracy", "Accuracy"),)
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        super().__init__(task, device)
+        self.right: list[Tensor] = []
+
+    def update(self, outputs: list[Tensor], batch: Batch) -> None:
+        known = batch["mask"] != self.task.info[Mask].ignore_index
+        self.right.append((outputs[-1].argmax(1) == batch["mask"])[known].double())
+
+    def compute(self) -> dict[str, float]:
+        return {"accuracy": float(torch.cat(self.right).mean())}
+
+
+class Percent(Accuracy):
+    def compute(self) -> dict[str, float]:
+        return {"accuracy": 100 * super().compute()["accuracy"]}
+
+
+class LowIsBetter(Accuracy):
+    scores = (Metric("accuracy", "Accuracy", "%", "lower", least=0, most=1),)
+
+
+class Undirected(Accuracy):
+    scores = (Metric("accuracy", "Accuracy", "%"),)
+
+
+class LowIsBetterWithoutLimit(Accuracy):
+    scores = (Metric("accuracy", "Accuracy", "%", "lower"),)
+
+
+class Hopeful(Accuracy):
+    scores = (percentage("accuracy", "Accuracy", Breakdown("light", "accuracy_by_light/", ("dim", "bright"))),)
+
+
+class OfBatches(Accuracy):
+    """The mean over batches of their means, of which the last may be smaller."""
+
+    def compute(self) -> dict[str, float]:
+        return {"accuracy": float(torch.stack([right.mean() for right in self.right]).mean())}
+
+
+class Undeclared(Accuracy):
+    def compute(self) -> dict[str, float]:
+        return {**super().compute(), "luck": 0.5}
+
+
+def test_a_metric_keeps_the_contract() -> None:
+    findings = check_metric(Accuracy, "segmentation")
+    assert [finding.check for finding in findings] == STEPS[:4]
+    assert not broken(findings)
+    assert findings[2].message == "accuracy 1"
+
+
+@pytest.mark.parametrize(
+    ("metric", "check", "says"),
+    [
+        (Percent, "scores", "'accuracy' is 100 for perfect outputs, not within 0.0 and 1.0."),
+        (LowIsBetter, "best score", "'accuracy' is 1 for perfect outputs, its best is 0: mend `better` or the"),
+        (LowIsBetterWithoutLimit, "best score", "'accuracy' is 1 for perfect outputs and 0."),
+        (Undirected, "scores", "'accuracy' does not say which way is better."),
+        (Hopeful, "scores", "'accuracy_by_light/dim' is declared and not computed on the example."),
+        (OfBatches, "batches", "collect what is counted, and divide in `compute`."),
+        (
+            Undeclared,
+            "scores",
+            "Undeclared computes 'luck', which it does not declare: add it to Undeclared.scores.",
+        ),
+    ],
+)
+def test_what_breaks_the_contract_of_a_metric_is_said_in_words(metric: type[Scorer], check: str, says: str) -> None:
+    assert says in broken(check_metric(metric, "segmentation"))[check]
