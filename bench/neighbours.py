@@ -48,20 +48,24 @@ class Folder:
         files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
         return next((file for file in files if file.is_file()), None)
 
-    def reached(self, module: str, file: Path) -> set[Path]:
-        """Return `file`, which is that of a module of the package, and those that it imports, directly or not."""
-        waiting, files = [(module, file)], {module: file}
+    def reached(self, module: str, file: Path) -> dict[str, Path]:
+        """Return the files of the package that a module of it, which is in `file`, imports, directly or not."""
+        waiting, files = [(module, file)], dict[str, Path]()
         while waiting:
             for name in self._imports(*waiting.pop()):
-                if name not in files and (found := self.file(name)):
+                if name not in files and name != module and (found := self.file(name)):
                     files[name] = found
                     waiting.append((name, found))
-        return set(files.values())
+        return files
 
     def _imports(self, module: str, file: Path) -> Iterator[str]:
         """Yield what a file imports that may be a module of the package, and the packages that hold it."""
         package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-        for node in ast.walk(ast.parse(file.read_bytes())):
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError):  # of a file that is imported only in a function that has not run yet
+            return
+        for node in ast.walk(tree):
             names: list[str | None] = []
             if isinstance(node, ast.Import):
                 names = [self.inside(alias.name) for alias in node.names]
@@ -109,16 +113,17 @@ def _executed(spec: ModuleSpec | None) -> ModuleType:
     return module
 
 
-def source_of(module: ModuleType) -> set[str]:
-    """Return the text of a module's file, and of what that imports from its own folder or installed package."""
+def source_of(module: ModuleType) -> str:
+    """Return the text of a module's file, then of all that it imports from its own folder or installed package."""
     file = Path(getattr(module, "__file__", None) or "")
     if file.suffix != ".py":
-        return set()
+        return ""
     top = module.__name__.partition(".")[0]
     root = getattr(sys.modules.get(top), "__path__", None)
     folder = _FOLDERS.get(top) or (Folder(Path(root[0]), top, top, beside=False) if root else None)
-    files = folder.reached(module.__name__, file) if folder else {file}
-    return {decode_source(found.read_bytes()) for found in files}
+    others = folder.reached(module.__name__, file) if folder else {}
+    texts = {name.partition(".")[2]: decode_source(found.read_bytes()) for name, found in sorted(others.items())}
+    return decode_source(file.read_bytes()) + "".join(f"# {name}\n{text}" for name, text in texts.items())
 
 
 class _Finder(MetaPathFinder):

@@ -55,7 +55,7 @@ def plugin_source(parts: Iterable[object]) -> str | None:
     """
     modules = {module for module in map(inspect.getmodule, parts) if module}
     foreign = [module for module in modules if module.__name__.partition(".")[0] not in ROOMS]
-    sources = {source for module in foreign for source in source_of(module)}
+    sources = {source_of(module) for module in foreign} - {""}
     return hashlib.sha256("".join(sorted(sources)).encode()).hexdigest()[:16] if sources else None
 
 

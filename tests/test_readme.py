@@ -30,7 +30,9 @@ def test_the_readme_shows_what_it_promises():
     shown = "\n".join(commands())
     for verb in ("run", "report", "plot", "results", "data", "check", "cost", "latency", "status"):
         assert f"skipbench {verb}" in shown
-    assert "my_fusion.py" in named_files()
+    assert {"fusion", "task", "metric", "format", "figure"} == {
+        re.fullmatch(r"my_(\w+)\.py", name)[1] for name in named_files()
+    }
 
 
 @pytest.mark.timeout(1500)  # minutes on a busy machine
@@ -38,6 +40,9 @@ def test_the_readmes_commands_work_when_pasted(tmp_path, small_folder):
     for name, text in named_files().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     small_folder(tmp_path / "my_images")
+    (tmp_path / "my_pairs").mkdir()
+    pairs = "import pathlib, my_format; my_format.Pairs.example(pathlib.Path('my_pairs'))"
+    subprocess.run([sys.executable, "-c", pairs], cwd=tmp_path, check=True)
     for command in commands():
         done = subprocess.run(command, shell=True, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

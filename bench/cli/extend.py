@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.plugins import load, registries
-from bench.errors import PluginError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,11 +15,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(
-    path: Annotated[
-        Path,
+    paths: Annotated[
+        list[Path],
         typer.Argument(
             metavar="FILE_OR_FOLDER",
-            help="A Python file that registers parts, or a folder of some.",
+            help="Python files that register parts, or folders of some.",
             show_default=False,
         ),
     ],
@@ -36,19 +35,14 @@ def check(
     \b
     Examples:
       skipbench check my_fusion.py && skipbench run quick --plugin my_fusion.py
+      skipbench check my_task.py my_metric.py
       skipbench check my_plugins/
     """
-    parts = load([path])
-    if not parts:
-        raise PluginError(f"plug-in {path} registers nothing that was not there before.")
     broken = 0
-    for kind, names in parts.items():
+    for kind, names in load(paths).items():
         for name in names:
-            findings = _findings(kind, name)
-            if not findings:
-                print(f"{registries()[kind].kind} '{name}': checked where a part that uses it is.")
-                continue
-            print(f"{registries()[kind].kind} '{name}':")
+            title, findings = f"{registries()[kind].kind} '{name}'", _findings(kind, name)
+            print(f"{title}:" if findings else f"{title} is checked with what uses it.")
             for finding in findings:
                 broken += not finding.ok
                 print(f"  {'ok    ' if finding.ok else 'BROKEN'}  {finding.check}: {finding.message}")

@@ -320,3 +320,15 @@ def test_the_source_of_a_part_is_that_of_its_file_and_of_all_that_this_imports_f
         sources.append(source_of(name))
     assert sources[0] == sources[1], "what is not imported changes nothing"
     assert len({*sources[1:]}) == 4
+
+
+def test_two_files_beside_that_change_places_are_another_part(tmp_path: Path) -> None:
+    name = scaled(tmp_path, 2)
+    (tmp_path / "helper.py").write_text("import first, second\nFACTOR = first.FACTOR\n")
+    sources = []
+    for texts in (("FACTOR = 1", "FACTOR = 2"), ("FACTOR = 2", "FACTOR = 1")):
+        for file, text in zip(("first.py", "second.py"), texts, strict=True):
+            (tmp_path / file).write_text(text)
+        load([tmp_path / f"{name}.py"])
+        sources.append(source_of(name))
+    assert sources[0] != sources[1]

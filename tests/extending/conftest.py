@@ -1,0 +1,74 @@
+"""What a test of this folder registers is gone after it, and what it plugs in stands in the README."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+from bench.cli.plugins import registries
+from bench.data.annotations import KEYS
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def _own_parts() -> Iterator[None]:
+    before, keys = {kind: {*registry.registered} for kind, registry in registries().items()}, dict(KEYS)
+    yield
+    for kind, registry in registries().items():
+        for name in {*registry.registered} - before[kind]:
+            del registry._entries[name]
+    KEYS.clear()
+    KEYS.update(keys)
+
+
+@pytest.fixture
+def readme(tmp_path: Path):
+    """Write a file that the README shows, and return its path."""
+
+    def write(name: str) -> Path:
+        (text,) = re.findall(rf"```python\n(# {re.escape(name)}\n.*?)```", README, flags=re.DOTALL)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def skipbench(capsys: pytest.CaptureFixture[str]):
+    """Run a command that goes well, and return what it prints."""
+
+    def run(*arguments: object) -> str:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert code == 0, printed.out + printed.err
+        return printed.out
+
+    return run
+
+
+@pytest.fixture
+def small() -> tuple[str, ...]:
+    """Overrides by which a study of `quick` runs in seconds."""
+    return (
+        "seeds=[0]",
+        "arms=[{model: fpn, fusion: add}]",
+        "data.size=[64, 64]",
+        "recipe.images=16",
+        "recipe.validations=1",
+        "recipe.device=cpu",
+        "recipe.threads=1",
+        "latency.blocks=3",
+        "latency.processes=0",
+        "latency.block_s=0",
+        "latency.time_limit_s=0.001",
+    )
+
+
+@pytest.fixture
+def few() -> tuple[str, ...]:
+    """Overrides by which there are only a few scenes."""
+    return "data.train=16", "data.val=4", "data.test=4"
