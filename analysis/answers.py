@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
-from analysis.costs import at_least, bounds
-from analysis.frames import Frames
-from analysis.latency import margin, ratios, verdicts
-from analysis.paired import differences
-from analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
-from analysis.text import count, inside, listing
-from bench.metrics import Breakdown, Metric
+from skipbench.analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
+from skipbench.analysis.costs import at_least, bounds
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.latency import margin, ratios, verdicts
+from skipbench.analysis.paired import differences
+from skipbench.analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
+from skipbench.analysis.text import count, inside, listing
+from skipbench.bench.records.metrics import Breakdown, Metric
 
 
 def answers(study: Frames) -> list[str]:

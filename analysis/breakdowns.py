@@ -6,12 +6,12 @@ from string import Template
 
 import pandas as pd
 
-from analysis.frames import Frames
-from analysis.intervals import summarize
-from analysis.provenance import distinct
-from analysis.text import listing
-from bench.metrics import Breakdown, Metric
-from bench.records import SIZES
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.intervals import summarize
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.text import listing
+from skipbench.bench.records import SIZES
+from skipbench.bench.records.metrics import Breakdown, Metric
 
 _SUMMARY = ["n", "mean", "sd", "low", "high"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.frames import Frames
-from analysis.text import listing
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.text import listing
 
 RULED_OUT = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
 BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.display import shown
-from bench.metrics import Declared, Metric
-from bench.records import Cell, RunRecord
-from bench.store import open_run
+from skipbench.bench.display import shown
+from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.records.metrics import Declared, Metric
+from skipbench.bench.records.store import open_run
 
 MISSING = "not run yet"
 DERIVED = (  # by analysis from what is measured
@@ -74,6 +74,11 @@ class Frames:
     def arms(self) -> pd.DataFrame:
         """One row per arm: arm, model, and a column for every factor in which two of them differ."""
         return self.factors.drop_duplicates("arm")[["arm", "model", *self.varied]].reset_index(drop=True)
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per finished training, with a column for every measured value."""
+        return self.wide("train")
 
     @property
     def varied(self) -> list[str]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.frames import Frames
-from analysis.text import listing
-from bench.blocks import LEAST, geometric, kept, medians
-from bench.records import Block, RunRecord
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.text import listing
+from skipbench.bench.records import Block, RunRecord
+from skipbench.bench.records.blocks import LEAST, geometric, kept, medians
 
 ALPHA = 0.05
 VERDICTS = ("reference", "tied", "equal", "faster", "slower", "open")
@@ -31,7 +31,7 @@ def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: i
     - "equal": the interval lies within `margin` of 1, 1 / (1 + margin) to 1 + margin;
     - "faster", "slower": p_holm is below 5 % and the ratio itself beyond the margin;
     - "open": none of these; the reference has the verdict "reference".
-    Disturbed blocks are left out while `least` others remain (see bench.blocks.kept).
+    Disturbed blocks are left out while `least` others remain (see bench.records.blocks.kept).
     """
     blocks = arms[reference][1]
     keep = kept(blocks, least)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from analysis.answers import rivals
-from analysis.breakdowns import measured_breakdowns
-from analysis.costs import at_least
-from analysis.frames import Frames
-from analysis.intervals import t_factor
-from analysis.latency import ratios
-from analysis.provenance import distinct
-from analysis.summaries import accuracy, headline, spread
-from analysis.text import count, inside, listing
-from bench.metrics import Metric
+from skipbench.analysis.answers import rivals
+from skipbench.analysis.breakdowns import measured_breakdowns
+from skipbench.analysis.costs import at_least
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.intervals import t_factor
+from skipbench.analysis.latency import ratios
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.summaries import accuracy, headline, spread
+from skipbench.analysis.text import count, inside, listing
+from skipbench.bench.records.metrics import Metric
 
 FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's guess
 SIZES = ("params/total", "macs/total")
@@ -192,7 +192,7 @@ def _counters(study: Frames) -> Iterator[str]:
     if unsure:
         yield (
             f"The MACs of {listing(sorted(unsure))} are at least what is said: operators ran that have no rule for "
-            "their cost (archs.register_cost gives one)."
+            "their cost (skipbench.register_cost gives one)."
         )
     counted = [record for record in study.finished("cost") if "operators/unruled" not in record.values]  # older
     noted = sum(bool(record.notes) for record in counted)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.frames import Frames
-from analysis.summaries import accuracy, headline
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.summaries import accuracy, headline
 
 _COLUMNS = ["study", "arm", "key", "n", "mean", "low", "high", "rank"]
 

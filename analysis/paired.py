@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frames import Frames
-from analysis.intervals import summarize
-from analysis.summaries import scores
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.intervals import summarize
+from skipbench.analysis.summaries import scores
 
 _PAIR = ["factor", "arm", "reference", "label"]
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from analysis.frames import Frames
-from bench.display import one_line
-from bench.predictions import Prediction, read_prediction
+from skipbench.analysis.frames import Frames
+from skipbench.bench.display import one_line
+from skipbench.bench.predictions import Prediction, read_prediction
 
 
 def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:

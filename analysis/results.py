@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from analysis.costs import at_least
-from analysis.frames import Frames
-from analysis.summaries import accuracy
-from bench.metrics import Metric
+from skipbench.analysis.costs import at_least
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.summaries import accuracy
+from skipbench.bench.records.metrics import Metric
 
 ONCE = ("params/total", "macs/total", "latency_ms/median")  # measured once per arm
 PER_RUN = ("train/images_per_s", "train/busy_share")  # measured in every training run

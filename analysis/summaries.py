@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.costs import at_least
-from analysis.frames import Frames
-from analysis.intervals import summarize
-from analysis.pareto import pareto_front, surely_beaten
-from analysis.provenance import flatten
-from bench.metrics import Metric
-from bench.records import PARTS
+from skipbench.analysis.costs import at_least
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.intervals import summarize
+from skipbench.analysis.pareto import pareto_front, surely_beaten
+from skipbench.analysis.provenance import flatten
+from skipbench.bench.records import PARTS
+from skipbench.bench.records.metrics import Metric
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
 INTERVALS = {"latency_ms/median": ("latency_ms/low", "latency_ms/high")}  # of a cost that is uncertain

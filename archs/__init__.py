@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from archs.blocks import BLOCKS, Block, BlockStyle, register_block
-from archs.bottom_up import BOTTOM_UPS, BottomUp, register_bottom_up
-from archs.encoders import ENCODERS, Encoder, list_encoders, register_encoder
-from archs.errors import (
+from skipbench.archs.blocks import BLOCKS, Block, BlockStyle, register_block
+from skipbench.archs.bottom_up import BOTTOM_UPS, BottomUp, register_bottom_up
+from skipbench.archs.encoders import ENCODERS, Encoder, list_encoders, register_encoder
+from skipbench.archs.errors import (
     ArchError,
     CheckpointError,
     DuplicateNameError,
@@ -16,19 +16,19 @@ from archs.errors import (
     UnknownNameError,
     WriteError,
 )
-from archs.export import Exported, export_model
-from archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
-from archs.fusion import FUSIONS, Fusion, register_fusion
-from archs.ledger import Work, register_cost
-from archs.levels import FeatureSpec
-from archs.model import EncoderDecoder
-from archs.parts import parts_of
-from archs.presets import PRESETS, register_preset
-from archs.reference import LAYOUTS, list_layouts, load_reference
-from archs.registry import Registry
-from archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
-from archs.restarts import RESTARTS, Restart, register_restart
-from archs.spec import FACTORS, ArchSpec
+from skipbench.archs.export import Exported, export_model
+from skipbench.archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
+from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
+from skipbench.archs.ledger import Work, register_cost
+from skipbench.archs.levels import FeatureSpec
+from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.parts import parts_of
+from skipbench.archs.presets import PRESETS, register_preset
+from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
+from skipbench.archs.registry import Registry
+from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
+from skipbench.archs.restarts import RESTARTS, Restart, register_restart
+from skipbench.archs.spec import FACTORS, ArchSpec
 
 _KINDS: tuple[Registry[Any], ...] = (PRESETS, FUSIONS, BLOCKS, UPSAMPLERS, ENCODERS, RESTARTS, BOTTOM_UPS, LAYOUTS)
 REGISTRIES = {registry.plural: registry for registry in _KINDS}  # "fusions", "blocks" ...

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import Block, BlockStyle, conv_norm, conv_norm_relu, register_block
+from skipbench.archs.blocks import Block, BlockStyle, conv_norm, conv_norm_relu, register_block
 
 
 class BasicUnit(nn.Module):

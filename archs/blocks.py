@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.errors import ShapeError, SpecError
-from archs.registry import Registry
+from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.registry import Registry
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.basic import Basic
-from archs.blocks import BlockStyle, Modules, Residual
-from archs.registry import Registry
+from skipbench.archs.basic import Basic
+from skipbench.archs.blocks import BlockStyle, Modules, Residual
+from skipbench.archs.registry import Registry
 
 
 class BottomUp(nn.Module, ABC):

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, Block, BlockStyle, Modules
-from archs.encoders import Encoder, build_encoder
-from archs.fusion import FUSIONS, Fusion
-from archs.levels import FeatureSpec, Size, level_size
-from archs.resampling import UPSAMPLERS, Link, center_fit
-from archs.spec import ArchSpec
+from skipbench.archs.blocks import BLOCKS, Block, BlockStyle, Modules
+from skipbench.archs.encoders import Encoder, build_encoder
+from skipbench.archs.fusion import FUSIONS, Fusion
+from skipbench.archs.levels import FeatureSpec, Size, level_size
+from skipbench.archs.resampling import UPSAMPLERS, Link, center_fit
+from skipbench.archs.spec import ArchSpec
 
 
 def block_style(spec: ArchSpec) -> BlockStyle:

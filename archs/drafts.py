@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archs.errors import WriteError
+from skipbench.archs.errors import WriteError
 
 
 @contextmanager

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from archs.drafts import drafted
-from archs.encoders import Encoder
-from archs.errors import ArchError, ExportError, ShapeError
-from archs.levels import Size
-from archs.model import EncoderDecoder
+from skipbench.archs.drafts import drafted
+from skipbench.archs.encoders import Encoder
+from skipbench.archs.errors import ArchError, ExportError, ShapeError
+from skipbench.archs.levels import Size
+from skipbench.archs.model import EncoderDecoder
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone

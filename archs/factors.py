@@ -8,8 +8,8 @@ import yaml
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from archs.errors import UnknownNameError
-from archs.registry import Registry
+from skipbench.archs.errors import UnknownNameError
+from skipbench.archs.registry import Registry
 
 WORDS = {"boolean": "true, false", "integer": "whole number", "object": "mapping"}  # of JSON's types
 LIMITS = {"minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from archs.errors import SpecError
-from archs.fusion import FUSIONS
-from archs.model import EncoderDecoder
-from archs.presets import PRESETS
-from archs.spec import ArchSpec
+from skipbench.archs.errors import SpecError
+from skipbench.archs.fusion import FUSIONS
+from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.presets import PRESETS
+from skipbench.archs.spec import ArchSpec
 
 
 def resolve_spec(name: str, /, *, in_channels: int = 3, classes: int = 1, **factors: Any) -> ArchSpec:

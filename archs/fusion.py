@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import project
-from archs.registry import Registry
+from skipbench.archs.blocks import project
+from skipbench.archs.registry import Registry
 
 
 class Fusion(nn.Module, ABC):

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, BlockStyle, Modules, conv_norm_relu
-from archs.errors import SpecError
-from archs.levels import FeatureSpec, Size
-from archs.spec import ArchSpec
+from skipbench.archs.blocks import BLOCKS, BlockStyle, Modules, conv_norm_relu
+from skipbench.archs.errors import SpecError
+from skipbench.archs.levels import FeatureSpec, Size
+from skipbench.archs.spec import ArchSpec
 
 
 class Merge(nn.Module):

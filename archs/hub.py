@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from typing_extensions import Self
 
-from archs.drafts import drafted
-from archs.errors import ArchError, PretrainedError, UnknownNameError, first_line
-from archs.spec import ArchSpec
+from skipbench.archs.drafts import drafted
+from skipbench.archs.errors import ArchError, PretrainedError, UnknownNameError, first_line
+from skipbench.archs.spec import ArchSpec
 
 CARD_NAME = "README.md"
 LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
@@ -37,7 +37,7 @@ CARD = """---
 
 An image network of skipbench's design space; `config.json` lists its factors.
 
-    import archs
+    from skipbench import archs
     model = archs.EncoderDecoder.from_pretrained("folder or repository")
 """
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from archs.blocks import BLOCKS, Modules, initialise, project
-from archs.bottom_up import BOTTOM_UPS
-from archs.decoder import Decoder, block_style
-from archs.heads import Head, resize
-from archs.hub import Pretrained
-from archs.levels import FeatureSpec, Size, level_size
-from archs.rectified import RectifiedDecoder
-from archs.restarts import RESTARTS, Restart
-from archs.spec import ArchSpec
+from skipbench.archs.blocks import BLOCKS, Modules, initialise, project
+from skipbench.archs.bottom_up import BOTTOM_UPS
+from skipbench.archs.decoder import Decoder, block_style
+from skipbench.archs.heads import Head, resize
+from skipbench.archs.hub import Pretrained
+from skipbench.archs.levels import FeatureSpec, Size, level_size
+from skipbench.archs.rectified import RectifiedDecoder
+from skipbench.archs.restarts import RESTARTS, Restart
+from skipbench.archs.spec import ArchSpec
 
 
 class Stage(nn.Module):
@@ -46,7 +46,7 @@ class Stage(nn.Module):
 
 
 class EncoderDecoder(Pretrained):
-    """Any point of the design space. Build it with `archs.create_model` or `archs.build_model`.
+    """Any point of the design space. Build it with `create_model` or `build_model`.
 
     `model(image)` gives logits, `model.predictions(image)` every supervised output, `model.spec` says
     what it is.

@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import nn
 
-from archs.decoder import Decoder
-from archs.model import EncoderDecoder
-from archs.rectified import RectifiedPyramid
+from skipbench.archs.decoder import Decoder
+from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.rectified import RectifiedPyramid
 
 Part = Literal["encoder", "lateral", "fusion", "decoder", "head"]
 

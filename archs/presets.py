@@ -5,7 +5,7 @@ A preset is a mapping from factors to values; to add an architecture is to add o
 
 from typing import Any
 
-from archs.registry import Registry
+from skipbench.archs.registry import Registry
 
 PRESETS: Registry[dict[str, Any]] = Registry("model")
 register_preset = PRESETS.register

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archs.blocks import BLOCKS, Modules, initialise
-from archs.bottom_up import ratios
-from archs.decoder import Decoder, block_style
-from archs.encoders import Encoder, build_encoder
-from archs.errors import SpecError
-from archs.levels import FeatureSpec, Size
-from archs.resampling import Link, center_fit
-from archs.spec import ArchSpec
+from skipbench.archs.blocks import BLOCKS, Modules, initialise
+from skipbench.archs.bottom_up import ratios
+from skipbench.archs.decoder import Decoder, block_style
+from skipbench.archs.encoders import Encoder, build_encoder
+from skipbench.archs.errors import SpecError
+from skipbench.archs.levels import FeatureSpec, Size
+from skipbench.archs.resampling import Link, center_fit
+from skipbench.archs.spec import ArchSpec
 
 
 def score(z: Sequence[Tensor], biases: Sequence[Tensor], links: Sequence[Link]) -> Tensor:

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar, cast
 
-from archs.errors import DuplicateNameError, SpecError, UnknownNameError, quoted
+from skipbench.archs.errors import DuplicateNameError, SpecError, UnknownNameError, quoted
 
 FEW = 10  # names that are listed in a line
 T = TypeVar("T")

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.errors import SpecError
-from archs.levels import Size
-from archs.registry import Registry
+from skipbench.archs.errors import SpecError
+from skipbench.archs.levels import Size
+from skipbench.archs.registry import Registry
 
 
 def center_fit(x: Tensor, size: Size) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.basic import Basic
-from archs.blocks import BlockStyle, conv_norm, initialise
-from archs.bottom_up import BottomUp
-from archs.registry import Registry
+from skipbench.archs.basic import Basic
+from skipbench.archs.blocks import BlockStyle, conv_norm, initialise
+from skipbench.archs.bottom_up import BottomUp
+from skipbench.archs.registry import Registry
 
 
 class Restart(nn.Module, ABC):

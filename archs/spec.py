@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from archs.blocks import BLOCKS
-from archs.bottom_up import BOTTOM_UPS
-from archs.encoders.base import ENCODERS
-from archs.errors import ArchError, SpecError, UnknownNameError, quoted
-from archs.factors import factor, factors_of
-from archs.fusion import FUSIONS
-from archs.resampling import UPSAMPLERS
-from archs.restarts import RESTARTS
+from skipbench.archs.blocks import BLOCKS
+from skipbench.archs.bottom_up import BOTTOM_UPS
+from skipbench.archs.encoders.base import ENCODERS
+from skipbench.archs.errors import ArchError, SpecError, UnknownNameError, quoted
+from skipbench.archs.factors import factor, factors_of
+from skipbench.archs.fusion import FUSIONS
+from skipbench.archs.resampling import UPSAMPLERS
+from skipbench.archs.restarts import RESTARTS
 
 ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
     "fusion": "add",

@@ -2,13 +2,13 @@
 
 import sys
 
-from bench.signals import stoppable
+from skipbench.bench.signals import stoppable
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
     with stoppable():
-        from bench.cli import main as command
+        from skipbench.bench.cli import main as command
 
         return command()
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from bench.display import quoted
+from skipbench.bench.display import quoted
 
 
 class BenchError(Exception):

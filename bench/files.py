@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from bench.errors import StoreError
+from skipbench.bench.errors import StoreError
 
 MARK = "Written by skipbench"  # in files that a command may write over: only its own
 _DRAFT = ".skipbench-{}.partial"

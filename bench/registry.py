@@ -1,10 +1,10 @@
-"""Names of things that no network is made of, and what each stands for. Imports no torch, unlike archs.registry."""
+"""Names of things that no network is made of, and what each stands for. Imports no torch, unlike the archs' registry."""
 
 import fnmatch
 from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from bench.errors import BenchError, unknown_name
+from skipbench.bench.errors import BenchError, unknown_name
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bench.display import one_line, quoted
-from bench.errors import SuiteError, unknown_name
+from skipbench.bench.display import one_line, quoted
+from skipbench.bench.errors import SuiteError, unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 

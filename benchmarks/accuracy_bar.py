@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
-import archs
-from analysis.intervals import summarize
-from bench.data import Mask, open_data
-from bench.recipe import Recipe
-from bench.tasks import create_task
-from bench.training import train
+from skipbench import archs
+from skipbench.analysis.intervals import summarize
+from skipbench.bench.data import Mask, open_data
+from skipbench.bench.tasks import create_task
+from skipbench.bench.training import train
+from skipbench.bench.training.recipe import Recipe
 
 ENCODER, WIDTH = "resnet18", 64
 

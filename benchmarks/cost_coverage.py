@@ -21,9 +21,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-import archs
-from archs.encoders import Encoder, build_encoder, register_encoder
-from archs.ledger import count, on_a_copy
+from skipbench import archs
+from skipbench.archs.encoders import Encoder, build_encoder, register_encoder
+from skipbench.archs.ledger import count, on_a_copy
 
 DECODERS = ("unet", "hourglass", "fpn", "rectified_gaussian")
 FIELDS = ("encoder", "parameters", "counted_on", "seconds", *DECODERS, "unruled", "executed", "check", "reason")

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import archs
-from bench.measure.cost import cost
+from skipbench import archs
+from skipbench.bench.measure.cost import cost
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a function, which torch deprecates

@@ -20,18 +20,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import archs
-from analysis.latency import compare
-from archs.reference import load_reference
-from bench.data import Mask, open_data
-from bench.deploy import agrees, ways
-from bench.environment import environment
-from bench.machine import use_threads
-from bench.measure.cost import cost
-from bench.measure.latency import LatencyOptions, measure_latency
-from bench.measure.roofline import machine_limits
-from bench.measure.timing import Contender
-from bench.records import Outcome
+from skipbench import archs
+from skipbench.analysis.latency import compare
+from skipbench.archs.reference import load_reference
+from skipbench.bench.data import Mask, open_data
+from skipbench.bench.measure.cost import cost
+from skipbench.bench.measure.deploy import agrees, ways
+from skipbench.bench.measure.latency import LatencyOptions, measure_latency
+from skipbench.bench.measure.roofline import machine_limits
+from skipbench.bench.measure.timing import Contender
+from skipbench.bench.records import Outcome
+from skipbench.bench.run.environment import environment
+from skipbench.bench.training.machine import use_threads
 
 HERE, WEIGHTS = Path(__file__).parent, Path("runs/deploy/weights.pth")
 CLASSES, STEPS, BATCH = 6, 60, 8

@@ -21,13 +21,13 @@ from typing import Any
 
 from torch import nn
 
-from archs import ArchSpec, build_model
-from bench.grid import make_plan
-from bench.measure import StudyPlan
-from bench.measure.training import Training
-from bench.suite import load_suite
-from bench.tasks import Task
-from bench.training import TrainingError, train
+from skipbench.archs import ArchSpec, build_model
+from skipbench.bench.measure import StudyPlan
+from skipbench.bench.measure.training import Training
+from skipbench.bench.suites.plan import make_plan
+from skipbench.bench.suites.reading import load_suite
+from skipbench.bench.tasks import Task
+from skipbench.bench.training import TrainingError, train
 
 
 @dataclass(frozen=True)

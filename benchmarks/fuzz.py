@@ -24,8 +24,8 @@ from pathlib import Path
 
 from fuzz_readers import annotations, checkpoint, config, override, run_folder, suite
 
-from archs.errors import ArchError
-from bench.errors import BenchError
+from skipbench.archs.errors import ArchError
+from skipbench.bench.errors import BenchError
 
 LIMIT_S = 10  # of processor time, for one case
 MEMORY_BYTES = 16 << 30  # more than the process has now, for all cases

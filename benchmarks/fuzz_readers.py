@@ -17,16 +17,16 @@ from fuzz_damage import TOKENS, VALUES, damaged_bytes, damaged_json, damaged_tex
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-import archs
-from bench.cli import main as skipbench
-from bench.data import open_data
-from bench.errors import BenchError
-from bench.grid import make_plan
-from bench.predictions import LabelMaps
-from bench.records import Cell, RunRecord
-from bench.store import write_run
-from bench.suite import load_suite
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench import archs
+from skipbench.bench.cli import main as skipbench
+from skipbench.bench.data import open_data
+from skipbench.bench.errors import BenchError
+from skipbench.bench.predictions import LabelMaps
+from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.records.store import write_run
+from skipbench.bench.suites.plan import make_plan
+from skipbench.bench.suites.reading import load_suite
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 SUITE = """
 name: tiny

@@ -25,9 +25,9 @@ import torch
 from statsmodels.stats.proportion import proportion_confint
 from torch import nn
 
-from analysis.latency import ALPHA, compare
-from bench.measure.latency import LatencyOptions, measure_latency
-from bench.measure.timing import fresh_processes
+from skipbench.analysis.latency import ALPHA, compare
+from skipbench.bench.measure.latency import LatencyOptions, measure_latency
+from skipbench.bench.measure.timing import fresh_processes
 
 HERE, KEPT = Path(__file__).parent, Path("runs/latency_validity")
 COPIES, PLANTED, SLOWER = 8, 4, 0.05

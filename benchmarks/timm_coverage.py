@@ -18,10 +18,10 @@ import timm
 import torch
 from torch import Tensor
 
-import archs
-from archs.encoders import Encoder, build_encoder, register_encoder
-from archs.encoders.pyramid import SimplePyramid
-from archs.encoders.timm import TimmEncoder
+from skipbench import archs
+from skipbench.archs.encoders import Encoder, build_encoder, register_encoder
+from skipbench.archs.encoders.pyramid import SimplePyramid
+from skipbench.archs.encoders.timm import TimmEncoder
 
 DECODERS = ("unet", "hourglass", "fpn", "rectified_gaussian")
 FIELDS = ("encoder", "strides", "divisor", "own_size", "device", *DECODERS)

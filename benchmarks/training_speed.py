@@ -21,12 +21,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-import archs
-from bench.augment import Augmentation
-from bench.data import Data, Mask, Sample, open_data
-from bench.recipe import Recipe
-from bench.tasks import create_task
-from bench.training import MEAN, STD, train
+from skipbench import archs
+from skipbench.bench.data import Data, Mask, Sample, open_data
+from skipbench.bench.tasks import create_task
+from skipbench.bench.training import MEAN, STD, train
+from skipbench.bench.training.augmentation import Augmentation
+from skipbench.bench.training.recipe import Recipe
 
 
 class Augmented(Dataset[tuple[torch.Tensor, torch.Tensor]]):

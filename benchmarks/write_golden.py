@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-import archs
-from bench.measure.cost import cost
+from skipbench import archs
+from skipbench.bench.measure.cost import cost
 
 GOLDEN = Path("tests/golden")
 SIZES = {"unet.paper": (188, 188)}  # the smallest valid tile of the unpadded network

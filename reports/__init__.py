@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reports.page import write_report
-    from reports.plot import write_plot
-    from reports.results import write_results
+    from skipbench.reports.page import write_report
+    from skipbench.reports.plot import write_plot
+    from skipbench.reports.results import write_results
 
 __all__ = ["write_plot", "write_report", "write_results"]
-_HOMES = {"write_plot": "reports.plot", "write_report": "reports.page", "write_results": "reports.results"}
+_HOMES = {"write_plot": "plot", "write_report": "page", "write_results": "results"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'reports' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

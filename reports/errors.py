@@ -1,6 +1,6 @@
 """The errors that a report or a figure raises on purpose."""
 
-from bench.errors import BenchError
+from skipbench.bench.errors import BenchError
 
 
 class ReportError(BenchError):

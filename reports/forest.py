@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.metrics import Metric
-from reports.style import INK, MUTED, WIDTH, Look, clean_rows
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
 
 ROW, FRAME = 0.42, 1.5  # inches: a row, all around the rows
 TICKS = 8  # this axis is wider than those of other figures

@@ -8,18 +8,29 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.answers import in_short
-from analysis.frames import Frames, load
-from analysis.overview import overview
-from analysis.provenance import distinct
-from analysis.summaries import headline
-from bench.files import MARK, write_whole
-from bench.metrics import Metric
-from reports.errors import BrokenFigureError, NothingToShow, ReportError
-from reports.figures import figure_kind, figure_names
-from reports.plot import draw, figure_file, prefixes, save
-from reports.sections import Block, Commands, Picture, Section, Sentences, answer, costs, gaps, setup, uncertain
-from reports.tables import ARM, Column, Table, facts_table
+from skipbench.analysis.answers import in_short
+from skipbench.analysis.frames import Frames, load
+from skipbench.analysis.overview import overview
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.summaries import headline
+from skipbench.bench.files import MARK, write_whole
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
+from skipbench.reports.figures import figure_kind, figure_names
+from skipbench.reports.plot import draw, figure_file, prefixes, save
+from skipbench.reports.sections import (
+    Block,
+    Commands,
+    Picture,
+    Section,
+    Sentences,
+    answer,
+    costs,
+    gaps,
+    setup,
+    uncertain,
+)
+from skipbench.reports.tables import ARM, Column, Table, facts_table
 
 Part = str | Callable[[Frames], Iterable[Block]]  # a figure by name, with what stands under it; or words and tables
 Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": that of its figure), parts
@@ -75,7 +86,7 @@ def _render(frames: Frames, directory: Path) -> str:
     ]
     opening = Section("overview", "All studies at a glance", _overview(frames, studies, directory))
     environment = Environment(
-        loader=PackageLoader("reports"),
+        loader=PackageLoader("skipbench.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

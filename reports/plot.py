@@ -7,13 +7,13 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from analysis.frames import Frames, load
-from bench.display import quoted
-from bench.errors import unknown_name
-from bench.files import MARK, require_own, whole_file
-from reports.errors import ReportError
-from reports.figures import FORMATS, figure_kind, slug
-from reports.style import RC
+from skipbench.analysis.frames import Frames, load
+from skipbench.bench.display import quoted
+from skipbench.bench.errors import unknown_name
+from skipbench.bench.files import MARK, require_own, whole_file
+from skipbench.reports.errors import ReportError
+from skipbench.reports.figures import FORMATS, figure_kind, slug
+from skipbench.reports.style import RC
 
 DPI = 200
 _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file

@@ -7,19 +7,19 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.answers import answers
-from analysis.breakdowns import definition, measured_breakdowns, reference
-from analysis.frames import Frames, load
-from analysis.limits import limits
-from analysis.provenance import distinct
-from analysis.results import ONCE, PER_RUN, results
-from analysis.summaries import headline, scores
-from bench.files import write_whole
-from bench.metrics import Metric
-from bench.records import SIZES
-from reports.errors import ReportError
-from reports.page import overview_table
-from reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
+from skipbench.analysis.answers import answers
+from skipbench.analysis.breakdowns import definition, measured_breakdowns, reference
+from skipbench.analysis.frames import Frames, load
+from skipbench.analysis.limits import limits
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.results import ONCE, PER_RUN, results
+from skipbench.analysis.summaries import headline, scores
+from skipbench.bench.files import write_whole
+from skipbench.bench.records import SIZES
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import ReportError
+from skipbench.reports.page import overview_table
+from skipbench.reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
 
 FIRST_LINE = "<!-- Written by `skipbench results`, which writes over changes made by hand. -->"
 UNKNOWN = "not recorded"
@@ -50,7 +50,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _render(runs: Sequence[Frames], command: str) -> str:
-    loader = PackageLoader("reports")
+    loader = PackageLoader("skipbench.reports")
     environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("results.md.j2").render(
         first_line=FIRST_LINE, command=command, runs=list(map(_run, runs))

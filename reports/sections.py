@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.answers import answers
-from analysis.costs import at_least, roofline
-from analysis.frames import Frames
-from analysis.limits import limits
-from analysis.provenance import distinct
-from analysis.summaries import cost, why_empty
-from analysis.text import count
-from bench.metrics import Metric
-from reports.errors import NothingToShow
-from reports.tables import ARM, Column, Table, facts_table, measured, text, value
+from skipbench.analysis.answers import answers
+from skipbench.analysis.costs import at_least, roofline
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.limits import limits
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.summaries import cost, why_empty
+from skipbench.analysis.text import count
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.tables import ARM, Column, Table, facts_table, measured, text, value
 
 COST_KEYS = (
     "params/total",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.frames import Frames
-from bench.records import PARTS
+from skipbench.analysis.frames import Frames
+from skipbench.bench.records import PARTS
 
 INK, MUTED, GRID = "#1b1f24", "#59636e", "#d9dee3"
 TICKS = 6  # on a horizontal axis at most, so that their numbers stay apart

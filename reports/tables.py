@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis.frames import Frames
-from bench.display import inert
-from bench.files import write_whole
-from bench.metrics import Breakdown, Metric
+from skipbench.analysis.frames import Frames
+from skipbench.bench.display import inert
+from skipbench.bench.files import write_whole
+from skipbench.bench.records.metrics import Breakdown, Metric
 
 MISSING = "–"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML

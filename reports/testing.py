@@ -1,7 +1,7 @@
 """The contract of a figure, for the tests of whoever draws one:
 
-    from bench.testing import declarations
-    from reports.testing import check_figure
+    from skipbench.bench.testing import declarations
+    from skipbench.reports.testing import check_figure
 
     def test_my_figure():
         for finding in check_figure("my_figure", declarations()):
@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.frames import Frames, load
-from bench.display import in_words
-from bench.metrics import Measured, Metric
-from bench.predictions import LabelMaps
-from bench.records import Block, Cell, RunRecord
-from bench.store import RunWriter, write_run
-from reports.errors import BrokenFigureError, NothingToShow
-from reports.figures import FigureKind, figure_kind
-from reports.plot import draw, save
-from reports.tables import Table
+from skipbench.analysis.frames import Frames, load
+from skipbench.bench.display import in_words
+from skipbench.bench.predictions import LabelMaps
+from skipbench.bench.records import Block, Cell, RunRecord
+from skipbench.bench.records.metrics import Measured, Metric
+from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.reports.errors import BrokenFigureError, NothingToShow
+from skipbench.reports.figures import FigureKind, figure_kind
+from skipbench.reports.plot import draw, save
+from skipbench.reports.tables import Table
 
 SIZE = (16, 24)  # of the images of which predictions are kept
 NAMES = ("ground", "car")  # of classes, where the data name the groups of a score

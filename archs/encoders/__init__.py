@@ -5,12 +5,12 @@ from typing import Any, cast
 from timm.layers.norm_act import freeze_batch_norm_2d
 from torch import nn
 
-from archs.encoders.base import ENCODERS, Encoder, register_encoder
-from archs.encoders.paper import DoubleConvEncoder
-from archs.encoders.pyramid import SimplePyramid
-from archs.encoders.timm import TimmEncoder
-from archs.errors import ArchError, SpecError, first_line
-from archs.spec import ArchSpec
+from skipbench.archs.encoders.base import ENCODERS, Encoder, register_encoder
+from skipbench.archs.encoders.paper import DoubleConvEncoder
+from skipbench.archs.encoders.pyramid import SimplePyramid
+from skipbench.archs.encoders.timm import TimmEncoder
+from skipbench.archs.errors import ArchError, SpecError, first_line
+from skipbench.archs.spec import ArchSpec
 
 __all__ = [
     "ENCODERS",

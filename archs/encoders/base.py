@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from archs.errors import ShapeError, SpecError
-from archs.levels import FeatureSpec, Size, level_size
-from archs.registry import Registry
-from archs.resampling import Link
+from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.levels import FeatureSpec, Size, level_size
+from skipbench.archs.registry import Registry
+from skipbench.archs.resampling import Link
 
 
 class Encoder(nn.Module, ABC):

@@ -5,14 +5,22 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.basic import BasicUnit
-from archs.blocks import BlockStyle, DoubleConv, Modules, ResidualUnit, conv_norm_relu, initialise, make_norm
-from archs.bottom_up import PooledResiduals, StridedBasics
-from archs.encoders.base import Encoder, levels_down_to, register_encoder
-from archs.errors import ShapeError, SpecError
-from archs.levels import FeatureSpec, level_size
-from archs.resampling import Link
-from archs.spec import ArchSpec
+from skipbench.archs.basic import BasicUnit
+from skipbench.archs.blocks import (
+    BlockStyle,
+    DoubleConv,
+    Modules,
+    ResidualUnit,
+    conv_norm_relu,
+    initialise,
+    make_norm,
+)
+from skipbench.archs.bottom_up import PooledResiduals, StridedBasics
+from skipbench.archs.encoders.base import Encoder, levels_down_to, register_encoder
+from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.levels import FeatureSpec, level_size
+from skipbench.archs.resampling import Link
+from skipbench.archs.spec import ArchSpec
 
 HOURGLASS_104 = (256, 256, 384, 384, 384, 512)
 

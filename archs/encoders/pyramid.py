@@ -4,9 +4,9 @@ import torch.nn.functional as F
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
-from archs.blocks import initialise
-from archs.encoders.base import Encoder, crop
-from archs.levels import FeatureSpec
+from skipbench.archs.blocks import initialise
+from skipbench.archs.encoders.base import Encoder, crop
+from skipbench.archs.levels import FeatureSpec
 
 
 class SimplePyramid(Encoder):

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from timm.layers.helpers import to_2tuple
 from torch import Tensor
 
-from archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
-from archs.errors import ShapeError, SpecError
-from archs.levels import FeatureSpec, Size
-from archs.spec import ArchSpec
+from skipbench.archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
+from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.levels import FeatureSpec, Size
+from skipbench.archs.spec import ArchSpec
 
 # How timm's families say "take images of any size"; each refuses words that it does not know.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})

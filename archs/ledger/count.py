@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-from archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
-from archs.ledger.live import Live, execute
-from archs.ledger.work import Rule, elements, rule_of
+from skipbench.archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
+from skipbench.archs.ledger.live import Live, execute
+from skipbench.archs.ledger.work import Rule, elements, rule_of
 
 Device = Literal["meta", "fake", "cpu"]
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from archs.ledger.work import Kind, Rule, Work, elements, register_cost, same_for
+from skipbench.archs.ledger.work import Kind, Rule, Work, elements, register_cost, same_for
 
 
 def put_out(kind: Kind) -> Rule:

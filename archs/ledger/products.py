@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from archs.ledger.work import Work, register_cost, same_for
+from skipbench.archs.ledger.work import Work, register_cost, same_for
 
 
 def _convolution(

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from archs.errors import DuplicateNameError, SpecError, UnknownNameError
+from skipbench.archs.errors import DuplicateNameError, SpecError, UnknownNameError
 
 Kind = Literal[
     "arithmetic",

@@ -7,7 +7,7 @@ and low2, which is the next coarser module, or the bridge where there is none.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from archs.reference.layout import LAYOUTS, Layout, Target
+from skipbench.archs.reference.layout import LAYOUTS, Layout, Target
 
 Home = Callable[..., str]  # of the numbers in a pattern, to the name of our block
 

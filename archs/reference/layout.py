@@ -7,8 +7,8 @@ from functools import cache
 
 from torch import Tensor
 
-from archs.errors import CheckpointError
-from archs.registry import Registry
+from skipbench.archs.errors import CheckpointError
+from skipbench.archs.registry import Registry
 
 Target = str | Callable[..., str] | None
 Change = Callable[[Tensor], Tensor]

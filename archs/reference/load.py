@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
-from archs.encoders import ENCODERS
-from archs.errors import CheckpointError
-from archs.factory import resolve_spec
-from archs.model import EncoderDecoder
-from archs.reference.files import read_state
-from archs.reference.layout import LAYOUTS, Layout
-from archs.spec import FACTORS, ArchSpec
+from skipbench.archs.encoders import ENCODERS
+from skipbench.archs.errors import CheckpointError
+from skipbench.archs.factory import resolve_spec
+from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.reference.files import read_state
+from skipbench.archs.reference.layout import LAYOUTS, Layout
+from skipbench.archs.spec import FACTORS, ArchSpec
 
 COUNTER = ".num_batches_tracked"  # of BatchNorm: no part in the outputs, and old or frozen networks lack it
 

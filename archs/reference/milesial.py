@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from archs.reference.layout import LAYOUTS, Layout
+from skipbench.archs.reference.layout import LAYOUTS, Layout
 
 STEPS = 4
 

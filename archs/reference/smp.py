@@ -1,6 +1,6 @@
 """segmentation_models_pytorch's Unet and FPN, on its own ResNets or on any timm encoder ("tu-...")."""
 
-from archs.reference.layout import LAYOUTS, Layout, Target
+from skipbench.archs.reference.layout import LAYOUTS, Layout, Target
 
 UNET_STEPS, FPN_LEVELS = 5, 4
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from archs.reference.layout import LAYOUTS, Layout, Target
+from skipbench.archs.reference.layout import LAYOUTS, Layout, Target
 
 DEEPEST = 3  # of the four levels C2..C5, counted from 0
 EPS = 1e-5  # of BatchNorm, here and in torchvision

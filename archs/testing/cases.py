@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archs.blocks import Block, BlockStyle
-from archs.bottom_up import BottomUp, PooledResiduals
-from archs.encoders import build_encoder
-from archs.errors import ArchError
-from archs.fusion import Fusion
-from archs.levels import FeatureSpec, Size, level_size
-from archs.resampling import Link, Upsample
-from archs.restarts import Restart
-from archs.spec import ArchSpec
+from skipbench.archs.blocks import Block, BlockStyle
+from skipbench.archs.bottom_up import BottomUp, PooledResiduals
+from skipbench.archs.encoders import build_encoder
+from skipbench.archs.errors import ArchError
+from skipbench.archs.fusion import Fusion
+from skipbench.archs.levels import FeatureSpec, Size, level_size
+from skipbench.archs.resampling import Link, Upsample
+from skipbench.archs.restarts import Restart
+from skipbench.archs.spec import ArchSpec
 
 CHANNELS = ((32, 16, 16), (16, 16, 16), (8, 24, 16))  # coarse, skip, out
 SIZES = ((6, 5), (9, 4), (1, 1))

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from archs.fusion import Fusion
-from archs.ledger import count, on_a_copy
-from archs.model import EncoderDecoder
-from archs.presets import PRESETS
-from archs.registry import Registry
-from archs.spec import ArchSpec
-from archs.testing.cases import (
+from skipbench.archs.fusion import Fusion
+from skipbench.archs.ledger import count, on_a_copy
+from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.presets import PRESETS
+from skipbench.archs.registry import Registry
+from skipbench.archs.spec import ArchSpec
+from skipbench.archs.testing.cases import (
     BrokenContractError,
     Case,
     cases_of_block,
@@ -161,7 +161,7 @@ def check_cost(cases: list[Case]) -> str:
     require(
         not ledger.unruled,
         f"no rule says what {' and '.join(sorted(ledger.unruled))} costs: give one with "
-        "@archs.register_cost('namespace::name').",
+        "@skipbench.register_cost('namespace::name').",
     )
     parameters, macs = sum(p.numel() for p in module.parameters()), ledger.macs.total()
     sizes = " and ".join(f"{x.shape[-2]}x{x.shape[-1]}" for x in inputs)

@@ -7,11 +7,24 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import convert, data, deploy, export, extend, listing, measure, render, results, run, status, tune
-from bench.cli.streams import lenient_streams
-from bench.display import one_line
-from bench.errors import BenchError
-from bench.signals import Stopped, stoppable
+from skipbench.bench.cli import (
+    convert,
+    data,
+    deploy,
+    export,
+    extend,
+    listing,
+    measure,
+    render,
+    results,
+    run,
+    status,
+    tune,
+)
+from skipbench.bench.cli.streams import lenient_streams
+from skipbench.bench.display import one_line
+from skipbench.bench.errors import BenchError
+from skipbench.bench.signals import Stopped, stoppable
 
 LONGEST = 2000  # characters of a sentence on what is wrong: a path may have many
 
@@ -94,6 +107,6 @@ def _sentence(error: Exception) -> str | None:
         return f"{type(error).__name__}: {error}."
     if hasattr(error, "format_message"):  # typer's own: unknown command, unknown option, missing argument
         return str(error.format_message()).replace("Value error, ", "")
-    from archs.errors import ArchError  # late: it brings torch
+    from skipbench.archs.errors import ArchError  # late: it brings torch
 
     return str(error) if isinstance(error, ArchError) else None

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import Classes, Encoder, Factors, Plugins, read_factors
-from bench.cli.plugins import load
-from bench.errors import SuiteError
+from skipbench.bench.cli.options import Classes, Encoder, Factors, Plugins, read_factors
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.errors import SuiteError
 
 NAMED = 3  # tensors that are named in a line that counts them
 
@@ -54,9 +54,9 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
     """Write the folder and return what to say of it."""
     import torch
 
-    from archs import build_model, load_reference, resolve_spec
-    from archs.drafts import drafted
-    from archs.reference import LAYOUTS
+    from skipbench.archs import build_model, load_reference, resolve_spec
+    from skipbench.archs.drafts import drafted
+    from skipbench.archs.reference import LAYOUTS
 
     presets = LAYOUTS[layout].presets
     if name is not None and name not in presets:

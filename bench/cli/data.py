@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import Plugins
-from bench.cli.plugins import load
-from bench.yaml_values import assigned
+from skipbench.bench.cli.options import Plugins
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.yaml_values import assigned
 
 if TYPE_CHECKING:
-    from bench.data import Data, DataInfo, FileSource, Survey
+    from skipbench.bench.data import Data, DataInfo, FileSource, Survey
 
 EXAMPLE = "ignore_index=11"
 _PATIENCE_S = 2.0  # no bar for what takes less
@@ -91,10 +91,10 @@ def show(
     """
     from PIL import ExifTags, Image
 
-    from bench.cli.options import read_size
-    from bench.data.sheet import contact_sheet
-    from bench.errors import SuiteError
-    from bench.files import MARK, require_own, whole_file
+    from skipbench.bench.cli.options import read_size
+    from skipbench.bench.errors import SuiteError
+    from skipbench.bench.files import MARK, require_own, whole_file
+    from skipbench.bench.training.sheet import contact_sheet
 
     load(plugin)
     require_own(out)
@@ -113,7 +113,7 @@ def show(
 
 
 def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
-    from bench.data import DATASETS, open_data
+    from skipbench.bench.data import DATASETS, open_data
 
     if dataset in DATASETS and format is None and not Path(dataset).is_dir():
         return open_data(dataset, **assigned(options, EXAMPLE))
@@ -122,9 +122,9 @@ def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
 
 def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str, FileSource]":
     """Return the name of the folder's format and what reads it. Raises DataError, SuiteError, UnknownNameError."""
-    from bench.data import DATASETS, FileSource, recognise
-    from bench.errors import DataError, SuiteError
-    from bench.validation import parse
+    from skipbench.bench.data import DATASETS, FileSource, recognise
+    from skipbench.bench.errors import DataError, SuiteError
+    from skipbench.bench.validation import parse
 
     if not folder.is_dir():
         raise DataError(f"data folder {folder}: there is no such folder.")
@@ -136,8 +136,8 @@ def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str,
 
 
 def _print_survey(name: str, survey: "Survey") -> None:
-    from bench.cli.output import print_table
-    from bench.data.base import SPLITS
+    from skipbench.bench.cli.output import print_table
+    from skipbench.bench.data.base import SPLITS
 
     print(f"format: {name}")
     if survey.data is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.measure import (
+from skipbench.bench.cli.measure import (
     FormatOption,
     compared,
     every_sample,
@@ -17,7 +17,7 @@ from bench.cli.measure import (
     ratio_cells,
     specs_of,
 )
-from bench.cli.options import (
+from skipbench.bench.cli.options import (
     BatchSize,
     Blocks,
     Classes,
@@ -32,13 +32,13 @@ from bench.cli.options import (
     TimeLimit,
     read_size,
 )
-from bench.cli.output import Format, print_rows
-from bench.cli.plugins import load
+from skipbench.bench.cli.output import Format, print_rows
+from skipbench.bench.cli.plugins import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archs import EncoderDecoder
+    from skipbench.archs import EncoderDecoder
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,9 +80,9 @@ def deploy(
       skipbench deploy unet --encoder resnet18 --img-size 256x256 --threads 2
       skipbench deploy runs/mine/model --runtime openvino --runtime compiled
     """
-    from bench.deploy import try_out, ways
-    from bench.measure.latency import LatencyOptions
-    from bench.validation import parse
+    from skipbench.bench.measure.deploy import try_out, ways
+    from skipbench.bench.measure.latency import LatencyOptions
+    from skipbench.bench.validation import parse
 
     load(plugin)
     content = {
@@ -123,7 +123,7 @@ def _builder(
     model: str, encoder: str | None, classes: int, factors: Sequence[str]
 ) -> "Callable[[], EncoderDecoder]":
     """Return what builds the network in any process: from its folder, or new, by name."""
-    from archs import EncoderDecoder, build_model
+    from skipbench.archs import EncoderDecoder, build_model
 
     if Path(model).is_dir():
         return partial(EncoderDecoder.from_pretrained, model)
@@ -142,14 +142,14 @@ def _line(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _agrees(row: Mapping[str, Any]) -> bool:
-    from bench.deploy import agrees
+    from skipbench.bench.measure.deploy import agrees
 
     return agrees(row["precision"], row.get("error/to_eager", nan))
 
 
 def _fastest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what to use: the fastest way that agrees, in each precision and of all."""
-    from bench.deploy import TOLERANCES
+    from skipbench.bench.measure.deploy import TOLERANCES
 
     said = []
     for precision in TOLERANCES:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Encoder, Factors, Plugins, read_factors, read_size
-from bench.cli.plugins import load
-from bench.errors import SuiteError
+from skipbench.bench.cli.options import Encoder, Factors, Plugins, read_factors, read_size
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.errors import SuiteError
 
 if TYPE_CHECKING:
-    from archs import EncoderDecoder
-    from archs.export import Axes
+    from skipbench.archs import EncoderDecoder
+    from skipbench.archs.export import Axes
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,7 +58,7 @@ def export(
       onnxruntime.InferenceSession("model.onnx").run(None, {"image": images})
       torch.export.load("fpn.pt2").module()(images)
     """
-    from archs import export_model
+    from skipbench.archs import export_model
 
     load(plugin)
     network = _network(model, encoder, classes, factors or [])
@@ -73,7 +73,7 @@ def export(
 
 def _network(model: str, encoder: str | None, classes: int | None, factors: Sequence[str]) -> "EncoderDecoder":
     """Return the saved network of a folder, or a new one by name."""
-    from archs import EncoderDecoder, build_model, resolve_spec
+    from skipbench.archs import EncoderDecoder, build_model, resolve_spec
 
     if "/" in model and not Path(model).is_dir():
         raise SuiteError(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.plugins import load, registries
+from skipbench.bench.cli.plugins import load, registries
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,12 +52,13 @@ def check(
 
 def _findings(kind: str, name: str) -> Sequence[Any]:
     """Return what each check of a registered part found, none where its kind has no contract of its own."""
-    import archs.testing
-    import bench.testing
-    import reports.testing
+    from skipbench.archs import REGISTRIES
+    from skipbench.archs import testing as of_networks
+    from skipbench.bench import testing as of_measurement
+    from skipbench.reports.testing import check_figure
 
-    if kind in archs.REGISTRIES:
-        return archs.testing.check_registered(archs.REGISTRIES[kind], name)
+    if kind in REGISTRIES:
+        return of_networks.check_registered(REGISTRIES[kind], name)
     if kind == "figures":
-        return reports.testing.check_figure(name, bench.testing.declarations())
-    return bench.testing.check_registered(kind, name)
+        return check_figure(name, of_measurement.declarations())
+    return of_measurement.check_registered(kind, name)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Plugins
-from bench.cli.plugins import load, registries
-from bench.errors import SuiteError, unknown_name
+from skipbench.bench.cli.options import Plugins
+from skipbench.bench.cli.plugins import load, registries
+from skipbench.bench.errors import SuiteError, unknown_name
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,17 +43,17 @@ def list_names(
 
 def _lines(kind: str, pattern: str, plugins: list[Path]) -> list[str]:
     if kind == "suites":  # without torch
-        from bench.suite import list_suites
+        from skipbench.bench.suites.reading import list_suites
 
         return fnmatch.filter(list_suites(), pattern)
     load(plugins)
     if kind == "factors":
-        from archs import FACTORS
-        from archs.factors import as_table
+        from skipbench.archs import FACTORS
+        from skipbench.archs.factors import as_table
 
         return as_table(FACTORS[name] for name in fnmatch.filter(FACTORS, pattern)).splitlines()
     if kind == "metrics":  # a task's own, and what its registry holds: those of tasks that somebody else wrote
-        from bench.tasks import list_metrics
+        from skipbench.bench.tasks import list_metrics
 
         return fnmatch.filter(list_metrics(), pattern)
     every = registries()

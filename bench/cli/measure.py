@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import (
+from skipbench.bench.cli.options import (
     BatchSize,
     Blocks,
     Classes,
@@ -24,17 +24,17 @@ from bench.cli.options import (
     read_factors,
     read_size,
 )
-from bench.cli.output import Format, print_rows, progress
-from bench.cli.plugins import load
-from bench.records import PARTS
+from skipbench.bench.cli.output import Format, print_rows, progress
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.records import PARTS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from archs import ArchSpec
-    from bench.measure.latency import LatencyOptions
-    from bench.measure.timing import Contender
-    from bench.records import Outcome
+    from skipbench.archs import ArchSpec
+    from skipbench.bench.measure.latency import LatencyOptions
+    from skipbench.bench.measure.timing import Contender
+    from skipbench.bench.records import Outcome
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 
@@ -73,9 +73,9 @@ def cost(
     """
     import torch
 
-    from bench.attempt import insist
-    from bench.measure.cost import cost as count
-    from bench.measure.roofline import machine_limits
+    from skipbench.bench.measure.attempt import insist
+    from skipbench.bench.measure.cost import cost as count
+    from skipbench.bench.measure.roofline import machine_limits
 
     size = read_size(img_size)
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])
@@ -128,9 +128,9 @@ def latency(
       skipbench latency unet fpn --batch-size 8 --threads 1 --memory-format channels_last
       skipbench latency unet --runtime eager --runtime openvino
     """
-    from archs import build_model
-    from bench.measure.latency import LatencyOptions
-    from bench.validation import parse
+    from skipbench.archs import build_model
+    from skipbench.bench.measure.latency import LatencyOptions
+    from skipbench.bench.validation import parse
 
     content = {
         "size": read_size(img_size),
@@ -169,9 +169,9 @@ def compared(
     contenders: Mapping[str, "Contender"], options: "LatencyOptions"
 ) -> tuple[dict[str, "Outcome"], "DataFrame"]:
     """Time contenders in one session, showing how far it is, and compare them with the first."""
-    from analysis.latency import compare
-    from bench.attempt import insist
-    from bench.measure.latency import measure_latency
+    from skipbench.analysis.latency import compare
+    from skipbench.bench.measure.attempt import insist
+    from skipbench.bench.measure.latency import measure_latency
 
     with progress("timing") as advance:
         measured = insist(partial(measure_latency, contenders, options, advance), "latency")
@@ -195,7 +195,7 @@ def every_sample(measured: Mapping[str, "Outcome"]) -> list[dict[str, Any]]:
 
 def print_found(measured: Mapping[str, "Outcome"], table: "DataFrame", margin: float) -> None:
     """Print what the session found, why it ended, and its warnings."""
-    from analysis.latency import verdicts
+    from skipbench.analysis.latency import verdicts
 
     first = next(iter(measured.values()))
     for sentence in verdicts(table, margin):
@@ -209,7 +209,7 @@ def specs_of(
     models: Sequence[str], encoder: str | None, classes: int, factors: Sequence[str], plugins: Sequence[Path]
 ) -> dict[str, "ArchSpec"]:
     """Return the spec of each model named, all with the same encoder and factors."""
-    from archs import resolve_spec
+    from skipbench.archs import resolve_spec
 
     load(plugins)
     chosen = {"classes": classes, **read_factors(encoder, factors)}

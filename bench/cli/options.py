@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.errors import SuiteError
-from bench.yaml_values import assigned
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.yaml_values import assigned
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.plugins import Parts
-    from bench.registry import AnyRegistry
+    from skipbench.bench.plugins import Parts
+    from skipbench.bench.registry import AnyRegistry
 
 
 def registries() -> "dict[str, AnyRegistry]":
     """Return all registries by what `skipbench list` calls what they hold: "fusions", "tasks", "figures" ..."""
-    from archs import REGISTRIES
-    from bench.data import ANNOTATIONS, DATASETS
-    from bench.measure import MEASUREMENTS
-    from bench.predictions import PREDICTIONS
-    from bench.tasks import METRICS, TASKS
-    from reports.figures import FIGURES
+    from skipbench.archs import REGISTRIES
+    from skipbench.bench.data import ANNOTATIONS, DATASETS
+    from skipbench.bench.measure import MEASUREMENTS
+    from skipbench.bench.predictions import PREDICTIONS
+    from skipbench.bench.tasks import METRICS, TASKS
+    from skipbench.reports.figures import FIGURES
 
     own = (DATASETS, ANNOTATIONS, TASKS, METRICS, PREDICTIONS, MEASUREMENTS, FIGURES)
     return {**REGISTRIES, **{registry.plural: registry for registry in own}}
@@ -24,6 +24,6 @@ def registries() -> "dict[str, AnyRegistry]":
 
 def load(plugins: Sequence[Path] | None) -> "Parts":
     """Load installed plug-ins and those at the paths given, and return what these register. Raises PluginError."""
-    from bench.plugins import load_plugins
+    from skipbench.bench.plugins import load_plugins
 
     return load_plugins(plugins or (), registries().values() if plugins else ())

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import Plugins, RunFolder
-from reports.figures import FORMATS, figure_names
+from skipbench.bench.cli.options import Plugins, RunFolder
+from skipbench.reports.figures import FORMATS, figure_names
 
 
 def _begun(incomplete: str) -> list[str]:
@@ -35,8 +35,8 @@ def report(
       skipbench report runs/quick
       skipbench report runs/quick --plugin my_figure.py
     """
-    from bench.plugins import load_plugins
-    from reports import write_report
+    from skipbench.bench.plugins import load_plugins
+    from skipbench.reports import write_report
 
     load_plugins(plugin or [])  # torch stays out of it
     print(f"report: {write_report(directory, out)}")
@@ -73,8 +73,8 @@ def plot(
       skipbench plot runs/quick --kind pareto --task pose
       skipbench plot runs/quick --kind breakdown --task detection --format svg
     """
-    from bench.plugins import load_plugins
-    from reports import write_plot
+    from skipbench.bench.plugins import load_plugins
+    from skipbench.reports import write_plot
 
     load_plugins(plugin or [])  # torch stays out of it
     for file in write_plot(directory, kind, format, out, task, dataset):

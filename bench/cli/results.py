@@ -28,6 +28,6 @@ def results(
       skipbench results runs/quick
       skipbench results runs/camvid runs/bccd --out RESULTS.md
     """
-    from reports import write_results
+    from skipbench.reports import write_results
 
     print(f"results: {write_results(directories, out)}")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Overrides, Plugins, SuiteName
-from bench.cli.plugins import load
-from bench.display import one_line
-from bench.signals import Stopped
+from skipbench.bench.cli.options import Overrides, Plugins, SuiteName
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.display import one_line
+from skipbench.bench.signals import Stopped
 
 if TYPE_CHECKING:
-    from bench.attempt import Failure
-    from bench.grid import Plan
-    from bench.measure import Forecast
-    from bench.records import Cell, RunRecord
+    from skipbench.bench.measure import Forecast
+    from skipbench.bench.measure.attempt import Failure
+    from skipbench.bench.records import Cell, RunRecord
+    from skipbench.bench.suites.plan import Plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,8 +60,8 @@ def run(
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
     """
-    from bench.grid import make_plan
-    from bench.suite import load_suite
+    from skipbench.bench.suites.plan import make_plan
+    from skipbench.bench.suites.reading import load_suite
 
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
@@ -75,8 +75,8 @@ def run(
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     """Return the data section that stands for a folder of one's own. Raises DataError where no format fits."""
-    from bench.data import recognise
-    from bench.errors import SuiteError
+    from skipbench.bench.data import recognise
+    from skipbench.bench.errors import SuiteError
 
     if root is None:
         if format is not None:
@@ -87,8 +87,8 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
 
 def measured(plan: "Plan", directory: Path) -> "list[RunRecord]":
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
-    from bench.cli.output import console
-    from bench.runner import run_plan
+    from skipbench.bench.cli.output import console
+    from skipbench.bench.run.runner import run_plan
 
     try:
         records = run_plan(plan, directory, console())
@@ -112,10 +112,10 @@ def _measure(plan: "Plan", directory: Path) -> int:
 
 
 def _preview(plan: "Plan") -> int:
-    from bench.attempt import Failure, attempt
-    from bench.cli.output import console, print_table
-    from bench.measure.training import STEPS
-    from bench.progress import human_time
+    from skipbench.bench.cli.output import console, print_table
+    from skipbench.bench.measure.attempt import Failure, attempt
+    from skipbench.bench.measure.training import STEPS
+    from skipbench.bench.run.progress import human_time
 
     arms = {_arm_of(cell): cell for cell in plan.cells}
     with console().status("timing a few training steps of each arm"):
@@ -133,8 +133,8 @@ def _arm_of(cell: "Cell") -> tuple[str, str, str]:
 
 
 def _preview_row(cell: "Cell", expected: "dict[str, Forecast] | Failure") -> dict[str, str]:
-    from bench.attempt import Failure
-    from bench.progress import human_time
+    from skipbench.bench.measure.attempt import Failure
+    from skipbench.bench.run.progress import human_time
 
     if isinstance(expected, Failure):
         return {"cell": cell.name, "parameters": "–", "MACs": "–", "about": f"fails: {expected.reason}"}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import RunFolder
+from skipbench.bench.cli.options import RunFolder
 
 MOST = 500  # cells of which those that are ok are listed too
 
@@ -28,8 +28,8 @@ def status(
     Example:
       skipbench status runs/quick
     """
-    from bench.cli.output import print_table
-    from bench.store import open_run
+    from skipbench.bench.cli.output import print_table
+    from skipbench.bench.records.store import open_run
 
     run = open_run(directory)
     found = run.outcomes()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import Overrides, Plugins, SuiteName
-from bench.cli.plugins import load
-from bench.cli.run import measured
+from skipbench.bench.cli.options import Overrides, Plugins, SuiteName
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.run import measured
 
 if TYPE_CHECKING:
-    from bench.tune import LearningRates
+    from skipbench.bench.suites.tuning import LearningRates
 
 TUNED = "tuned.yaml"
 
@@ -56,8 +56,8 @@ def tune(
       skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
       skipbench run runs/quick-tune/tuned.yaml
     """
-    from bench.suite import load_suite, write_suite
-    from bench.tune import learning_rates, tuned, tuning_plan
+    from skipbench.bench.suites.reading import load_suite, write_suite
+    from skipbench.bench.suites.tuning import learning_rates, tuned, tuning_plan
 
     load(plugin)
     chosen = load_suite(suite, overrides or [], tasks=task or [])
@@ -78,7 +78,7 @@ def tune(
 
 
 def _show(found: "LearningRates", each: bool) -> None:
-    from bench.cli.output import print_table
+    from skipbench.bench.cli.output import print_table
 
     best = found.each() if each else [found.common()] * len(found.arms)
     rows = [

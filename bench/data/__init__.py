@@ -1,7 +1,7 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
-from bench.data.annotations import (
+from skipbench.bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
+from skipbench.bench.data.annotations import (
     ANNOTATIONS,
     Annotation,
     Boxes,
@@ -12,11 +12,19 @@ from bench.data.annotations import (
     Sample,
     register_annotation,
 )
-from bench.data.base import DATASETS, CachedDataset, Data, DataInfo, DataSource, open_data, register_dataset
-from bench.data.files import Entry, FileSource, Found, Survey, recognise
-from bench.data.folder import check_folder
-from bench.data.geometry import inside, resize_labels
-from bench.data.pixels import Problem
+from skipbench.bench.data.base import (
+    DATASETS,
+    CachedDataset,
+    Data,
+    DataInfo,
+    DataSource,
+    open_data,
+    register_dataset,
+)
+from skipbench.bench.data.files import Entry, FileSource, Found, Survey, recognise
+from skipbench.bench.data.folder import check_folder
+from skipbench.bench.data.geometry import inside, resize_labels
+from skipbench.bench.data.pixels import Problem
 
 __all__ = [
     "ANNOTATIONS",

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 from torch.utils.data import Dataset
 
-from archs.registry import Registry
-from bench.data.annotations import KEYS, Annotation, Sample
-from bench.validation import parse
+from skipbench.archs.registry import Registry
+from skipbench.bench.data.annotations import KEYS, Annotation, Sample
+from skipbench.bench.validation import parse
 
 Kind = TypeVar("Kind", bound=Annotation)
 SPLITS = ("train", "val", "test")

@@ -1,7 +1,7 @@
 """What is measured of the arms of a suite; a new measurement is one registered class."""
 
-from bench.measure import cost, latency, training  # noqa: F401  (importing a measurement's module registers it)
-from bench.measure.base import (
+from skipbench.bench.measure import cost, latency, training  # noqa: F401  (importing a measurement's module registers it)
+from skipbench.bench.measure.base import (
     MEASUREMENTS,
     Advance,
     Arm,

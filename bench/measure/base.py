@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from archs import ArchSpec
-from archs.registry import Registry
-from bench.attempt import Failure, attempt
-from bench.data import DATASETS, Data
-from bench.errors import BenchError
-from bench.metrics import Metric
-from bench.plugins import parts_of_spec, plugin_source
-from bench.records import Cell, Outcome, content_hash
-from bench.tasks import Task, plugged_metrics
-from bench.validation import parse
+from skipbench.archs import ArchSpec
+from skipbench.archs.registry import Registry
+from skipbench.bench.data import DATASETS, Data
+from skipbench.bench.errors import BenchError
+from skipbench.bench.measure.attempt import Failure, attempt
+from skipbench.bench.plugins import parts_of_spec, plugin_source
+from skipbench.bench.records import Cell, Outcome, content_hash
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks import Task, plugged_metrics
+from skipbench.bench.validation import parse
 
 Advance = Callable[[float], None]  # called with the share of the work that is done, 0 to 1
 

@@ -15,14 +15,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from archs import ArchSpec, EncoderDecoder, build_model, parts_of
-from archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
-from bench.inputs import random_images
-from bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
-from bench.measure.roofline import machine_limits
-from bench.metrics import Metric
-from bench.records import PARTS, Outcome
-from bench.tasks import Task
+from skipbench.archs import ArchSpec, EncoderDecoder, build_model, parts_of
+from skipbench.archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
+from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.measure.inputs import random_images
+from skipbench.bench.measure.roofline import machine_limits
+from skipbench.bench.records import PARTS, Outcome
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks import Task
 
 Pixels = Annotated[int, Field(strict=True, gt=0)]
 QUANTITIES = (  # that are split by part: key, label, unit, scale, whether rules per operator give it

@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import nn
 
-from archs import build_model
-from bench.attempt import Failure, attempt
-from bench.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed
-from bench.errors import BenchError, unknown_name
-from bench.inputs import random_images
-from bench.machine import Device, resolve_device, resolve_precision
-from bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
-from bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
-from bench.metrics import Metric
-from bench.records import Block, Cell, Outcome
-from bench.runtimes import RUNTIMES, MemoryFormat, Precision, require
-from bench.tasks import Task
-from bench.validation import parse
+from skipbench.archs import build_model
+from skipbench.bench.errors import BenchError, unknown_name
+from skipbench.bench.measure.attempt import Failure, attempt
+from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.measure.inputs import random_images
+from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, require
+from skipbench.bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
+from skipbench.bench.records import Block, Cell, Outcome
+from skipbench.bench.records.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks import Task
+from skipbench.bench.training.machine import Device, resolve_device, resolve_precision
+from skipbench.bench.validation import parse
 
 Count = Annotated[int, Field(ge=1)]
 MARGIN = 0.03

@@ -17,12 +17,12 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from bench.inputs import random_images
-from bench.machine import use_threads
-from bench.plugins import load_plugins, loaded_paths
-from bench.records import Block
-from bench.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
-from bench.watch import Calibration, Watch, frequency_mhz
+from skipbench.bench.measure.inputs import random_images
+from skipbench.bench.measure.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
+from skipbench.bench.measure.watch import Calibration, Watch, frequency_mhz
+from skipbench.bench.plugins import load_plugins, loaded_paths
+from skipbench.bench.records import Block
+from skipbench.bench.training.machine import use_threads
 
 SETTLE_S = 0.012  # OpenMP's threads keep their cores busy for 8 ms after the work, in case more comes
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from torch.utils.data import Subset
 
-from archs import build_model
-from bench.data import Data
-from bench.elastic import require_bendable
-from bench.errors import SuiteError
-from bench.measure.base import Advance, Arm, Forecast, Measurement, register_measurement
-from bench.metrics import Metric
-from bench.recipe import Recipe
-from bench.records import Outcome
-from bench.tasks import Task
-from bench.training import train
+from skipbench.archs import build_model
+from skipbench.bench.data import Data
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, register_measurement
+from skipbench.bench.records import Outcome
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks import Task
+from skipbench.bench.training import train
+from skipbench.bench.training.elastic import require_bendable
+from skipbench.bench.training.recipe import Recipe
 
 STEPS = 4  # training steps by which a whole training is forecast
 FORWARD_SHARE = 1 / 3  # of a training step's time: the backward pass takes about twice the forward pass

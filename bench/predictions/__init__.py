@@ -1,6 +1,6 @@
 """What networks predict, as a run keeps it and a report shows it: one class per kind. Imports no torch."""
 
-from bench.predictions.base import (
+from skipbench.bench.predictions.base import (
     PREDICTIONS,
     Array,
     Layout,
@@ -9,9 +9,9 @@ from bench.predictions.base import (
     read_prediction,
     register_prediction,
 )
-from bench.predictions.boxes import Boxes
-from bench.predictions.label_maps import LabelMaps
-from bench.predictions.skeletons import Skeletons
+from skipbench.bench.predictions.boxes import Boxes
+from skipbench.bench.predictions.label_maps import LabelMaps
+from skipbench.bench.predictions.skeletons import Skeletons
 
 __all__ = [
     "PREDICTIONS",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hi
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.registry import LightRegistry
+from skipbench.bench.registry import LightRegistry
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

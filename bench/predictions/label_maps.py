@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from bench.predictions.ink import class_colors
+from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
+from skipbench.bench.predictions.ink import class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

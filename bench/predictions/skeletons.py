@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
-from bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from bench.predictions.ink import EDGE, FOUND, TRUTH, WRONG, outlined
+from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
+from skipbench.bench.predictions.ink import EDGE, FOUND, TRUTH, WRONG, outlined
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

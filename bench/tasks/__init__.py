@@ -1,7 +1,7 @@
 """Tasks: what a network is trained for and scored on. Each is one module here, registered by name."""
 
-from bench.tasks import detection, pose, segmentation  # noqa: F401  (importing a task's module registers it)
-from bench.tasks.base import (
+from skipbench.bench.tasks import detection, pose, segmentation  # noqa: F401  (importing a task's module registers it)
+from skipbench.bench.tasks.base import (
     METRICS,
     TASKS,
     Metrics,

@@ -8,13 +8,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from archs.registry import Registry
-from bench.data import Annotation, Data, DataInfo, open_data
-from bench.errors import BenchError
-from bench.loading import Batch
-from bench.metrics import Metric
-from bench.predictions import Prediction
-from bench.validation import parse
+from skipbench.archs.registry import Registry
+from skipbench.bench.data import Annotation, Data, DataInfo, open_data
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.errors import BenchError
+from skipbench.bench.predictions import Prediction
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.validation import parse
 
 LOGIT_STD = 0.1  # before training, of logits without unit: near what FCOS's own start gives
 

@@ -1,6 +1,6 @@
 """The contracts of what is trained for, scored, read and measured, for the tests of whoever writes one:
 
-    from bench.testing import check_task
+    from skipbench.bench.testing import check_task
 
     def test_my_task():
         for finding in check_task(MyTask):
@@ -9,13 +9,13 @@
 Those of a network's parts are in archs.testing, that of a figure in reports.testing.
 """
 
-from archs.testing import Finding
-from bench.data import DATASETS
-from bench.measure import MEASUREMENTS
-from bench.tasks import METRICS, TASKS
-from bench.testing.datasets import check_dataset
-from bench.testing.measurements import check_measurement, declarations
-from bench.testing.tasks import check_metric, check_task
+from skipbench.archs.testing import Finding
+from skipbench.bench.data import DATASETS
+from skipbench.bench.measure import MEASUREMENTS
+from skipbench.bench.tasks import METRICS, TASKS
+from skipbench.bench.testing.datasets import check_dataset
+from skipbench.bench.testing.measurements import check_measurement, declarations
+from skipbench.bench.testing.tasks import check_metric, check_task
 
 __all__ = [
     "Finding",

@@ -10,10 +10,10 @@ import torch
 from pydantic import ValidationError
 from torch.utils.data import Dataset
 
-from archs.testing import BrokenContractError, Finding, require, run_check
-from bench.data import Data, DataSource, Sample
-from bench.data.base import SPLITS
-from bench.data.sheet import contact_sheet
+from skipbench.archs.testing import BrokenContractError, Finding, require, run_check
+from skipbench.bench.data import Data, DataSource, Sample
+from skipbench.bench.data.base import SPLITS
+from skipbench.bench.training.sheet import contact_sheet
 
 SAMPLES = 32  # of each split, at most
 

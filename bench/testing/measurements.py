@@ -6,14 +6,14 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
-from archs.testing import Finding, require, run_check
-from bench.attempt import Failure
-from bench.grid import make_plan
-from bench.measure import Forecast, Measurement, measurements
-from bench.metrics import Measured
-from bench.records import Cell, Outcome
-from bench.suite import load_suite
-from bench.tasks import TASKS, plugged_metrics
+from skipbench.archs.testing import Finding, require, run_check
+from skipbench.bench.measure import Forecast, Measurement, measurements
+from skipbench.bench.measure.attempt import Failure
+from skipbench.bench.records import Cell, Outcome
+from skipbench.bench.records.metrics import Measured
+from skipbench.bench.suites.plan import make_plan
+from skipbench.bench.suites.reading import load_suite
+from skipbench.bench.tasks import TASKS, plugged_metrics
 
 SMALL = (  # of the suite quick, one study of which is measured
     "arms=[{model: fpn}]",

@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.data import Subset
 
-from archs import create_model
-from archs.testing import Finding, require, run_check
-from bench.augment import Augmentation
-from bench.data import Data
-from bench.loading import Batch, collate
-from bench.metrics import Metric
-from bench.predictions import Prediction, read_prediction
-from bench.recipe import Recipe
-from bench.tasks import TASKS, Metrics, Scorer, Task
-from bench.training import train
+from skipbench.archs import create_model
+from skipbench.archs.testing import Finding, require, run_check
+from skipbench.bench.data import Data
+from skipbench.bench.data.loading import Batch, collate
+from skipbench.bench.predictions import Prediction, read_prediction
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks import TASKS, Metrics, Scorer, Task
+from skipbench.bench.training import train
+from skipbench.bench.training.augmentation import Augmentation
+from skipbench.bench.training.recipe import Recipe
 
 NETWORK = {"encoder": "test_resnet", "width": 8}  # of an FPN
 IMAGES = 12  # of the example's test images at most
@@ -218,7 +218,7 @@ def check_prediction(case: Case) -> str:
     shown = case.task.artifact(case.outputs["perfect"], case.batch)
     require(
         isinstance(shown, Prediction),
-        f"its artifact is {type(shown).__name__}, expected a bench.predictions.Prediction.",
+        f"its artifact is {type(shown).__name__}, expected a Prediction.",
     )
     with TemporaryDirectory() as folder:
         file = Path(folder) / "kept.npz"

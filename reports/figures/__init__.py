@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.display import in_words, where
-from bench.registry import LightRegistry
-from reports.errors import BrokenFigureError, NothingToShow, ReportError
+from skipbench.bench.display import in_words, where
+from skipbench.bench.registry import LightRegistry
+from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
 
 if TYPE_CHECKING:  # these bring pandas and matplotlib
     from matplotlib.figure import Figure
 
-    from analysis.frames import Frames
-    from reports.tables import Table
+    from skipbench.analysis.frames import Frames
+    from skipbench.reports.tables import Table
 
 FORMATS = ("png", "svg", "pdf")
 

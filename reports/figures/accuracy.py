@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
-from analysis.breakdowns import breakdown, groups, reference
-from analysis.frames import Frames
-from analysis.summaries import accuracy, headline, scores, why_empty
-from analysis.text import count
-from bench.metrics import Breakdown, Metric
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.forest import SEEDS, forest, seeds_row
-from reports.style import arm_looks
-from reports.tables import ARM, Column, Table, each_seed, group_table_name, measured, value
+from skipbench.analysis.breakdowns import breakdown, groups, reference
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.summaries import accuracy, headline, scores, why_empty
+from skipbench.analysis.text import count
+from skipbench.bench.records.metrics import Breakdown, Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.forest import SEEDS, forest, seeds_row
+from skipbench.reports.style import arm_looks
+from skipbench.reports.tables import ARM, Column, Table, each_seed, group_table_name, measured, value
 
 
 def score_of(study: Frames) -> Metric:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from analysis.breakdowns import (
+from skipbench.analysis.breakdowns import (
     breakdown,
     definition,
     gap_effects,
@@ -17,14 +17,14 @@ from analysis.breakdowns import (
     groups,
     measured_breakdowns,
 )
-from analysis.frames import Frames
-from analysis.text import listing
-from bench.metrics import Breakdown, Metric
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.forest import SEEDS, Row, draw_row, marks, notes, seeds_row, span
-from reports.style import INK, WIDTH, Look, arm_looks, clean_rows
-from reports.tables import (
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.text import listing
+from skipbench.bench.records.metrics import Breakdown, Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.forest import SEEDS, Row, draw_row, marks, notes, seeds_row, span
+from skipbench.reports.style import INK, WIDTH, Look, arm_looks, clean_rows
+from skipbench.reports.tables import (
     ARM,
     Column,
     Table,

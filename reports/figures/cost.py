@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from analysis.costs import at_least
-from analysis.frames import Frames
-from analysis.summaries import parts, why_empty
-from bench.metrics import Metric
-from bench.records import PARTS
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
-from reports.tables import ARM, Table, value
+from skipbench.analysis.costs import at_least
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.summaries import parts, why_empty
+from skipbench.bench.records import PARTS
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
+from skipbench.reports.tables import ARM, Table, value
 
 DRAWN = ("params", "macs")
 

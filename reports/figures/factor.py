@@ -2,14 +2,14 @@
 
 from matplotlib.figure import Figure
 
-from analysis.frames import Frames
-from analysis.paired import differences, effects
-from reports.errors import NothingToShow
-from reports.figures import register_figure, slug
-from reports.figures.accuracy import score_of
-from reports.forest import SEEDS, forest, seeds_row
-from reports.style import arm_looks
-from reports.tables import Table, difference_columns, each_seed, text
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.paired import differences, effects
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure, slug
+from skipbench.reports.figures.accuracy import score_of
+from skipbench.reports.forest import SEEDS, forest, seeds_row
+from skipbench.reports.style import arm_looks
+from skipbench.reports.tables import Table, difference_columns, each_seed, text
 
 
 def studied(study: Frames) -> list[str]:

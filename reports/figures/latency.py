@@ -5,15 +5,15 @@ from math import nan
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.frames import Frames
-from analysis.provenance import distinct
-from analysis.summaries import latency, why_empty
-from analysis.text import count
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.forest import Row, forest
-from reports.style import arm_looks
-from reports.tables import ARM, Column, Table, measured, text
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.provenance import distinct
+from skipbench.analysis.summaries import latency, why_empty
+from skipbench.analysis.text import count
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.forest import Row, forest
+from skipbench.reports.style import arm_looks
+from skipbench.reports.tables import ARM, Column, Table, measured, text
 
 NAMES = ("one timed forward pass", "median", "95 % interval")
 KEYS = tuple(f"latency_ms/{name}" for name in ("median", "low", "high", "p10", "p90"))

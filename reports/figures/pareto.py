@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.costs import at_least
-from analysis.frames import Frames
-from analysis.summaries import COSTS, accuracy, scores, tradeoff
-from analysis.text import inside
-from bench.metrics import Metric
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.figures.accuracy import score_of
-from reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
-from reports.tables import ARM, Column, Table, value
+from skipbench.analysis.costs import at_least
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.summaries import COSTS, accuracy, scores, tradeoff
+from skipbench.analysis.text import inside
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.figures.accuracy import score_of
+from skipbench.reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
+from skipbench.reports.tables import ARM, Column, Table, value
 
 LINE = 0.2  # inches
 

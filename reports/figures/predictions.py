@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from analysis.frames import Frames
-from analysis.predictions import kept_predictions
-from bench.predictions import Strip
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.predictions import kept_predictions
+from skipbench.bench.predictions import Strip
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns
 
 LETTER, CAPTION, LEGEND = 0.08, 0.2, 0.6  # inches: a letter of an arm's name, a line of captions, the legend
 GAP = 0.06  # between images, of an image's width

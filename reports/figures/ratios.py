@@ -4,16 +4,16 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.frames import Frames
-from analysis.latency import margin, ratios
-from analysis.summaries import why_empty
-from analysis.text import count, listing
-from bench.metrics import Metric
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.forest import Row, forest
-from reports.style import INK, MUTED, arm_looks, fitted
-from reports.tables import ARM, Column, Table, p_value, text, value
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.latency import margin, ratios
+from skipbench.analysis.summaries import why_empty
+from skipbench.analysis.text import count, listing
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.forest import Row, forest
+from skipbench.reports.style import INK, MUTED, arm_looks, fitted
+from skipbench.reports.tables import ARM, Column, Table, p_value, text, value
 
 NAMES = ("one block", "geometric mean", "95 % interval")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.frames import Frames, from_records
-from bench.measure import measured_metrics
-from bench.records import Block, Cell, RunRecord
-from bench.tasks import TASKS
+from skipbench.analysis.frames import Frames, from_records
+from skipbench.bench.measure import measured_metrics
+from skipbench.bench.records import Block, Cell, RunRecord
+from skipbench.bench.tasks import TASKS
 
 gc.freeze()  # statsmodels collects garbage at every correction, and would look at all of torch
 

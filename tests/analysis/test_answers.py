@@ -1,8 +1,8 @@
 """The answer in sentences: each rests on the facts it is given."""
 
-from analysis.answers import answers, rivals
-from analysis.summaries import accuracy
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.analysis.answers import answers, rivals
+from skipbench.analysis.summaries import accuracy
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 
 def _saying(sentences, words):

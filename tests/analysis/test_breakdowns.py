@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.breakdowns import (
+from skipbench.analysis.breakdowns import (
     breakdown,
     definition,
     gap_effects,
@@ -14,9 +14,9 @@ from analysis.breakdowns import (
     measured_breakdowns,
     reference,
 )
-from analysis.intervals import summarize
-from bench.tasks.detection.metrics import DetectionScorer
-from bench.tasks.pose import PoseScorer
+from skipbench.analysis.intervals import summarize
+from skipbench.bench.tasks.detection.metrics import DetectionScorer
+from skipbench.bench.tasks.pose import PoseScorer
 
 BY_SIZE = DetectionScorer.scores[0].on("test").by[1]
 BY_JOINT, BY_VISIBILITY, _ = PoseScorer.scores[0].on("test").by

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from analysis.answers import answers
-from analysis.costs import at_least, bounds, roofline
-from analysis.limits import limits
-from analysis.results import results
-from analysis.summaries import cost, tradeoff
-from bench.measure import measured_metrics
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.analysis.answers import answers
+from skipbench.analysis.costs import at_least, bounds, roofline
+from skipbench.analysis.limits import limits
+from skipbench.analysis.results import results
+from skipbench.analysis.summaries import cost, tradeoff
+from skipbench.bench.measure import measured_metrics
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 MIOU = SegmentationScorer.scores[0].on("test")
 ARMS = {"a / x": (0.5, 1e9, 0), "b / x": (0.7, 2e9, 0), "c / mine": (0.9, 0.5e9, 3)}  # mIoU, MACs, calls unruled
@@ -79,7 +79,9 @@ def test_what_bounds_the_arms_is_a_sentence(study):
 
 def test_arms_that_are_bound_by_different_things_are_named(study, monkeypatch):
     table = roofline(study)
-    monkeypatch.setattr("analysis.costs.roofline", lambda _: table.assign(bound=["bytes", "MACs", "bytes"]))
+    monkeypatch.setattr(
+        "skipbench.analysis.costs.roofline", lambda _: table.assign(bound=["bytes", "MACs", "bytes"])
+    )
     (sentence,) = bounds(study)
     assert sentence.endswith("what takes longest is the bytes of a / x and c / mine; the MACs of b / x.")
 

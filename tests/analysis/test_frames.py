@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from analysis.frames import from_records, load
-from bench.errors import StoreError
-from bench.store import write_run
+from skipbench.analysis.frames import from_records, load
+from skipbench.bench.errors import StoreError
+from skipbench.bench.records.store import write_run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from analysis.intervals import summarize, t_factor
+from skipbench.analysis.intervals import summarize, t_factor
 
 REPEATS = 4000
 

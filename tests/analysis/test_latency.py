@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.frames import from_records
-from analysis.latency import compare, margin, ratios, verdicts
-from bench.blocks import geometric
-from bench.records import Block
+from skipbench.analysis.frames import from_records
+from skipbench.analysis.latency import compare, margin, ratios, verdicts
+from skipbench.bench.records import Block
+from skipbench.bench.records.blocks import geometric
 
 RNG = np.random.default_rng(1)
 BLOCKS = [Block(started_at=str(number), process=0, positions=[0, 0, 0], calibration_ms=1.0) for number in range(8)]

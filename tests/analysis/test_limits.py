@@ -1,6 +1,6 @@
 """Limits are said where their fact holds, and not where it doesn't."""
 
-from analysis.limits import limits
+from skipbench.analysis.limits import limits
 
 ENVIRONMENT = {"commit": "abc", "dirty": False, "cpu": "a CPU"}
 

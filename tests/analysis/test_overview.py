@@ -2,7 +2,7 @@
 
 import math
 
-from analysis.overview import overview
+from skipbench.analysis.overview import overview
 
 
 def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record, frames):

@@ -3,9 +3,9 @@
 import pytest
 from scipy import stats
 
-from analysis.frames import from_records
-from analysis.paired import differences, effects, pairs
-from bench.records import Cell
+from skipbench.analysis.frames import from_records
+from skipbench.analysis.paired import differences, effects, pairs
+from skipbench.bench.records import Cell
 
 
 @pytest.fixture

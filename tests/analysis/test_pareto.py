@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.pareto import pareto_front, surely_beaten
+from skipbench.analysis.pareto import pareto_front, surely_beaten
 
 
 def test_front_by_hand():

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from analysis.frames import from_records
-from analysis.predictions import kept_predictions
-from bench.predictions import LabelMaps
+from skipbench.analysis.frames import from_records
+from skipbench.analysis.predictions import kept_predictions
+from skipbench.bench.predictions import LabelMaps
 
 IMAGES = np.zeros((1, 2, 2, 3), dtype=np.uint8)
 

@@ -2,8 +2,8 @@
 
 import math
 
-from analysis.results import results
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.analysis.results import results
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 
 def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record, frames):

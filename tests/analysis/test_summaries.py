@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.intervals import summarize
-from analysis.summaries import (
+from skipbench.analysis.intervals import summarize
+from skipbench.analysis.summaries import (
     accuracy,
     cost,
     headline,
@@ -17,8 +17,8 @@ from analysis.summaries import (
     tradeoff,
     why_empty,
 )
-from bench.metrics import Metric
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 MIOU = SegmentationScorer.scores[0].on("test")
 

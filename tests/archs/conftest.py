@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-import archs
+from skipbench import archs
 
 Strict = Callable[[archs.EncoderDecoder, Mapping[str, Any], str], None]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import archs
-from archs.drafts import drafted
+from skipbench import archs
+from skipbench.archs.drafts import drafted
 
 Small = Callable[..., archs.EncoderDecoder]
 FullDisk = Callable[[int], AbstractContextManager[None]]

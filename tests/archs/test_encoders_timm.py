@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
-from archs.encoders import Encoder, build_encoder
+from skipbench import archs
+from skipbench.archs.encoders import Encoder, build_encoder
 
 ANY_SIZE = {  # encoder -> its strides
     "resnet18": (2, 4, 8, 16, 32),

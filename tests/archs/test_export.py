@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 
-import archs
-from archs import export
-from archs.export import compare, export_model, trace, write
+from skipbench import archs
+from skipbench.archs import export
+from skipbench.archs.export import compare, export_model, trace, write
 
 Small = Callable[..., archs.EncoderDecoder]
 FEWER_LEVELS = {  # the same steps, fewer times: tracing takes seconds a level

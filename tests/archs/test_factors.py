@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.ops.misc import FrozenBatchNorm2d
 
-import archs
-from archs.blocks import BLOCKS, BlockStyle
-from archs.resampling import UPSAMPLERS
+from skipbench import archs
+from skipbench.archs.blocks import BLOCKS, BlockStyle
+from skipbench.archs.resampling import UPSAMPLERS
 
 
 @pytest.mark.parametrize("encoder", ["test_resnet", "double_conv", "residual_pool"])

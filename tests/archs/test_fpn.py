@@ -6,7 +6,7 @@ import torch
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-import archs
+from skipbench import archs
 
 
 def test_outputs_equal_torchvisions_with_the_same_weights():

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-import archs
-from archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
-from archs.ledger.work import RULES
-from archs.testing import CHECKS, check_fusion
+from skipbench import archs
+from skipbench.archs.fusion import FUSIONS, Add, Concat, Fusion, Gated, Weighted
+from skipbench.archs.ledger.work import RULES
+from skipbench.archs.testing import CHECKS, check_fusion
 
 
 @pytest.mark.parametrize("name", archs.list_fusions())
@@ -113,7 +113,7 @@ class Explodes(Fusion):
         (Branches, "export", "raised"),
         (Idle, "gradients", "'unused' gets no gradient"),
         (Explodes, "cost", "ValueError: no idea"),
-        (Opaque, "cost", "no rule says what fusion_test::blend costs: give one with @archs.register_cost("),
+        (Opaque, "cost", "no rule says what fusion_test::blend costs: give one with @skipbench.register_cost("),
     ],
 )
 def test_the_contract_says_in_words_what_is_wrong(fusion, check, says):

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
-from archs.basic import BasicUnit
-from archs.blocks import BLOCKS, BlockStyle
+from skipbench import archs
+from skipbench.archs.basic import BasicUnit
+from skipbench.archs.blocks import BLOCKS, BlockStyle
 
 
 class Res(nn.Module):

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import archs
-from archs.fusion import FUSIONS
+from skipbench import archs
+from skipbench.archs.fusion import FUSIONS
 
 Small = Callable[..., archs.EncoderDecoder]
 TIED = [

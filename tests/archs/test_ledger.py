@@ -9,9 +9,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from archs import DuplicateNameError, SpecError, UnknownNameError
-from archs.ledger import Ledger, Work, count, on_a_copy, register_cost
-from archs.ledger.work import RULES
+from skipbench.archs import DuplicateNameError, SpecError, UnknownNameError
+from skipbench.archs.ledger import Ledger, Work, count, on_a_copy, register_cost
+from skipbench.archs.ledger.work import RULES
 
 N, C, K, H, W = 2, 6, 4, 10, 8  # a batch of maps, and channels out
 A, B, D, E = 3, 4, 5, 7  # sides of matrices

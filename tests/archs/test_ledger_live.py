@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archs.ledger import count, on_a_copy, training_peak
+from skipbench.archs.ledger import count, on_a_copy, training_peak
 
 H = W = 8
 FLOAT = 4

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-import archs
-from archs.blocks import BLOCKS
-from archs.bottom_up import BOTTOM_UPS
-from archs.fusion import FUSIONS, Fusion
-from archs.heads import resize
-from archs.resampling import UPSAMPLERS
-from archs.restarts import RESTARTS
+from skipbench import archs
+from skipbench.archs.blocks import BLOCKS
+from skipbench.archs.bottom_up import BOTTOM_UPS
+from skipbench.archs.fusion import FUSIONS, Fusion
+from skipbench.archs.heads import resize
+from skipbench.archs.resampling import UPSAMPLERS
+from skipbench.archs.restarts import RESTARTS
 
 SMALL = {
     "unet.paper": {"encoder_args": {"widths": (4, 4, 8, 8, 8)}, "dropout": 0.0},

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import archs
+from skipbench import archs
 
 
 def parameters(module: torch.nn.Module) -> int:

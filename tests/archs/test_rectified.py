@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import archs
-from archs.rectified import score
-from archs.resampling import Link
+from skipbench import archs
+from skipbench.archs.rectified import score
+from skipbench.archs.resampling import Link
 
 TINY = {"encoder_args": {"stages": [[4, 5], [6, 7], [8], [9], [10]]}, "classes": 3}
 

@@ -9,10 +9,10 @@ import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import save_file
 
-import archs
-from archs.reference import LAYOUTS, Layout
-from archs.reference.files import read_state
-from archs.reference.layout import match
+from skipbench import archs
+from skipbench.archs.reference import LAYOUTS, Layout
+from skipbench.archs.reference.files import read_state
+from skipbench.archs.reference.layout import match
 
 STATE = {"inc.weight": torch.arange(4.0), "up.bias": torch.ones(2)}
 

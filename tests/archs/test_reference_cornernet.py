@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
+from skipbench import archs
 
 WIDTHS = (256, 256, 384, 384, 384, 512)
 SMALL = (16, 16, 24, 24, 24, 32)

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
-from archs.reference import LAYOUTS
+from skipbench import archs
+from skipbench.archs.reference import LAYOUTS
 
 
 class Conv(nn.Module):

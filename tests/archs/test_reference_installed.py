@@ -10,7 +10,7 @@ from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.models.detection._utils import overwrite_eps
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
-import archs
+from skipbench import archs
 
 SMP = {"smp-unet": ("unet.smp", smp.Unet), "smp-fpn": ("fpn.smp", smp.FPN)}
 

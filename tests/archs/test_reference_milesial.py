@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
+from skipbench import archs
 
 PRESETS = {False: "unet.milesial", True: "unet.milesial_bilinear"}
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

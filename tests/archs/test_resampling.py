@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from archs.resampling import UPSAMPLERS, center_fit
+from skipbench.archs.resampling import UPSAMPLERS, center_fit
 
 
 @pytest.mark.parametrize("name", [n for n in UPSAMPLERS.names() if n != "adjoint"])

@@ -5,9 +5,9 @@ import re
 import pydantic
 import pytest
 
-import archs
-from archs.factors import Factor
-from archs.spec import FACTORS
+from skipbench import archs
+from skipbench.archs.factors import Factor
+from skipbench.archs.spec import FACTORS
 
 
 @pytest.mark.parametrize("name", archs.list_models())

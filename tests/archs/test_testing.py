@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
-import archs
-from archs.testing import CHECKS, check_part, check_registered
+from skipbench import archs
+from skipbench.archs.testing import CHECKS, check_part, check_registered
 
 PARTS = [
     (registry, name)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import archs
+from skipbench import archs
 
 
 class PlainUNet(nn.Module):

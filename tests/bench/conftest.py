@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archs.fusion import FUSIONS
-from bench.cli import main
+from skipbench.archs.fusion import FUSIONS
+from skipbench.bench.cli import main
 
 TINY = """
 name: tiny

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.files import require_own, whole_file, write_whole
+from skipbench.bench.files import require_own, whole_file, write_whole
 
 HALF = """
 import pathlib, sys, time
-from bench.files import whole_file
+from skipbench.bench.files import whole_file
 with whole_file(pathlib.Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.plugins import load
-from bench.grid import make_plan
-from bench.suite import load_suite
+from skipbench.bench.cli.plugins import load
+from skipbench.bench.suites.plan import make_plan
+from skipbench.bench.suites.reading import load_suite
 
 FILES = {
     "mine_fusion": """
-from archs.fusion import Fusion, register_fusion
+from skipbench.archs.fusion import Fusion, register_fusion
 
 @register_fusion("mine")
 class Mine(Fusion):
@@ -18,16 +18,16 @@ class Mine(Fusion):
         return coarse + skip
 """,
     "mine_task": """
-from bench.tasks import register_task
-from bench.tasks.segmentation import Segmentation
+from skipbench.bench.tasks import register_task
+from skipbench.bench.tasks.segmentation import Segmentation
 
 @register_task("mine")
 class Mine(Segmentation):
     pass
 """,
     "mine_metric": """
-from bench.metrics import percentage
-from bench.tasks import Scorer, register_metric
+from skipbench.bench.records.metrics import percentage
+from skipbench.bench.tasks import Scorer, register_metric
 
 @register_metric("mine")
 class Mine(Scorer):
@@ -37,8 +37,8 @@ class Mine(Scorer):
 """,
     "mine_annotation": """
 import torch
-from bench.data import PixelMap, register_annotation
-from bench.data.annotations import Key
+from skipbench.bench.data import PixelMap, register_annotation
+from skipbench.bench.data.annotations import Key
 
 @register_annotation("mine")
 class Mine(PixelMap):
@@ -48,8 +48,8 @@ class Mine(PixelMap):
 """,
     "mine_data": """
 from dataclasses import replace
-from bench.data import ANNOTATIONS, register_dataset
-from bench.data.scenes import Scenes
+from skipbench.bench.data import ANNOTATIONS, register_dataset
+from skipbench.bench.data.scenes import Scenes
 
 @register_dataset("mine")
 class Mine(Scenes):

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archs import build_model
-from archs.ledger import count
-from bench.cli import main
-from bench.inputs import random_images
-from bench.measure import MEASUREMENTS, Advance, Arm, Forecast, Measurement, Options, register_measurement
-from bench.metrics import Metric
-from bench.records import Outcome
-from bench.store import open_run
+from skipbench.archs import build_model
+from skipbench.archs.ledger import count
+from skipbench.bench.cli import main
+from skipbench.bench.measure import MEASUREMENTS, Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.measure.inputs import random_images
+from skipbench.bench.records import Outcome
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.records.store import open_run
 
 SUITE = """
 name: tiny

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.cli import main
-from bench.data import Mask
-from bench.loading import Batch
-from bench.metrics import Breakdown, percentage
-from bench.store import open_run
-from bench.tasks import METRICS, Scorer, Task, register_metric
+from skipbench.bench.cli import main
+from skipbench.bench.data import Mask
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.records.metrics import Breakdown, percentage
+from skipbench.bench.records.store import open_run
+from skipbench.bench.tasks import METRICS, Scorer, Task, register_metric
 
 SUITE = """
 name: tiny

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.artist import Artist
 from matplotlib.patches import Patch
 
-from bench.cli import main
-from bench.predictions import PREDICTIONS, Array, Layout, Prediction, Strip, register_prediction
-from bench.records import Cell, RunRecord
-from bench.store import write_run
+from skipbench.bench.cli import main
+from skipbench.bench.predictions import PREDICTIONS, Array, Layout, Prediction, Strip, register_prediction
+from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.records.store import write_run
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.cli import main
-from bench.store import open_run
+from skipbench.bench.cli import main
+from skipbench.bench.records.store import open_run
 
 
 def test_a_task_from_one_file_shows_wherever_tasks_do(readme, skipbench, small, few, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_metric_and_a_format_from_one_file_each(readme, skipbench, small, tmp_
     plugins = [word for file in files for word in ("--plugin", file)]
     assert "pairs" in skipbench("list", "datasets", *plugins).split()
     assert "segmentation/pixel_accuracy" in skipbench("list", "metrics", *plugins).split()
-    from bench.data import DATASETS
+    from skipbench.bench.data import DATASETS
 
     data.mkdir()
     DATASETS["pairs"].example(data)
@@ -50,7 +50,7 @@ def test_a_metric_and_a_format_from_one_file_each(readme, skipbench, small, tmp_
 
 FIGURE = """
 from matplotlib.figure import Figure
-from reports.figures import register_figure
+from skipbench.reports.figures import register_figure
 
 @register_figure("empty", title="Empty", caption="Nothing is here.", alt="An empty figure.")
 def empty(study):
@@ -58,7 +58,7 @@ def empty(study):
 """
 PREDICTION = """
 from dataclasses import dataclass
-from bench.predictions import LabelMaps, register_prediction
+from skipbench.bench.predictions import LabelMaps, register_prediction
 
 @register_prediction("other_maps")
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.frames import Frames, load
-from bench.measure import measured_metrics
-from bench.metrics import Metric
-from bench.records import Block, Cell, RunRecord
-from bench.store import RunWriter, write_run
-from bench.tasks import TASKS
+from skipbench.analysis.frames import Frames, load
+from skipbench.bench.measure import measured_metrics
+from skipbench.bench.records import Block, Cell, RunRecord
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.bench.tasks import TASKS
 
 ARMS = ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat")
 ENVIRONMENT = {"commit": "0123abc", "dirty": False, "cpu": "a made-up CPU", "versions": {"torch": "2.0"}}

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.frames import load
-from analysis.predictions import kept_predictions
-from bench.cli import main
-from bench.store import open_run, write_run
+from skipbench.analysis.frames import load
+from skipbench.analysis.predictions import kept_predictions
+from skipbench.bench.cli import main
+from skipbench.bench.records.store import open_run, write_run
 
 Damage = Callable[[Path], object]
 FIGURES = ("accuracy", "latency", "cost", "pareto", "predictions")

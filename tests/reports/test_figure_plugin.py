@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench.cli import main
-from bench.plugins import load_plugins
-from reports import figures, write_report
+from skipbench.bench.cli import main
+from skipbench.bench.plugins import load_plugins
+from skipbench.reports import figures, write_report
 
 SPEED = """
 from matplotlib.figure import Figure
 
-from analysis.summaries import per_arm, why_empty
-from reports.errors import NothingToShow
-from reports.figures import register_figure
-from reports.tables import ARM, Column, Table
+from skipbench.analysis.summaries import per_arm, why_empty
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.tables import ARM, Column, Table
 
 
 def speeds(study):
@@ -90,7 +90,7 @@ def test_the_page_says_what_a_plug_in_lacks(made_up, plugin, tmp_path):
 
 TORCH_FREE = """
 import sys
-from bench.cli import main
+from skipbench.bench.cli import main
 code = main({arguments!r})
 sys.exit("torch is imported" if "torch" in sys.modules else code)
 """

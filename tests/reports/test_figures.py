@@ -12,14 +12,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from analysis.predictions import kept_predictions
-from analysis.summaries import accuracy, scores
-from bench.predictions import ink
-from reports import plot
-from reports.errors import NothingToShow, ReportError
-from reports.figures import FORMATS, figure_kind, figure_names, register_figure
-from reports.plot import save
-from reports.tables import Table
+from skipbench.analysis.predictions import kept_predictions
+from skipbench.analysis.summaries import accuracy, scores
+from skipbench.bench.predictions import ink
+from skipbench.reports import plot
+from skipbench.reports.errors import NothingToShow, ReportError
+from skipbench.reports.figures import FORMATS, figure_kind, figure_names, register_figure
+from skipbench.reports.plot import save
+from skipbench.reports.tables import Table
 
 SENTENCE = re.compile(r"(?:[A-Z0-9]|mIoU)[^\n]* [^\n]* [^\n]*\.")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.errors import StoreError
-from reports import write_plot, write_report
-from reports.errors import ReportError
+from skipbench.bench.errors import StoreError
+from skipbench.reports import write_plot, write_report
+from skipbench.reports.errors import ReportError
 
 SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
 SECTIONS += ["factors", "predictions", "gaps", "limits", "reproduce"]

@@ -7,12 +7,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from analysis.frames import load
-from analysis.limits import limits
-from bench.cli import results as command
-from bench.errors import StoreError
-from reports import write_results
-from reports.errors import ReportError
+from skipbench.analysis.frames import load
+from skipbench.analysis.limits import limits
+from skipbench.bench.cli import results as command
+from skipbench.bench.errors import StoreError
+from skipbench.reports import write_results
+from skipbench.reports.errors import ReportError
 
 STUDIES = (("segmentation", "shapes"), ("pose", "shapes"))
 

@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from analysis.frames import load
-from bench.predictions.ink import class_colors
-from reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted, legend_columns
+from skipbench.analysis.frames import load
+from skipbench.bench.predictions.ink import class_colors
+from skipbench.reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted, legend_columns
 
 # Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
 SEEN_BY = {
@@ -101,7 +101,7 @@ def _contrast(one, other):
 @pytest.mark.parametrize("ground", ["#ffffff", "#f5f7f9"])
 @pytest.mark.parametrize("text", [INK, MUTED, "#01558a"])
 def test_text_has_the_contrast_that_wcag_asks_for(text, ground):
-    css = (resources.files("reports") / "templates" / "report.css").read_text()
+    css = (resources.files("skipbench.reports") / "templates" / "report.css").read_text()
     assert text in css
     assert ground in css or ground == "#ffffff"
     assert _contrast(text, ground) >= 4.5

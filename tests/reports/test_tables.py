@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from bench.metrics import percentage
-from reports.tables import Column, Table, measured, p_value, text, value
+from skipbench.bench.records.metrics import percentage
+from skipbench.reports.tables import Column, Table, measured, p_value, text, value
 
 FACTS = pd.DataFrame({"arm": ["a | b", "c"], "test/miou": [0.123456789, math.nan], "hidden": [1, 2]})
 

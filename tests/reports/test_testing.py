@@ -4,11 +4,11 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from bench.testing import declarations
-from reports import figures
-from reports.errors import NothingToShow
-from reports.figures import figure_names, register_figure
-from reports.testing import check_figure
+from skipbench.bench.testing import declarations
+from skipbench.reports import figures
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import figure_names, register_figure
+from skipbench.reports.testing import check_figure
 
 DECLARED = declarations()
 STUDIES = ["one arm", "forty arms", "no results", "no cost results", "no latency results", "no train results"]

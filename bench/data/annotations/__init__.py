@@ -1,6 +1,6 @@
 """Kinds of annotation. A new one is a module here, or a plug-in's file, with one registered Annotation."""
 
-from bench.data.annotations.base import (
+from skipbench.bench.data.annotations.base import (
     ANNOTATIONS,
     KEYS,
     Annotation,
@@ -15,10 +15,10 @@ from bench.data.annotations.base import (
     enlarged,
     register_annotation,
 )
-from bench.data.annotations.boxes import Boxes, Objects, RunLengths  # what is imported here is registered
-from bench.data.annotations.instances import Instances
-from bench.data.annotations.joints import Joints, Keypoints
-from bench.data.annotations.mask import IGNORED, Mask
+from skipbench.bench.data.annotations.boxes import Boxes, Objects, RunLengths  # what is imported here is registered
+from skipbench.bench.data.annotations.instances import Instances
+from skipbench.bench.data.annotations.joints import Joints, Keypoints
+from skipbench.bench.data.annotations.mask import IGNORED, Mask
 
 __all__ = [
     "ANNOTATIONS",

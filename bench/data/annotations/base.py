@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from archs.errors import DuplicateNameError
-from archs.registry import Registry
-from bench.data.geometry import Field, resize_labels
-from bench.data.pixels import FileError, Problem, decode_mask
-from bench.data.sides import Sides, pair_sides
+from skipbench.archs.errors import DuplicateNameError
+from skipbench.archs.registry import Registry
+from skipbench.bench.data.geometry import Field, resize_labels
+from skipbench.bench.data.pixels import FileError, Problem, decode_mask
+from skipbench.bench.data.sides import Sides, pair_sides
 
 Sample = dict[str, Tensor]
 Batch = dict[str, Tensor]  # sample key -> the values of all samples, the first axis counts samples

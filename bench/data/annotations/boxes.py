@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.utils import draw_bounding_boxes
 
-from bench.data.annotations.base import (
+from skipbench.bench.data.annotations.base import (
     Annotation,
     Array,
     Batch,
@@ -23,7 +23,7 @@ from bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
-from bench.data.pixels import Problem
+from skipbench.bench.data.pixels import Problem
 
 RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
 

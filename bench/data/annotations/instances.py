@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.annotations.base import Colour, Key, Picture, PixelMap, Sample, Seen, register_annotation
-from bench.data.annotations.boxes import Objects
-from bench.data.geometry import resize_labels
+from skipbench.bench.data.annotations.base import Colour, Key, Picture, PixelMap, Sample, Seen, register_annotation
+from skipbench.bench.data.annotations.boxes import Objects
+from skipbench.bench.data.geometry import resize_labels
 
 _MOST = 255  # what uint8 can number
 

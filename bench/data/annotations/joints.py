@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.utils import draw_keypoints
 
-from bench.data.annotations.base import (
+from skipbench.bench.data.annotations.base import (
     Annotation,
     Array,
     Batch,
@@ -23,8 +23,8 @@ from bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
-from bench.data.geometry import Field, inside
-from bench.data.pixels import Problem
+from skipbench.bench.data.geometry import Field, inside
+from skipbench.bench.data.pixels import Problem
 
 _WHITE = (255, 255, 255)  # of bones
 

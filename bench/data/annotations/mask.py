@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.utils import draw_segmentation_masks
 
-from bench.data.annotations.base import (
+from skipbench.bench.data.annotations.base import (
     Batch,
     Colour,
     Key,
@@ -22,9 +22,9 @@ from bench.data.annotations.base import (
     enlarged,
     register_annotation,
 )
-from bench.data.annotations.boxes import Objects, clipping_notes
-from bench.data.geometry import resize_labels
-from bench.data.pixels import LARGEST_VALUE, FileError, Problem, decode_mask
+from skipbench.bench.data.annotations.boxes import Objects, clipping_notes
+from skipbench.bench.data.geometry import resize_labels
+from skipbench.bench.data.pixels import LARGEST_VALUE, FileError, Problem, decode_mask
 
 CLASSES_FILE = "classes.txt"
 IGNORED = 255  # the mask value of pixels that count nowhere

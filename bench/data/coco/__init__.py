@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import ClassVar
 
-from bench.data.base import register_dataset
-from bench.data.coco.content import read_contents
-from bench.data.coco.entries import Assembly, Kind, kinds_in
-from bench.data.coco.files import annotation_files, files_for, split_of
-from bench.data.files.entry import Found
-from bench.data.files.source import Chosen, FileSource
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.coco.content import read_contents
+from skipbench.bench.data.coco.entries import Assembly, Kind, kinds_in
+from skipbench.bench.data.coco.files import annotation_files, files_for, split_of
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.source import Chosen, FileSource
 
 __all__ = ["Coco"]
 

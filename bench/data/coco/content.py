@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.data.coco.instance import Instance, as_instance
-from bench.data.pixels import FileError, Problem
+from skipbench.bench.data.coco.instance import Instance, as_instance
+from skipbench.bench.data.pixels import FileError, Problem
 
 _LISTS = ("images", "annotations", "categories")
 MOST_PIXELS = 1 << 28  # of one image; Pillow takes fewer for an attack

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.data.annotations import IGNORED, Annotation, Boxes, Instances, Joints, Keypoints, Mask, Objects
-from bench.data.coco.content import Category, Content, Image
-from bench.data.coco.files import image_folders, locate
-from bench.data.coco.instance import Instance
-from bench.data.files.entry import Entry, Found
-from bench.data.pixels import Problem
+from skipbench.bench.data.annotations import IGNORED, Annotation, Boxes, Instances, Joints, Keypoints, Mask, Objects
+from skipbench.bench.data.coco.content import Category, Content, Image
+from skipbench.bench.data.coco.files import image_folders, locate
+from skipbench.bench.data.coco.instance import Instance
+from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.pixels import Problem
 
 Kind = Literal["boxes", "masks", "keypoints"]
 Contents = dict[str, Content]  # split -> what its files say

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.data.annotations import Array, Joints, Keypoints
-from bench.data.base import register_dataset
-from bench.data.deeplabcut.config import Config, read_config
-from bench.data.deeplabcut.table import Table, read_table
-from bench.data.files.entry import Entry, Found
-from bench.data.files.source import FileSource
-from bench.data.pixels import Problem
-from bench.errors import SuiteError, unknown_name
+from skipbench.bench.data.annotations import Array, Joints, Keypoints
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.deeplabcut.config import Config, read_config
+from skipbench.bench.data.deeplabcut.table import Table, read_table
+from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.files.source import FileSource
+from skipbench.bench.data.pixels import Problem
+from skipbench.bench.errors import SuiteError, unknown_name
 
 _TABLES = "labeled-data/*/CollectedData*.csv"
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bench.data.pixels import FileError
-from bench.errors import SuiteError
-from bench.yaml_values import read_yaml
+from skipbench.bench.data.pixels import FileError
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.yaml_values import read_yaml
 
 
 @dataclass(frozen=True)

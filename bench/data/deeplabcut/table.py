@@ -8,8 +8,8 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from bench.data.annotations import Array
-from bench.data.pixels import FileError
+from skipbench.bench.data.annotations import Array
+from skipbench.bench.data.pixels import FileError
 
 HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
 

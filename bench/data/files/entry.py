@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.data.annotations import Annotation
-from bench.data.pixels import FileError, Problem
+from skipbench.bench.data.annotations import Annotation
+from skipbench.bench.data.pixels import FileError, Problem
 
 T = TypeVar("T")
 

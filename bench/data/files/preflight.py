@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.data.annotations import Annotation, Picture, Sample, Seen
-from bench.data.files.entry import Entry, Found
-from bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, stamp
+from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
+from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, stamp
 
 Watch = Callable[[Iterable["Facts"], int], Iterable["Facts"]]  # shows how far an iteration of known length is
 

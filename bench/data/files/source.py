@@ -8,14 +8,14 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from bench.data.annotations import Annotation
-from bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
-from bench.data.files.entry import Found
-from bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
-from bench.data.files.splits import Splits, divide
-from bench.data.pixels import Problem
-from bench.errors import DataError, SuiteError, unknown_name
-from bench.records import content_hash
+from skipbench.bench.data.annotations import Annotation
+from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
+from skipbench.bench.data.files.splits import Splits, divide
+from skipbench.bench.data.pixels import Problem
+from skipbench.bench.errors import DataError, SuiteError, unknown_name
+from skipbench.bench.records import content_hash
 
 T = TypeVar("T")
 READING = 2  # raised where the same files come to give other samples

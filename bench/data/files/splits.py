@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 
-from bench.data.base import SPLITS
-from bench.data.files.entry import Entry
-from bench.errors import DataError
+from skipbench.bench.data.base import SPLITS
+from skipbench.bench.data.files.entry import Entry
+from skipbench.bench.errors import DataError
 
 HELD_OUT = 5  # a missing split takes one in this many of the training images
 

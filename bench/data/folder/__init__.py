@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from bench.data.annotations.mask import CLASSES_FILE, Mask, checked_names, read_names
-from bench.data.base import register_dataset
-from bench.data.files.entry import Found
-from bench.data.files.source import FileSource, missing_folder
-from bench.data.folder.layout import find_pairs
-from bench.data.pixels import LARGEST_VALUE, FileError, Problem
+from skipbench.bench.data.annotations.mask import CLASSES_FILE, Mask, checked_names, read_names
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.source import FileSource, missing_folder
+from skipbench.bench.data.folder.layout import find_pairs
+from skipbench.bench.data.pixels import LARGEST_VALUE, FileError, Problem
 
 __all__ = ["Folder", "check_folder"]
 

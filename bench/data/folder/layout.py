@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from bench.data.annotations import Mask
-from bench.data.base import SPLITS
-from bench.data.files.entry import Entry
-from bench.data.pixels import Problem, images_by_name
+from skipbench.bench.data.annotations import Mask
+from skipbench.bench.data.base import SPLITS
+from skipbench.bench.data.files.entry import Entry
+from skipbench.bench.data.pixels import Problem, images_by_name
 
 LOSSLESS = {".bmp", ".png", ".tif", ".tiff"}  # types of masks
 

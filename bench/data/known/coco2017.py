@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 from typing import ClassVar
 
-from bench.data.base import register_dataset
-from bench.data.coco import Coco
-from bench.data.files.entry import Found
-from bench.data.files.source import missing_folder
-from bench.data.known.download import report_on_val
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.coco import Coco
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.source import missing_folder
+from skipbench.bench.data.known.download import report_on_val
 
 _AREA = 480 * 640  # px, of most images
 _LIMITS = 32, 96  # px, the evaluation's limits of small and medium objects

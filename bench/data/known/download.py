@@ -3,10 +3,10 @@
 from abc import abstractmethod
 from dataclasses import replace
 
-from bench.data.files.entry import Found
-from bench.data.files.preflight import Watch, unwatched
-from bench.data.files.source import FileSource, Survey
-from bench.errors import DataError
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.preflight import Watch, unwatched
+from skipbench.bench.data.files.source import FileSource, Survey
+from skipbench.bench.errors import DataError
 
 
 class Downloaded(FileSource):

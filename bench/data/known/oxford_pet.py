@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from torchvision.datasets import OxfordIIITPet
 
-from bench.data.annotations import Mask
-from bench.data.base import register_dataset
-from bench.data.files.entry import Entry, Found
-from bench.data.files.source import missing_folder
-from bench.data.known.download import Downloaded
-from bench.data.pixels import FileError
+from skipbench.bench.data.annotations import Mask
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.files.source import missing_folder
+from skipbench.bench.data.known.download import Downloaded
+from skipbench.bench.data.pixels import FileError
 
 _LISTS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
 _PET, _BACKGROUND, _BORDER = 1, 2, 3  # of a trimap

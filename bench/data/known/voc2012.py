@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from torchvision.datasets import VOCDetection
 
-from bench.data.base import register_dataset
-from bench.data.files.entry import Found
-from bench.data.known.download import Downloaded, report_on_val
-from bench.data.voc import Voc
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.known.download import Downloaded, report_on_val
+from skipbench.bench.data.voc import Voc
 
 
 @register_dataset("voc2012")

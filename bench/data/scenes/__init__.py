@@ -7,11 +7,11 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from bench.data.annotations import Boxes, Instances, Joints, Mask, Sample
-from bench.data.base import SPLITS, CachedDataset, Data, DataInfo, DataSource, register_dataset
-from bench.data.scenes.figures import BONES, JOINTS
-from bench.data.scenes.scene import CLASSES, OBJECTS, Scene, make_scene
-from bench.records import content_hash
+from skipbench.bench.data.annotations import Boxes, Instances, Joints, Mask, Sample
+from skipbench.bench.data.base import SPLITS, CachedDataset, Data, DataInfo, DataSource, register_dataset
+from skipbench.bench.data.scenes.figures import BONES, JOINTS
+from skipbench.bench.data.scenes.scene import CLASSES, OBJECTS, Scene, make_scene
+from skipbench.bench.records import content_hash
 
 __all__ = ["CLASSES", "JOINTS", "OBJECTS", "Scene", "Scenes", "make_scene"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.data.scenes.geometry import Array
+from skipbench.bench.data.scenes.geometry import Array
 
 
 class Draws:

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.scenes.draws import Draws
-from bench.data.scenes.geometry import UNIT, Array, Place, Point, Window, direction, rotated, step
-from bench.data.scenes.shapes import Shape
+from skipbench.bench.data.scenes.draws import Draws
+from skipbench.bench.data.scenes.geometry import UNIT, Array, Place, Point, Window, direction, rotated, step
+from skipbench.bench.data.scenes.shapes import Shape
 
 
 class Bone(NamedTuple):

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.scenes import textures
-from bench.data.scenes.draws import Draws
-from bench.data.scenes.figures import JOINTS, figure
-from bench.data.scenes.geometry import UNIT, Array, Place, Point, Window
-from bench.data.scenes.shapes import Shape, disc, polygon, ring
-from bench.data.scenes.textures import Colour
+from skipbench.bench.data.scenes import textures
+from skipbench.bench.data.scenes.draws import Draws
+from skipbench.bench.data.scenes.figures import JOINTS, figure
+from skipbench.bench.data.scenes.geometry import UNIT, Array, Place, Point, Window
+from skipbench.bench.data.scenes.shapes import Shape, disc, polygon, ring
+from skipbench.bench.data.scenes.textures import Colour
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.data.scenes.draws import Draws
-from bench.data.scenes.geometry import TURN, Array, Place, Point, Window, direction, rotated
+from skipbench.bench.data.scenes.draws import Draws
+from skipbench.bench.data.scenes.geometry import TURN, Array, Place, Point, Window, direction, rotated
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bench.data.scenes.draws import Draws
-from bench.data.scenes.geometry import TURN, UNIT, Array, Window, direction, rotated
+from skipbench.bench.data.scenes.draws import Draws
+from skipbench.bench.data.scenes.geometry import TURN, UNIT, Array, Window, direction, rotated
 
 SHARES = 128  # a texture holds shares of two colours, 0 to 127, so that their blend fits 16 bits
 Colour = tuple[int, int, int]

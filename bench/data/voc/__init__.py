@@ -5,13 +5,13 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.data.annotations import IGNORED, Boxes, Mask
-from bench.data.base import register_dataset
-from bench.data.files.entry import Entry, Found
-from bench.data.files.source import Chosen, FileSource, missing_folder
-from bench.data.pixels import Problem, images_by_name
-from bench.data.voc.annotation import Annotation, read_annotation
-from bench.data.voc.listing import Listed, listed_images
+from skipbench.bench.data.annotations import IGNORED, Boxes, Mask
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.files.source import Chosen, FileSource, missing_folder
+from skipbench.bench.data.pixels import Problem, images_by_name
+from skipbench.bench.data.voc.annotation import Annotation, read_annotation
+from skipbench.bench.data.voc.listing import Listed, listed_images
 
 PASCAL_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.annotations import Objects
-from bench.data.pixels import FileError
+from skipbench.bench.data.annotations import Objects
+from skipbench.bench.data.pixels import FileError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.base import SPLITS
-from bench.data.pixels import Problem, images_by_name
+from skipbench.bench.data.base import SPLITS
+from skipbench.bench.data.pixels import Problem, images_by_name
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from torch.nn.utils.rnn import pad_sequence
 
-from archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
-from bench import predictions
-from bench.data import Boxes
-from bench.loading import Batch
-from bench.tasks import base
-from bench.tasks.base import Task, TaskError, register_task
-from bench.tasks.detection.assignment import assign
-from bench.tasks.detection.decoding import Detections, decode
-from bench.tasks.detection.locations import Locations, distances_inside, locate
-from bench.tasks.detection.losses import centre_ness, fcos_loss
-from bench.tasks.detection.metrics import DetectionScorer
-from bench.tasks.detection.output import HeadOutput
+from skipbench.archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
+from skipbench.bench import predictions
+from skipbench.bench.data import Boxes
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.tasks import base
+from skipbench.bench.tasks.base import Task, TaskError, register_task
+from skipbench.bench.tasks.detection.assignment import assign
+from skipbench.bench.tasks.detection.decoding import Detections, decode
+from skipbench.bench.tasks.detection.locations import Locations, distances_inside, locate
+from skipbench.bench.tasks.detection.losses import centre_ness, fcos_loss
+from skipbench.bench.tasks.detection.metrics import DetectionScorer
+from skipbench.bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
 

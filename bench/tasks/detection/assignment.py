@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.tasks.detection.locations import Locations, distances_inside
+from skipbench.bench.tasks.detection.locations import Locations, distances_inside
 
 BACKGROUND = -1
 IGNORED = -2

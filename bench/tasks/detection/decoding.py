@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
-from bench.tasks.detection.locations import Locations, Size
-from bench.tasks.detection.output import HeadOutput
+from skipbench.bench.tasks.detection.locations import Locations, Size
+from skipbench.bench.tasks.detection.output import HeadOutput
 
 MOST = 1000  # boxes per image, at which FPN's table 1 measures AR
 

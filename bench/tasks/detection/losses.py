@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from bench.tasks.detection.assignment import IGNORED, Assignment
-from bench.tasks.detection.locations import Locations, distances_inside
-from bench.tasks.detection.output import HeadOutput
+from skipbench.bench.tasks.detection.assignment import IGNORED, Assignment
+from skipbench.bench.tasks.detection.locations import Locations, distances_inside
+from skipbench.bench.tasks.detection.output import HeadOutput
 
 
 def centre_ness(distances: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
-from bench.data import Boxes
-from bench.loading import Batch
-from bench.metrics import Breakdown, percentage
-from bench.records import SIZES
-from bench.tasks.base import Scorer
-from bench.tasks.detection.decoding import MOST, Detections
+from skipbench.bench.data import Boxes
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.records import SIZES
+from skipbench.bench.records.metrics import Breakdown, percentage
+from skipbench.bench.tasks.base import Scorer
+from skipbench.bench.tasks.detection.decoding import MOST, Detections
 
 if TYPE_CHECKING:
-    from bench.tasks.detection import Detection
+    from skipbench.bench.tasks.detection import Detection
 
 Annotation = dict[str, Any]  # one box as a COCO file has it
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from archs.blocks import BOX_CHANNELS
-from bench.tasks.detection.locations import Locations, boxes_around
+from skipbench.archs.blocks import BOX_CHANNELS
+from skipbench.bench.tasks.detection.locations import Locations, boxes_around
 
 _LARGEST = 10.0  # e^10 strides are more than any image has; a larger one would only overflow
 

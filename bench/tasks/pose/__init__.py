@@ -9,14 +9,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from bench.data import Joints
-from bench.loading import Batch
-from bench.predictions import Skeletons
-from bench.tasks.base import Options, Scorer, Task, TaskError, register_task
-from bench.tasks.pose.figures import Figures, Region
-from bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
-from bench.tasks.pose.oks import OksScore
-from bench.tasks.pose.scores import JointScore
+from skipbench.bench.data import Joints
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.predictions import Skeletons
+from skipbench.bench.tasks.base import Options, Scorer, Task, TaskError, register_task
+from skipbench.bench.tasks.pose.figures import Figures, Region
+from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
+from skipbench.bench.tasks.pose.oks import OksScore
+from skipbench.bench.tasks.pose.scores import JointScore
 
 __all__ = ["Pose", "PoseOptions"]
 

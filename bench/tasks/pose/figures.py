@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.loading import Batch
+from skipbench.bench.data.loading import Batch
 
 Region = Literal["auto", "figure", "image"]
 

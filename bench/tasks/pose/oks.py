@@ -6,8 +6,8 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
 
-from bench.metrics import percentage
-from bench.tasks.pose.figures import Figures
+from skipbench.bench.records.metrics import percentage
+from skipbench.bench.tasks.pose.figures import Figures
 
 SIGMAS = {  # COCO's, of a person's joints: how far annotators differ, in units of the figure's scale
     "nose": 0.026,

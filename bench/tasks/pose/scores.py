@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from bench.data import DataInfo, Joints
-from bench.metrics import Breakdown, Metric, percentage
-from bench.predictions import Skeletons
-from bench.records import SIZES
-from bench.tasks.pose.figures import Figures
+from skipbench.bench.data import DataInfo, Joints
+from skipbench.bench.predictions import Skeletons
+from skipbench.bench.records import SIZES
+from skipbench.bench.records.metrics import Breakdown, Metric, percentage
+from skipbench.bench.tasks.pose.figures import Figures
 
 SPLIT_AT = Skeletons.RIGHT  # of a figure's reference length: the PCK that is also told per joint, visibility, size
 THRESHOLDS = (0.05, SPLIT_AT, 0.2)

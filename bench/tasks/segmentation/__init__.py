@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from bench.data import Annotation, Boxes, Instances, Mask
-from bench.loading import Batch
-from bench.predictions import LabelMaps
-from bench.tasks.base import Options, Task, TaskError, register_task
-from bench.tasks.segmentation.borders import border_weights, connected_objects
-from bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.bench.data import Annotation, Boxes, Instances, Mask
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.predictions import LabelMaps
+from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
+from skipbench.bench.tasks.segmentation.borders import border_weights, connected_objects
+from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 SURE = 50.0  # a logit whose probability is 1 in float32
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes

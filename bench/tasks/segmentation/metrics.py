@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from bench.data import Mask
-from bench.loading import Batch
-from bench.metrics import Breakdown, percentage
-from bench.records import SIZES
-from bench.tasks.base import Scorer, Task
-from bench.tasks.segmentation.boundary import BoundaryScore
-from bench.tasks.segmentation.sizes import KEYS, SizeScore
+from skipbench.bench.data import Mask
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.records import SIZES
+from skipbench.bench.records.metrics import Breakdown, percentage
+from skipbench.bench.tasks.base import Scorer, Task
+from skipbench.bench.tasks.segmentation.boundary import BoundaryScore
+from skipbench.bench.tasks.segmentation.sizes import KEYS, SizeScore
 
 BY_SIZE = "Mean IoU of single objects, by the square root of their box's area"
 

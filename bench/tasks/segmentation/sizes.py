@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from bench.data import Boxes, DataInfo, Mask
-from bench.loading import Batch
-from bench.records import SIZES
+from skipbench.bench.data import Boxes, DataInfo, Mask
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.records import SIZES
 
 KEYS = ("instances", "boxes", "labels")
 

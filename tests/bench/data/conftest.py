@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import Problem
+from skipbench.bench.data import Problem
 
 Write = Callable[[Path], Path]
 

@@ -10,16 +10,25 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from archs.errors import DuplicateNameError
-from bench.augment import Augmentation, Augmenter
-from bench.data import ANNOTATIONS, DATASETS, Data, FileSource, Mask, PixelMap, open_data, register_annotation
-from bench.data.annotations import KEYS, Colour, Key, Sample, Seen, enlarged
-from bench.data.files import Entry, Found
-from bench.data.files.source import missing_folder
-from bench.data.pixels import images_by_name
-from bench.data.sheet import draw_sample
-from bench.elastic import Elastic
-from bench.loading import Batch, collate
+from skipbench.archs.errors import DuplicateNameError
+from skipbench.bench.data import (
+    ANNOTATIONS,
+    DATASETS,
+    Data,
+    FileSource,
+    Mask,
+    PixelMap,
+    open_data,
+    register_annotation,
+)
+from skipbench.bench.data.annotations import KEYS, Colour, Key, Sample, Seen, enlarged
+from skipbench.bench.data.files import Entry, Found
+from skipbench.bench.data.files.source import missing_folder
+from skipbench.bench.data.loading import Batch, collate
+from skipbench.bench.data.pixels import images_by_name
+from skipbench.bench.training.augmentation import Augmentation, Augmenter
+from skipbench.bench.training.elastic import Elastic
+from skipbench.bench.training.sheet import draw_sample
 
 SIZE = (40, 56)
 PER_GREY = 10  # mm of depth per grey level of the image

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from pycocotools import mask as reference
 
-from bench.data import Boxes, Data, Joints, Mask, open_data, recognise
-from bench.data.coco import Coco
-from bench.errors import DataError
+from skipbench.bench.data import Boxes, Data, Joints, Mask, open_data, recognise
+from skipbench.bench.data.coco import Coco
+from skipbench.bench.errors import DataError
 
 TRAIN = "annotations/instances_train.json"
 Change = Callable[[dict[str, Any]], Any]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import Data, Joints, open_data, recognise
-from bench.data.deeplabcut import DeepLabCut
-from bench.errors import SuiteError
+from skipbench.bench.data import Data, Joints, open_data, recognise
+from skipbench.bench.data.deeplabcut import DeepLabCut
+from skipbench.bench.errors import SuiteError
 
 OPENFIELD = Path(__file__).parents[4] / "shared/datasets/openfield"
 TABLE = "labeled-data/run/CollectedData_me.csv"

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data import Data, Mask, check_folder, open_data
-from bench.errors import DataError
+from skipbench.bench.data import Data, Mask, check_folder, open_data
+from skipbench.bench.errors import DataError
 
 CAMVID = Path(__file__).parents[4] / "shared/datasets/camvid"
 WriteFolder = Callable[..., Path]

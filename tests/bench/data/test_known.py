@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from torchvision.datasets import OxfordIIITPet, voc
 
-from bench.data import DATASETS, FileSource, Mask, open_data, recognise
-from bench.errors import DataError
+from skipbench.bench.data import DATASETS, FileSource, Mask, open_data, recognise
+from skipbench.bench.errors import DataError
 
 Write = Callable[[Path], Path]
 

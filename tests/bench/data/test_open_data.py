@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from archs.errors import UnknownNameError
-from bench.data import DATASETS, CachedDataset, DataSource, Joints, Mask, Sample, open_data
-from bench.errors import SuiteError
-from bench.testing import check_dataset
+from skipbench.archs.errors import UnknownNameError
+from skipbench.bench.data import DATASETS, CachedDataset, DataSource, Joints, Mask, Sample, open_data
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.testing import check_dataset
 
 SIZE = (32, 48)
 

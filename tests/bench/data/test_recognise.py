@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.data import recognise
-from bench.errors import DataError
+from skipbench.bench.data import recognise
+from skipbench.bench.errors import DataError
 
 Write = Callable[[Path], Path]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.data.sides import pair_sides
+from skipbench.bench.data.sides import pair_sides
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data import Boxes, Data, Mask, open_data, recognise
-from bench.data.voc import PASCAL_CLASSES, Voc
+from skipbench.bench.data import Boxes, Data, Mask, open_data, recognise
+from skipbench.bench.data.voc import PASCAL_CLASSES, Voc
 
 BCCD = Path(__file__).parents[4] / "shared/datasets/bccd"
 BOX = (

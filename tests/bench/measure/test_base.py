@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bench.elastic import Elastic
-from bench.grid import make_plan
-from bench.measure import (
+from skipbench.bench.measure import (
     MEASUREMENTS,
     Advance,
     Arm,
@@ -20,8 +18,10 @@ from bench.measure import (
     measurements,
     register_measurement,
 )
-from bench.store import open_run
-from bench.suite import load_suite
+from skipbench.bench.records.store import open_run
+from skipbench.bench.suites.plan import make_plan
+from skipbench.bench.suites.reading import load_suite
+from skipbench.bench.training.elastic import Elastic
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-import archs
-from archs.fusion import FUSIONS, Fusion
-from bench.measure.cost import cost
-from bench.records import PARTS
+from skipbench import archs
+from skipbench.archs.fusion import FUSIONS, Fusion
+from skipbench.bench.measure.cost import cost
+from skipbench.bench.records import PARTS
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "costs.json").read_text())
 

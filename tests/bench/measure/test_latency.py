@@ -9,13 +9,13 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from archs import create_model
-from bench.blocks import geometric, medians
-from bench.errors import BenchError
-from bench.machine import MachineError
-from bench.measure.latency import LatencyOptions, Session, measure_latency, summarise
-from bench.measure.timing import Timed
-from bench.records import Block, Outcome
+from skipbench.archs import create_model
+from skipbench.bench.errors import BenchError
+from skipbench.bench.measure.latency import LatencyOptions, Session, measure_latency, summarise
+from skipbench.bench.measure.timing import Timed
+from skipbench.bench.records import Block, Outcome
+from skipbench.bench.records.blocks import geometric, medians
+from skipbench.bench.training.machine import MachineError
 
 FEW = {"rounds": 4, "block_s": 0, "warmup": 2, "blocks": 3, "processes": 0, "time_limit_s": 1e-3}
 TINY = LatencyOptions(**FEW, size=(8, 12), batch_size=2, device="cpu")

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from bench.data import Boxes, Data, DataSource, FileSource, Found, Mask, Sample, open_data
-from bench.data.scenes import Scenes
-from bench.testing import check_dataset
+from skipbench.bench.data import Boxes, Data, DataSource, FileSource, Found, Mask, Sample, open_data
+from skipbench.bench.data.scenes import Scenes
+from skipbench.bench.testing import check_dataset
 
 calls = itertools.count()
 

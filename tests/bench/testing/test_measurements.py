@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bench.measure import MEASUREMENTS, Advance, Arm, Forecast, Measurement, Options, register_measurement
-from bench.metrics import Metric
-from bench.records import Outcome
-from bench.testing import check_measurement, declarations
+from skipbench.bench.measure import MEASUREMENTS, Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.records import Outcome
+from skipbench.bench.records.metrics import Metric
+from skipbench.bench.testing import check_measurement, declarations
 
 QUICK = ("latency.blocks=3", "latency.processes=0", "latency.time_limit_s=0.01", "latency.block_s=0")
 

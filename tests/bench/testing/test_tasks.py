@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from archs.testing import Finding
-from bench.data import Boxes, Data, DataInfo, Joints, Mask
-from bench.loading import Batch
-from bench.metrics import Breakdown, Metric, percentage
-from bench.predictions import LabelMaps
-from bench.tasks import TASKS, Scorer, Task
-from bench.tasks.segmentation import Segmentation
-from bench.testing import check_metric, check_task
-from bench.testing.tasks import CHECKS
+from skipbench.archs.testing import Finding
+from skipbench.bench.data import Boxes, Data, DataInfo, Joints, Mask
+from skipbench.bench.data.loading import Batch
+from skipbench.bench.predictions import LabelMaps
+from skipbench.bench.records.metrics import Breakdown, Metric, percentage
+from skipbench.bench.tasks import TASKS, Scorer, Task
+from skipbench.bench.tasks.segmentation import Segmentation
+from skipbench.bench.testing import check_metric, check_task
+from skipbench.bench.testing.tasks import CHECKS
 
 STEPS = ["network", *CHECKS]
 
@@ -95,7 +95,7 @@ class Elsewhere(Segmentation):
         (Flat, "network", "its loss does not depend on prediction 0 of 1."),
         (PerPixel, "network", "its loss is of shape (12, 64, 64), expected one number."),
         (Mistaken, "prediction", "of what perfect outputs show, 0 of 49152 are right."),
-        (Careless, "prediction", "its artifact is dict, expected a bench.predictions.Prediction."),
+        (Careless, "prediction", "its artifact is dict, expected a Prediction."),
         (Unread, "prediction", "no class for predictions of the kind 'unheard_of' is registered here"),
         (Elsewhere, "network", "the data 'joints alone' have no masks"),
     ],

@@ -1,0 +1,132 @@
+"""Parts from elsewhere: a file or a folder named on the command line, or an installed package's entry point."""
+
+import hashlib
+import inspect
+import os
+from collections.abc import Collection, Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skipbench.bench.display import in_words, where
+from skipbench.bench.errors import BenchError, PluginError
+from skipbench.bench.plugins.neighbours import OWN, import_file, source_of
+from skipbench.bench.registry import AnyRegistry
+
+if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure does without
+    from skipbench.archs import ArchSpec
+
+ENTRY_POINTS, FORMERLY = "skipbench.plugins", "skipbench.fusions"
+Parts = dict[str, dict[str, Any]]  # by the plural of their kind, by name: {"fusions": {"mine": Mine}}
+
+_LOADED: dict[Path, Parts] = {}  # what each path registered when it was loaded
+
+
+def load_plugins(paths: Iterable[Path] = (), registries: Collection[AnyRegistry] = ()) -> Parts:
+    """Import what installed packages offer, then the files and folders at `paths`, each once per process.
+
+    Returns the parts that those at `paths` add to `registries`. Raises PluginError with one sentence that names the
+    package or the file and what is wrong with it, such as that none of the registries got anything from it.
+    """
+    for entry_point in entry_points(group=FORMERLY):
+        raise PluginError(
+            f"{_package(entry_point)} offers its parts under the entry-point group '{FORMERLY}', which is "
+            f"'{ENTRY_POINTS}' now: rename the group in that package, or uninstall it."
+        )
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        _load_installed(entry_point)
+    parts: Parts = {}
+    for path in paths:
+        for kind, registered in _load(path, registries).items():
+            parts.setdefault(kind, {}).update(registered)
+    return parts
+
+
+def loaded_paths() -> list[Path]:
+    """Return the files and folders that this process has loaded, for another process to load."""
+    return list(_LOADED)
+
+
+def plugin_source(parts: Iterable[object]) -> str | None:
+    """Return the hash of the files that define what of `parts` is plugged in, None where all are the project's own.
+
+    With each file counts what it imports from its own folder. It belongs to a result's identity: an edited plug-in
+    is another part under the same name.
+    """
+    modules = {module for module in map(inspect.getmodule, parts) if module}
+    foreign = [module for module in modules if module.__name__.partition(".")[0] != OWN]
+    sources = {source_of(module) for module in foreign} - {""}
+    return hashlib.sha256("".join(sorted(sources)).encode()).hexdigest()[:16] if sources else None
+
+
+def parts_of_spec(spec: "ArchSpec") -> Iterator[object]:
+    """Yield what is registered under the names that a spec chooses."""
+    from skipbench.archs import FACTORS
+
+    for factor in FACTORS.values():
+        if factor.registry and (name := getattr(spec, factor.name)) in factor.registry:
+            yield factor.registry[name]
+
+
+def _load(path: Path, registries: Collection[AnyRegistry]) -> Parts:
+    place = Path(os.path.realpath(path))
+    if place not in _LOADED:
+        before = {registry.plural: set(registry.registered) for registry in registries}
+        for file in _files(path):
+            _import(file)
+        new = {
+            registry.plural: {
+                name: part for name, part in registry.registered.items() if name not in before[registry.plural]
+            }
+            for registry in registries
+        }
+        _LOADED[place] = {kind: parts for kind, parts in new.items() if parts}
+        if registries and not _LOADED[place]:
+            raise PluginError(
+                f"plug-in {path} registers nothing; put @register_fusion('name') above a class derived from "
+                "skipbench.Fusion, or register another part."
+            )
+    return _LOADED[place]
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files of the plug-in at `path`. Raises PluginError where there are none."""
+    if os.path.isdir(path):
+        package = path / "__init__.py"
+        files = [package] if package.is_file() else sorted(path.glob("[!_]*.py"))
+        if not files:
+            raise PluginError(f"plug-in folder {path} holds no Python file whose name does not begin with _.")
+        return files
+    if not os.path.isfile(path):
+        raise PluginError(f"no such plug-in file: {path}.")
+    if path.suffix != ".py":
+        raise PluginError(f"plug-in {path} is not a Python file; its name must end in .py.")
+    return [path]
+
+
+def _import(file: Path) -> None:
+    try:
+        import_file(file)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # somebody else's code may raise anything
+        from skipbench.archs.errors import ArchError
+
+        if isinstance(error, ArchError | BenchError):
+            raise PluginError(f"plug-in {file}: {error}") from error
+        line = where(error, os.path.realpath(file))
+        raise PluginError(f"plug-in {file} does not import{line}: {in_words(error)}.") from error
+
+
+def _load_installed(entry_point: EntryPoint) -> None:
+    try:
+        entry_point.load()
+    except Exception as error:
+        raise PluginError(
+            f"{_package(entry_point)} offers a plug-in ({entry_point.value}) that cannot be loaded: "
+            f"{in_words(error)}; mend or uninstall it."
+        ) from error
+
+
+def _package(entry_point: EntryPoint) -> str:
+    return f"the installed package '{entry_point.dist.name if entry_point.dist else entry_point.value}'"

@@ -1,0 +1,173 @@
+"""What a plug-in imports from its own folder: found there, whatever other folders and installed packages hold.
+
+A plug-in's folder becomes a package whose name no other has. In it `import helper` means the helper.py beside, so
+that two plug-ins may each have one, and neither takes the place of anybody else's module.
+"""
+
+import ast
+import hashlib
+import importlib
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import decode_source, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PREFIX = "skipbench_plugin_"  # of the packages that plug-ins' folders become
+OWN = "skipbench"
+FIRST = sys.stdlib_module_names | {OWN}  # what goes before a file of that name beside a plug-in
+SHARED = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of modules as a package, called `package` in sys.modules and perhaps `title` by its own files."""
+
+    path: Path
+    package: str
+    title: str = ""
+    beside: bool = True  # whether its files may import each other by their names alone
+
+    def inside(self, name: str) -> str | None:
+        """Return what the package calls the module that a file imports as `name`, None if that lies elsewhere."""
+        top, _, rest = name.partition(".")
+        if top in FIRST:
+            return None
+        if top == self.title:
+            return f"{self.package}.{rest}".removesuffix(".")
+        return f"{self.package}.{name}" if self.beside and self.file(f"{self.package}.{top}") else None
+
+    def file(self, module: str) -> Path | None:
+        """Return the file of a module of the package, None where there is none."""
+        place = self.path.joinpath(*module.split(".")[1:])
+        files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+        return next((file for file in files if file.is_file()), None)
+
+    def reached(self, module: str, file: Path) -> dict[str, Path]:
+        """Return the files of the package that a module of it, which is in `file`, imports, directly or not."""
+        waiting, files = [(module, file)], dict[str, Path]()
+        while waiting:
+            for name in self._imports(*waiting.pop()):
+                if name not in files and name != module and (found := self.file(name)):
+                    files[name] = found
+                    waiting.append((name, found))
+        return files
+
+    def _imports(self, module: str, file: Path) -> Iterator[str]:
+        """Yield what a file imports that may be a module of the package, and the packages that hold it."""
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError):  # of a file that is imported only in a function that has not run yet
+            return
+        for node in ast.walk(tree):
+            names: list[str | None] = []
+            if isinstance(node, ast.Import):
+                names = [self.inside(alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                near = ".".join(package.split(".")[: package.count(".") + 2 - node.level])
+                home = f"{near}.{node.module or ''}".strip(".") if node.level else self.inside(node.module or "")
+                names = [f"{home}.{alias.name}" for alias in node.names] if home else []
+            for steps in (name.split(".") for name in names if name):
+                yield from (".".join(steps[:count]) for count in range(1, len(steps) + 1))
+
+
+_FOLDERS: dict[str, Folder] = {}  # of plug-ins, by the package's name
+
+
+def import_file(file: Path) -> ModuleType:
+    """Import a plug-in's file, once per process; of a package, its __init__.py. Raises whatever the file raises."""
+    file = file.resolve()
+    whole = file.name == "__init__.py"
+    package = PREFIX + hashlib.sha256(str(file if whole else file.parent).encode()).hexdigest()[:12]
+    name = package if whole else f"{package}.{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if package not in _FOLDERS:
+        title = file.parent.name if whole else ""
+        _FOLDERS[package] = Folder(file.parent, package, title, beside=file.parent not in SHARED)
+        if not whole:
+            spec = ModuleSpec(package, None, is_package=True)
+            spec.submodule_search_locations = [str(file.parent)]
+            sys.modules[package] = module_from_spec(spec)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    importlib.invalidate_caches()  # a file beside may be new
+    return _executed(spec_from_file_location(name, file, loader=_Loader(name, str(file))))
+
+
+def _executed(spec: ModuleSpec | None) -> ModuleType:
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+    return module
+
+
+def source_of(module: ModuleType) -> str:
+    """Return the text of a module's file, then of all that it imports from its own folder or installed package."""
+    file = Path(getattr(module, "__file__", None) or "")
+    if file.suffix != ".py":
+        return ""
+    top = module.__name__.partition(".")[0]
+    root = getattr(sys.modules.get(top), "__path__", None)
+    folder = _FOLDERS.get(top) or (Folder(Path(root[0]), top, top, beside=False) if root else None)
+    others = folder.reached(module.__name__, file) if folder else {}
+    texts = {name.partition(".")[2]: decode_source(found.read_bytes()) for name, found in sorted(others.items())}
+    return decode_source(file.read_bytes()) + "".join(f"# {name}\n{text}" for name, text in texts.items())
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of plug-ins' folders, for `_Loader` to load."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path) if fullname.startswith(PREFIX) else None
+        if spec and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(fullname, spec.loader.path)
+        return spec
+
+
+_FINDER = _Finder()
+
+
+class _Loader(SourceFileLoader):
+    """Compiles a file of a plug-in's folder, in which an import of what lies there is one from its package."""
+
+    def get_code(self, fullname: str) -> Any:
+        """Return the code, which is not cached: the file's own cache is other programs' too."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:  # type: ignore[override]
+        tree = _FromPackage(_FOLDERS[self.name.partition(".")[0]]).visit(ast.parse(data, path))
+        return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True, optimize=_optimize)
+
+
+class _FromPackage(ast.NodeTransformer):
+    """Makes `import helper` an import from the folder's package, under the same name."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        lines: list[ast.stmt] = []
+        for alias in node.names:
+            name, top = self.folder.inside(alias.name), alias.name.partition(".")[0]
+            if name is None or alias.asname:
+                lines.append(ast.Import([ast.alias(name or alias.name, alias.asname)]))
+            else:  # `import helper.deep` imports both and names the first
+                lines += [ast.Import([ast.alias(self.folder.inside(top) or top, top)])]
+                lines += [ast.Import([ast.alias(name, None)])] if name.count(".") > 1 else []
+        return [ast.copy_location(line, node) for line in lines]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        name = None if node.level else self.folder.inside(node.module or "")
+        return ast.copy_location(ast.ImportFrom(name, node.names, 0), node) if name else node

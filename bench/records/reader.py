@@ -1,0 +1,210 @@
+"""A run folder for readers: its plan and its records, each checked, while another process may write to it."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from skipbench.bench.display import one_line, quoted
+from skipbench.bench.errors import StoreError
+from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
+from skipbench.bench.records.metrics import Metric, from_json
+
+DATABASE = "run.sqlite"
+LARGEST = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
+TIMEOUT_S = 30  # to wait for another program that has locked the database
+RESTORE = "restore it from a copy, or start again in another folder."
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What has been measured of a plan, in its order, and why a record that is there cannot be used."""
+
+    cells: list[Cell]  # of the whole plan
+    records: list[RunRecord]
+    unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that have no record, a failed or an unreadable one, in the order of the plan."""
+        done = {record.cell_id for record in self.records if record.status == "ok"}
+        return [cell for cell in self.cells if cell.cell_id not in done]
+
+
+class Run:
+    """What a run folder holds, for readers. Each call sees all records committed by then. Raises StoreError."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database holds nothing at all, as after a start that was cut short."""
+        return not self._query("SELECT 1 FROM sqlite_master")
+
+    @property
+    def suite(self) -> dict[str, Any]:
+        """The resolved suite."""
+        suite = _parsed(self._meta("suite"))
+        if not isinstance(suite, dict):
+            raise StoreError(f"the suite in {self.directory} cannot be read; {RESTORE}")
+        return suite
+
+    @property
+    def metrics(self) -> dict[tuple[str, str], tuple[Metric, ...]]:
+        """What the records of each study (task, dataset) can hold."""
+        try:
+            return from_json(self._meta("metrics") or b"")
+        except ValueError:
+            raise StoreError(f"what {self.directory} measures cannot be read; {RESTORE}") from None
+
+    def cells(self) -> list[Cell]:
+        """Return all cells of the plan, in the order in which they run."""
+        rows = self._query("SELECT cell_id, content FROM cells ORDER BY position")
+        return [self._cell(number, *row) for number, row in enumerate(rows, 1)]
+
+    def records(self) -> list[RunRecord]:
+        """Return the records so far that can be read, in the order of the plan."""
+        return self.outcomes().records
+
+    def outcomes(self) -> Outcomes:
+        """Return the records so far, each checked against its digest and its cell."""
+        rows = self._query(
+            "SELECT r.cell_id, r.content, m.value FROM records r "
+            "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
+        )
+        contents = {_text(cell_id): content for cell_id, *content in rows}
+        found = Outcomes(self.cells(), [], {})
+        for cell in found.cells:
+            if cell.cell_id in contents:
+                try:
+                    found.records.append(_checked(cell, *contents[cell.cell_id]))
+                except ValueError as error:
+                    found.unreadable[cell.cell_id] = str(error)
+        return found
+
+    def missing(self) -> list[Cell]:
+        """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
+        return self.outcomes().missing
+
+    def check_version(self) -> None:
+        """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
+        if self.is_empty:
+            raise StoreError(f"{self.directory} holds no run yet: its start was cut short, so start it again.")
+        version = _text(self._meta("schema_version"))
+        if not (version.isascii() and version.isdecimal() and int(version[:9])):
+            raise StoreError(f"the version of {self.directory} is {quoted(version)}, no number; {RESTORE}")
+        if int(version[:9]) > SCHEMA_VERSION:
+            raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
+        if int(version[:9]) < SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.directory} was written by an older skipbench: read it with that one, or measure again: "
+                f"skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
+            )
+
+    def _meta(self, key: str) -> Any:
+        rows = self._query("SELECT value FROM meta WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def _cell(self, number: int, cell_id: Any, content: Any) -> Cell:
+        try:
+            cell = Cell.model_validate_json(content if isinstance(content, bytes) else b"")
+            if cell.cell_id == _text(cell_id):
+                return cell
+        except ValueError:
+            pass
+        raise StoreError(f"cell {number} of the plan in {self.directory} has been damaged; {RESTORE}")
+
+    def _query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Return the rows, texts as bytes: what is damaged need not be text."""
+        database = self.directory / DATABASE
+        with sentences(self.directory):
+            try:
+                return _rows(f"{database.resolve().as_uri()}?mode=ro", sql, values)
+            except sqlite3.OperationalError as error:
+                # The index beside a log of changes cannot be written here: on a full disk, in a colleague's
+                # folder. Without such a log the database can be read as it stands.
+                log = Path(f"{database}-wal")
+                if "locked" in str(error) or (log.exists() and log.stat().st_size):
+                    raise
+                return _rows(f"{database.resolve().as_uri()}?immutable=1", sql, values)
+
+
+def open_run(directory: Path) -> Run:
+    """Return the run in `directory` for reading, whether or not another process writes to it.
+
+    Raises StoreError where the folder holds no run, or one of a newer version.
+    """
+    database = directory / DATABASE
+    if not database.is_file():
+        raise StoreError(f"{directory} holds no run; start one with: skipbench run SUITE --out {directory}")
+    run = Run(directory)
+    run.check_version()
+    return run
+
+
+def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S)) as connection:
+        connection.text_factory = bytes
+        return connection.execute(sql, values).fetchall()
+
+
+def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
+    """Return the record of `cell`. Raises ValueError with the reason why it is none."""
+    if not isinstance(content, bytes):
+        raise ValueError("it holds no text")
+    if stated is not None and _text(stated) != digest(content):
+        raise ValueError("it has been changed since it was saved")
+    try:
+        record = RunRecord.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
+    if any(getattr(record, name) != getattr(cell, name) for name in Cell.model_fields):
+        raise ValueError("it is of another cell")
+    record.__dict__["cell_id"] = cell.cell_id  # what is hashed is equal
+    numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
+    for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
+        if not abs(value) < LARGEST:  # NaN is not
+            raise ValueError(f"{name} is {value}")
+    return record
+
+
+def digest(content: bytes) -> str:
+    """Return what tells a record from a changed one."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _parsed(content: Any) -> Any:
+    try:
+        return json.loads(content)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+@contextmanager
+def sentences(directory: Path, kept: str = "") -> Iterator[None]:
+    """Turn what the disk and SQLite say into one sentence; `kept` is what it may promise."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
+        if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):  # the disk, a lock
+            raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
+        raise StoreError(f"{directory / DATABASE} is damaged, or no run ({error}); {RESTORE}") from error
+    except OSError as error:
+        raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
+
+
+def _free(directory: Path) -> str:
+    return f" ({shutil.disk_usage(directory).free / 2**20:.0f} MiB free)" if directory.exists() else ""

@@ -1,0 +1,1 @@
+"""Running a plan: cell by cell into a run folder, with progress."""

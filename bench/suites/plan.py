@@ -1,0 +1,143 @@
+"""From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from skipbench.archs import FACTORS, ArchSpec, resolve_spec
+from skipbench.bench.data import Data, open_data
+from skipbench.bench.display import quoted
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
+from skipbench.bench.records import Cell
+from skipbench.bench.suites.reading import OWN_KEYS
+from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
+from skipbench.bench.tasks import Task, TaskError, create_task
+from skipbench.bench.yaml_values import dotted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite made concrete; whatever can be known to be wrong with it has been looked at."""
+
+    suite: dict[str, Any]
+    studies: list[StudyPlan]
+    cells: list[Cell]  # measurement by measurement: all studies' arms at the first seed, all at the second ...
+    notes: list[str]  # what was decided for the user
+
+    def study_of(self, cell: Cell) -> StudyPlan:
+        """Return the study that a cell belongs to."""
+        return next(study for study in self.studies if study.name == (cell.task, cell.dataset))
+
+    def measurement_of(self, cell: Cell) -> Measurement[Any]:
+        """Return what measures a cell."""
+        return MEASUREMENTS[cell.kind](self.study_of(cell))
+
+    def forecast(self, cell: Cell) -> dict[str, Forecast]:
+        """Return what can be told of a cell's arm before it is measured, by measurement; writes nothing."""
+        study = self.study_of(cell)
+        arm = next(arm for arm in study.arms if arm.name == cell.arm)
+        return {measurement.name: measurement(study).forecast(arm) for measurement in measurements()}
+
+
+def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
+    """Open the suite's data, resolve its arms and expand its grid.
+
+    `leave_out_unserved`: a study whose task the data hold nothing for is left out, and a note says so.
+    Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
+    """
+    opened: dict[str, Data] = {}
+    found = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
+    studies = [each for each in found if isinstance(each, StudyPlan)]
+    left_out = [each for each in found if isinstance(each, str)]
+    if not studies:
+        raise SuiteError(" ".join(left_out))
+    _require_distinct(studies)
+    own = suite.model_dump(mode="json", include=set(OWN_KEYS))
+    resolved = {**own, "studies": [study.resolved for study in studies]}
+    remarks = (f"{arm.name}: {each}" for study in studies for arm in study.arms for each in arm.spec.remarks)
+    notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
+    return Plan(resolved, studies, list(_cells(studies, suite.seeds)), list(notes))
+
+
+def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool) -> "StudyPlan | str":
+    """Return the study made concrete; or why its data cannot serve its task, where it may be left out.
+
+    `opened` holds the data that other studies have opened. Raises as `make_plan` does.
+    """
+    key = study.data.model_dump_json()
+    if key not in opened:
+        opened[key] = open_data(study.data.name, root=study.data.root, **study.data.options)
+    data = opened[key]
+    try:
+        task = create_task(study.task.name, data.info, study.task.options)
+    except TaskError as error:
+        if not may_be_left_out:
+            raise
+        return f"The study of {study.task.name} is left out: {error}"
+    options = _options(study, task, {})
+    resolved = study.model_dump(mode="json", exclude_defaults=True) | {
+        "task": {"name": study.task.name, **task.options.model_dump(mode="json")},
+        **{part.section: options[part.name].model_dump(mode="json") for part in measurements()},
+    }
+    return StudyPlan(resolved, data, task, options, expand_arms(study, task))
+
+
+def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:
+    """Return each measurement's options for a study, or for those of its arms that have some of their `own`."""
+    return {
+        measurement.name: measurement.read(study.sections, task, own.get(measurement.section, {}))
+        for measurement in measurements()
+    }
+
+
+def _require_distinct(studies: list[StudyPlan]) -> None:
+    names = [study.name for study in studies]
+    for task, dataset in names:
+        if names.count((task, dataset)) > 1:
+            raise SuiteError(
+                f"two studies are of {task} on {dataset}; put their arms into one, or split the suite."
+            )
+
+
+def expand_arms(study: Study, task: Task) -> list[Arm]:
+    """Return the study's arms in the order of its file.
+
+    Raises ArchError, or SuiteError for an arm that is there twice and for a name that two arms have.
+    """
+    variants = [variant for entry in study.arms for variant in entry.variants]
+    varied = {key: None for variant in variants for key in dotted(variant.own)}
+    arms: list[Arm] = []
+    for variant in variants:
+        options = _options(study, task, variant.own)
+        resolved = dotted({part.section: options[part.name].model_dump(mode="json") for part in measurements()})
+        arm = Arm(
+            variant.name,
+            variant.model,
+            _spec(variant, study.model, task.factors),
+            options,
+            variant.own,
+            {key: resolved[key] for key in varied if key in resolved},
+        )
+        for other in arms:
+            if (arm.spec, arm.options) == (other.spec, other.options):
+                raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; leave one of them out.")
+            if arm.name == other.name:
+                raise SuiteError(f"two different arms are called '{arm.name}'; give each a name of its own.")
+        arms.append(arm)
+    return arms
+
+
+def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> ArchSpec:
+    for name, value in (common | variant.factors).items():
+        if isinstance(value, list) and name in FACTORS and not FACTORS[name].takes_lists:
+            raise SuiteError(f"the factor '{name}' is {quoted(value)}, but is one value; {choice_of(name, value)}")
+    return resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
+
+
+def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
+    for measurement in measurements():
+        cells = [cell for study in studies for cell in measurement(study).cells(seeds)]
+        yield from sorted(cells, key=lambda cell: -1 if cell.seed is None else seeds.index(cell.seed))

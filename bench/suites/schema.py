@@ -1,0 +1,161 @@
+"""A suite: which models, on which data, at which budget, with which seeds; never changed once it is read."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from skipbench.bench.display import quoted, shown
+from skipbench.bench.yaml_values import dotted, put
+
+Seed = Annotated[int, Field(strict=True, ge=0)]
+
+
+def sections_known(of_arms: bool = False) -> list[str]:
+    """Return the sections of all measurements, or those of which an arm may have its own."""
+    from skipbench.bench.measure import measurements  # late: it brings torch, which listing suites does without
+
+    return [measurement.section for measurement in measurements() if measurement.per_arm or not of_arms]
+
+
+class TaskSection(BaseModel):
+    """Which task, and its options (checked by the task itself)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = "segmentation"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is not declared here."""
+        return dict(self.model_extra or {})
+
+
+class DataSection(TaskSection):
+    """Which dataset, and its options (checked by the dataset itself)."""
+
+    name: str
+    root: Path | None = None  # where a dataset on disk lies
+
+
+def as_section(given: Any) -> Any:
+    """Return a task by its mere name as the section that it stands for."""
+    return {"name": given} if isinstance(given, str) else given
+
+
+def _one_model(given: Any) -> Any:
+    if isinstance(given, list):
+        raise ValueError(f"it lists {quoted(given)}, but is one name; {choice_of('model', given)}")
+    return given
+
+
+def choice_of(key: str, values: Sequence[Any]) -> str:
+    """Return how a suite says that arms differ in `key`, as the end of a sentence."""
+    return f"a choice stands under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One arm, as an entry says it."""
+
+    name: str
+    model: str
+    factors: dict[str, Any]
+    own: dict[str, dict[str, Any]]  # the options by which it alone is measured, by section
+
+
+class ArmEntry(BaseModel):
+    """A model and its factors, each a value. What stands under `sweep` is a choice: each combination is an arm.
+
+    Under a section's name stands by what these arms are measured instead of the study's section, such as a
+    `recipe` with an lr that suits them; such options are swept by their dotted names, `recipe.lr`. `name` is what
+    the arm is called; without it, it's called by its model and whatever else the entry says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(pattern=r"^\S(.*\S)?$")] | None = None
+    model: Annotated[str | None, BeforeValidator(_one_model)] = None
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> "ArmEntry":
+        factors, own = self._given
+        if (self.model is None) == ("model" not in self.sweep):
+            raise ValueError("expected one model: unet, or a choice of some, sweep: {model: [unet, fpn]}.")
+        for section, options in own.items():
+            if not isinstance(options, dict):
+                raise ValueError(f"'{section}' is {quoted(options)}, expected a mapping (keys and values).")
+        for key in self.sweep:
+            if key in factors | dotted(own):
+                raise ValueError(f"'{key}' has a value, and a choice under sweep; leave one of the two out.")
+        return self
+
+    @property
+    def _given(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands beside the model: the factors, and by section what these arms have of their own."""
+        factors, sections = deepcopy(self.model_extra or {}), sections_known(of_arms=True)
+        return factors, {section: factors.pop(section) for section in sections if section in factors}
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The arms, in the order of the choices."""
+        choices = product(*self.sweep.values())
+        return [self._variant(dict(zip(self.sweep, values, strict=True))) for values in choices]
+
+    def _variant(self, chosen: dict[str, Any]) -> Variant:
+        factors, own = self._given
+        for key, value in chosen.items():
+            section, _, option = key.partition(".")
+            if option and section in sections_known(of_arms=True):
+                put(own.setdefault(section, {}), option, value, key)
+            else:
+                factors[key] = value
+        model = factors.pop("model", self.model)
+        told = chosen if self.name else {**factors, **dotted(own)}
+        parts = [f"{key}={shown(value)}" for key, value in told.items()]
+        own = {section: options for section, options in own.items() if options}
+        return Variant(", ".join([self.name or model, *parts]), model, factors, own)
+
+
+class Study(BaseModel):
+    """One task on one dataset. Every other key is a section: a measurement's options, which it checks itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    task: Annotated[TaskSection, BeforeValidator(as_section)] = TaskSection()
+    data: DataSection
+    model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
+    arms: list[ArmEntry] = Field(min_length=1)
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The options of measurements, by section."""
+        return dict(self.__pydantic_extra__)
+
+
+class Suite(BaseModel):
+    """Everything a run needs: its studies, each with the same seeds.
+
+    In a file, what stands beside `studies` is what all of them share; without `studies`, it is the only one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
+    description: str = ""
+    seeds: list[Seed] = Field(min_length=1)
+    studies: list[Study] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        for seed in seeds:
+            if seeds.count(seed) > 1:
+                raise ValueError(f"{seed} stands twice; each seed is one run.")
+        return seeds

@@ -1,0 +1,106 @@
+"""Augmentation by torchvision's v2 transforms, on batches: image and targets change together."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from skipbench.bench.data import DataInfo, resize_labels
+from skipbench.bench.data.annotations import Annotation, Batch
+from skipbench.bench.training.elastic import Elastic, deform
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(BaseModel):
+    """How training images are varied. Crops take a part of the image and resize it to the full size."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flip: Share = 0.5  # probability of a horizontal flip, where left and right can be told apart
+    crop_area: tuple[Share, Share] = (0.4, 1.0)  # smallest and largest share of the area a crop takes
+    crop_aspect: Annotated[float, Field(ge=1)] = 4 / 3  # a crop is stretched by at most this much
+    brightness: Share = 0.3  # factor drawn from [1 - this, 1 + this]; contrast and saturation alike
+    contrast: Share = 0.3
+    saturation: Share = 0.3
+    elastic: Elastic | None = None  # U-Net's deformation; not every annotation can follow it
+    images_per_draw: Annotated[int, Field(ge=1)] = 4  # neighbours in a batch that share a draw, for speed
+
+    @property
+    def geometry(self) -> "Augmentation":
+        """The same without changes of colour, a draw for every image: objects of the sizes that training shows."""
+        plain = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+        return self.model_copy(update={**plain, "images_per_draw": 1})
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Augmentation":
+        if not 0 < self.crop_area[0] <= self.crop_area[1]:
+            raise ValueError(f"crop_area is {self.crop_area}: give the smaller share first, above 0.")
+        return self
+
+
+class _AlignedCrop(v2.RandomResizedCrop):  # type: ignore[misc]
+    """torchvision's own resizes masks by NEAREST, which puts them half a pixel right of and below the image."""
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        if not isinstance(inpt, tv_tensors.Mask):
+            return super().transform(inpt, params)
+        cropped = F.crop(inpt, **params).as_subclass(Tensor)
+        return tv_tensors.Mask(resize_labels(cropped, (self.size[0], self.size[1])))
+
+
+class Augmenter:
+    """Varies batches of one dataset; what it does to a batch depends on that batch's seed alone."""
+
+    def __init__(self, settings: Augmentation, info: DataInfo) -> None:
+        aspect = info.size[1] / info.size[0]
+        aspects = (aspect / settings.crop_aspect, aspect * settings.crop_aspect)
+        self._settings = settings
+        self._size = info.size
+        self._annotations = info.annotations
+        self._transform = v2.Compose(
+            [
+                _AlignedCrop(info.size, scale=settings.crop_area, ratio=aspects),
+                v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
+                v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation),
+            ]
+        )
+
+    def __call__(self, batch: Batch, seed: int) -> Batch:
+        """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
+
+        A flip exchanges what is called left and right; where a name is of one side and its counterpart is not
+        known, nothing is flipped. Annotations say themselves what becomes of what leaves the image. torchvision
+        draws from torch's global generator, which is left as it was.
+        """
+        annotations = [each for each in self._annotations if each.is_in(batch)]
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            if self._settings.elastic:
+                batch = deform(batch, annotations, self._settings.elastic, torch.default_generator)
+            split = [torch.split(value, self._settings.images_per_draw) for value in batch.values()]
+            groups = [dict(zip(batch, group, strict=True)) for group in zip(*split, strict=True)]
+            varied = [self._vary(group, annotations) for group in groups]
+        return {key: torch.cat([group[key] for group in varied]) for key in batch}
+
+    def _vary(self, group: Batch, annotations: Sequence[Annotation]) -> Batch:
+        drawn = bool(torch.rand(1) < self._settings.flip)
+        flipped = drawn and not any(each.sides.unpaired for each in annotations)
+        if flipped:
+            for each in annotations:
+                group = group | each.exchanged(group)
+        movable = {"image": tv_tensors.Image(group["image"])}
+        for each in annotations:
+            movable |= each.movable(group, self._size)
+        if flipped:
+            movable = {key: F.horizontal_flip(value) for key, value in movable.items()}
+        moved = {key: value.as_subclass(Tensor) for key, value in self._transform(movable).items()}
+        varied = group | {"image": moved["image"]}
+        for each in annotations:
+            varied |= each.moved(moved, group, self._size)
+        return varied

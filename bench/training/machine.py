@@ -1,0 +1,49 @@
+"""What this machine can do, and its settings changed only for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from skipbench.bench.errors import BenchError
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "32-true", "bf16-mixed"]  # Lightning Fabric's words
+
+
+class MachineError(BenchError):
+    """This machine lacks what was asked for."""
+
+
+def resolve_device(device: Device) -> torch.device:
+    """Return the device meant: "auto" is the GPU where there is one. Raises MachineError without one."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MachineError("device 'cuda' was asked for, but torch finds no GPU here; use 'cpu' or 'auto'.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+    """Return the precision meant: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
+    if precision == "auto":
+        return "bf16-mixed" if _native_bfloat16(device) else "32-true"
+    return precision
+
+
+def _native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+@contextmanager
+def use_threads(threads: int | None) -> Iterator[int]:
+    """Run torch with `threads` threads for a while (None: as many as now); yields how many those are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,64 @@
+"""The one training recipe that all arms share."""
+
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from skipbench.bench.training.augmentation import Augmentation
+from skipbench.bench.training.machine import Device, Precision, resolve_device, resolve_precision
+
+RECALIBRATION_IMAGES = 256  # as many as that give BatchNorm its statistics
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Recipe(BaseModel):
+    """How every network is trained: AdamW under a one-cycle schedule, for a fixed budget in images seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Count = 8192  # budget in images seen, rounded up to whole batches
+    batch_size: Count = 16
+    lr: Positive = 1e-3  # the highest learning rate of the cycle
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3  # the share of the steps in which lr rises to it
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2  # of weights; norms and biases have none
+    clip_norm: Positive = 1.0  # gradients are scaled down to this norm
+    data_init: bool = True  # logits are brought to one scale before the first step
+    recalibrate: bool = True  # statistics of BatchNorm are taken anew before each validation
+    # times the validation split is scored, evenly spread, the last at the end
+    validations: Annotated[int, Field(ge=1, le=10_000)] = 4
+    precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
+    channels_last: bool = True
+    device: Device = "auto"
+    threads: Count | None = None  # CPU threads; None: as many as torch uses already
+    augmentation: Augmentation = Augmentation()
+
+    def resolved(self) -> "Recipe":
+        """Return the recipe with what this machine decides in words: each of it changes the bits of a result.
+
+        Raises MachineError where the device is missing.
+        """
+        device = resolve_device(self.device)
+        return self.model_copy(
+            update={
+                "device": device.type,
+                "precision": resolve_precision(self.precision, device),
+                "threads": self.threads or torch.get_num_threads(),
+            }
+        )
+
+    @property
+    def steps(self) -> int:
+        """The number of batches trained on."""
+        return -(-self.images // self.batch_size)
+
+    @property
+    def recalibration_steps(self) -> int:
+        """The number of batches that statistics are averaged over before each validation."""
+        return min(-(-RECALIBRATION_IMAGES // self.batch_size), self.steps) if self.recalibrate else 0
+
+    @property
+    def validation_steps(self) -> set[int]:
+        """The steps, counted from 1, after which the validation split is scored."""
+        return {-(-self.steps * turn // self.validations) for turn in range(1, self.validations + 1)}
