@@ -174,7 +174,8 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
 
 def test_an_edited_plug_in_is_another_fusion(tiny_suite: str, tmp_path: Path, skipbench: Any) -> None:
     plugin, run = tmp_path / "mine.py", tmp_path / "run"
-    source = "from skipbench.archs import FUSIONS, register_fusion\nregister_fusion('mine')(FUSIONS['add'])\n"
+    source = "from skipbench.archs.fusion import Add, register_fusion\n"
+    source += "@register_fusion('mine')\nclass Mine(Add):\n    pass\n"
     options = ["arms=[{model: fpn, fusion: mine}]", "seeds=[0]", "--plugin", str(plugin), "--out", str(run)]
     plugin.write_text(source)
     assert skipbench("run", tiny_suite, *options).code == 0
