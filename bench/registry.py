@@ -1,4 +1,4 @@
-"""Names of things that no network is made of, and what each stands for. Imports no torch, unlike archs/registry.py."""
+"""Names of things that no network is made of, and what each stands for. Imports no torch, unlike archs.registry."""
 
 import fnmatch
 from collections.abc import Mapping
