@@ -29,23 +29,63 @@ from .archs import (
     register_upsampler,
     resolve_spec,
 )
-from .bench.data import register_annotation, register_dataset
+from .bench.data import (
+    Annotation,
+    Boxes,
+    Data,
+    DataInfo,
+    DataSource,
+    Entry,
+    FileSource,
+    Found,
+    Instances,
+    Joints,
+    Mask,
+    open_data,
+    register_annotation,
+    register_dataset,
+)
 from .bench.errors import BenchError
-from .bench.measure import register_measurement
-from .bench.tasks import register_metric, register_task
+from .bench.measure import Measurement, register_measurement
+from .bench.predictions import LabelMaps, Prediction, Skeletons, register_prediction
+from .bench.records import Outcome
+from .bench.records.metrics import Breakdown, Metric, percentage
+from .bench.tasks import Scorer, Task, register_metric, register_task
+from .reports.errors import NothingToShow
 from .reports.figures import register_figure
 
 __all__ = [
+    "Annotation",
     "ArchError",
     "ArchSpec",
     "BenchError",
     "Block",
     "BottomUp",
+    "Boxes",
+    "Breakdown",
+    "Data",
+    "DataInfo",
+    "DataSource",
     "Encoder",
     "EncoderDecoder",
+    "Entry",
     "FeatureSpec",
+    "FileSource",
+    "Found",
     "Fusion",
+    "Instances",
+    "Joints",
+    "LabelMaps",
+    "Mask",
+    "Measurement",
+    "Metric",
+    "NothingToShow",
+    "Outcome",
+    "Prediction",
     "Restart",
+    "Scorer",
+    "Skeletons",
+    "Task",
     "Upsample",
     "Work",
     "build_model",
@@ -58,7 +98,9 @@ __all__ = [
     "list_layouts",
     "list_models",
     "load_reference",
+    "open_data",
     "open_run",
+    "percentage",
     "plot",
     "register_annotation",
     "register_block",
@@ -70,6 +112,7 @@ __all__ = [
     "register_fusion",
     "register_measurement",
     "register_metric",
+    "register_prediction",
     "register_preset",
     "register_restart",
     "register_task",

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,6 +17,7 @@ from skipbench.bench.registry import AnyRegistry
 if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure does without
     from skipbench.archs import ArchSpec
 
+FORMER_IMPORT = re.compile(r"^\s*(?:from|import) (archs|bench|analysis|reports)\b", re.MULTILINE)
 ENTRY_POINTS, FORMERLY = "skipbench.plugins", "skipbench.fusions"
 Parts = dict[str, dict[str, Any]]  # by the plural of their kind, by name: {"fusions": {"mine": Mine}}
 
@@ -115,7 +117,9 @@ def _import(file: Path) -> None:
         if isinstance(error, ArchError | BenchError):
             raise PluginError(f"plug-in {file}: {error}") from error
         line = where(error, os.path.realpath(file))
-        raise PluginError(f"plug-in {file} does not import{line}: {in_words(error)}.") from error
+        old = FORMER_IMPORT.search(file.read_text(errors="replace")) if isinstance(error, ImportError) else None
+        words = f"{old[1]} is skipbench.{old[1]} now, or `from skipbench import ...`" if old else in_words(error)
+        raise PluginError(f"plug-in {file} does not import{line}: {words}.") from error
 
 
 def _load_installed(entry_point: EntryPoint) -> None:

@@ -94,7 +94,7 @@ WAITING = """
 import sys, time
 sys.argv = ["skipbench", "--help"]
 import skipbench.bench.cli
-bench.cli.app = lambda *_, **__: (print("waiting", flush=True), time.sleep(60))
+skipbench.bench.cli.app = lambda *_, **__: (print("waiting", flush=True), time.sleep(60))
 from skipbench.bench.__main__ import main
 sys.exit(main())
 """
