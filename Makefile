@@ -21,7 +21,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p build/names/skipbench  # the rooms under the names that they are installed by
-	ln -sfn $(foreach room,analysis archs bench reports,../../../$(room)) ../../../skipbench/*.py build/names/skipbench
+	ln -sfn $(addprefix ../../../,analysis archs bench reports $(wildcard skipbench/*.py*)) build/names/skipbench
 	cd build/names && ../../$(BIN)/mypy --config-file ../../setup.cfg --cache-dir ../../.mypy_cache
 	cd build/names && ../../$(BIN)/lint-imports --config ../../setup.cfg
 
