@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skipbench.bench.plugins import loading
+
 # before torch is imported, so that workers do not fight for cores
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _plugins_of_one_test() -> Iterator[None]:
+    """Forget a test's plug-ins: a process that a later test starts would load them, and find all names twice."""
+    loaded = dict(loading._LOADED)
+    yield
+    loading._LOADED.clear()
+    loading._LOADED.update(loaded)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ def _own_parts() -> Iterator[None]:
     yield
     for kind, registry in registries().items():
         for name in {*registry.registered} - before[kind]:
-            del registry._entries[name]
+            table = registry._families if name.endswith("*") else registry._entries
+            del table[name.removesuffix("*")]
     KEYS.clear()
     KEYS.update(keys)
 

@@ -14,6 +14,7 @@ from skipbench.archs import UnknownNameError, create_model, list_fusions, resolv
 from skipbench.archs.fusion import FUSIONS
 from skipbench.bench.cli.plugins import load
 from skipbench.bench.errors import PluginError
+from skipbench.bench.measure.timing import fresh_processes
 from skipbench.bench.plugins import parts_of_spec, plugin_source
 
 names = (f"plugged{number}" for number in itertools.count())  # a name can be registered once per process
@@ -335,3 +336,10 @@ def test_two_files_beside_that_change_places_are_another_part(tmp_path: Path) ->
         load([tmp_path / f"{name}.py"])
         sources.append(source_of(name))
     assert sources[0] != sources[1]
+
+
+def test_a_process_that_is_started_loads_what_this_one_has_loaded(tmp_path: Path) -> None:
+    name = scaled(tmp_path / "parts", 2)
+    load([tmp_path / "parts"])
+    with fresh_processes(1) as (process,):
+        assert name in process.submit(list_fusions).result()
