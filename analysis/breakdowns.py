@@ -7,9 +7,8 @@ from string import Template
 import pandas as pd
 
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.intervals import summarize
-from skipbench.analysis.provenance import distinct
-from skipbench.analysis.text import listing
+from skipbench.analysis.statistics import summarize
+from skipbench.analysis.text import distinct, listing
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, Metric
 

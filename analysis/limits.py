@@ -6,11 +6,10 @@ from skipbench.analysis.answers import rivals
 from skipbench.analysis.breakdowns import measured_breakdowns
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.intervals import t_factor
 from skipbench.analysis.latency import ratios
-from skipbench.analysis.provenance import distinct
+from skipbench.analysis.statistics import t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
-from skipbench.analysis.text import count, inside, listing
+from skipbench.analysis.text import count, distinct, inside, listing
 from skipbench.bench.records.metrics import Metric
 
 FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's guess

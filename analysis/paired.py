@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.intervals import summarize
+from skipbench.analysis.statistics import summarize
 from skipbench.analysis.summaries import scores
 
 _PAIR = ["factor", "arm", "reference", "label"]

@@ -1,4 +1,4 @@
-"""Facts per arm: scores with their interval, cost by part, latency, and the trade between them."""
+"""Facts per arm: scores with their interval, cost by part, latency, the trade between them, all in one table."""
 
 import math
 from typing import Any
@@ -7,14 +7,16 @@ import pandas as pd
 
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.intervals import summarize
-from skipbench.analysis.pareto import pareto_front, surely_beaten
-from skipbench.analysis.provenance import flatten
+from skipbench.analysis.statistics import pareto_front, summarize, surely_beaten
+from skipbench.analysis.text import flatten
 from skipbench.bench.records import PARTS
 from skipbench.bench.records.metrics import Metric
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
 INTERVALS = {"latency_ms/median": ("latency_ms/low", "latency_ms/high")}  # of a cost that is uncertain
+ONCE = ("params/total", "macs/total", "latency_ms/median")  # measured once per arm
+PER_RUN = ("train/images_per_s", "train/busy_share")  # measured in every training run
+_OVERVIEW = ["study", "arm", "key", "n", "mean", "low", "high", "rank"]
 
 
 def headline(study: Frames) -> Metric | None:
@@ -90,6 +92,34 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
 def per_arm(study: Frames, key: str) -> pd.Series:
     """Return what is measured once an arm under `key`, by arm."""
     return study.values[study.values["key"] == key].set_index("arm")["value"]
+
+
+def results(study: Frames, score: Metric) -> pd.DataFrame:
+    """Return `accuracy` with a column per key of ONCE and PER_RUN, of the latter the mean over the arm's runs.
+
+    A key that no arm has a value of has no column. `at_least` says whether an arm's MACs are a lower bound.
+    """
+    values = study.values[study.values["key"].isin([*ONCE, *PER_RUN])]
+    means = values.pivot_table(index="arm", columns="key", values="value", aggfunc="mean")
+    means = means[[key for key in (*ONCE, *PER_RUN) if key in means]].rename_axis(columns=None)
+    table = accuracy(study, score.key).merge(means, left_on="arm", right_index=True, how="left")
+    return table.assign(at_least=table["arm"].isin(at_least(study)))
+
+
+def overview(run: Frames) -> pd.DataFrame:
+    """Return the headline score of each arm that a study trains: study, arm, key, n, mean, low, high, rank.
+
+    `rank` is that of the mean inside its study, 1 for the best; equal means share a rank. A study without a
+    score has no rows; an arm without one is a row without numbers.
+    """
+    tables = []
+    for study in run.studies():
+        score = headline(study)
+        if score is not None:
+            table = accuracy(study, score.key)
+            rank = (table["mean"] * score.sign).rank(method="min", ascending=False)
+            tables.append(table.assign(study=study.title, key=score.key, rank=rank)[_OVERVIEW])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_OVERVIEW)
 
 
 def why_empty(study: Frames, kind: str) -> str | None:

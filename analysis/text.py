@@ -1,6 +1,7 @@
-"""Small words for generated sentences: counts and lists."""
+"""Facts as texts: counts and lists inside sentences, and settings flattened, with what all records agree on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 
 def count(number: int, noun: str) -> str:
@@ -17,3 +18,29 @@ def listing(names: Iterable[str]) -> str:
 def inside(label: str) -> str:
     """Return a label as it stands inside a sentence: "median latency", but "MACs"."""
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield "outer.inner" and the value as text for each leaf of nested mappings; None is left out.
+
+    The mappings of a list go by their number: "arms.0.model".
+    """
+    for key, value in content.items():
+        if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value)}
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield f"{prefix}{key}", shown
+
+
+def distinct(contents: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return each flattened key with the values that occur for it, in the order of their appearance."""
+    found: dict[str, list[str]] = {}
+    for content in contents:
+        for key, value in flatten(content):
+            values = found.setdefault(key, [])
+            if value not in values:
+                values.append(value)
+    return found

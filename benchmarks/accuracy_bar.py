@@ -19,7 +19,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from skipbench import archs
-from skipbench.analysis.intervals import summarize
+from skipbench.analysis.statistics import summarize
 from skipbench.bench.data import Mask, open_data
 from skipbench.bench.tasks import create_task
 from skipbench.bench.training import train

@@ -24,10 +24,9 @@ from skipbench import archs
 from skipbench.analysis.latency import compare
 from skipbench.archs.reference import load_reference
 from skipbench.bench.data import Mask, open_data
-from skipbench.bench.measure.cost import cost
+from skipbench.bench.measure.cost import cost, machine_limits
 from skipbench.bench.measure.deploy import agrees, ways
 from skipbench.bench.measure.latency import LatencyOptions, measure_latency
-from skipbench.bench.measure.roofline import machine_limits
 from skipbench.bench.measure.timing import Contender
 from skipbench.bench.records import Outcome
 from skipbench.bench.run.environment import environment

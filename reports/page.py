@@ -10,9 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from skipbench.analysis.answers import in_short
 from skipbench.analysis.frames import Frames, load
-from skipbench.analysis.overview import overview
-from skipbench.analysis.provenance import distinct
-from skipbench.analysis.summaries import headline
+from skipbench.analysis.summaries import headline, overview
+from skipbench.analysis.text import distinct
 from skipbench.bench.files import MARK, write_whole
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError

@@ -11,9 +11,8 @@ from skipbench.analysis.answers import answers
 from skipbench.analysis.breakdowns import definition, measured_breakdowns, reference
 from skipbench.analysis.frames import Frames, load
 from skipbench.analysis.limits import limits
-from skipbench.analysis.provenance import distinct
-from skipbench.analysis.results import ONCE, PER_RUN, results
-from skipbench.analysis.summaries import headline, scores
+from skipbench.analysis.summaries import ONCE, PER_RUN, headline, results, scores
+from skipbench.analysis.text import distinct
 from skipbench.bench.files import write_whole
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Metric

@@ -10,9 +10,8 @@ from skipbench.analysis.answers import answers
 from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.limits import limits
-from skipbench.analysis.provenance import distinct
 from skipbench.analysis.summaries import cost, why_empty
-from skipbench.analysis.text import count
+from skipbench.analysis.text import count, distinct
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.tables import ARM, Column, Table, facts_table, measured, text, value

@@ -16,7 +16,6 @@ from skipbench.bench.cli import (
     listing,
     measure,
     render,
-    results,
     run,
     status,
     tune,
@@ -29,7 +28,7 @@ from skipbench.bench.signals import Stopped, stoppable
 LONGEST = 2000  # characters of a sentence on what is wrong: a path may have many
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for module in (run, tune, status, render, results, measure, data, convert, export, deploy, extend, listing):
+for module in (run, tune, status, render, measure, data, convert, export, deploy, extend, listing):
     module.add_to(app)
 
 

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skipbench.bench.cli.options import Classes, Encoder, Factors, Plugins, read_factors
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import Classes, Encoder, Factors, Plugins, load, read_factors
 from skipbench.bench.errors import SuiteError
 
 NAMED = 3  # tensors that are named in a line that counts them

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skipbench.bench.cli.options import Plugins
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import Plugins, load
 from skipbench.bench.yaml_values import assigned
 
 if TYPE_CHECKING:

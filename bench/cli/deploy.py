@@ -30,10 +30,10 @@ from skipbench.bench.cli.options import (
     Processes,
     Threads,
     TimeLimit,
+    load,
     read_size,
 )
 from skipbench.bench.cli.output import Format, print_rows
-from skipbench.bench.cli.plugins import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Encoder, Factors, Plugins, read_factors, read_size
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import Encoder, Factors, Plugins, load, read_factors, read_size
 from skipbench.bench.errors import SuiteError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skipbench.bench.cli.plugins import load, registries
+from skipbench.bench.cli.options import load, registries
 
 
 def add_to(app: typer.Typer) -> None:

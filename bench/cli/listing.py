@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Plugins
-from skipbench.bench.cli.plugins import load, registries
+from skipbench.bench.cli.options import Plugins, load, registries
 from skipbench.bench.errors import SuiteError, unknown_name
 
 

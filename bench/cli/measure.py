@@ -21,11 +21,11 @@ from skipbench.bench.cli.options import (
     Processes,
     Threads,
     TimeLimit,
+    load,
     read_factors,
     read_size,
 )
 from skipbench.bench.cli.output import Format, print_rows, progress
-from skipbench.bench.cli.plugins import load
 from skipbench.bench.records import PARTS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def cost(
 
     from skipbench.bench.measure.attempt import insist
     from skipbench.bench.measure.cost import cost as count
-    from skipbench.bench.measure.roofline import machine_limits
+    from skipbench.bench.measure.cost import machine_limits
 
     size = read_size(img_size)
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])

@@ -1,4 +1,4 @@
-"""`skipbench report` and `skipbench plot`: pages and pictures from a run folder."""
+"""`skipbench report`, `plot` and `results`: pages, pictures and tables from run folders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(report)
     app.command()(plot)
+    app.command()(results)
 
 
 def report(
@@ -79,3 +80,25 @@ def plot(
     load_plugins(plugin or [])  # torch stays out of it
     for file in write_plot(directory, kind, format, out, task, dataset):
         print(f"figure: {file}")
+
+
+def results(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR", help="Run folders, as `skipbench run` makes them.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to.")] = Path("RESULTS.md"),
+) -> None:
+    """Write what runs have shown, with budget, seeds and machine, and what they can't show.
+
+    Per study: the score of each arm with its interval and every seed, its cost, its latency and how fast it
+    trained. A file that this command did not write is never written over.
+
+    \b
+    Examples:
+      skipbench results runs/quick
+      skipbench results runs/camvid runs/bccd --out RESULTS.md
+    """
+    from skipbench.reports import write_results
+
+    print(f"results: {write_results(directories, out)}")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Overrides, Plugins, SuiteName
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
 from skipbench.bench.display import one_line
 from skipbench.bench.signals import Stopped
 

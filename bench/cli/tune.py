@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Overrides, Plugins, SuiteName
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
 from skipbench.bench.cli.run import measured
 
 if TYPE_CHECKING:

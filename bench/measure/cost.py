@@ -7,8 +7,9 @@ whether or not the output depends on it. `archs.ledger` says what each operator 
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any
 
 import torch
@@ -18,8 +19,7 @@ from torch import Tensor, nn
 from skipbench.archs import ArchSpec, EncoderDecoder, build_model, parts_of
 from skipbench.archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
 from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
-from skipbench.bench.measure.inputs import random_images
-from skipbench.bench.measure.roofline import machine_limits
+from skipbench.bench.measure.runtimes import random_images
 from skipbench.bench.records import PARTS, Outcome
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task
@@ -31,6 +31,10 @@ QUANTITIES = (  # that are split by part: key, label, unit, scale, whether rules
     ("activations", "Activations", "M", 1e-6, True),
     ("bytes", "Bytes moved", "MB", 1e-6, False),
 )
+
+SIDE = 1024  # of the matrices that are multiplied
+ELEMENTS = 2**24  # of the arrays that are added, 64 MB each: more than caches hold
+SEARCH_S = 0.5  # for the best of each; in .1 s a neighbour may keep a core for all of it
 
 
 def _by_part(key: str, label: str, unit: str, scale: float, counted: bool) -> list[Metric]:
@@ -182,3 +186,30 @@ def _split(quantity: str, sums: Mapping[str, int], has_parts: bool) -> dict[str,
     """Return the total of what is summed up by part, and each part where the network has parts."""
     parts = {f"{quantity}/{part}": float(sums.get(part, 0)) for part in PARTS if has_parts}
     return {f"{quantity}/total": float(sum(sums.values())), **parts}
+
+
+@cache
+def machine_limits(threads: int) -> dict[str, float]:
+    """Return "machine/macs_per_s" and "machine/bytes_per_s" of the CPU in float32, the best of several repeats.
+
+    The two limits of a roofline (Williams, Waterman and Patterson, 2009): a network that moves more bytes per MAC
+    than the machine can in the time of one is bound by memory, any other by arithmetic. They are those of a matrix
+    product and of a sum of two arrays, which reads two and writes one. Measured once per process and
+    number of threads, which are those that torch uses now.
+    """
+    left, right = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
+    first, second, both = torch.rand(ELEMENTS), torch.rand(ELEMENTS), torch.empty(ELEMENTS)
+    product = _best_seconds(lambda: left @ right)
+    addition = _best_seconds(lambda: torch.add(first, second, out=both))
+    moved = 3 * ELEMENTS * first.element_size()
+    return {"machine/macs_per_s": SIDE**3 / product, "machine/bytes_per_s": moved / addition}
+
+
+def _best_seconds(run: Callable[[], Any]) -> float:
+    run()
+    seconds, end = [], time.perf_counter() + SEARCH_S
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

@@ -23,8 +23,7 @@ from skipbench.archs import build_model
 from skipbench.bench.errors import BenchError, unknown_name
 from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
-from skipbench.bench.measure.inputs import random_images
-from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, require
+from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, random_images, require
 from skipbench.bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
 from skipbench.bench.records import Block, Cell, Outcome
 from skipbench.bench.records.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed

@@ -17,8 +17,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from skipbench.bench.measure.inputs import random_images
-from skipbench.bench.measure.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare
+from skipbench.bench.measure.runtimes import Forward, MemoryFormat, Outputs, Precision, prepare, random_images
 from skipbench.bench.measure.watch import Calibration, Watch, frequency_mhz
 from skipbench.bench.plugins import load_plugins, loaded_paths
 from skipbench.bench.records import Block

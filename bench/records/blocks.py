@@ -57,7 +57,7 @@ def t_quantile(count: int, level: float = LEVEL) -> float:
     """Return how many standard errors the interval of `count` blocks reaches to either side.
 
     Student's t with one degree of freedom fewer than usual: sessions stop when an interval is narrow enough,
-    which favours those whose spread happens to look small (tests/bench/test_blocks.py simulates the coverage).
+    which favours those whose spread happens to look small (tests/bench/records/test_blocks.py simulates it).
     """
     return float(stats.t.ppf(0.5 + level / 2, count - 2))
 

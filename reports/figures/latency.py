@@ -6,9 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.provenance import distinct
 from skipbench.analysis.summaries import latency, why_empty
-from skipbench.analysis.text import count
+from skipbench.analysis.text import count, distinct
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import Row, forest

@@ -14,7 +14,7 @@ from skipbench.analysis.breakdowns import (
     measured_breakdowns,
     reference,
 )
-from skipbench.analysis.intervals import summarize
+from skipbench.analysis.statistics import summarize
 from skipbench.bench.tasks.detection.metrics import DetectionScorer
 from skipbench.bench.tasks.pose import PoseScorer
 

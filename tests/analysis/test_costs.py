@@ -7,8 +7,7 @@ import pytest
 from skipbench.analysis.answers import answers
 from skipbench.analysis.costs import at_least, bounds, roofline
 from skipbench.analysis.limits import limits
-from skipbench.analysis.results import results
-from skipbench.analysis.summaries import cost, tradeoff
+from skipbench.analysis.summaries import cost, results, tradeoff
 from skipbench.bench.measure import measured_metrics
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 

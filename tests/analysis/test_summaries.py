@@ -1,17 +1,19 @@
-"""Facts per arm, against numbers done by hand."""
+"""Facts per arm: scores, costs, the trade between them, one table of a study, all studies of a run."""
 
 import math
 
 import pandas as pd
 import pytest
 
-from skipbench.analysis.intervals import summarize
+from skipbench.analysis.statistics import summarize
 from skipbench.analysis.summaries import (
     accuracy,
     cost,
     headline,
     latency,
+    overview,
     parts,
+    results,
     scores,
     spread,
     tradeoff,
@@ -109,3 +111,38 @@ def test_spread_is_how_much_more_the_largest_is():
     assert spread(pd.Series([100.0, 125.0, math.nan])) == pytest.approx(0.25)
     assert math.isnan(spread(pd.Series([], dtype=float)))
     assert math.isnan(spread(pd.Series([0.0, 1.0])))
+
+
+def test_costs_stand_once_and_speeds_are_means_over_runs(cell, record, frames):
+    records = [
+        record(cell(seed=0), {"test/miou": 0.5, "train/images_per_s": 10.0}),
+        record(cell(seed=1), {"test/miou": 0.6, "train/images_per_s": 20.0}),
+        record(cell("cost"), {"params/total": 7.0}),
+        record(cell(arm="fpn / add"), {"test/miou": 0.7}),
+    ]
+    table = results(frames(records, records), SegmentationScorer.scores[0].on("test")).set_index("arm")
+    assert table.loc["unet / add", ["mean", "params/total", "train/images_per_s"]].tolist() == [0.55, 7.0, 15.0]
+    assert math.isnan(table.loc["fpn / add", "params/total"])
+    assert "macs/total" not in table
+
+
+def test_arms_are_ranked_inside_each_study_by_its_own_score(cell, record, frames):
+    scores = {
+        ("segmentation", "test/miou"): {"a / x": 0.5, "b / x": 0.6, "c / x": 0.6},
+        ("detection", "test/ap"): {"a / x": 0.3, "b / x": 0.2, "c / x": None},
+    }
+    cells, records = [], []
+    for (task, key), arms in scores.items():
+        for arm, score in arms.items():
+            cells.append(cell(arm=arm, task=task))
+            records += [record(cells[-1], {key: score})] if score is not None else []
+    table = overview(frames([*cells, cell(task="pose")], records))
+    assert table["study"].unique().tolist() == ["segmentation on shapes", "detection on shapes"]
+    assert table["key"].unique().tolist() == ["test/miou", "test/ap"]
+    assert table["rank"].tolist()[:5] == [3, 1, 1, 1, 2]
+    assert math.isnan(table["rank"].iloc[5])
+    assert table["n"].tolist() == [1, 1, 1, 1, 1, 0]
+
+
+def test_nothing_measured_is_an_empty_overview(cell, frames):
+    assert overview(frames([cell()], [])).empty

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skipbench.bench.cli import main
-from skipbench.bench.cli.plugins import registries
+from skipbench.bench.cli.options import registries
 from skipbench.bench.data.annotations import KEYS
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

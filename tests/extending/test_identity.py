@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import load
 from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.suites.reading import load_suite
 

@@ -10,7 +10,7 @@ from skipbench.archs import build_model
 from skipbench.archs.ledger import count
 from skipbench.bench.cli import main
 from skipbench.bench.measure import MEASUREMENTS, Advance, Arm, Forecast, Measurement, Options, register_measurement
-from skipbench.bench.measure.inputs import random_images
+from skipbench.bench.measure.runtimes import random_images
 from skipbench.bench.records import Outcome
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.records.store import open_run

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from skipbench.analysis.frames import load
-from skipbench.analysis.predictions import kept_predictions
 from skipbench.bench.cli import main
 from skipbench.bench.records.store import open_run, write_run
+from skipbench.reports.figures.predictions import kept_predictions
 
 Damage = Callable[[Path], object]
 FIGURES = ("accuracy", "latency", "cost", "pareto", "predictions")

@@ -12,12 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from skipbench.analysis.predictions import kept_predictions
 from skipbench.analysis.summaries import accuracy, scores
 from skipbench.bench.predictions import ink
 from skipbench.reports import plot
 from skipbench.reports.errors import NothingToShow, ReportError
 from skipbench.reports.figures import FORMATS, figure_kind, figure_names, register_figure
+from skipbench.reports.figures.predictions import kept_predictions
 from skipbench.reports.plot import save
 from skipbench.reports.tables import Table
 

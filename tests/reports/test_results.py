@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from skipbench.analysis.frames import load
 from skipbench.analysis.limits import limits
-from skipbench.bench.cli import results as command
+from skipbench.bench.cli import render as command
 from skipbench.bench.errors import StoreError
 from skipbench.reports import write_results
 from skipbench.reports.errors import ReportError
@@ -127,7 +127,7 @@ def test_the_command_writes_it(runs, tmp_path):
     app = typer.Typer()
     command.add_to(app)
     file = tmp_path / "RESULTS.md"
-    done = CliRunner().invoke(app, [*map(str, runs), "--out", str(file)])
+    done = CliRunner().invoke(app, ["results", *map(str, runs), "--out", str(file)])
     assert done.exit_code == 0, done.output
     assert f"results: {file}" in done.output.replace("\n", "")
     assert file.read_text().startswith("<!-- Written by `skipbench results`")

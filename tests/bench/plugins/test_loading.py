@@ -12,7 +12,7 @@ import torch
 
 from skipbench.archs import UnknownNameError, create_model, list_fusions, resolve_spec
 from skipbench.archs.fusion import FUSIONS
-from skipbench.bench.cli.plugins import load
+from skipbench.bench.cli.options import load
 from skipbench.bench.errors import PluginError
 from skipbench.bench.measure.timing import fresh_processes
 from skipbench.bench.plugins import parts_of_spec, plugin_source

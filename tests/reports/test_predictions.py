@@ -6,15 +6,25 @@ import numpy as np
 import pytest
 
 from skipbench.analysis.frames import from_records
-from skipbench.analysis.predictions import kept_predictions
 from skipbench.bench.predictions import LabelMaps
+from skipbench.bench.records import Cell, RunRecord
+from skipbench.reports.figures.predictions import kept_predictions
 
 IMAGES = np.zeros((1, 2, 2, 3), dtype=np.uint8)
 
 
+def cell(arm, seed):
+    identity = {"arm": arm, "seed": seed, "spec": {}, "task": "segmentation", "dataset": "shapes"}
+    return Cell(kind="train", model=arm, determines=identity, **identity)
+
+
+def record(cell, **outcome):
+    return RunRecord(**cell.model_dump(), status="failed" if "reason" in outcome else "ok", **outcome)
+
+
 @pytest.fixture
-def study(cell, record, tmp_path):
-    cells = [cell(seed=0), cell(seed=1), cell(seed=2), cell(arm="fpn / add"), cell(arm="fpn / max")]
+def study(tmp_path):
+    cells = [*(cell("unet / add", seed) for seed in range(3)), cell("fpn / add", 0), cell("fpn / max", 0)]
     truth = np.array([[[0, 1], [255, 1]]], dtype=np.uint8)
     for index, name in enumerate(("first", "second")):
         maps = LabelMaps(IMAGES, truth, np.full_like(truth, index), np.array(["a", "b"]))

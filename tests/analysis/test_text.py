@@ -1,6 +1,6 @@
 """Settings and environment, flattened, with every value that occurs."""
 
-from skipbench.analysis.provenance import distinct, flatten
+from skipbench.analysis.text import distinct, flatten
 
 
 def test_nested_keys_are_joined_and_none_is_left_out():
