@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from skipbench.analysis.frames import Frames
-from skipbench.bench.display import one_line
 from skipbench.bench.predictions import Prediction, read_prediction
+from skipbench.display import one_line
 
 
 def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:

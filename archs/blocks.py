@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.errors import ShapeError, SpecError
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS, ShapeError, SpecError
+from skipbench.registry import Registry
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -47,7 +47,7 @@ class Block(nn.Module):
         self.out_channels = out_channels
 
 
-BLOCKS: Registry[type[Block]] = Registry("block", Block)
+BLOCKS: Registry[type[Block]] = Registry("block", Block, *REGISTRY_ERRORS)
 register_block = BLOCKS.register
 
 

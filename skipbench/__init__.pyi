@@ -33,6 +33,7 @@ from .bench.data import register_annotation, register_dataset
 from .bench.errors import BenchError
 from .bench.measure import register_measurement
 from .bench.tasks import register_metric, register_task
+from .errors import SkipbenchError
 from .reports.figures import register_figure
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "Restart",
+    "SkipbenchError",
     "Upsample",
     "Work",
     "build_model",

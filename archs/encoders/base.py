@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.errors import REGISTRY_ERRORS, ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, Size, level_size
-from skipbench.archs.registry import Registry
 from skipbench.archs.resampling import Link
+from skipbench.registry import Registry
 
 
 class Encoder(nn.Module, ABC):
@@ -56,7 +56,7 @@ class Encoder(nn.Module, ABC):
         return maps
 
 
-ENCODERS: Registry[type[Encoder]] = Registry("encoder", Encoder)
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", Encoder, *REGISTRY_ERRORS)
 register_encoder = ENCODERS.register
 
 

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from skipbench.archs.errors import CheckpointError, first_line
+from skipbench.archs.errors import CheckpointError
+from skipbench.display import first_line
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts file the weights
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, of trainers, of torch.compile

@@ -8,7 +8,8 @@ import typer
 
 from skipbench.bench.cli.options import Plugins
 from skipbench.bench.cli.plugins import load, registries
-from skipbench.bench.errors import SuiteError, unknown_name
+from skipbench.bench.errors import SuiteError
+from skipbench.errors import unknown_name
 
 
 def add_to(app: typer.Typer) -> None:

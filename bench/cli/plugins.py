@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skipbench.bench.plugins import Parts
-    from skipbench.bench.registry import AnyRegistry
+    from skipbench.registry import Registry
 
 
-def registries() -> "dict[str, AnyRegistry]":
+def registries() -> "dict[str, Registry[Any]]":
     """Return all registries by what `skipbench list` calls what they hold: "fusions", "tasks", "figures" ..."""
     from skipbench.archs import REGISTRIES
     from skipbench.bench.data import ANNOTATIONS, DATASETS

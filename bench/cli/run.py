@@ -10,8 +10,8 @@ import typer
 
 from skipbench.bench.cli.options import Overrides, Plugins, SuiteName
 from skipbench.bench.cli.plugins import load
-from skipbench.bench.display import one_line
 from skipbench.bench.signals import Stopped
+from skipbench.display import one_line
 
 if TYPE_CHECKING:
     from skipbench.bench.measure import Forecast
