@@ -8,9 +8,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.basic import Basic
-from skipbench.archs.blocks import BlockStyle, Modules, Residual
+from skipbench.archs.blocks import BlockStyle, Modules
 from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.archs.residual import Basic, Residual
 from skipbench.registry import Registry
 
 

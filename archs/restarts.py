@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.basic import Basic
 from skipbench.archs.blocks import BlockStyle, conv_norm, initialise
 from skipbench.archs.bottom_up import BottomUp
 from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.archs.residual import Basic
 from skipbench.registry import Registry
 
 
