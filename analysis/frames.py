@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from skipbench.bench.display import shown
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.metrics import Declared, Metric
 from skipbench.bench.records.store import open_run
+from skipbench.display import shown
 
 MISSING = "not run yet"
 DERIVED = (  # by analysis from what is measured

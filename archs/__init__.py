@@ -21,14 +21,13 @@ from skipbench.archs.factory import build_model, create_model, list_fusions, lis
 from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
-from skipbench.archs.model import EncoderDecoder
-from skipbench.archs.parts import parts_of
+from skipbench.archs.model import EncoderDecoder, parts_of
 from skipbench.archs.presets import PRESETS, register_preset
 from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
-from skipbench.archs.registry import Registry
 from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
 from skipbench.archs.restarts import RESTARTS, Restart, register_restart
 from skipbench.archs.spec import FACTORS, ArchSpec
+from skipbench.registry import Registry
 
 _KINDS: tuple[Registry[Any], ...] = (PRESETS, FUSIONS, BLOCKS, UPSAMPLERS, ENCODERS, RESTARTS, BOTTOM_UPS, LAYOUTS)
 REGISTRIES = {registry.plural: registry for registry in _KINDS}  # "fusions", "blocks" ...

@@ -7,18 +7,17 @@ A new one is one class; nothing else needs to know of it:
         def __init__(self, in_channels, out_channels, style): ...
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.errors import ShapeError, SpecError
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS, ShapeError, SpecError
+from skipbench.registry import Registry
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -47,7 +46,7 @@ class Block(nn.Module):
         self.out_channels = out_channels
 
 
-BLOCKS: Registry[type[Block]] = Registry("block", Block)
+BLOCKS: Registry[type[Block]] = Registry("block", Block, *REGISTRY_ERRORS)
 register_block = BLOCKS.register
 
 
@@ -247,49 +246,22 @@ class DoubleConvHalved(DoubleConv):
     halve = True
 
 
-class ResidualUnit(nn.Module):
-    """Pre-activation bottleneck 1x1, 3x3, 1x1 with biases; the skip is the identity or a bare 1x1 (Hourglass)."""
-
-    def __init__(self, in_channels: int, out_channels: int, norm: str) -> None:
-        super().__init__()
-        middle = max(out_channels // 2, 1)
-        self.body = nn.Sequential(
-            *make_norm(norm, in_channels),
-            nn.ReLU(),
-            nn.Conv2d(in_channels, middle, 1),
-            *make_norm(norm, middle),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(middle, middle, 3, padding=1),
-            *make_norm(norm, middle),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(middle, out_channels, 1),
-        )
-        self.skip = project(in_channels, out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, out, H, W)."""
-        return torch.add(self.body(x), self.skip(x))
-
-
-@register_block("residual")
-class Residual(Block, nn.Sequential):
-    """`style.repeats` residual units in a row, the first of which changes the width; always padded."""
+@register_block("conv3x3_norm_relu")
+class ConvNormReLU(Block, nn.Sequential):
+    """A 3x3 convolution, norm and ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        widths = [in_channels] + [out_channels] * style.repeats
-        units = itertools.pairwise(widths)
-        nn.Sequential.__init__(self, *(ResidualUnit(fed, given, style.norm) for fed, given in units))
+        nn.Sequential.__init__(self, *conv_norm_relu(in_channels, out_channels, 3, style))
         self.out_channels = out_channels
 
 
-@register_block("residual_project")
-class ResidualProject(Block, nn.Sequential):
-    """Hourglass's last features: residual units, then 1x1 convolution with bias, norm and ReLU."""
+@register_block("conv3x3_conv1x1")
+class HiddenConv(Block, nn.Sequential):
+    """A 3x3 convolution and ReLU, then a 1x1 convolution: no norm, biases on."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        units = Residual(in_channels, out_channels, style)
-        conv = nn.Conv2d(out_channels, out_channels, 1)
-        nn.Sequential.__init__(self, units, conv, *make_norm(style.norm, out_channels), nn.ReLU(inplace=True))
+        hidden = conv_norm_relu(in_channels, in_channels, 3, replace(style, norm="none"))
+        nn.Sequential.__init__(self, *hidden, nn.Conv2d(in_channels, out_channels, 1))
         self.out_channels = out_channels
 
 

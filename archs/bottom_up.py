@@ -8,9 +8,10 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.basic import Basic
-from skipbench.archs.blocks import BlockStyle, Modules, Residual
-from skipbench.archs.registry import Registry
+from skipbench.archs.blocks import BlockStyle, Modules
+from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.archs.residual import Basic, Residual
+from skipbench.registry import Registry
 
 
 class BottomUp(nn.Module, ABC):
@@ -29,7 +30,7 @@ class BottomUp(nn.Module, ABC):
         """(N, widths[0], H, W) -> the map of every level, finest first."""
 
 
-BOTTOM_UPS: Registry[type[BottomUp]] = Registry("bottom-up", BottomUp)
+BOTTOM_UPS: Registry[type[BottomUp]] = Registry("bottom-up", BottomUp, *REGISTRY_ERRORS)
 register_bottom_up = BOTTOM_UPS.register
 
 

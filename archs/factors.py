@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from skipbench.archs.errors import UnknownNameError
-from skipbench.archs.registry import Registry
+from skipbench.errors import unknown_name
+from skipbench.registry import Registry
 
 WORDS = {"boolean": "true, false", "integer": "whole number", "object": "mapping"}  # of JSON's types
 LIMITS = {"minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}
@@ -56,7 +57,7 @@ class Factor:
     def require(self, value: Any) -> None:
         """Raise UnknownNameError, with the nearest choice, where `value` is not registered."""
         if self.registry and value not in self.others and value not in self.registry:
-            raise UnknownNameError(self.registry.kind, value, self.choices)
+            raise UnknownNameError(unknown_name(self.registry.kind, value, self.choices))
 
 
 def as_table(factors: Iterable[Factor]) -> str:

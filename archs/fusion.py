@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skipbench.archs.blocks import project
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.registry import Registry
 
 
 class Fusion(nn.Module, ABC):
@@ -45,7 +46,7 @@ class Fusion(nn.Module, ABC):
         """Return the fused map (N, out_channels, H, W)."""
 
 
-FUSIONS: Registry[type[Fusion]] = Registry("fusion", Fusion)
+FUSIONS: Registry[type[Fusion]] = Registry("fusion", Fusion, *REGISTRY_ERRORS)
 register_fusion = FUSIONS.register
 
 

@@ -19,8 +19,9 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from typing_extensions import Self
 
 from skipbench.archs.drafts import drafted
-from skipbench.archs.errors import ArchError, PretrainedError, UnknownNameError, first_line
-from skipbench.archs.spec import ArchSpec
+from skipbench.archs.errors import ArchError, PretrainedError, UnknownNameError
+from skipbench.archs.spec import FACTORS, ArchSpec
+from skipbench.display import first_line
 
 CARD_NAME = "README.md"
 LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
@@ -145,8 +146,8 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
     try:
         spec = ArchSpec.from_dict({**config["factors"], "pretrained": False})
     except UnknownNameError as error:
-        mend = f" A {error.kind} of a plug-in has to be registered first: import its module (or --plugin FILE)."
-        mend = "" if error.kind == "factor" else mend
+        mend = " A part from a plug-in has to be registered first: import its module (or --plugin FILE)."
+        mend = mend if config["factors"].keys() <= FACTORS.keys() else ""
         raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}{mend}") from error
     except ArchError as error:
         raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}") from error

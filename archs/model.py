@@ -1,6 +1,7 @@
-"""The one network: an encoder, then stages of top-down path and head, each feeding the next."""
+"""The one network: an encoder, then stages of top-down path and head, each feeding the next; and its parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -10,9 +11,11 @@ from skipbench.archs.decoder import Decoder, block_style
 from skipbench.archs.heads import Head, resize
 from skipbench.archs.hub import Pretrained
 from skipbench.archs.levels import FeatureSpec, Size, level_size
-from skipbench.archs.rectified import RectifiedDecoder
+from skipbench.archs.rectified import RectifiedDecoder, RectifiedPyramid
 from skipbench.archs.restarts import RESTARTS, Restart
 from skipbench.archs.spec import ArchSpec
+
+Part = Literal["encoder", "lateral", "fusion", "decoder", "head"]  # of a network, for splitting its cost
 
 
 class Stage(nn.Module):
@@ -130,3 +133,42 @@ class EncoderDecoder(Pretrained):
             return logits
         size = level_size((image.shape[-2], image.shape[-1]), self.spec.head_stride)
         return resize(logits, size, self.spec.head_align_corners)
+
+
+def parts_of(model: nn.Module) -> dict[nn.Module, Part]:
+    """Return the part of every module of an EncoderDecoder; of any other network, which has no parts, nothing.
+
+    A module belongs where the network put it, whatever its name is, and so does all that is inside it: a
+    convolution that a fusion calls its `head` is part of the fusion. What leads to the next stack is head, but
+    for its way down, which is encoder.
+    """
+    if not isinstance(model, EncoderDecoder):
+        return {}
+    return dict(_inherited(model, "decoder", dict(_placed(model))))
+
+
+def _placed(model: EncoderDecoder) -> Iterator[tuple[nn.Module, Part]]:
+    """Yield the modules that the network's structure gives a part of their own."""
+    yield model.encoder, "encoder"
+    if isinstance(model.encoder, RectifiedPyramid):
+        yield model.encoder.laterals, "lateral"
+        yield model.encoder.ties, "decoder"
+    for stage in model.stages:
+        yield stage.head_block, "head"
+        yield stage.head, "head"
+        if "lateral" in stage.decoder.deepest:
+            yield stage.decoder.deepest["lateral"], "lateral"
+        for step in stage.decoder.steps:
+            yield step.lateral, "lateral"
+            yield step.fusion, "fusion"
+    for restart in model.restarts:
+        yield restart, "head"
+        yield restart.bottom_up, "encoder"
+
+
+def _inherited(module: nn.Module, part: Part, placed: Mapping[nn.Module, Part]) -> Iterator[tuple[nn.Module, Part]]:
+    """Yield the module and all below it, each with its own part or else that of what holds it."""
+    part = placed.get(module, part)
+    yield module, part
+    for child in module.children():
+        yield from _inherited(child, part, placed)

@@ -5,9 +5,10 @@ A preset is a mapping from factors to values; to add an architecture is to add o
 
 from typing import Any
 
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.registry import Registry
 
-PRESETS: Registry[dict[str, Any]] = Registry("model")
+PRESETS: Registry[dict[str, Any]] = Registry("model", None, *REGISTRY_ERRORS)
 register_preset = PRESETS.register
 
 # U-Net (arXiv 1505.04597): unpadded, no norm. The paper does not state the dropout's rate.

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.errors import SpecError
+from skipbench.archs.errors import REGISTRY_ERRORS, SpecError
 from skipbench.archs.levels import Size
-from skipbench.archs.registry import Registry
+from skipbench.registry import Registry
 
 
 def center_fit(x: Tensor, size: Size) -> Tensor:
@@ -50,7 +50,7 @@ class Upsample(nn.Module, ABC):
         """(N, in, h, w) -> (N, out_channels, *size). `below` is the finer level's map, for un-pooling."""
 
 
-UPSAMPLERS: Registry[type[Upsample]] = Registry("upsampler", Upsample)
+UPSAMPLERS: Registry[type[Upsample]] = Registry("upsampler", Upsample, *REGISTRY_ERRORS)
 register_upsampler = UPSAMPLERS.register
 
 

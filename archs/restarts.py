@@ -7,10 +7,11 @@ from typing import Any, ClassVar, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.basic import Basic
 from skipbench.archs.blocks import BlockStyle, conv_norm, initialise
 from skipbench.archs.bottom_up import BottomUp
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS
+from skipbench.archs.residual import Basic
+from skipbench.registry import Registry
 
 
 class Restart(nn.Module, ABC):
@@ -42,7 +43,7 @@ class Restart(nn.Module, ABC):
         return self.bottom_up(self.join(x, features, prediction))
 
 
-RESTARTS: Registry[type[Restart]] = Registry("restart", Restart)
+RESTARTS: Registry[type[Restart]] = Registry("restart", Restart, *REGISTRY_ERRORS)
 register_restart = RESTARTS.register
 
 

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from skipbench.archs.blocks import BLOCKS
 from skipbench.archs.bottom_up import BOTTOM_UPS
 from skipbench.archs.encoders.base import ENCODERS
-from skipbench.archs.errors import ArchError, SpecError, UnknownNameError, quoted
+from skipbench.archs.errors import ArchError, SpecError, UnknownNameError
 from skipbench.archs.factors import factor, factors_of
 from skipbench.archs.fusion import FUSIONS
 from skipbench.archs.resampling import UPSAMPLERS
 from skipbench.archs.restarts import RESTARTS
+from skipbench.display import quoted
+from skipbench.errors import unknown_name
 
 ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact coordinate ascent (arXiv 1507.05699)
     "fusion": "add",
@@ -212,7 +214,7 @@ class ArchSpec(BaseModel):
             if name == "encoder_name":  # of create_model alone, and of segmentation_models_pytorch
                 raise SpecError("the factor 'encoder_name' is called 'encoder'.")
             if name not in FACTORS:
-                raise UnknownNameError("factor", name, FACTORS)
+                raise UnknownNameError(unknown_name("factor", name, FACTORS))
         try:
             return cls.model_validate(factors)
         except ValidationError as error:
@@ -237,7 +239,7 @@ def _refusal(error: ValidationError) -> ArchError:
         return SpecError(first["msg"].removeprefix("Value error, ") + ".")
     name, value = str(first["loc"][0]), first["input"]
     if first["type"] == "literal_error" and isinstance(value, str):
-        return UnknownNameError(name, value, FACTORS[name].choices)
+        return UnknownNameError(unknown_name(name, value, FACTORS[name].choices))
     return SpecError(f"factor '{name}' is {quoted(value)}: {first['msg'][0].lower()}{first['msg'][1:]}.")
 
 

@@ -5,8 +5,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from skipbench.bench.display import one_line, quoted
-from skipbench.bench.errors import SuiteError, unknown_name
+from skipbench.bench.errors import SuiteError
+from skipbench.display import one_line, quoted
+from skipbench.errors import unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from skipbench.bench.display import one_line, quoted
 from skipbench.bench.errors import SuiteError
+from skipbench.display import one_line, quoted
 
 MOST, DEEPEST, LONGEST, LARGEST = 10_000, 30, 1_000_000, 2**63 - 1  # values, levels, characters, whole number
 _KINDS = ("null", "bool", "int", "float", "str", "seq", "map")  # and no dates, sets or bytes

@@ -4,7 +4,7 @@
 
 Suites, overrides, annotations, configs, checkpoints and run folders are made sound first, then damaged at
 random: in their structure, in their text, in their bytes. A case is right where it succeeds or raises
-BenchError or ArchError in one sentence, within the limits of time and memory. `tests/test_fuzz.py` is the
+SkipbenchError in one sentence, within the limits of time and memory. `tests/test_fuzz.py` is the
 short form.
 """
 
@@ -24,8 +24,7 @@ from pathlib import Path
 
 from fuzz_readers import annotations, checkpoint, config, override, run_folder, suite
 
-from skipbench.archs.errors import ArchError
-from skipbench.bench.errors import BenchError
+from skipbench.errors import SkipbenchError
 
 LIMIT_S = 10  # of processor time, for one case
 MEMORY_BYTES = 16 << 30  # more than the process has now, for all cases
@@ -80,7 +79,7 @@ def attempt(
     signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
     try:
         kind(folder, draw)
-    except (BenchError, ArchError) as error:
+    except SkipbenchError as error:
         tally.refused += 1
         if len(str(error)) > LONGEST:
             tally.wrong.append(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from skipbench import archs
 from skipbench.archs.encoders import Encoder, build_encoder, register_encoder
-from skipbench.archs.encoders.pyramid import SimplePyramid
+from skipbench.archs.encoders.base import SimplePyramid
 from skipbench.archs.encoders.timm import TimmEncoder
 
 DECODERS = ("unet", "hourglass", "fpn", "rectified_gaussian")

@@ -8,9 +8,9 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames, load
-from skipbench.bench.display import quoted
-from skipbench.bench.errors import unknown_name
 from skipbench.bench.files import MARK, require_own, whole_file
+from skipbench.display import quoted
+from skipbench.errors import unknown_name
 from skipbench.reports.errors import ReportError
 from skipbench.reports.figures import FORMATS, figure_kind, slug
 from skipbench.reports.style import RC

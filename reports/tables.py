@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from skipbench.analysis.frames import Frames
-from skipbench.bench.display import inert
 from skipbench.bench.files import write_whole
 from skipbench.bench.records.metrics import Breakdown, Metric
+from skipbench.display import inert
 
 MISSING = "–"
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skipbench.analysis.frames import Frames, load
-from skipbench.bench.display import in_words
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.records import Block, Cell, RunRecord
 from skipbench.bench.records.metrics import Measured, Metric
 from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.display import in_words
 from skipbench.reports.errors import BrokenFigureError, NothingToShow
 from skipbench.reports.figures import FigureKind, figure_kind
 from skipbench.reports.plot import draw, save

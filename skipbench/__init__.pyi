@@ -51,6 +51,7 @@ from .bench.predictions import LabelMaps, Prediction, Skeletons, register_predic
 from .bench.records import Outcome
 from .bench.records.metrics import Breakdown, Metric, percentage
 from .bench.tasks import Scorer, Task, register_metric, register_task
+from .errors import SkipbenchError
 from .reports.errors import NothingToShow
 from .reports.figures import register_figure
 
@@ -85,6 +86,7 @@ __all__ = [
     "Restart",
     "Scorer",
     "Skeletons",
+    "SkipbenchError",
     "Task",
     "Upsample",
     "Work",

@@ -5,12 +5,12 @@ from typing import Any, cast
 from timm.layers.norm_act import freeze_batch_norm_2d
 from torch import nn
 
-from skipbench.archs.encoders.base import ENCODERS, Encoder, register_encoder
+from skipbench.archs.encoders.base import ENCODERS, Encoder, SimplePyramid, register_encoder
 from skipbench.archs.encoders.paper import DoubleConvEncoder
-from skipbench.archs.encoders.pyramid import SimplePyramid
 from skipbench.archs.encoders.timm import TimmEncoder
-from skipbench.archs.errors import ArchError, SpecError, first_line
+from skipbench.archs.errors import ArchError, SpecError
 from skipbench.archs.spec import ArchSpec
+from skipbench.display import first_line
 
 __all__ = [
     "ENCODERS",

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skipbench.archs.basic import BasicUnit
 from skipbench.archs.blocks import (
     BlockStyle,
     DoubleConv,
     Modules,
-    ResidualUnit,
     conv_norm_relu,
     initialise,
     make_norm,
@@ -20,6 +18,7 @@ from skipbench.archs.encoders.base import Encoder, levels_down_to, register_enco
 from skipbench.archs.errors import ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, level_size
 from skipbench.archs.resampling import Link
+from skipbench.archs.residual import BasicUnit, ResidualUnit
 from skipbench.archs.spec import ArchSpec
 
 HOURGLASS_104 = (256, 256, 384, 384, 384, 512)

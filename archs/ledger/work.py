@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from skipbench.archs.errors import DuplicateNameError, SpecError, UnknownNameError
+from skipbench.errors import unknown_name
 
 Kind = Literal[
     "arithmetic",
@@ -39,7 +40,7 @@ class Work:
     def __post_init__(self) -> None:
         for kind in self.elementwise:
             if kind not in KINDS:
-                raise UnknownNameError("kind of element-wise operation", kind, KINDS)
+                raise UnknownNameError(unknown_name("kind of element-wise operation", kind, KINDS))
 
 
 Rule = Callable[..., Work]  # (the first tensor put out, *the operator's arguments) -> its work

@@ -7,8 +7,8 @@ from functools import cache
 
 from torch import Tensor
 
-from skipbench.archs.errors import CheckpointError
-from skipbench.archs.registry import Registry
+from skipbench.archs.errors import REGISTRY_ERRORS, CheckpointError
+from skipbench.registry import Registry
 
 Target = str | Callable[..., str] | None
 Change = Callable[[Tensor], Tensor]
@@ -59,7 +59,7 @@ class Layout:
         return any(match(pattern, target) is not None for pattern in self.fresh)
 
 
-LAYOUTS: Registry[Layout] = Registry("layout")
+LAYOUTS: Registry[Layout] = Registry("layout", None, *REGISTRY_ERRORS)
 
 
 def list_layouts(pattern: str = "*") -> list[str]:

@@ -13,7 +13,6 @@ from skipbench.archs.fusion import Fusion
 from skipbench.archs.ledger import count, on_a_copy
 from skipbench.archs.model import EncoderDecoder
 from skipbench.archs.presets import PRESETS
-from skipbench.archs.registry import Registry
 from skipbench.archs.spec import ArchSpec
 from skipbench.archs.testing.cases import (
     BrokenContractError,
@@ -26,6 +25,8 @@ from skipbench.archs.testing.cases import (
     cases_of_upsampler,
     require,
 )
+from skipbench.display import first_line
+from skipbench.registry import Registry
 
 Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
 
@@ -77,11 +78,6 @@ def run_check(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, False, str(broken))
     except Exception as error:  # somebody else's code may raise anything, and that is a finding
         return Finding(name, False, f"raised {type(error).__name__}: {first_line(error)}")
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, or a word that it has none."""
-    return next(iter(str(error).strip().splitlines()), "(no message)")
 
 
 def _maps(result: Tensor | list[Tensor]) -> list[Tensor]:

@@ -21,9 +21,9 @@ from skipbench.bench.cli import (
     tune,
 )
 from skipbench.bench.cli.streams import lenient_streams
-from skipbench.bench.display import one_line
-from skipbench.bench.errors import BenchError
 from skipbench.bench.signals import Stopped, stoppable
+from skipbench.display import one_line
+from skipbench.errors import SkipbenchError
 
 LONGEST = 2000  # characters of a sentence on what is wrong: a path may have many
 
@@ -100,12 +100,10 @@ def skipbench(
 
 def _sentence(error: Exception) -> str | None:
     """Return what to tell people of an error that is theirs to mend, None for any other."""
-    if isinstance(error, BenchError):
+    if isinstance(error, SkipbenchError):
         return str(error)
     if isinstance(error, OSError | MemoryError | RecursionError):  # the machine's limits, not the program's faults
         return f"{type(error).__name__}: {error}."
     if hasattr(error, "format_message"):  # typer's own: unknown command, unknown option, missing argument
         return str(error.format_message()).replace("Value error, ", "")
-    from skipbench.archs.errors import ArchError  # late: it brings torch
-
-    return str(error) if isinstance(error, ArchError) else None
+    return None

@@ -120,7 +120,7 @@ def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
 
 
 def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str, FileSource]":
-    """Return the name of the folder's format and what reads it. Raises DataError, SuiteError, UnknownNameError."""
+    """Return the name of the folder's format and what reads it. Raises BenchError."""
     from skipbench.bench.data import DATASETS, FileSource, recognise
     from skipbench.bench.errors import DataError, SuiteError
     from skipbench.bench.validation import parse

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from skipbench.bench.cli.options import Plugins, load, registries
-from skipbench.bench.errors import SuiteError, unknown_name
+from skipbench.bench.errors import SuiteError
+from skipbench.errors import unknown_name
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,7 +11,6 @@ from skipbench.bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from skipbench.bench.plugins import Parts
-    from skipbench.bench.registry import AnyRegistry
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)
@@ -69,7 +68,7 @@ def read_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def registries() -> "dict[str, AnyRegistry]":
+def registries() -> "dict[str, Registry[Any]]":
     """Return all registries by what `skipbench list` calls what they hold: "fusions", "tasks", "figures" ..."""
     from skipbench.archs import REGISTRIES
     from skipbench.bench.data import ANNOTATIONS, DATASETS

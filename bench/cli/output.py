@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from skipbench.bench.display import inert, one_line
+from skipbench.display import inert, one_line
 
 NARROWEST = 40  # columns that a text is cut to at most
 PIPE_WIDTH = 180  # columns; a pipe has no width of its own, and rich's 80 would cut a table

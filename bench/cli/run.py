@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
-from skipbench.bench.display import one_line
 from skipbench.bench.signals import Stopped
+from skipbench.display import one_line
 
 if TYPE_CHECKING:
     from skipbench.bench.measure import Forecast

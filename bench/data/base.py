@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 from torch.utils.data import Dataset
 
-from skipbench.archs.registry import Registry
 from skipbench.bench.data.annotations import KEYS, Annotation, Sample
+from skipbench.bench.errors import BenchError
 from skipbench.bench.validation import parse
+from skipbench.registry import Registry
 
 Kind = TypeVar("Kind", bound=Annotation)
 SPLITS = ("train", "val", "test")
@@ -87,18 +88,18 @@ class DataSource(BaseModel, ABC):
         """Check the data and return it. Raises DataError."""
 
 
-DATASETS: Registry[type[DataSource]] = Registry("dataset", DataSource)
+DATASETS: Registry[type[DataSource]] = Registry("dataset", DataSource, BenchError)
 
 
 def register_dataset(name: str) -> Callable[[type[DataSource]], type[DataSource]]:
-    """Return the decorator that files a DataSource under `name`. Raises DuplicateNameError."""
+    """Return the decorator that files a DataSource under `name`. Raises BenchError where it is taken."""
     return DATASETS.register(name)
 
 
 def open_data(name: str = "scenes", root: Path | str | None = None, **options: Any) -> Data:
     """Return the dataset `name`, with its own options; `root` is the folder of one that lies on disk.
 
-    Raises UnknownNameError for the name, SuiteError for an option, DataError for the data themselves.
+    Raises BenchError for an unknown name, SuiteError for an option, DataError for the data themselves.
     """
     place = {} if root is None else {"root": root}
     return parse(DATASETS[name], place | options, place="data").open()

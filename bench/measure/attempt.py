@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from skipbench.archs.errors import ArchError
 from skipbench.bench.errors import BenchError, StoreError
+from skipbench.errors import SkipbenchError
 
 Result = TypeVar("Result")
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on a GPU and on a CPU
@@ -40,7 +40,7 @@ def insist(measure: Callable[[], Result], what: str) -> Result:
 
 def reason(error: Exception) -> str:
     """Return one sentence: the project's own as it is, any other error with the place where it arose."""
-    if isinstance(error, ArchError | BenchError):
+    if isinstance(error, SkipbenchError):
         return str(error)
     text = str(error).strip().partition("\n")[0] or "no message"
     if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from skipbench.archs import ArchSpec
-from skipbench.archs.registry import Registry
 from skipbench.bench.data import DATASETS, Data
 from skipbench.bench.errors import BenchError
 from skipbench.bench.measure.attempt import Failure, attempt
@@ -17,6 +16,7 @@ from skipbench.bench.records import Cell, Outcome, content_hash
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task, plugged_metrics
 from skipbench.bench.validation import parse
+from skipbench.registry import Registry
 
 Advance = Callable[[float], None]  # called with the share of the work that is done, 0 to 1
 
@@ -182,12 +182,12 @@ class Measurement(Generic[SomeOptions]):
         return {cell.cell_id: attempt(partial(self.measure, arms[cell.arm], cell.seed, advance)) for cell in cells}
 
 
-MEASUREMENTS: Registry[type[Measurement[Any]]] = Registry("measurement", Measurement)
+MEASUREMENTS: Registry[type[Measurement[Any]]] = Registry("measurement", Measurement, BenchError)
 SomeMeasurement = TypeVar("SomeMeasurement", bound=type[Measurement[Any]])
 
 
 def register_measurement(name: str) -> Callable[[SomeMeasurement], SomeMeasurement]:
-    """Return the decorator that files a Measurement under `name`. Raises DuplicateNameError."""
+    """Return the decorator that files a Measurement under `name`. Raises BenchError where it is taken."""
 
     def file(measurement: SomeMeasurement) -> SomeMeasurement:
         MEASUREMENTS.register(name)(measurement)

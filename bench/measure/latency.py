@@ -20,7 +20,7 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from skipbench.archs import build_model
-from skipbench.bench.errors import BenchError, unknown_name
+from skipbench.bench.errors import BenchError
 from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
 from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, random_images, require
@@ -31,6 +31,7 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task
 from skipbench.bench.training.machine import Device, resolve_device, resolve_precision
 from skipbench.bench.validation import parse
+from skipbench.errors import unknown_name
 
 Count = Annotated[int, Field(ge=1)]
 MARGIN = 0.03

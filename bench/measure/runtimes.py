@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from skipbench.archs.registry import Registry
+from skipbench.bench.errors import BenchError
 from skipbench.bench.training.machine import MachineError
+from skipbench.registry import Registry
 
 Precision = Literal["32-true", "bf16-mixed", "int8"]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -61,7 +62,7 @@ def random_images(model: nn.Module, count: int, size: tuple[int, int], seed: int
     return torch.rand(count, channels, *size, generator=torch.Generator().manual_seed(seed))
 
 
-RUNTIMES: Registry[type[Runtime]] = Registry("runtime")
+RUNTIMES: Registry[type[Runtime]] = Registry("runtime", None, BenchError)
 
 
 def prepare(

@@ -9,10 +9,11 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skipbench.bench.display import in_words, where
-from skipbench.bench.errors import BenchError, PluginError
+from skipbench.bench.errors import PluginError
 from skipbench.bench.plugins.neighbours import OWN, import_file, source_of
-from skipbench.bench.registry import AnyRegistry
+from skipbench.display import in_words, where
+from skipbench.errors import SkipbenchError
+from skipbench.registry import Registry
 
 if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure does without
     from skipbench.archs import ArchSpec
@@ -24,7 +25,7 @@ Parts = dict[str, dict[str, Any]]  # by the plural of their kind, by name: {"fus
 _LOADED: dict[Path, Parts] = {}  # what each path registered when it was loaded
 
 
-def load_plugins(paths: Iterable[Path] = (), registries: Collection[AnyRegistry] = ()) -> Parts:
+def load_plugins(paths: Iterable[Path] = (), registries: Collection[Registry[Any]] = ()) -> Parts:
     """Import what installed packages offer, then the files and folders at `paths`, each once per process.
 
     Returns the parts that those at `paths` add to `registries`. Raises PluginError with one sentence that names the
@@ -70,7 +71,7 @@ def parts_of_spec(spec: "ArchSpec") -> Iterator[object]:
             yield factor.registry[name]
 
 
-def _load(path: Path, registries: Collection[AnyRegistry]) -> Parts:
+def _load(path: Path, registries: Collection[Registry[Any]]) -> Parts:
     place = Path(os.path.realpath(path))
     if place not in _LOADED:
         before = {registry.plural: set(registry.registered) for registry in registries}
@@ -112,9 +113,7 @@ def _import(file: Path) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # somebody else's code may raise anything
-        from skipbench.archs.errors import ArchError
-
-        if isinstance(error, ArchError | BenchError):
+        if isinstance(error, SkipbenchError):
             raise PluginError(f"plug-in {file}: {error}") from error
         line = where(error, os.path.realpath(file))
         old = FORMER_IMPORT.search(file.read_text(errors="replace")) if isinstance(error, ImportError) else None

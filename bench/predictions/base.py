@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hi
 import numpy as np
 from numpy.typing import NDArray
 
-from skipbench.bench.registry import LightRegistry
+from skipbench.bench.errors import BenchError
+from skipbench.registry import Registry
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -111,7 +112,7 @@ class Prediction(ABC):
         return ([index for index in every if self.right(index)[1]] or list(every))[: self.columns]
 
 
-PREDICTIONS: LightRegistry[type[Prediction]] = LightRegistry("prediction")
+PREDICTIONS: Registry[type[Prediction]] = Registry("prediction", Prediction, BenchError)
 P = TypeVar("P", bound=type[Prediction])
 
 
@@ -119,7 +120,7 @@ def register_prediction(kind: str) -> Callable[[P], P]:
     """Return the decorator that files a kind of prediction, so that reports can show it. Raises BenchError."""
 
     def file(prediction: P) -> P:
-        PREDICTIONS.register(kind, prediction)
+        PREDICTIONS.register(kind)(prediction)
         prediction.kind = kind
         return prediction
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from skipbench.bench.display import one_line, quoted
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.metrics import Metric, from_json
+from skipbench.display import one_line, quoted
 
 DATABASE = "run.sqlite"
 LARGEST = 1e100  # of a measured number; what is larger was not measured, and its square may have no number

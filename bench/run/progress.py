@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from skipbench.bench.display import one_line
 from skipbench.bench.measure import MEASUREMENTS, Advance
 from skipbench.bench.records import Cell, RunRecord
+from skipbench.display import one_line
 
 FOREVER_S = 1e9
 

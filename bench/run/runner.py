@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from skipbench.bench.display import one_line, quoted
 from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.records import Cell, Outcome, RunRecord
@@ -19,6 +18,7 @@ from skipbench.bench.records.store import RunWriter, write_run
 from skipbench.bench.run.environment import environment
 from skipbench.bench.run.progress import RunProgress
 from skipbench.bench.suites.plan import Plan
+from skipbench.display import one_line, quoted
 
 
 def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from skipbench.archs import FACTORS, ArchSpec, resolve_spec
 from skipbench.bench.data import Data, open_data
-from skipbench.bench.display import quoted
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from skipbench.bench.records import Cell
@@ -16,6 +15,7 @@ from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
 from skipbench.bench.tasks import Task, TaskError, create_task
 from skipbench.bench.yaml_values import dotted
+from skipbench.display import quoted
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
-from skipbench.bench.display import one_line, quoted
-from skipbench.bench.errors import SuiteError, unknown_name
+from skipbench.bench.errors import SuiteError
 from skipbench.bench.files import write_whole
 from skipbench.bench.suites.schema import Study, Suite, TaskSection, as_section, sections_known
 from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import assign, read_yaml
+from skipbench.display import one_line, quoted
+from skipbench.errors import unknown_name
 
 EXAMPLE = "recipe.images=512"
 SHIPPED = resources.files(__package__)

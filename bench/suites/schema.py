@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from skipbench.bench.display import quoted, shown
 from skipbench.bench.yaml_values import dotted, put
+from skipbench.display import quoted, shown
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
 

@@ -8,13 +8,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from skipbench.archs.registry import Registry
 from skipbench.bench.data import Annotation, Data, DataInfo, open_data
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.errors import BenchError
 from skipbench.bench.predictions import Prediction
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.validation import parse
+from skipbench.registry import Registry
 
 LOGIT_STD = 0.1  # before training, of logits without unit: near what FCOS's own start gives
 
@@ -151,14 +151,14 @@ class Task(ABC):
         """Return what is predicted for a few samples, beside their truth, for the store and the report."""
 
 
-TASKS: Registry[type[Task]] = Registry("task", Task)
-METRICS: Registry[type[Scorer]] = Registry(
-    "metric", Scorer
-)  # of tasks that somebody else wrote: "segmentation/my_score"
+TASKS: Registry[type[Task]] = Registry("task", Task, BenchError)
+METRICS: Registry[type[Scorer]] = Registry(  # of tasks that somebody else wrote: "segmentation/my_score"
+    "metric", Scorer, BenchError
+)
 
 
 def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
-    """Return the decorator that files a Task under `name`. Raises DuplicateNameError."""
+    """Return the decorator that files a Task under `name`. Raises BenchError where it is taken."""
 
     def file(task: type[Task]) -> type[Task]:
         TASKS.register(name)(task)
@@ -171,7 +171,7 @@ def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
 def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
     """Return the decorator that adds a Scorer's scores to those of `task`, wherever the task is run.
 
-    Raises UnknownNameError for the task, TaskError for a score without a declaration or with another's key.
+    Raises BenchError for an unknown task, TaskError for a score without a declaration or with another's key.
     """
 
     def file(scorer: type[Scorer]) -> type[Scorer]:
@@ -200,7 +200,7 @@ def plugged_metrics(task: str) -> dict[str, type[Scorer]]:
 def create_task(name: str, info: DataInfo, options: Any = None) -> Task:
     """Return the task `name` for the dataset that `info` describes; `options` stand beside its name.
 
-    Raises UnknownNameError for the name, SuiteError for an option, TaskError where the data don't serve it.
+    Raises BenchError for an unknown name, SuiteError for an option, TaskError where the data don't serve it.
     """
     task = TASKS[name]
     return task(info, parse(task.Options, options or {}, place="task"))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skipbench.archs.decoder import Decoder
-from skipbench.archs.parts import parts_of
+from skipbench.archs.model import parts_of
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.tasks import Task
 

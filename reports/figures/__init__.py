@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from skipbench.bench.display import in_words, where
-from skipbench.bench.registry import LightRegistry
+from skipbench.display import in_words, where
+from skipbench.registry import Registry
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
 
 if TYPE_CHECKING:  # these bring pandas and matplotlib
@@ -86,7 +86,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-class _Figures(LightRegistry[FigureKind]):
+class _Figures(Registry[FigureKind]):
     """Figures by name: the files of this folder, each imported when its figure is asked for, and plug-ins'."""
 
     own = frozenset(module.name for module in pkgutil.iter_modules(__path__))
@@ -103,7 +103,7 @@ class _Figures(LightRegistry[FigureKind]):
         return super().__getitem__(name)
 
 
-FIGURES = _Figures("figure", ReportError)
+FIGURES = _Figures("figure", None, ReportError)
 figure_names = FIGURES.names  # sorted
 figure_kind = FIGURES.__getitem__
 
@@ -131,7 +131,7 @@ def register_figure(
             raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is registered already; choose another name.")
-        FIGURES.register(name, FigureKind(name, title, draw, caption, alt, below, embed, each))
+        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each))
         return draw
 
     return register

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from skipbench.analysis.frames import Frames
-from skipbench.bench.display import one_line
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
+from skipbench.display import one_line
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns

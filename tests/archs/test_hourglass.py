@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from skipbench import archs
-from skipbench.archs.basic import BasicUnit
 from skipbench.archs.blocks import BLOCKS, BlockStyle
+from skipbench.archs.residual import BasicUnit
 
 
 class Res(nn.Module):

@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from skipbench import archs
-from skipbench.archs.reference import LAYOUTS, Layout
-from skipbench.archs.reference.files import read_state
+from skipbench.archs.reference import LAYOUTS, Layout, read_state
 from skipbench.archs.reference.layout import match
 
 STATE = {"inc.weight": torch.arange(4.0), "up.bias": torch.ones(2)}

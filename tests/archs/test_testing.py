@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skipbench import archs
 from skipbench.archs.testing import CHECKS, check_part, check_registered
+from skipbench.registry import Registry
 
 PARTS = [
     (registry, name)
@@ -17,7 +18,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize(("registry", "name"), PARTS, ids=[f"{registry.kind} {name}" for registry, name in PARTS])
-def test_registered_parts_keep_their_contract(registry: archs.registry.Registry[Any], name: str) -> None:
+def test_registered_parts_keep_their_contract(registry: Registry[Any], name: str) -> None:
     findings = check_registered(registry, name)
     assert [finding.check for finding in findings] == (["network"] if registry.kind == "model" else list(CHECKS))
     assert [finding.message for finding in findings if not finding.ok] == []
@@ -91,12 +92,3 @@ def test_a_preset_is_checked_as_a_network(monkeypatch: pytest.MonkeyPatch) -> No
     (finding,) = check_part("model", "mine")
     assert not finding.ok
     assert "gives {64} channels for 3 classes" in finding.message
-
-
-def test_a_name_of_its_own_and_a_longer_prefix_go_before_a_family() -> None:
-    registry: archs.registry.Registry[str] = archs.registry.Registry("word")
-    for name, members in (("a*", ["ab", "abc", "b"]), ("ab*", ["abc"]), ("ab", [])):
-        registry.register(name, members)(name)
-    assert [registry[name] for name in ("ab", "abc")] == ["ab", "ab*"]
-    assert "b" not in registry
-    assert registry.names() == ["ab", "abc"]

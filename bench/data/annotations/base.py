@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from skipbench.archs.errors import DuplicateNameError
-from skipbench.archs.registry import Registry
 from skipbench.bench.data.geometry import Field, resize_labels
 from skipbench.bench.data.pixels import FileError, Problem, decode_mask
 from skipbench.bench.data.sides import Sides, pair_sides
+from skipbench.bench.errors import BenchError
+from skipbench.registry import Registry
 
 Sample = dict[str, Tensor]
 Batch = dict[str, Tensor]  # sample key -> the values of all samples, the first axis counts samples
@@ -188,20 +188,20 @@ def enlarged(values: Tensor, factor: int) -> Tensor:
     return values.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
 
 
-ANNOTATIONS: Registry[type[Annotation]] = Registry("annotation", Annotation)
+ANNOTATIONS: Registry[type[Annotation]] = Registry("annotation", Annotation, BenchError)
 KEYS: dict[str, Key] = {}  # of all registered kinds
 
 
 def register_annotation(name: str) -> Callable[[type[A]], type[A]]:
     """Return the decorator that files an Annotation under `name`.
 
-    Raises DuplicateNameError where the name, or one of the annotation's keys in a sample, is taken.
+    Raises BenchError where the name, or one of the annotation's keys in a sample, is taken.
     """
 
     def file(kind: type[A]) -> type[A]:
         for key in kind.keys:
             if key == "image" or key in KEYS:
-                raise DuplicateNameError(f"the key '{key}' of annotation '{name}' is taken; choose another one.")
+                raise BenchError(f"the key '{key}' of annotation '{name}' is taken; choose another one.")
         ANNOTATIONS.register(name)(kind)
         KEYS.update(kind.keys)
         return kind

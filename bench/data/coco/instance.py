@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from faster_coco_eval.core import mask as run_lengths
 
-from skipbench.archs.errors import first_line
 from skipbench.bench.data.annotations import Array, RunLengths
+from skipbench.display import first_line
 
 LARGEST = 1e9  # px; no image is so large, and whole numbers beyond it may have no float
 

@@ -13,7 +13,8 @@ from skipbench.bench.data.deeplabcut.table import Table, read_table
 from skipbench.bench.data.files.entry import Entry, Found
 from skipbench.bench.data.files.source import FileSource
 from skipbench.bench.data.pixels import Problem
-from skipbench.bench.errors import SuiteError, unknown_name
+from skipbench.bench.errors import SuiteError
+from skipbench.errors import unknown_name
 
 _TABLES = "labeled-data/*/CollectedData*.csv"
 

@@ -14,8 +14,9 @@ from skipbench.bench.data.files.entry import Found
 from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
 from skipbench.bench.data.files.splits import Splits, divide
 from skipbench.bench.data.pixels import Problem
-from skipbench.bench.errors import DataError, SuiteError, unknown_name
+from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
+from skipbench.errors import unknown_name
 
 T = TypeVar("T")
 READING = 2  # raised where the same files come to give other samples

@@ -13,7 +13,7 @@ LIGHT = """
 import sys
 from skipbench.bench.cli import main
 code = main({arguments!r})
-heavy = {{"torch", "timm", "pandas", "matplotlib", "archs"}} & set(sys.modules)
+heavy = {{"torch", "timm", "pandas", "matplotlib", "skipbench.archs"}} & set(sys.modules)
 sys.exit(f"imported {{heavy}}" if heavy else code)
 """
 COMMANDS = (

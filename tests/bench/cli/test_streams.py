@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from skipbench.bench.cli.output import PIPE_WIDTH
-from skipbench.bench.display import inert, one_line, quoted
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.store import open_run, write_run
+from skipbench.display import inert, one_line, quoted
 
 SKIPBENCH = f"{sys.executable} -m bench"
 HOSTILE = "[/] of [out, in] \x1b]0;title\x07\nTraceback: /a/[b]/c " + "long " * 99 + "the end"

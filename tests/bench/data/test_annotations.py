@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from skipbench.archs.errors import DuplicateNameError
 from skipbench.bench.data import (
     ANNOTATIONS,
     DATASETS,
@@ -26,6 +25,7 @@ from skipbench.bench.data.files import Entry, Found
 from skipbench.bench.data.files.source import missing_folder
 from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.data.pixels import images_by_name
+from skipbench.bench.errors import BenchError
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 from skipbench.bench.training.elastic import Elastic
 from skipbench.bench.training.sheet import draw_sample
@@ -164,6 +164,6 @@ def test_a_key_of_another_kind_is_refused() -> None:
     class Distance(Depth):
         """Depth under another name."""
 
-    with pytest.raises(DuplicateNameError, match="the key 'depth' of annotation 'distance' is taken"):
+    with pytest.raises(BenchError, match="the key 'depth' of annotation 'distance' is taken"):
         register_annotation("distance")(Distance)
     assert "distance" not in ANNOTATIONS

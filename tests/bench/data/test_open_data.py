@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from skipbench.archs.errors import UnknownNameError
 from skipbench.bench.data import DATASETS, CachedDataset, DataSource, Joints, Mask, Sample, open_data
-from skipbench.bench.errors import SuiteError
+from skipbench.bench.errors import BenchError, SuiteError
 from skipbench.bench.testing import check_dataset
 
 SIZE = (32, 48)
@@ -57,7 +56,7 @@ def test_samples_are_made_once_while_they_fit_in_memory() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "error", "words"),
     [
-        ("scene", {}, UnknownNameError, "Did you mean 'scenes'"),
+        ("scene", {}, BenchError, "Did you mean 'scenes'"),
         ("scenes", {"sise": (96, 96)}, SuiteError, "'sise'. Did you mean 'size'"),
         ("scenes", {"size": (8, 96)}, SuiteError, "data.size[0] is 8, expected 32 or more"),
         ("scenes", {"train": 0}, SuiteError, "data.train is 0, expected 1 or more"),

@@ -7,16 +7,17 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-LONGEST = 80  # characters of what was given, in a sentence that says what is wrong with it
+MAX_LENGTH = 80  # characters of what was given, in a sentence that says what is wrong with it
 _FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, a spreadsheet takes it for a formula
 
 _short = Repr()
-_short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, LONGEST, LONGEST, LONGEST
+_short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, MAX_LENGTH, MAX_LENGTH, MAX_LENGTH
 
 
 def one_line(text: str, width: int | None = None) -> str:
     """Return `text` on one line, control characters as escapes, cut in the middle to `width` where it is longer."""
-    line = "".join(letter if letter.isprintable() else _escape(letter) for letter in " ".join(text.split()))
+    letters = " ".join(text.split())
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in letters)
     if width is None or len(line) <= width:
         return line
     tail = (width - 5) // 2
@@ -26,7 +27,7 @@ def one_line(text: str, width: int | None = None) -> str:
 def quoted(value: Any) -> str:
     """Return the `repr` of what was given, cut where it is long, deep or without end."""
     try:
-        return one_line(_short.repr(value), LONGEST)
+        return one_line(_short.repr(value), MAX_LENGTH)
     except ValueError:  # an integer of more digits than Python writes
         return f"a {type(value).__name__} of too many digits"
 
@@ -41,8 +42,9 @@ def inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
-def _escape(letter: str) -> str:
-    return letter.encode("unicode_escape", errors="backslashreplace").decode()
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text without its full stop, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
 
 
 def in_words(error: BaseException) -> str:

@@ -1,0 +1,104 @@
+"""A table from names to what they stand for, with errors that help. Imports no torch."""
+
+import fnmatch
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar, cast
+
+from skipbench.display import quoted
+from skipbench.errors import SkipbenchError, unknown_name
+
+MAX_LISTED = 10  # names that are listed in a line
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+class Registry(Generic[T]):
+    """Names of one kind ("fusion", "task" ...) and what each stands for: classes derived from `base`, if any.
+
+    What is wrong with a name or an entry raises `error`; an `unknown` or a `duplicate` name may have its own.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        base: type | None = None,
+        error: type[SkipbenchError] = SkipbenchError,
+        unknown: type[SkipbenchError] | None = None,
+        duplicate: type[SkipbenchError] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.base = base
+        self.error = error
+        self.unknown = unknown or error
+        self.duplicate = duplicate or error
+        self._entries: dict[str, T] = {}
+        self._members: dict[str, Collection[str]] = {}  # of those entries that are families
+
+    @property
+    def plural(self) -> str:
+        """What `skipbench list` calls what is registered here."""
+        return f"{self.kind}s"
+
+    def register(self, name: str, members: Collection[str] = ()) -> Callable[[E], E]:
+        """Return a decorator that files the decorated thing under `name`.
+
+        A name that ends in * is a family's: it stands for those of the `members` that begin so. A name of its own
+        goes before its family's.
+        Raises an error where the name is taken or not a name, a family has no members, or the thing is not derived
+        from the registry's `base`.
+        """
+
+        def file(entry: E) -> E:
+            if not (isinstance(name, str) and name.strip() and name.isprintable()):
+                raise self.error(f"a {self.kind}'s name is a line of text, not {quoted(name)}.")
+            if self.base and not (isinstance(entry, type) and issubclass(entry, self.base)):
+                base = f"{self.base.__module__.rpartition('.')[0]}.{self.base.__name__}"
+                raise self.error(f"{self.kind} '{name}' must be a class derived from {base}, not {quoted(entry)}.")
+            if name in self._entries:
+                raise self.duplicate(f"{self.kind} '{name}' is registered already; choose another name.")
+            if name.endswith("*"):
+                if not members:
+                    raise self.error(
+                        f"the family of {self.plural} '{name}' has no members: name them, members=[...]."
+                    )
+                self._members[name] = members
+            self._entries[name] = cast(T, entry)
+            return entry
+
+        return file
+
+    @property
+    def registered(self) -> dict[str, T]:
+        """All that was registered, by the names given: a family once, by one that ends in *."""
+        return dict(self._entries)
+
+    def __getitem__(self, name: str) -> T:
+        """Return what `name` stands for. Raises an error with the choices and the nearest one."""
+        if name in self._entries and name not in self._members:
+            return self._entries[name]
+        for family in sorted(self._members, key=len, reverse=True):
+            if name.startswith(family[:-1]) and name in self._members[family]:
+                return self._entries[family]
+        raise self.unknown(unknown_name(self.kind, name, self.names()))
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            self[name]
+        except self.unknown:
+            return False
+        return True
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Return the names that match a shell-style pattern: those registered, then the members of families."""
+        own = self.registered.keys() - self._members
+        members = {
+            name for family, names in self._members.items() for name in names if name.startswith(family[:-1])
+        }
+        return [*sorted(fnmatch.filter(own, pattern)), *sorted(fnmatch.filter(members - own, pattern))]
+
+    def __str__(self) -> str:
+        """Return the choices in one line, those of a family as it says itself; of many, where they are listed."""
+        own = self._entries.keys() - self._members
+        if len(own) > MAX_LISTED:
+            return f"see `skipbench list {self.plural}`"
+        return ", ".join([*sorted(own), *map(str, self._members.values())])
