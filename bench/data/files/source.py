@@ -10,9 +10,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from skipbench.bench.data.annotations import Annotation
 from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
-from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.entries import Found, Splits, divide
 from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
-from skipbench.bench.data.files.splits import Splits, divide
 from skipbench.bench.data.pixels import Problem
 from skipbench.bench.errors import DataError, SuiteError, unknown_name
 from skipbench.bench.records import content_hash

@@ -15,12 +15,9 @@ from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.tasks import base
 from skipbench.bench.tasks.base import Task, TaskError, register_task
-from skipbench.bench.tasks.detection.assignment import assign
-from skipbench.bench.tasks.detection.decoding import Detections, decode
-from skipbench.bench.tasks.detection.locations import Locations, distances_inside, locate
-from skipbench.bench.tasks.detection.losses import centre_ness, fcos_loss
+from skipbench.bench.tasks.detection.head import Detections, HeadOutput, Locations, decode, distances_inside, locate
+from skipbench.bench.tasks.detection.loss import assign, centre_ness, fcos_loss
 from skipbench.bench.tasks.detection.metrics import DetectionScorer
-from skipbench.bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
 

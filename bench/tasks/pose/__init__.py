@@ -12,11 +12,10 @@ from torch.nn import functional
 from skipbench.bench.data import Joints
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import Skeletons
-from skipbench.bench.tasks.base import Options, Scorer, Task, TaskError, register_task
+from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.pose.figures import Figures, Region
 from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
-from skipbench.bench.tasks.pose.oks import OksScore
-from skipbench.bench.tasks.pose.scores import JointScore
+from skipbench.bench.tasks.pose.scores import PoseScorer
 
 __all__ = ["Pose", "PoseOptions"]
 
@@ -27,33 +26,6 @@ class PoseOptions(Options):
     sigma: Annotated[float, Field(gt=0)] = 1.0  # of the target's Gaussians in heatmap px, as in the Hourglass paper
     region: Region = "auto"  # where a figure is looked for; "auto": its box, but the image if it is alone there
     subpixel: Subpixel = "taylor"  # "quarter" is the Hourglass paper's coarser rule
-
-
-class PoseScorer(Scorer):
-    """PCK, mean error and OKS-AP of one pass over a split; it decodes where the outputs are."""
-
-    scores = (JointScore.scores[0], *OksScore.scores, *JointScore.scores[1:])
-
-    def __init__(self, task: "Pose", device: torch.device) -> None:
-        super().__init__(task, device)
-        self._scores = JointScore(task.info)
-        self._oks = OksScore(task.info[Joints].names)
-
-    def update(self, outputs: list[Tensor], batch: Batch) -> None:
-        """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
-        truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
-        figures = Figures.of(truth)
-        self._scores.add(found, figures, truth["visibility"])
-        self._oks.add(found, heights, figures)
-
-    def compute(self) -> dict[str, float]:
-        """Return the scores; one that no joint or no figure counts in is absent."""
-        return self._scores.compute() | self._oks.compute()
-
-    def absent(self) -> list[str]:
-        """Return the joints that no figure has."""
-        return self._scores.absent()
 
 
 @register_task("pose")

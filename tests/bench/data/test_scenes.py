@@ -8,11 +8,9 @@ import pytest
 import torch
 
 from skipbench.bench.data import Sample, open_data
-from skipbench.bench.data.scenes import CLASSES, JOINTS, OBJECTS, make_scene
-from skipbench.bench.data.scenes.draws import Draws
-from skipbench.bench.data.scenes.figures import figure
-from skipbench.bench.data.scenes.geometry import UNIT, Place
-from skipbench.bench.data.scenes.scene import KINDS, _place
+from skipbench.bench.data.scenes import CLASSES, JOINTS, KINDS, OBJECTS, _place, make_scene
+from skipbench.bench.data.scenes.integers import UNIT, Draws, Place
+from skipbench.bench.data.scenes.shapes import figure
 
 SIZE = (96, 96)
 # Of all arrays of scenes 0 to 19 of seed 0. A new hash means new data: results are no longer comparable.

@@ -14,9 +14,8 @@ from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.tasks import TaskError, create_task
 from skipbench.bench.tasks.detection import Detection
-from skipbench.bench.tasks.detection.assignment import assign
-from skipbench.bench.tasks.detection.locations import distances_inside, locate
-from skipbench.bench.tasks.detection.losses import centre_ness
+from skipbench.bench.tasks.detection.head import distances_inside, locate
+from skipbench.bench.tasks.detection.loss import assign, centre_ness
 
 OBJECTS = ("car", "person", "tram")
 INFO = DataInfo("streets", (48, 64), {}, "streets", (Boxes(OBJECTS),))

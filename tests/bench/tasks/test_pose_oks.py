@@ -10,7 +10,7 @@ from pycocotools.cocoeval import COCOeval, Params
 from torch import Tensor
 
 from skipbench.bench.tasks.pose.figures import Figures
-from skipbench.bench.tasks.pose.oks import OksScore, sigmas
+from skipbench.bench.tasks.pose.scores import OksScore, sigmas
 
 NAN = math.nan
 PERSON = (
