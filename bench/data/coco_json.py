@@ -210,13 +210,10 @@ def _joints(keypoints: Any, joints: int) -> Array:
 
 
 def _numbers(values: Any, count: int, key: str) -> list[float]:
-    if not isinstance(values, list) or len(values) != count or not all(map(_is_number, values)):
-        raise ValueError(f"has {_shortened(values)} for {key}; expected {count} numbers")
-    return [float(each) for each in values]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < LARGEST  # NaN is not
+    well_formed = isinstance(values, list) and len(values) == count
+    if not well_formed or not all(isinstance(value, (int, float)) and abs(value) < LARGEST for value in values):
+        raise ValueError(f"has {_shortened(values)} for {key}; expected {count} numbers")  # NaN is none either
+    return [float(value) for value in values]
 
 
 def _mask(segmentation: Any, width: int, height: int) -> RunLengths:

@@ -161,7 +161,9 @@ def read_table(path: Path) -> Table:
     rows = _rows(path)
     header = _header(path, rows)
     names = rows[: len(header)]
-    first = _first_column(path, names[-1])
+    if "x" not in names[-1]:
+        raise FileError(path, "has no column 'x' in its header row 'coords'")
+    first = names[-1].index("x")  # the columns before it name the image
     places = _places(path, names, first)
     points, wrong = {}, []
     for number, row in enumerate(rows[len(header) :], len(header) + 1):
@@ -194,13 +196,6 @@ def _header(path: Path, rows: list[list[str]]) -> list[str]:
     missing = next((word for word in HEADERS[0] if word not in begun), "")
     lacks = f"has no header row '{missing}'" if missing else f"has header rows {', '.join(begun)}"
     raise FileError(path, f"{lacks}; expected the rows {', '.join(HEADERS[0])}")
-
-
-def _first_column(path: Path, coords: list[str]) -> int:
-    """Return the first column of coordinates: the columns before it name the image. Raises FileError."""
-    if "x" not in coords:
-        raise FileError(path, "has no column 'x' in its header row 'coords'")
-    return coords.index("x")
 
 
 def _places(path: Path, names: list[list[str]], first: int) -> tuple[Place, ...]:

@@ -69,30 +69,20 @@ def find_pairs(root: Path) -> tuple[list[Entry], list[Problem]]:
 
     Hidden files and files that are no images are passed over.
     """
-    problems = _wrong_folders(root)
-    pairs: list[Entry] = []
-    for split in _splits(root):
-        found_pairs, found_problems = _pair_up(root, split)
-        pairs += found_pairs
-        problems += found_problems
-    return pairs, problems
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for kind in ("images", "masks") for path in (root / kind).iterdir() if path.is_dir())
-
-
-def _splits(root: Path) -> list[str]:
-    present = {path.name for path in _folders(root)}
-    return [split for split in SPLITS if split in present or split == "train"]
-
-
-def _wrong_folders(root: Path) -> list[Problem]:
-    return [
+    kinds = (root / "images", root / "masks")
+    folders = sorted(path for kind in kinds for path in kind.iterdir() if path.is_dir())
+    problems = [
         Problem(path.relative_to(root).as_posix(), f"is no split; expected {', '.join(SPLITS)}")
-        for path in _folders(root)
+        for path in folders
         if path.name not in SPLITS and not path.name.startswith(".")
     ]
+    pairs: list[Entry] = []
+    for split in SPLITS:
+        if split == "train" or split in {path.name for path in folders}:
+            split_pairs, split_problems = _pair_up(root, split)
+            pairs += split_pairs
+            problems += split_problems
+    return pairs, problems
 
 
 def _pair_up(root: Path, split: str) -> tuple[list[Entry], list[Problem]]:

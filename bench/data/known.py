@@ -33,19 +33,16 @@ class Downloaded(FileSource):
 
     def survey(self, watch: Watch = unwatched) -> Survey:
         """Download the dataset unless it is there, then check it. Raises DataError where that fails."""
-        if self.missing(self.place):
-            self._fetch()
-        return super().survey(watch)
-
-    def _fetch(self) -> None:
         try:
-            self.download()
+            if self.missing(self.place):
+                self.download()
         except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong checksum is a RuntimeError
             reason = str(error).rstrip(".")
             raise DataError(
                 f"{self.title} is not in {self.root}, and its download failed ({reason}); check the connection, or "
                 "give the folder into which torchvision downloaded it elsewhere."
             ) from None
+        return super().survey(watch)
 
 
 @register_dataset("oxford_pet")
@@ -78,14 +75,12 @@ class OxfordPet(Downloaded):
         """Return the published lists' images."""
         classes = {_BACKGROUND: "background", _PET: "pet"}
         found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "The border of a pet counts nowhere.")])
-        for split, name in _LISTS.items():
-            lines = found.read(_lines, self.place / name, self.place) or []
-            found.entries += [self._entry(split, line.split()[0]) for line in lines]
+        for split, file in _LISTS.items():
+            lines = found.read(_lines, self.place / file, self.place) or []
+            for name in (line.split()[0] for line in lines):
+                mask = self.place / "annotations/trimaps" / f"{name}.png"
+                found.entries.append(Entry(split, name, self.place / "images" / f"{name}.jpg", mask, {Mask: mask}))
         return found
-
-    def _entry(self, split: str, name: str) -> Entry:
-        mask = self.place / "annotations/trimaps" / f"{name}.png"
-        return Entry(split, name, self.place / "images" / f"{name}.jpg", mask, {Mask: mask})
 
 
 @register_dataset("voc2012")

@@ -73,13 +73,17 @@ class Voc(FileSource):
 
     def find(self) -> Found:
         """Return the listed images with their annotations; every XML file is read."""
-        listed, problems, notes = listed_images(self.place, self._lists())
+        lists = self.place / "ImageSets/Segmentation"
+        if not (self.read and "masks" in self.read and lists.is_dir()):
+            lists = lists.with_name("Main")
+        listed, problems, notes = listed_images(self.place, lists)
         found = Found(problems=problems, notes=notes)
         annotations = self._annotations(listed, found)
         masks = self._masks(listed, found)
         names = tuple(sorted({name for each in annotations.values() for name in each.names}))
         if masks is not None:
-            found.annotations.append(self._mask(names))
+            classes = PASCAL_CLASSES if {*names} <= {*PASCAL_CLASSES} else names
+            found.annotations.append(Mask.named(("background", *classes) if names else (), self.ignore_index))
             listed = [each for each in listed if each.name in masks]
         if self._reads_boxes:
             found.annotations += [Boxes(names)] if names else []
@@ -90,11 +94,6 @@ class Voc(FileSource):
     @property
     def _reads_boxes(self) -> bool:
         return self.read is None or "boxes" in self.read
-
-    def _lists(self) -> Path:
-        """Return the folder whose text files list the images of each split."""
-        folder = self.place / "ImageSets/Segmentation"
-        return folder if self.read and "masks" in self.read and folder.is_dir() else folder.with_name("Main")
 
     def _annotations(self, listed: list[Listed], found: Found) -> dict[str, Annotation]:
         """Return what each image's XML file says; one that cannot be used is a problem where boxes are read."""
@@ -114,11 +113,6 @@ class Voc(FileSource):
             return None
         found.problems += [Problem(f"{folder.name}/{name}.png", "is missing, but listed") for name in absent]
         return masks
-
-    def _mask(self, names: tuple[str, ...]) -> Mask:
-        """Return what mask values mean: 0 background, then the classes by name, or Pascal's own."""
-        classes = PASCAL_CLASSES if set(names) <= set(PASCAL_CLASSES) else names
-        return Mask.named(("background", *classes) if names else (), self.ignore_index)
 
     def _entry(
         self, listed: Listed, annotation: Annotation | None, masks: dict[str, Path] | None, names: tuple[str, ...]
@@ -190,13 +184,15 @@ def read_annotation(path: Path) -> Annotation:
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: its encoding
         raise FileError(path, f"cannot be read as XML ({error})") from None
     objects = root.findall("object")
-    corners = [_corners(path, _words(number, each), each) for number, each in enumerate(objects, 1)]
+    corners = [_corners(path, number, element) for number, element in enumerate(objects, 1)]
     counted_from_1 = np.array(corners, np.float64).reshape(-1, 4)
+    width, height = (_text(root, f"size/{side}") for side in ("width", "height"))
+    stated = width.isdecimal() and height.isdecimal() and int(width) and int(height)  # some tools write 0
     return Annotation(
-        _size(root),
-        tuple(_text(each, "name") for each in objects),
+        (int(width), int(height)) if stated else None,
+        tuple(_text(element, "name") for element in objects),
         counted_from_1 - [1, 1, 0, 0],  # and the last pixel belongs to the box
-        np.array([_text(each, "difficult") == "1" for each in objects], bool),
+        np.array([_text(element, "difficult") == "1" for element in objects], bool),
     )
 
 
@@ -204,20 +200,11 @@ def _text(element: ElementTree.Element, place: str) -> str:
     return (element.findtext(place) or "").strip()
 
 
-def _size(root: ElementTree.Element) -> tuple[int, int] | None:
-    width, height = (_text(root, f"size/{side}") for side in ("width", "height"))
-    stated = width.isdecimal() and height.isdecimal() and int(width) and int(height)
-    return (int(width), int(height)) if stated else None  # some tools write 0
-
-
-def _words(number: int, element: ElementTree.Element) -> str:
+def _corners(path: Path, number: int, element: ElementTree.Element) -> list[float]:
     name = _text(element, "name")
-    return f"object {number} ({name})" if name else f"object {number}"
-
-
-def _corners(path: Path, words: str, element: ElementTree.Element) -> list[float]:
-    if not _text(element, "name"):
-        raise FileError(path, f"{words} has no name")
+    if not name:
+        raise FileError(path, f"object {number} has no name")
+    words = f"object {number} ({name})"
     if element.find("bndbox") is None:
         raise FileError(path, f"{words} has no box; expected <bndbox>")
     return [_number(path, words, corner, _text(element, f"bndbox/{corner}")) for corner in _CORNERS]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,19 +74,12 @@ def divide(entries: Sequence[Entry], wanted: str = "") -> tuple[Splits, list[str
             f"there is no split '{missing[0]}', and {len(splits['train'])} training image(s) are too few to hold "
             f"any out; expected {provide}{HELD_OUT} training images."
         )
-    shuffled = sorted(splits["train"], key=_hash)
+    shuffled = sorted(splits["train"], key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
+    by_name = attrgetter("name")
     for split in missing:
-        splits[split], shuffled = sorted(shuffled[:share], key=_name), shuffled[share:]
-    splits["train"] = sorted(shuffled, key=_name)
+        splits[split], shuffled = sorted(shuffled[:share], key=by_name), shuffled[share:]
+    splits["train"] = sorted(shuffled, key=by_name)
     return splits, [_note(split, share, wanted) for split in missing]
-
-
-def _hash(entry: Entry) -> bytes:
-    return hashlib.sha256(entry.name.encode()).digest()
-
-
-def _name(entry: Entry) -> str:
-    return entry.name
 
 
 def _note(split: str, share: int, wanted: str) -> str:

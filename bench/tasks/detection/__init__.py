@@ -108,13 +108,17 @@ class Detection(Task):
     def detect(self, outputs: list[Tensor]) -> list[Detections]:
         """Return what a network's maps, coarse to fine, find in each image. Raises TaskError."""
         options = self.options
+        output, locations = self._read(outputs)
         return decode(
-            *self._read(outputs), self.info.size, options.score_threshold, options.candidates, options.nms_iou
+            output, locations, self.info.size, options.score_threshold, options.candidates, options.nms_iou
         )
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> predictions.Boxes:
         """Return true boxes, without the ignored ones, and the surest of the found ones."""
-        found = [_sure(each) for each in self.detect(outputs)]
+        found = [
+            Detections(*(value[image.scores >= SHOWN_SCORE][:SHOWN_BOXES] for value in image))
+            for image in self.detect(outputs)
+        ]
         boxes, labels, scores = (
             pad_sequence([each[part] for each in found], batch_first=True, padding_value=empty)
             for part, empty in enumerate((0.0, -1.0, 0.0))
@@ -130,8 +134,3 @@ class Detection(Task):
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         return predictions.Boxes(**numbers, classes=np.array(self.info[Boxes].names))
-
-
-def _sure(found: Detections) -> Detections:
-    sure = found.scores >= SHOWN_SCORE
-    return Detections(*(value[sure][:SHOWN_BOXES] for value in found))

@@ -60,8 +60,13 @@ class Pose(Task):
         empty heatmap as its target, as in the Hourglass paper. Raises TaskError.
         """
         figures = Figures.of(batch)
-        targets = {size: self._target(figures, size) for size in {self._size(each) for each in predictions}}
-        losses = [self._error(each, targets[self._size(each)]) for each in predictions]
+        sizes = [self._size(heatmaps) for heatmaps in predictions]
+        targets = {size: self._target(figures, size) for size in {*sizes}}
+        gaussian = math.pi * self.options.sigma**2
+        losses = [
+            functional.mse_loss(heatmaps, targets[size]) * (size[0] * size[1]) / gaussian
+            for heatmaps, size in zip(predictions, sizes, strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
@@ -72,10 +77,6 @@ class Pose(Task):
     def logit_std(self, logits: Tensor) -> float:
         """Return a tenth of the root mean square of one joint's heatmap: what is predicted has its scale."""
         return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
-
-    def _error(self, heatmaps: Tensor, target: Tensor) -> Tensor:
-        pixels = target.shape[-2] * target.shape[-1]
-        return functional.mse_loss(heatmaps, target) * pixels / (math.pi * self.options.sigma**2)
 
     def _target(self, figures: Figures, size: tuple[int, int]) -> Tensor:
         points = figures.joints / figures.joints.new_tensor(self._stride(size))

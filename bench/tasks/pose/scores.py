@@ -97,13 +97,9 @@ class JointScore:
         values = _means("error_px", error, every | by_visibility)
         for threshold in THRESHOLDS:
             groups = every | by_kind | by_visibility | by_size if threshold == SPLIT_AT else every
-            values |= _means(f"pck@{threshold}", _within(relative, threshold), groups)
+            within = (relative <= threshold).double().masked_fill(relative.isnan(), torch.nan)  # NaN: no length
+            values |= _means(f"pck@{threshold}", within, groups)
         return values
-
-
-def _within(relative: Tensor, threshold: float) -> Tensor:
-    """Return 1 where a relative error is at most the threshold, else 0; NaN where there is no length."""
-    return torch.where(relative.isnan(), torch.nan, (relative <= threshold).double())
 
 
 def _means(name: str, values: Tensor, groups: Mapping[str, Tensor]) -> dict[str, float]:

@@ -69,14 +69,11 @@ class Segmentation(Task):
         labelled = (mask != self.info[Mask].ignore_index).float()
         if not options.border_weight:
             return labelled
-        objects = batch["instances"] if "instances" in batch else self._components(mask)
-        return labelled * border_weights(objects, options.border_weight, options.border_sigma)
-
-    def _components(self, mask: Tensor) -> Tensor:
-        """Return the components of all classes but "background", or but the first where none is named so."""
         names = [name.lower() for name in self.info[Mask].names]
         background = names.index("background") if "background" in names else 0
-        return connected_objects(mask, background, self.info[Mask].ignore_index)
+        ignore_index = self.info[Mask].ignore_index
+        objects = batch["instances"] if "instances" in batch else connected_objects(mask, background, ignore_index)
+        return labelled * border_weights(objects, options.border_weight, options.border_sigma)
 
     def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Return the cross-entropy of each pixel (N, H, W), 0 where ignored."""

@@ -1,6 +1,7 @@
 """The scores of segmentation: IoU and Dice of the regions, F of their boundaries, IoU by object size."""
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -103,10 +104,8 @@ class BoundaryScore:
         found, true = (boundaries(labels, labelled) for labels in (prediction, mask))
         reach = max(1.0, TOLERANCE * math.hypot(*mask.shape[-2:]))
         counted = found[matched(found, true, reach)], found, true[matched(true, found, reach)], true
-        self._counts += torch.stack([self._per_class(marks) for marks in counted])
-
-    def _per_class(self, marks: Tensor) -> Tensor:
-        return torch.bincount(marks[marks != NONE].long(), minlength=len(self._classes))
+        per_class = partial(torch.bincount, minlength=len(self._classes))
+        self._counts += torch.stack([per_class(marks[marks != NONE].long()) for marks in counted])
 
     def compute(self) -> dict[str, float]:
         """Return "boundary_f/<class>" and their mean "boundary_f", each between 0 and 1."""
