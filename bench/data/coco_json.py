@@ -40,7 +40,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Category:
-    """A class of objects, and the joints of its figures where it has some."""
+    """A class of objects, and the joints of its people where it has some."""
 
     name: str
     joints: tuple[str, ...] = ()

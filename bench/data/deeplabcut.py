@@ -59,7 +59,7 @@ class DeepLabCut(FileSource):
     An empty cell or NaN is a joint that is not annotated; the format does not tell hidden joints from visible
     ones. A point at (0, 0) is the centre of the first pixel, so half a pixel is added. The joints and bones
     are those of config.yaml, where there is one, else the tables' own. The format knows no splits: validation
-    and test take one in five of the frames each. `reference` names the two joints whose distance is a figure's
+    and test take one in five of the frames each. `reference` names the two joints whose distance is an animal's
     length.
     """
 

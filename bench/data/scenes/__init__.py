@@ -1,4 +1,4 @@
-"""Scenes of blobs and articulated figures, generated for this study, the same on every machine."""
+"""Scenes of blobs and articulated people, generated for this study, the same on every machine."""
 
 import hashlib
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from skipbench.bench.data.scenes.integers import (
     smooth_noise,
     stripes,
 )
-from skipbench.bench.data.scenes.shapes import BONES, JOINTS, Shape, disc, figure, polygon, ring
+from skipbench.bench.data.scenes.shapes import BONES, JOINTS, Shape, disc, person, polygon, ring
 from skipbench.bench.records import content_hash
 
 __all__ = ["CLASSES", "JOINTS", "OBJECTS", "Scene", "Scenes", "make_scene"]
@@ -51,7 +51,7 @@ KINDS = {
     "ring": Kind(ring, (85, 125, 175)),
     "polygon": Kind(polygon, (105, 160, 95)),
     "striped": Kind(disc, (165, 110, 100), striped=True),  # a disc but for its texture
-    "figure": Kind(figure, (165, 150, 90), octaves=(1, 2)),
+    "person": Kind(person, (165, 150, 90), octaves=(1, 2)),
 }
 OBJECTS = tuple(KINDS)
 CLASSES = ("background", *OBJECTS)
@@ -114,7 +114,7 @@ def _sample(size: tuple[int, int], seed: int, split: int, index: int) -> Sample:
 class Scene:
     """An image and its truth. Coordinates are in pixels; pixel i covers i to i + 1.
 
-    n objects, the front one first, of which F are figures with J joints each.
+    n objects, the front one first, of which P are people with J joints each.
     """
 
     image: Array  # (3, H, W) uint8
@@ -123,8 +123,8 @@ class Scene:
     boxes: Array  # (n, 4) float32 x1, y1, x2, y2: tight around an object's visible pixels
     labels: Array  # (n,) int64, indices into OBJECTS
     ignored: Array  # (n,) bool, all false
-    joints: Array  # (F, J, 2) float32 x, y; may lie outside the image
-    visibility: Array  # (F, J) uint8: 0 outside the image, 1 behind another object, 2 visible
+    joints: Array  # (P, J, 2) float32 x, y; may lie outside the image
+    visibility: Array  # (P, J) uint8: 0 outside the image, 1 behind another object, 2 visible
 
 
 class _Seen(NamedTuple):
@@ -163,7 +163,7 @@ class _Canvas:
 
     def scene(self, image: Array) -> Scene:
         """Return `image` with the truth about all objects that were added."""
-        figures = [each for each in self._objects if each.joints]
+        people = [each for each in self._objects if each.joints]
         return Scene(
             image,
             np.array([0, *(1 + each.label for each in self._objects)], np.uint8)[self._owner],
@@ -171,8 +171,8 @@ class _Canvas:
             np.array([each.box for each in self._objects], np.float32).reshape(-1, 4),
             np.array([each.label for each in self._objects], np.int64),
             np.zeros(len(self._objects), bool),
-            np.array([each.joints for each in figures], np.float32).reshape(-1, len(JOINTS), 2) / np.float32(UNIT),
-            np.array([each.visibility for each in figures], np.uint8).reshape(-1, len(JOINTS)),
+            np.array([each.joints for each in people], np.float32).reshape(-1, len(JOINTS), 2) / np.float32(UNIT),
+            np.array([each.visibility for each in people], np.uint8).reshape(-1, len(JOINTS)),
         )
 
 

@@ -20,7 +20,7 @@ from skipbench.bench.data.scenes.integers import (
 
 
 class Bone(NamedTuple):
-    """A limb from one joint to the next; lengths are in 1/64 of the figure's height."""
+    """A limb from one joint to the next; lengths are in 1/64 of the person's height."""
 
     start: str
     end: str
@@ -28,7 +28,7 @@ class Bone(NamedTuple):
     swing: int  # how far it moves to either side of `rest`
     length: int
     width: int  # half of its thickness
-    tone: int  # brightness offset in grey levels: the figure's left is bright, its right dark
+    tone: int  # brightness offset in grey levels: the person's left is bright, its right dark
 
 
 # Where two bones cover a pixel, the first in this list is in front. The crown is drawn, but no joint.
@@ -47,8 +47,8 @@ BONES = (
 )
 JOINTS = ("pelvis", *(bone.end for bone in BONES if bone.end != "crown"))
 _TONES = np.array([bone.tone for bone in BONES], np.int16)
-_TILT = 12  # a figure leans by up to this many 1/120 turns
-_THINNEST = UNIT * 3 // 4  # half-width at which the limbs of the smallest figures still hold together
+_TILT = 12  # a person leans by up to this many 1/120 turns
+_THINNEST = UNIT * 3 // 4  # half-width at which the limbs of the smallest people still hold together
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Shape:
     window: Window
     inside: Array  # (h, w) bool, over the window
     tone: Array | int = 0  # brightness offset in grey levels, (h, w) or one number
-    joints: tuple[Point, ...] = ()  # of a figure
+    joints: tuple[Point, ...] = ()  # of a person
 
 
 def disc(draws: Draws, place: Place) -> Shape:
@@ -87,8 +87,8 @@ def polygon(draws: Draws, place: Place) -> Shape:
     return Shape(window, np.logical_and.reduce(inside))
 
 
-def figure(draws: Draws, place: Place) -> Shape:
-    """Return a person-like figure facing us, as tall as the place's extent when it stands straight."""
+def person(draws: Draws, place: Place) -> Shape:
+    """Return a person facing us, as tall as the place's extent when standing straight."""
     joints, limbs = _pose(draws, place)
     window = Window.around(joints, int(limbs[:, 5].max()), place.size)
     x, y = window.centres()

@@ -1,4 +1,4 @@
-"""The scores of pose: how near the joints are (PCK, mean error), and COCO's AP of figures (OKS-AP)."""
+"""The scores of pose: how near the joints are (PCK, mean error), and COCO's AP for people (OKS-AP)."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,18 @@ from skipbench.bench.predictions import Skeletons
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, Metric, percentage
 from skipbench.bench.tasks.base import Scorer
-from skipbench.bench.tasks.pose.figures import Figures
+from skipbench.bench.tasks.pose.people import People
 
 if TYPE_CHECKING:
     from skipbench.bench.tasks.pose import Pose
 
-SPLIT_AT = Skeletons.RIGHT  # of a figure's reference length: the PCK that is also told per joint, visibility, size
+SPLIT_AT = Skeletons.RIGHT  # of a person's reference length: the PCK that is also told per joint, visibility, size
 THRESHOLDS = (0.05, SPLIT_AT, 0.2)
 VISIBILITIES = {"visible": 2, "occluded": 1}
 ANNOTATED = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
-LONGER_SIDE = "Joints of figures, by the longer side of the box around a figure's joints"
+LONGER_SIDE = "Joints of people, by the longer side of the box around a person's joints"
 
-SIGMAS = {  # COCO's, of a person's joints: how far annotators differ, in units of the figure's scale
+SIGMAS = {  # COCO's, of a person's joints: how far annotators differ, in units of the person's scale
     "nose": 0.026,
     "eye": 0.025,
     "ear": 0.035,
@@ -42,7 +42,7 @@ OTHER = 0.1  # of the joints of anything else
 
 def _pck(threshold: float, *by: Breakdown) -> Metric:
     label = f"PCK@{threshold:g}".replace("0.", ".")
-    return percentage(f"pck@{threshold}", label, *by, rule="The reference length of a figure: $reference.")
+    return percentage(f"pck@{threshold}", label, *by, rule="The reference length of a person: $reference.")
 
 
 def _by_visibility(key: str) -> Breakdown:
@@ -52,8 +52,8 @@ def _by_visibility(key: str) -> Breakdown:
 class JointScore:
     """Collects joints: the share within a fraction of the reference length (PCK) and the mean distance in px.
 
-    A joint counts where it is annotated and was looked for; in PCK, where its figure has a length too. The
-    figure's size is its longer side against the dataset's limits.
+    A joint counts where it is annotated and was looked for; in PCK, where its person has a length too. The
+    person's size is its longer side against the dataset's limits.
     """
 
     scores = (
@@ -61,7 +61,7 @@ class JointScore:
             SPLIT_AT,
             Breakdown("joint", f"pck@{SPLIT_AT}/"),
             _by_visibility(f"pck@{SPLIT_AT}"),
-            Breakdown("figure size", f"pck@{SPLIT_AT}_by_size/", SIZES, LONGER_SIDE),
+            Breakdown("person size", f"pck@{SPLIT_AT}_by_size/", SIZES, LONGER_SIDE),
         ),
         *(_pck(threshold) for threshold in THRESHOLDS if threshold != SPLIT_AT),
         Metric("error_px", "Error", "px", "lower", digits=2, least=0, by=(_by_visibility("error_px"),)),
@@ -71,15 +71,15 @@ class JointScore:
         self._info = info
         self._joints: list[Tensor] = []  # (k, 5) each: error, error / length, kind of joint, visibility, size
 
-    def add(self, prediction: Tensor, figures: Figures, visibility: Tensor) -> None:
-        """Take in predicted joints (N, F, J, 2) in px, NaN where none was looked for, and visibility (N, F, J)."""
+    def add(self, prediction: Tensor, people: People, visibility: Tensor) -> None:
+        """Take in predicted joints (N, P, J, 2) in px, NaN where none was looked for, and visibility (N, P, J)."""
         # In float64, where a quotient that should equal a threshold does.
-        error = torch.linalg.vector_norm(prediction.double() - figures.joints.double(), dim=-1)
-        relative = error / figures.lengths(self._info[Joints].reference).double()[..., None]
-        sizes = torch.bucketize(figures.sides, figures.sides.new_tensor(self._info.limits), right=True)
+        error = torch.linalg.vector_norm(prediction.double() - people.joints.double(), dim=-1)
+        relative = error / people.lengths(self._info[Joints].reference).double()[..., None]
+        sizes = torch.bucketize(people.sides, people.sides.new_tensor(self._info.limits), right=True)
         kinds = torch.arange(error.shape[2], device=error.device)
         columns = [each.expand_as(error) for each in (error, relative, kinds, visibility, sizes[..., None])]
-        self._joints.append(torch.stack(columns, -1)[error.isfinite() & figures.annotated].cpu())
+        self._joints.append(torch.stack(columns, -1)[error.isfinite() & people.annotated].cpu())
 
     def absent(self) -> list[str]:
         """Return the joints of which none counts."""
@@ -109,13 +109,13 @@ def _means(name: str, values: Tensor, groups: Mapping[str, Tensor]) -> dict[str,
 
 
 class OksScore:
-    """Average precision over OKS .50 to .95 of the figures that were looked for.
+    """Average precision over OKS .50 to .95 of the people that were looked for.
 
-    OKS is the mean over a figure's annotated joints of exp(-d^2 / (2 area (2 sigma)^2)), d being the distance to
-    the predicted joint in px. No dataset here tells a figure's area, so it is the square of half the longer side
-    of the box around its joints, about what a standing person covers. A figure's score, by which figures are
-    ranked, is the mean height of its joints' maxima. As figures are looked for where they are, this is COCO's AP
-    of a top-down method that is given the true boxes. A figure whose joints have no extent counts nowhere.
+    OKS is the mean over a person's annotated joints of exp(-d^2 / (2 area (2 sigma)^2)), d being the distance to
+    the predicted joint in px. No dataset here tells a person's area, so it is the square of half the longer side
+    of the box around their joints, about what a standing person covers. A person's score, by which people are
+    ranked, is the mean height of their joints' maxima. As people are looked for where they are, this is COCO's AP
+    of a top-down method that is given the true boxes. A person whose joints have no extent counts nowhere.
     """
 
     scores = (
@@ -130,21 +130,21 @@ class OksScore:
         self._truth: list[dict[str, Any]] = []
         self._found: list[dict[str, Any]] = []
 
-    def add(self, prediction: Tensor, heights: Tensor, figures: Figures) -> None:
-        """Take in predicted joints (N, F, J, 2) in px and their maxima's heights (N, F, J), NaN: not looked for."""
-        known = figures.annotated & prediction.isfinite().all(-1)
-        counted = known.any(2) & (figures.sides > 0)
+    def add(self, prediction: Tensor, heights: Tensor, people: People) -> None:
+        """Take in predicted joints (N, P, J, 2) in px and their maxima's heights (N, P, J), NaN: not looked for."""
+        known = people.annotated & prediction.isfinite().all(-1)
+        counted = known.any(2) & (people.sides > 0)
         for image in range(len(prediction)):
             self._images += 1
             for number in counted[image].nonzero()[:, 0].tolist():
                 annotated = known[image, number]
                 score = float(heights[image, number][annotated].mean())
-                area = (float(figures.sides[image, number]) / 2) ** 2
-                self._truth.append(self._annotation(figures.joints[image, number], annotated) | {"area": area})
+                area = (float(people.sides[image, number]) / 2) ** 2
+                self._truth.append(self._annotation(people.joints[image, number], annotated) | {"area": area})
                 self._found.append(self._annotation(prediction[image, number], annotated) | {"score": score})
 
     def _annotation(self, joints: Tensor, annotated: Tensor) -> dict[str, Any]:
-        """Return the newest image's figure (J, 2) as a COCO file has it."""
+        """Return the newest image's person (J, 2) as a COCO file has it."""
         places = np.column_stack([joints.double().nan_to_num(0.0).numpy(), 2.0 * annotated.numpy()])
         about = {
             "image_id": self._images,
@@ -156,7 +156,7 @@ class OksScore:
         return about | {"keypoints": places.ravel().tolist(), "num_keypoints": int(annotated.sum())}
 
     def compute(self) -> dict[str, float]:
-        """Return the average precision over all OKS, at .50 and at .75; nothing where no figure counts."""
+        """Return the average precision over all OKS, at .50 and at .75; nothing where no person counts."""
         if not self._truth:
             return {}
         evaluator = COCOeval_faster(
@@ -174,7 +174,7 @@ class OksScore:
         return COCO(
             {
                 "images": [{"id": image} for image in range(1, self._images + 1)],
-                "categories": [{"id": 1, "name": "figure", "keypoints": list(self._joints)}],
+                "categories": [{"id": 1, "name": "person", "keypoints": list(self._joints)}],
                 "annotations": [{"id": n, **each} for n, each in enumerate(annotations, start=1)],
             }
         )
@@ -200,14 +200,14 @@ class PoseScorer(Scorer):
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
         found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
         truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
-        figures = Figures.of(truth)
-        self._scores.add(found, figures, truth["visibility"])
-        self._oks.add(found, heights, figures)
+        people = People.of(truth)
+        self._scores.add(found, people, truth["visibility"])
+        self._oks.add(found, heights, people)
 
     def compute(self) -> dict[str, float]:
-        """Return the scores; one that no joint or no figure counts in is absent."""
+        """Return the scores; one that no joint or no person counts in is absent."""
         return self._scores.compute() | self._oks.compute()
 
     def absent(self) -> list[str]:
-        """Return the joints that no figure has."""
+        """Return the joints that no person has."""
         return self._scores.absent()

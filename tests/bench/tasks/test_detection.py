@@ -141,7 +141,7 @@ def test_a_perfect_prediction_of_scenes_has_every_score_at_one() -> None:
     metrics.update([each[:4] for each in maps], {key: value[:4] for key, value in batch.items()})
     metrics.update([each[4:] for each in maps], {key: value[4:] for key, value in batch.items()})
     values = metrics.compute()
-    assert {"ap", "ap/figure", "ap_by_size/small", "ar_by_size/large"} <= set(values)
+    assert {"ap", "ap/person", "ap_by_size/small", "ar_by_size/large"} <= set(values)
     assert list(values.values()) == pytest.approx([1] * len(values))
 
 
