@@ -11,6 +11,7 @@ from skipbench.bench.yaml_values import assigned
 
 if TYPE_CHECKING:
     from skipbench.bench.plugins import Parts
+    from skipbench.registry import Registry
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)

@@ -82,11 +82,9 @@ def decode(path: Path, upright: bool = True) -> Image.Image:
                 ImageOps.exif_transpose(image, in_place=True)
             return image
     except Exception as error:  # decoders raise whatever they stumble over, from OSError to SyntaxError
-        raise FileError(path, f"cannot be read as an image ({_in_brief(error)})") from None
-
-
-def _in_brief(error: Exception) -> str:
-    return "its format is unknown or damaged" if "cannot identify" in str(error) else str(error).rstrip(".")
+        unknown = "cannot identify" in str(error)
+        reason = "its format is unknown or damaged" if unknown else str(error).rstrip(".")
+        raise FileError(path, f"cannot be read as an image ({reason})") from None
 
 
 def as_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Skeletons: the joints of every annotated figure; the truth thin, the prediction bold, what is wrong marked."""
+"""Skeletons: the joints of every annotated person; the truth thin, the prediction bold, what is wrong marked."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -23,31 +23,31 @@ WRONG_MARK: dict[str, Any] = {"color": WRONG, "marker": "X", "markeredgecolor": 
 @register_prediction("skeletons")
 @dataclass(frozen=True)
 class Skeletons(Prediction):
-    """F figures of J joints, in px; a joint that is not annotated is NaN in the truth."""
+    """P people with J joints each, in px; a joint that is not annotated is NaN in the truth."""
 
-    RIGHT: ClassVar[float] = 0.1  # a joint is right within this share of its figure's reference length
+    RIGHT: ClassVar[float] = 0.1  # a joint is right within this share of its person's reference length
     alt = "Test images with the true skeletons and those that each arm predicts"
     caption = (
         "Joints that are not annotated are not drawn. Below each image: how many of the annotated joints are "
         f"right, that is within {RIGHT:g} of the reference length."
     )
 
-    truth: Annotated[Array, Layout("f", "n F J 2")]
-    visibility: Annotated[Array, Layout("u", "n F J")]  # 0 not annotated, 1 hidden, 2 visible
-    prediction: Annotated[Array, Layout("f", "n F J 2")]
-    lengths: Annotated[Array, Layout("f", "n F")]  # that an error is measured against; NaN where a figure has none
+    truth: Annotated[Array, Layout("f", "n P J 2")]
+    visibility: Annotated[Array, Layout("u", "n P J")]  # 0 not annotated, 1 hidden, 2 visible
+    prediction: Annotated[Array, Layout("f", "n P J 2")]
+    lengths: Annotated[Array, Layout("f", "n P")]  # that an error is measured against; NaN where a person has none
     joints: Annotated[Array, Layout("U", "J")]
     bones: Annotated[Array, Layout("i", "B 2", indices_of="joints")]
 
     @property
     def annotated(self) -> Array:
-        """Which joints (n, F, J) have a truth."""
+        """Which joints (n, P, J) have a truth."""
         known: Array = (self.visibility > 0) & np.isfinite(self.truth).all(-1)
         return known
 
     @property
     def near(self) -> Array:
-        """Which joints (n, F, J) are annotated and predicted within RIGHT of the reference length."""
+        """Which joints (n, P, J) are annotated and predicted within RIGHT of the reference length."""
         error = np.linalg.norm(self.prediction - self.truth, axis=-1)
         near: Array = self.annotated & (error <= self.RIGHT * self.lengths[..., None])
         return near
@@ -82,11 +82,11 @@ class Skeletons(Prediction):
         _points(axes, found[known & ~near], x, WRONG_MARK, size=5)
 
     def _bones(self, axes: "Axes", points: Array, known: Array, x: float, line: dict[str, Any]) -> None:
-        """Draw the bones of each figure whose two ends are annotated; `points`: (F, J, 2), `known`: (F, J)."""
-        for figure, there in zip(points, known, strict=True):
+        """Draw the bones of each person whose two ends are annotated; `points`: (P, J, 2), `known`: (P, J)."""
+        for person, there in zip(points, known, strict=True):
             for start, end in self.bones:
                 if there[start] and there[end]:
-                    ends = figure[[start, end]]
+                    ends = person[[start, end]]
                     axes.plot(ends[:, 0] + x, ends[:, 1], **line)
 
     def legend(self) -> "list[Artist]":

@@ -95,7 +95,7 @@ def test_groups_are_defined_by_what_the_records_say(scored):
     assert definition(found, BY_SIZE).endswith("sees it: small < 16 ≤ medium < 32.5 ≤ large.")
     assert reference(found) is None
     joints = scored("test/pck@", {"a / x": [{"0.1": 0.5}]}, settings={"data": data})
-    assert reference(joints) == "The reference length of a figure: nose to tail."
+    assert reference(joints) == "The reference length of a person: nose to tail."
     silent = scored(BY_SIZE.prefix, {"a / x": [{"small": 0.1}]})
     assert "do not say" in definition(silent, BY_SIZE)
     assert reference(silent) is None

@@ -19,8 +19,8 @@ def _own_parts() -> Iterator[None]:
     yield
     for kind, registry in registries().items():
         for name in {*registry.registered} - before[kind]:
-            table = registry._families if name.endswith("*") else registry._entries
-            del table[name.removesuffix("*")]
+            del registry._entries[name]
+            registry._members.pop(name, None)
     KEYS.clear()
     KEYS.update(keys)
 

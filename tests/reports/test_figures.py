@@ -271,7 +271,7 @@ def _panels(figure):
 def test_breakdown_has_a_panel_per_score_and_a_column_per_group_that_was_measured(study):
     assert _panels(draw("breakdown", study(studies=(("pose", "shapes"),)))) == {
         "PCK@.1 by visibility": ["visible", "occluded", "visible \N{MINUS SIGN} occluded"],
-        "PCK@.1 by figure size": ["small", "large"],  # no figure of medium size was measured
+        "PCK@.1 by person size": ["small", "large"],  # no person of medium size was measured
         "Error by visibility": ["visible", "occluded", "visible \N{MINUS SIGN} occluded"],
     }
     assert list(_panels(draw("breakdown", study(studies=(("detection", "shapes"),))))) == [
@@ -324,7 +324,7 @@ def test_skeletons_mark_hidden_and_wrong_joints(study):
             "wrong": {"marker": "X"},
         }.items()
     }
-    # three images of two figures: three joints, one of them hidden, and a single one
+    # three images of two people: three joints, one of them hidden, and a single one
     assert joints == {"seen": [9, 9, 0], "hidden": [3, 3, 0], "wrong": [0, 0, 12]}
     for color, counts in ((ink.TRUTH, [6, 6, 6]), (ink.FOUND, [0, 6, 6])):
         bones = [len(_lines(axes, marker="None", color=color)) for axes in (truth, right, far)]

@@ -264,7 +264,7 @@ def test_the_overview_sets_every_arm_against_every_study(three):
 
 WORDS = {
     "segmentation": ("mIoU", "Boundary F", "label map", "pixels that are right"),
-    "pose": ("PCK@.1", "Error (px)", "skeletons", "joint", "length of a figure: nose to tail", "visible"),
+    "pose": ("PCK@.1", "Error (px)", "skeletons", "joint", "length of a person: nose to tail", "visible"),
     "detection": ("AP (%)", "AR@100", "true boxes", "IoU of 0.5"),
 }
 

@@ -15,10 +15,9 @@ from skipbench.bench.data.annotations.base import (
     enlarged,
     register_annotation,
 )
-from skipbench.bench.data.annotations.boxes import Boxes, Objects, RunLengths  # what is imported here is registered
-from skipbench.bench.data.annotations.instances import Instances
-from skipbench.bench.data.annotations.joints import Joints, Keypoints
+from skipbench.bench.data.annotations.joints import Joints, Keypoints  # what is imported here is registered
 from skipbench.bench.data.annotations.mask import IGNORED, Mask
+from skipbench.bench.data.annotations.objects import Boxes, Instances, Objects, RunLengths
 
 __all__ = [
     "ANNOTATIONS",

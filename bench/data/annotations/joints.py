@@ -1,4 +1,4 @@
-"""Joints of persons or animals."""
+"""Joints of people or animals."""
 
 import math
 from collections import Counter
@@ -31,20 +31,20 @@ _WHITE = (255, 255, 255)  # of bones
 
 @dataclass(frozen=True)
 class Keypoints:
-    """The truth about the joints of the persons on one image, in pixels of its file."""
+    """The truth about the joints of the people on one image, in pixels of its file."""
 
-    joints: Array  # (F, J, 2) float x, y; NaN: not annotated
-    visibility: Array  # (F, J) int: 0 not annotated or outside the image, 1 hidden, 2 visible
+    joints: Array  # (P, J, 2) float x, y; NaN: not annotated
+    visibility: Array  # (P, J) int: 0 not annotated or outside the image, 1 hidden, 2 visible
 
 
 @register_annotation("joints")
 @dataclass(frozen=True)
 class Joints(Annotation):
-    """The places of J joints, the `names`, of each of the F persons on an image; its truth is its Keypoints."""
+    """The places of J joints, the `names`, of each of the P people on an image; its truth is its Keypoints."""
 
     keys: ClassVar[Mapping[str, Key]] = {
-        "joints": Key(torch.float32, math.nan),  # (F, J, 2) x, y in px; NaN: not annotated
-        "visibility": Key(torch.uint8, 0),  # (F, J): 0 not annotated or outside the image, 1 hidden, 2 visible
+        "joints": Key(torch.float32, math.nan),  # (P, J, 2) x, y in px; NaN: not annotated
+        "visibility": Key(torch.uint8, 0),  # (P, J): 0 not annotated or outside the image, 1 hidden, 2 visible
     }
     plural: ClassVar[str] = "joints"
     names_are: ClassVar[str] = "joints"
@@ -83,7 +83,7 @@ class Joints(Annotation):
         return {"joints": joints, "visibility": batch["visibility"] * inside(joints, field.size)}
 
     def unpadded(self, sample: Sample) -> Sample:
-        """Return the persons of whom a joint is seen."""
+        """Return the people of whom a joint is seen."""
         return {key: sample[key][(sample["visibility"] > 0).any(1)] for key in self.keys}
 
     def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
@@ -92,7 +92,7 @@ class Joints(Annotation):
         if joints.shape != (*visibility.shape, 2) or visibility.shape[1:] != (len(self.names),):
             yield (
                 f"'joints' {tuple(joints.shape)} and 'visibility' {tuple(visibility.shape)} do not go together; "
-                f"expected (F, {len(self.names)}, 2) and (F, {len(self.names)})"
+                f"expected (P, {len(self.names)}, 2) and (P, {len(self.names)})"
             )
         elif visibility.gt(2).any():
             yield f"'visibility' holds {int(visibility.max())}; expected 0 (not annotated), 1 (hidden), 2 (visible)"

@@ -22,7 +22,7 @@ from skipbench.bench.data.annotations.base import (
     enlarged,
     register_annotation,
 )
-from skipbench.bench.data.annotations.boxes import Objects, clipping_notes
+from skipbench.bench.data.annotations.objects import Objects, clipping_notes
 from skipbench.bench.data.geometry import resize_labels
 from skipbench.bench.data.pixels import LARGEST_VALUE, FileError, Problem, decode_mask
 

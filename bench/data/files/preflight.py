@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
-from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, stamp
 
 Watch = Callable[[Iterable["Facts"], int], Iterable["Facts"]]  # shows how far an iteration of known length is

@@ -8,11 +8,9 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from skipbench.bench.data.annotations import Annotation
 from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
-from skipbench.bench.data.files.entry import Found
+from skipbench.bench.data.files.entries import Found, Splits, divide
 from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
-from skipbench.bench.data.files.splits import Splits, divide
 from skipbench.bench.data.pixels import Problem
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
@@ -72,9 +70,11 @@ class FileSource(DataSource):
 
     def survey(self, watch: Watch = unwatched) -> Survey:
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
-        lacking = "" if self.place.is_dir() and not self.missing(self.place) else self._absent()
-        if lacking:
-            return Survey(None, [Problem("", lacking)])
+        if not self.place.is_dir() or self.missing(self.place):
+            lacking = (
+                f"it holds no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
+            )
+            return Survey(None, [Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
         checked = examine(found, self.place, self.upright, watch)
         try:
@@ -89,18 +89,19 @@ class FileSource(DataSource):
         """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
         survey = self.survey()
         if survey.data is None or survey.problems:
-            raise DataError(_summary(self.place, survey.problems))
+            more = len(survey.problems) - 1
+            rest = f"; {more} more problem(s), all of which `skipbench data check` lists" if more else ""
+            raise DataError(f"data folder {self.place}: {survey.problems[0]}{rest}.")
         return survey.data
-
-    def _absent(self) -> str:
-        found = f"it holds no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
-        return f"{found}; expected {self.layout}" if self.layout else found
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         self._require_known([each.names for each in checked.annotations])
         annotations = tuple(replace(each, mirror=self.mirror) for each in checked.annotations)
         facts = facts_of(splits, checked)
-        train, val, test = (self._dataset(facts[split], annotations) for split in SPLITS)
+        train, val, test = (
+            CachedDataset(Reader(facts[split], annotations, self.size, self.upright), len(facts[split]), self.size)
+            for split in SPLITS
+        )
         sides = (note for each in annotations for note in each.sides.notes(each.names_are))
         info = DataInfo(
             name=self.title,
@@ -120,9 +121,6 @@ class FileSource(DataSource):
                 known = dict.fromkeys(name for each in names for name in each)
                 unknown = one if one not in known else other
                 raise SuiteError("in data.mirror: " + unknown_name("name", unknown, known))
-
-    def _dataset(self, facts: list[Facts], annotations: tuple[Annotation, ...]) -> CachedDataset:
-        return CachedDataset(Reader(facts, annotations, self.size, self.upright), len(facts), self.size)
 
     def _fingerprint(self, found: Found, checked: Examined) -> str:
         """Return a hash of every file's place and content, and of how they are read."""
@@ -169,9 +167,3 @@ def tally(splits: Splits, checked: Examined) -> Tallies:
             for name, count in annotation.tally(seen_of(annotation, facts)).items():
                 tallies.setdefault(annotation.tallied, {}).setdefault(name, Counter())[split] = count
     return tallies
-
-
-def _summary(root: Path, problems: list[Problem]) -> str:
-    more = len(problems) - 1
-    rest = f"; {more} more problem(s), all of which `skipbench data check` lists" if more else ""
-    return f"data folder {root}: {problems[0]}{rest}."

@@ -15,12 +15,9 @@ from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.tasks import base
 from skipbench.bench.tasks.base import Task, TaskError, register_task
-from skipbench.bench.tasks.detection.assignment import assign
-from skipbench.bench.tasks.detection.decoding import Detections, decode
-from skipbench.bench.tasks.detection.locations import Locations, distances_inside, locate
-from skipbench.bench.tasks.detection.losses import centre_ness, fcos_loss
+from skipbench.bench.tasks.detection.head import Detections, HeadOutput, Locations, decode, distances_inside, locate
+from skipbench.bench.tasks.detection.loss import assign, centre_ness, fcos_loss
 from skipbench.bench.tasks.detection.metrics import DetectionScorer
-from skipbench.bench.tasks.detection.output import HeadOutput
 
 __all__ = ["Detection", "DetectionOptions"]
 
@@ -111,13 +108,17 @@ class Detection(Task):
     def detect(self, outputs: list[Tensor]) -> list[Detections]:
         """Return what a network's maps, coarse to fine, find in each image. Raises TaskError."""
         options = self.options
+        output, locations = self._read(outputs)
         return decode(
-            *self._read(outputs), self.info.size, options.score_threshold, options.candidates, options.nms_iou
+            output, locations, self.info.size, options.score_threshold, options.candidates, options.nms_iou
         )
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> predictions.Boxes:
         """Return true boxes, without the ignored ones, and the surest of the found ones."""
-        found = [_sure(each) for each in self.detect(outputs)]
+        found = [
+            Detections(*(value[image.scores >= SHOWN_SCORE][:SHOWN_BOXES] for value in image))
+            for image in self.detect(outputs)
+        ]
         boxes, labels, scores = (
             pad_sequence([each[part] for each in found], batch_first=True, padding_value=empty)
             for part, empty in enumerate((0.0, -1.0, 0.0))
@@ -133,8 +134,3 @@ class Detection(Task):
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         return predictions.Boxes(**numbers, classes=np.array(self.info[Boxes].names))
-
-
-def _sure(found: Detections) -> Detections:
-    sure = found.scores >= SHOWN_SCORE
-    return Detections(*(value[sure][:SHOWN_BOXES] for value in found))

@@ -15,7 +15,7 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, percentage
 from skipbench.bench.tasks.base import Scorer
-from skipbench.bench.tasks.detection.decoding import MOST, Detections
+from skipbench.bench.tasks.detection.head import MOST, Detections
 
 if TYPE_CHECKING:
     from skipbench.bench.tasks.detection import Detection

@@ -5,18 +5,17 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional
 
 from skipbench.bench.data import Joints
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import Skeletons
-from skipbench.bench.tasks.base import Options, Scorer, Task, TaskError, register_task
-from skipbench.bench.tasks.pose.figures import Figures, Region
+from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
-from skipbench.bench.tasks.pose.oks import OksScore
-from skipbench.bench.tasks.pose.scores import JointScore
+from skipbench.bench.tasks.pose.people import People, Region
+from skipbench.bench.tasks.pose.scores import PoseScorer
 
 __all__ = ["Pose", "PoseOptions"]
 
@@ -25,47 +24,27 @@ class PoseOptions(Options):
     """What may be varied of the task, the same for every network."""
 
     sigma: Annotated[float, Field(gt=0)] = 1.0  # of the target's Gaussians in heatmap px, as in the Hourglass paper
-    region: Region = "auto"  # where a figure is looked for; "auto": its box, but the image if it is alone there
+    region: Region = "auto"  # where a person is looked for; "auto": in their box, but in the whole image if alone
     subpixel: Subpixel = "taylor"  # "quarter" is the Hourglass paper's coarser rule
 
-
-class PoseScorer(Scorer):
-    """PCK, mean error and OKS-AP of one pass over a split; it decodes where the outputs are."""
-
-    scores = (JointScore.scores[0], *OksScore.scores, *JointScore.scores[1:])
-
-    def __init__(self, task: "Pose", device: torch.device) -> None:
-        super().__init__(task, device)
-        self._scores = JointScore(task.info)
-        self._oks = OksScore(task.info[Joints].names)
-
-    def update(self, outputs: list[Tensor], batch: Batch) -> None:
-        """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
-        truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
-        figures = Figures.of(truth)
-        self._scores.add(found, figures, truth["visibility"])
-        self._oks.add(found, heights, figures)
-
-    def compute(self) -> dict[str, float]:
-        """Return the scores; one that no joint or no figure counts in is absent."""
-        return self._scores.compute() | self._oks.compute()
-
-    def absent(self) -> list[str]:
-        """Return the joints that no figure has."""
-        return self._scores.absent()
+    @field_validator("region", mode="before")
+    @classmethod
+    def _renamed(cls, region: Any) -> Any:
+        if region == "figure":
+            raise ValueError("'figure' is called 'person' now.")
+        return region
 
 
 @register_task("pose")
 class Pose(Task):
-    """The joints of every annotated figure of an image.
+    """The joints of every annotated person of an image.
 
-    An image may show several figures, and the heatmaps don't say whose joint is where. So a figure's joints
-    are the maxima inside its region: the box of its annotated joints, grown by a quarter of its longer
+    An image may show several people, and the heatmaps don't say whose joint is where. So a person's joints
+    are the maxima inside their region: the box of their annotated joints, grown by a quarter of its longer
     side on every side. That plays the part of the true centre and scale by which the Hourglass paper
-    crops each person. With region "auto" a figure that is alone in its image is looked for in all of it;
+    crops each person. With region "auto" a person who is alone in an image is looked for in all of it;
     this is decided image by image, so that it doesn't depend on how images are batched or padded. Of
-    regions that overlap, a figure has the pixels nearest to its own true joint of that kind: which of two
+    regions that overlap, a person has the pixels nearest to their own true joint of that kind: which of two
     equal maxima is a bit higher is chance.
     """
 
@@ -87,27 +66,28 @@ class Pose(Task):
         joints are targets like visible ones. A kind of joint that is annotated nowhere in an image has an
         empty heatmap as its target, as in the Hourglass paper. Raises TaskError.
         """
-        figures = Figures.of(batch)
-        targets = {size: self._target(figures, size) for size in {self._size(each) for each in predictions}}
-        losses = [self._error(each, targets[self._size(each)]) for each in predictions]
+        people = People.of(batch)
+        sizes = [self._size(heatmaps) for heatmaps in predictions]
+        targets = {size: self._target(people, size) for size in {*sizes}}
+        gaussian = math.pi * self.options.sigma**2
+        losses = [
+            functional.mse_loss(heatmaps, targets[size]) * (size[0] * size[1]) / gaussian
+            for heatmaps, size in zip(predictions, sizes, strict=True)
+        ]
         return torch.stack(losses).mean()
 
     def perfect(self, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
         """Return the targets."""
-        figures = Figures.of(batch)
-        return [self._target(figures, self._size(heatmaps)) for heatmaps in outputs]
+        people = People.of(batch)
+        return [self._target(people, self._size(heatmaps)) for heatmaps in outputs]
 
     def logit_std(self, logits: Tensor) -> float:
         """Return a tenth of the root mean square of one joint's heatmap: what is predicted has its scale."""
         return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
 
-    def _error(self, heatmaps: Tensor, target: Tensor) -> Tensor:
-        pixels = target.shape[-2] * target.shape[-1]
-        return functional.mse_loss(heatmaps, target) * pixels / (math.pi * self.options.sigma**2)
-
-    def _target(self, figures: Figures, size: tuple[int, int]) -> Tensor:
-        points = figures.joints / figures.joints.new_tensor(self._stride(size))
-        return draw(points, figures.annotated, size, self.options.sigma)
+    def _target(self, people: People, size: tuple[int, int]) -> Tensor:
+        points = people.joints / people.joints.new_tensor(self._stride(size))
+        return draw(points, people.annotated, size, self.options.sigma)
 
     def _stride(self, size: tuple[int, int]) -> tuple[float, float]:
         """Return the image pixels (x, y) per heatmap pixel: a heatmap covers the image."""
@@ -127,35 +107,35 @@ class Pose(Task):
         return size[0], size[1]
 
     def decode(self, heatmaps: Tensor, batch: Batch) -> Tensor:
-        """Return x, y (N, F, J, 2) of every annotated joint in image px, see `locate`."""
+        """Return x, y (N, P, J, 2) of every annotated joint in image px, see `locate`."""
         return self.locate(heatmaps, batch)[0]
 
     def locate(self, heatmaps: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return x, y (N, F, J, 2) in image px of every annotated joint, and its maximum's height (N, F, J).
+        """Return x, y (N, P, J, 2) in image px of every annotated joint, and its maximum's height (N, P, J).
 
-        Of other joints they are NaN, and of a figure whose region is its box where that has no extent: with
+        Of other joints they are NaN, and of a person whose region is their box where that has no extent: with
         one joint annotated, to look around it would give the truth away. Raises TaskError.
         """
-        size, figures = self._size(heatmaps), Figures.of(batch)
+        size, people = self._size(heatmaps), People.of(batch)
         stride = self._stride(size)
-        images, numbers, regions = figures.search(self.options.region, stride, size)
+        images, numbers, regions = people.search(self.options.region, stride, size)
         peaks, tops = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
-        found = torch.full_like(figures.joints, torch.nan)
+        found = torch.full_like(people.joints, torch.nan)
         found[images, numbers] = peaks * peaks.new_tensor(stride)
         heights = torch.full_like(found[..., 0], torch.nan)
         heights[images, numbers] = tops
-        unknown = ~figures.annotated
+        unknown = ~people.annotated
         return found.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> Skeletons:
         """Return true and predicted joints; those that are not annotated are NaN in both."""
-        figures = Figures.of(batch)
+        people = People.of(batch)
         arrays = {
             "images": batch["image"].permute(0, 2, 3, 1),
-            "truth": figures.joints.masked_fill(~figures.annotated[..., None], torch.nan),
+            "truth": people.joints.masked_fill(~people.annotated[..., None], torch.nan),
             "visibility": batch["visibility"],
             "prediction": self.decode(outputs[-1], batch),
-            "lengths": figures.lengths(self.info[Joints].reference),
+            "lengths": people.lengths(self.info[Joints].reference),
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         bones = np.array(self.info[Joints].bones, np.int64).reshape(-1, 2)

@@ -14,16 +14,16 @@ _FLOOR = 1e-10  # heatmap values are raised to this before their logarithm is ta
 
 
 def draw(points: Tensor, annotated: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
-    """Return one heatmap per kind of joint (N, J, h, w): the Gaussians of all figures, the highest where they meet.
+    """Return one heatmap per kind of joint (N, J, h, w): the Gaussians of all people, the highest where they meet.
 
-    `points` (N, F, J, 2) are x, y in heatmap pixels, `sigma` too; `size` is (h, w). A Gaussian is 1 at its
-    point, wherever between the pixels that lies. Joints that are not `annotated` (N, F, J) draw nothing.
+    `points` (N, P, J, 2) are x, y in heatmap pixels, `sigma` too; `size` is (h, w). A Gaussian is 1 at its
+    point, wherever between the pixels that lies. Joints that are not `annotated` (N, P, J) draw nothing.
     """
     rows, columns = (_bells(points[..., axis], size[1 - axis], sigma) for axis in (1, 0))
     rows = torch.where(annotated[..., None], rows, 0)
     columns = torch.where(annotated[..., None], columns, 0)
     heatmaps = rows.new_zeros(len(points), points.shape[2], *size)
-    for row, column in zip(rows.unbind(1), columns.unbind(1), strict=True):  # figure by figure, to save memory
+    for row, column in zip(rows.unbind(1), columns.unbind(1), strict=True):  # person by person, to save memory
         heatmaps = torch.maximum(heatmaps, row[..., :, None] * column[..., None, :])
     return heatmaps
 

@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,11 +15,11 @@ from skipbench.bench.data import Annotation, Boxes, Instances, Mask
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
-from skipbench.bench.tasks.segmentation.borders import border_weights, connected_objects
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
 SURE = 50.0  # a logit whose probability is 1 in float32
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
+_REACH = 6  # sigmas; past these the extra weight is below 2e-8 of its maximum, less than float32 resolves
 
 
 class SegmentationOptions(Options):
@@ -67,14 +69,11 @@ class Segmentation(Task):
         labelled = (mask != self.info[Mask].ignore_index).float()
         if not options.border_weight:
             return labelled
-        objects = batch["instances"] if "instances" in batch else self._components(mask)
-        return labelled * border_weights(objects, options.border_weight, options.border_sigma)
-
-    def _components(self, mask: Tensor) -> Tensor:
-        """Return the components of all classes but "background", or but the first where none is named so."""
         names = [name.lower() for name in self.info[Mask].names]
         background = names.index("background") if "background" in names else 0
-        return connected_objects(mask, background, self.info[Mask].ignore_index)
+        ignore_index = self.info[Mask].ignore_index
+        objects = batch["instances"] if "instances" in batch else connected_objects(mask, background, ignore_index)
+        return labelled * border_weights(objects, options.border_weight, options.border_sigma)
 
     def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Return the cross-entropy of each pixel (N, H, W), 0 where ignored."""
@@ -105,3 +104,48 @@ class Segmentation(Task):
             prediction=self.predict(outputs[-1]).cpu().numpy(),
             classes=np.array(self.info[Mask].names),
         )
+
+
+def border_weights(objects: Tensor, weight: float, sigma: float) -> Tensor:
+    """Return w = 1 + weight * exp(-(d1 + d2)^2 / (2 sigma^2)) as (N, H, W) float32.
+
+    d1 and d2 are the distances in px to the nearest and to the second nearest object, of objects (N, H, W):
+    whole numbers, 0 where no object is. The weight is added everywhere, also on the objects themselves (d1 = 0).
+    An image with fewer than two objects weighs 1 all over. Computed on the CPU.
+    Ronneberger et al. 2015, "U-Net", equation 2 with w_c = 1: classes are not balanced.
+    """
+    maps = [_two_nearest(image, sigma).sum(0) for image in objects.cpu().numpy()]
+    extra = np.exp(-(np.stack(maps) ** 2) / (2 * sigma**2))
+    return torch.from_numpy(1 + weight * extra).to(objects.device, torch.float32)
+
+
+def connected_objects(mask: Tensor, background: int, ignore_index: int) -> Tensor:
+    """Return the connected components (4 neighbours) of each class but the background, (N, H, W) int32 from 1.
+
+    Components of an image are numbered class by class; the background and ignored pixels of mask (N, H, W) are 0.
+    """
+    return torch.from_numpy(
+        np.stack([_components(image, {background, ignore_index}) for image in mask.cpu().numpy()])
+    )
+
+
+def _components(mask: NDArray[np.integer], left_out: set[int]) -> NDArray[np.int32]:
+    numbers = np.zeros(mask.shape, np.int32)
+    for value in sorted(set(np.unique(mask).tolist()) - left_out):
+        found, _ = ndimage.label(mask == value)
+        numbers += np.where(found > 0, found + numbers.max(), 0)
+    return numbers
+
+
+def _two_nearest(objects: NDArray[np.integer], sigma: float) -> NDArray[np.float64]:
+    """Return the distances (2, H, W) to the nearest and second nearest object, infinite past the reach."""
+    nearest = np.full((2, *objects.shape), np.inf)
+    margin = int(np.ceil(_REACH * sigma))
+    for number, window in enumerate(ndimage.find_objects(objects), start=1):
+        if window is None:
+            continue
+        around = tuple(slice(max(each.start - margin, 0), each.stop + margin) for each in window)
+        distance = ndimage.distance_transform_edt(objects[around] != number)
+        so_far = nearest[(slice(None), *around)]
+        so_far[:] = np.sort(np.stack([*so_far, distance]), axis=0)[:2]
+    return nearest

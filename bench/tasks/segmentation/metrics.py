@@ -1,17 +1,22 @@
 """The scores of segmentation: IoU and Dice of the regions, F of their boundaries, IoU by object size."""
 
+import math
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from skipbench.bench.data import Mask
+from skipbench.bench.data import Boxes, DataInfo, Mask
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, percentage
 from skipbench.bench.tasks.base import Scorer, Task
-from skipbench.bench.tasks.segmentation.boundary import BoundaryScore
-from skipbench.bench.tasks.segmentation.sizes import KEYS, SizeScore
 
+TOLERANCE = 0.0075  # of the image's diagonal
+NONE = -1  # marks a pixel that is no boundary
+KEYS = ("instances", "boxes", "labels")
 BY_SIZE = "Mean IoU of single objects, by the square root of their box's area"
 
 
@@ -76,3 +81,132 @@ class SegmentationScorer(Scorer):
             means = {"miou": scores["iou"][seen].mean(), "dice": scores["dice"][seen].mean()}
             values |= {name: float(mean) for name, mean in means.items()}
         return values
+
+
+class BoundaryScore:
+    """F = 2 PR / (P + R) of each class's boundary pixels, pooled over all images of a split.
+
+    P is the share of predicted boundary pixels with a true one of their class within the tolerance (0.75 %
+    of the image's diagonal, 1 px at least, between pixel centres), R the share of true ones with a predicted
+    one. After Csurka et al. 2013, "What is a good evaluation measure for semantic segmentation?"; they average
+    over images, whereas here pixels are counted over the split, as for IoU. A class without a true boundary
+    has no R and so no score; one that is never predicted where it has a boundary scores 0.
+    """
+
+    def __init__(self, classes: tuple[str, ...], ignore_index: int, device: torch.device) -> None:
+        self._classes = classes
+        self._ignore_index = ignore_index
+        self._counts = torch.zeros(4, len(classes), dtype=torch.int64, device=device)
+
+    def update(self, prediction: Tensor, mask: Tensor) -> None:
+        """Take in the predicted and the true labels, both (N, H, W)."""
+        labelled = mask != self._ignore_index
+        found, true = (boundaries(labels, labelled) for labels in (prediction, mask))
+        reach = max(1.0, TOLERANCE * math.hypot(*mask.shape[-2:]))
+        counted = found[matched(found, true, reach)], found, true[matched(true, found, reach)], true
+        per_class = partial(torch.bincount, minlength=len(self._classes))
+        self._counts += torch.stack([per_class(marks[marks != NONE].long()) for marks in counted])
+
+    def compute(self) -> dict[str, float]:
+        """Return "boundary_f/<class>" and their mean "boundary_f", each between 0 and 1."""
+        found_right, found, true_found, true = self._counts.double().cpu()
+        precision, recall = found_right / found.clamp(min=1), true_found / true.clamp(min=1)
+        scores = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(torch.double).tiny)
+        seen = true > 0
+        values = {f"boundary_f/{name}": float(scores[i]) for i, name in enumerate(self._classes) if seen[i]}
+        return values | ({"boundary_f": float(scores[seen].mean())} if values else {})
+
+
+def boundaries(labels: Tensor, labelled: Tensor) -> Tensor:
+    """Return the class of each boundary pixel and NONE elsewhere, (N, H, W) int16, of labels and labelled alike.
+
+    A boundary pixel has a pixel of another class above, below, left or right of it. Pixels that are not
+    `labelled` are neither boundary nor neighbour, and the image's edge makes no boundary.
+    """
+    boundary = torch.zeros_like(labelled)
+    for axis in (-2, -1):
+        length = labels.shape[axis] - 1
+        one, next_one = labels.narrow(axis, 0, length), labels.narrow(axis, 1, length)
+        both = labelled.narrow(axis, 0, length) & labelled.narrow(axis, 1, length)
+        for start in (0, 1):
+            boundary.narrow(axis, start, length).logical_or_((one != next_one) & both)
+    return labels.short().masked_fill(~boundary, NONE)
+
+
+def matched(marks: Tensor, others: Tensor, radius: float) -> Tensor:
+    """Return which of the marks (N, H, W) have one of their class among the others within `radius` px.
+
+    Distances are between pixel centres.
+    """
+    side, (height, width) = math.floor(radius), marks.shape[-2:]
+    padded = functional.pad(others, (side,) * 4, value=NONE)
+    near = torch.zeros_like(marks, dtype=torch.bool)
+    for y in range(-side, side + 1):
+        reach = math.isqrt(math.floor(radius**2) - y**2)
+        for x in range(-reach, reach + 1):
+            near |= marks == padded[:, side + y :, side + x :][:, :height, :width]
+    return near & (marks != NONE)
+
+
+class SizeScore:
+    """The mean IoU over the objects of each size; a size is the square root of the box's area.
+
+    An object's intersection is those of its pixels that are predicted as its class; its union is its pixels
+    and all pixels in its box that are predicted as its class but belong to no object of that class.
+    Ignored pixels count nowhere. Objects marked as ignored, objects that show no pixel, and objects that no
+    class of the mask has the name of, are left out.
+    """
+
+    def __init__(self, info: DataInfo, device: torch.device) -> None:
+        self._limits = torch.tensor(info.limits, device=device)
+        self._ignore_index = info[Mask].ignore_index
+        classes, objects = info[Mask].names, info[Boxes].names if Boxes in info else ()
+        indices = [classes.index(name) if name in classes else -1 for name in objects]
+        self._classes = torch.tensor([*indices, -1], device=device)  # by label, from -1 = padding
+        self._sums = torch.zeros(len(SIZES), dtype=torch.float64, device=device)
+        self._counts = torch.zeros(len(SIZES), dtype=torch.float64, device=device)
+
+    def update(self, prediction: Tensor, batch: Batch) -> None:
+        """Take in predicted labels (N, H, W) and "mask", "instances", "boxes", "labels", perhaps "ignored"."""
+        ignored = batch.get("ignored", torch.zeros_like(batch["labels"], dtype=torch.bool))
+        for index, predicted in enumerate(prediction):
+            classes = self._classes[batch["labels"][index]]
+            instances, boxes = batch["instances"][index], batch["boxes"][index]
+            labelled = batch["mask"][index] != self._ignore_index
+            scores = object_scores(predicted, labelled, instances, boxes, classes)
+            counted = (classes >= 0) & ~ignored[index] & scores.isfinite()
+            areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+            sizes = torch.bucketize(areas.sqrt(), self._limits, right=True)[counted]
+            self._sums.index_add_(0, sizes, scores[counted])
+            self._counts.index_add_(0, sizes, torch.ones_like(scores[counted]))
+
+    def compute(self) -> dict[str, float]:
+        """Return "miou_by_size/small", ".../medium" and ".../large", for the sizes that were seen."""
+        means = (self._sums / self._counts).tolist()
+        return {f"miou_by_size/{name}": mean for name, mean in zip(SIZES, means, strict=True) if mean == mean}
+
+
+def object_scores(
+    prediction: Tensor, labelled: Tensor, instances: Tensor, boxes: Tensor, classes: Tensor
+) -> Tensor:
+    """Return the IoU (n,), float64, of one image's objects; NaN where an object has no labelled pixel.
+
+    prediction, labelled and instances are (H, W), boxes (n, 4) in px, classes (n,) indices of the mask's classes.
+    """
+    numbers = torch.arange(1, len(classes) + 1, device=classes.device)
+    own = (instances == numbers[:, None, None]) & labelled
+    owner = torch.cat([classes.new_full((1,), -1), classes])[instances.long()]  # the class of a pixel's object
+    each = classes[:, None, None]
+    hit = (prediction == each) & labelled
+    wrong = hit & (owner != each) & _inside(boxes, *prediction.shape)
+    pixels, right = own.sum((1, 2)), (own & hit).sum((1, 2))
+    scores = right.double() / (pixels + wrong.sum((1, 2)))
+    return scores.masked_fill(pixels == 0, torch.nan)
+
+
+def _inside(boxes: Tensor, height: int, width: int) -> Tensor:
+    """Return which pixels (n, H, W) have their centre inside each box."""
+    left, top, right, bottom = boxes.T[:, :, None]
+    x, y = (torch.arange(length, device=boxes.device) + 0.5 for length in (width, height))
+    in_columns, in_rows = (x >= left) & (x < right), (y >= top) & (y < bottom)
+    return torch.logical_and(in_columns[:, None, :], in_rows[:, :, None])

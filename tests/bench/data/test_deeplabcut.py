@@ -84,7 +84,7 @@ def test_paths_of_another_machine_do_not_matter(root: Path) -> None:
     assert sum(opened(root).info.counts.values()) == 10
 
 
-def test_a_frame_without_any_annotation_shows_no_figure(root: Path) -> None:
+def test_a_frame_without_any_annotation_shows_no_person(root: Path) -> None:
     replace_line(root, 4, "labeled-data/run/img0.png,,,,")
     joints, visibility = joints_of(opened(root), root, 0)
     assert (joints.shape, visibility.shape) == ((0, 2, 2), (0, 2))
@@ -116,7 +116,7 @@ def test_one_video_is_said_to_be_one(root: Path) -> None:
     assert sum("held out" in note for note in notes[:2]) == 2
 
 
-def test_several_animals_are_several_figures(root: Path) -> None:
+def test_several_animals_are_several_people(root: Path) -> None:
     (root / "config.yaml").unlink()
     head = ["scorer,me,me,me,me,me,me", "individuals,a,a,a,a,b,b", "bodyparts,nose,nose,tail,tail,nose,nose"]
     rows = [f"labeled-data/run/img{frame}.png,1,2,3,4,5,6" for frame in range(9)]

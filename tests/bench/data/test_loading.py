@@ -10,7 +10,7 @@ from skipbench.bench.data import Sample, open_data
 from skipbench.bench.data.loading import batches, collate, in_order, in_random_order
 
 
-def test_objects_and_figures_are_padded_to_the_most_of_a_batch() -> None:
+def test_objects_and_people_are_padded_to_the_most_of_a_batch() -> None:
     data = open_data("scenes", size=(64, 64), train=12)
     samples = [data.train[index] for index in range(12)]
     batch = collate(samples)
@@ -18,23 +18,23 @@ def test_objects_and_figures_are_padded_to_the_most_of_a_batch() -> None:
     assert batch["boxes"].shape == (12, most, 4)
     assert len({len(sample["joints"]) for sample in samples}) > 1
     for i, sample in enumerate(samples):
-        objects, figures = len(sample["labels"]), len(sample["joints"])
+        objects, people = len(sample["labels"]), len(sample["joints"])
         for key, value in sample.items():
             count = {
                 "boxes": objects,
                 "labels": objects,
                 "ignored": objects,
-                "joints": figures,
-                "visibility": figures,
+                "joints": people,
+                "visibility": people,
             }
             assert torch.equal(batch[key][i, : count.get(key)], value), key
         assert (batch["labels"][i, objects:] == -1).all()
         assert not batch["boxes"][i, objects:].any()
-        assert batch["joints"][i, figures:].isnan().all()
-        assert not batch["visibility"][i, figures:].any()
+        assert batch["joints"][i, people:].isnan().all()
+        assert not batch["visibility"][i, people:].any()
 
 
-def test_images_without_any_figure_make_a_batch_of_none() -> None:
+def test_images_without_any_person_make_a_batch_of_none() -> None:
     sample = {"image": torch.zeros(3, 2, 2), "joints": torch.zeros(0, 5, 2), "boxes": torch.zeros(0, 4)}
     batch = collate([sample, sample])
     assert batch["joints"].shape == (2, 0, 5, 2)

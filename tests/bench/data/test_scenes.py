@@ -8,11 +8,9 @@ import pytest
 import torch
 
 from skipbench.bench.data import Sample, open_data
-from skipbench.bench.data.scenes import CLASSES, JOINTS, OBJECTS, make_scene
-from skipbench.bench.data.scenes.draws import Draws
-from skipbench.bench.data.scenes.figures import figure
-from skipbench.bench.data.scenes.geometry import UNIT, Place
-from skipbench.bench.data.scenes.scene import KINDS, _place
+from skipbench.bench.data.scenes import CLASSES, JOINTS, KINDS, OBJECTS, _place, make_scene
+from skipbench.bench.data.scenes.integers import UNIT, Draws, Place
+from skipbench.bench.data.scenes.shapes import person
 
 SIZE = (96, 96)
 # Of all arrays of scenes 0 to 19 of seed 0. A new hash means new data: results are no longer comparable.
@@ -54,7 +52,7 @@ def test_no_scene_is_in_two_splits_or_seeds() -> None:
 
 def test_a_sample_is_what_the_contract_says() -> None:
     sample = open_data("scenes", size=(64, 80)).test[0]
-    objects, figures = len(sample["labels"]), int((sample["labels"] == OBJECTS.index("figure")).sum())
+    objects, people = len(sample["labels"]), int((sample["labels"] == OBJECTS.index("person")).sum())
     shapes = {name: (tuple(value.shape), value.dtype) for name, value in sample.items()}
     assert shapes == {
         "image": ((3, 64, 80), torch.uint8),
@@ -63,8 +61,8 @@ def test_a_sample_is_what_the_contract_says() -> None:
         "boxes": ((objects, 4), torch.float32),
         "labels": ((objects,), torch.int64),
         "ignored": ((objects,), torch.bool),
-        "joints": ((figures, len(JOINTS), 2), torch.float32),
-        "visibility": ((figures, len(JOINTS)), torch.uint8),
+        "joints": ((people, len(JOINTS), 2), torch.float32),
+        "visibility": ((people, len(JOINTS)), torch.uint8),
     }
 
 
@@ -95,22 +93,22 @@ def test_every_object_pixel_lies_in_a_box_of_its_class() -> None:
         assert not unexplained.any()
 
 
-def test_a_visible_joint_lies_on_a_figure_and_some_are_hidden() -> None:
-    figure_label = CLASSES.index("figure")
+def test_a_visible_joint_lies_on_a_person_and_some_are_hidden() -> None:
+    person_label = CLASSES.index("person")
     hidden = 0
     for sample in samples():
         x, y = sample["joints"].floor().long().unbind(-1)
         inside = (x >= 0) & (x < 96) & (y >= 0) & (y < 96)
-        on_figure = sample["mask"][y.clamp(0, 95), x.clamp(0, 95)] == figure_label
+        on_person = sample["mask"][y.clamp(0, 95), x.clamp(0, 95)] == person_label
         assert torch.equal(inside, sample["visibility"] > 0)
-        assert on_figure[sample["visibility"] == 2].all()
+        assert on_person[sample["visibility"] == 2].all()
         hidden += int((sample["visibility"] == 1).sum())
     assert hidden > 20  # occlusion happens
 
 
-def test_a_figure_alone_shows_all_its_joints() -> None:
+def test_a_person_alone_shows_all_its_joints() -> None:
     for seed in range(50):
-        shape = figure(Draws(seed), Place((200, 200), (100 * UNIT, 100 * UNIT), 64 * UNIT))
+        shape = person(Draws(seed), Place((200, 200), (100 * UNIT, 100 * UNIT), 64 * UNIT))
         pixels = np.zeros((200, 200), bool)
         pixels[shape.window.rows, shape.window.cols] = shape.inside
         assert all(pixels[y // UNIT, x // UNIT] for x, y in shape.joints)
@@ -121,7 +119,7 @@ def test_objects_are_a_twelfth_to_two_thirds_of_the_shorter_side(size: tuple[int
     draws = Draws(0)
     for name, kind in KINDS.items():
         extents = [_place(draws, size, kind).extent / UNIT / min(size) for _ in range(400)]
-        smallest = 1 / 6 if name == "figure" else 1 / 12
+        smallest = 1 / 6 if name == "person" else 1 / 12
         assert 0.99 * smallest <= min(extents) < 1.2 * smallest  # lengths are whole sixteenths of a pixel
         assert 0.6 < max(extents) <= 2 / 3
 
@@ -145,7 +143,7 @@ def test_colour_alone_does_not_tell_the_class() -> None:
         for label, name in enumerate(CLASSES)
     }
     assert sum(ious.values()) / len(ious) < 0.55
-    assert max(ious["disc"], ious["striped"], ious["figure"]) < 0.4
+    assert max(ious["disc"], ious["striped"], ious["person"]) < 0.4
 
 
 def test_five_hundred_scenes_a_second_on_one_core() -> None:

@@ -81,7 +81,7 @@ def test_a_kind_has_one_class():
 
 @pytest.fixture
 def skeletons():
-    """Two figures of three joints; the second figure is padding."""
+    """Two people of three joints; the second person is padding."""
     truth = np.full((1, 2, 3, 2), np.nan, dtype=np.float32)
     truth[0, 0, :2] = [[10, 10], [20, 10]]
     prediction = np.zeros_like(truth)

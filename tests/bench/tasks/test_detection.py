@@ -14,9 +14,8 @@ from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.tasks import TaskError, create_task
 from skipbench.bench.tasks.detection import Detection
-from skipbench.bench.tasks.detection.assignment import assign
-from skipbench.bench.tasks.detection.locations import distances_inside, locate
-from skipbench.bench.tasks.detection.losses import centre_ness
+from skipbench.bench.tasks.detection.head import distances_inside, locate
+from skipbench.bench.tasks.detection.loss import assign, centre_ness
 
 OBJECTS = ("car", "person", "tram")
 INFO = DataInfo("streets", (48, 64), {}, "streets", (Boxes(OBJECTS),))
@@ -142,7 +141,7 @@ def test_a_perfect_prediction_of_scenes_has_every_score_at_one() -> None:
     metrics.update([each[:4] for each in maps], {key: value[:4] for key, value in batch.items()})
     metrics.update([each[4:] for each in maps], {key: value[4:] for key, value in batch.items()})
     values = metrics.compute()
-    assert {"ap", "ap/figure", "ap_by_size/small", "ar_by_size/large"} <= set(values)
+    assert {"ap", "ap/person", "ap_by_size/small", "ar_by_size/large"} <= set(values)
     assert list(values.values()) == pytest.approx([1] * len(values))
 
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from skipbench import archs
-from skipbench.bench.tasks.detection.assignment import BACKGROUND, IGNORED, Assignment, assign
-from skipbench.bench.tasks.detection.locations import Locations, level_strides, locate
-from skipbench.bench.tasks.detection.losses import centre_ness
+from skipbench.bench.tasks.detection.head import Locations, level_strides, locate
+from skipbench.bench.tasks.detection.loss import BACKGROUND, IGNORED, Assignment, assign, centre_ness
 
 CPU = torch.device("cpu")
 STRIDES = (16, 8, 4)  # coarse to fine, as a network gives its maps

@@ -12,7 +12,7 @@ from torch import Tensor
 from skipbench.bench.data import Boxes, DataInfo
 from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.tasks import create_task
-from skipbench.bench.tasks.detection.decoding import Detections
+from skipbench.bench.tasks.detection.head import Detections
 from skipbench.bench.tasks.detection.metrics import DetectionScorer
 
 OBJECTS = ("car", "person", "tram")

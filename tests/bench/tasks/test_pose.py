@@ -12,7 +12,8 @@ from torch import Tensor
 from skipbench import archs
 from skipbench.bench.data import DataInfo, Joints, open_data
 from skipbench.bench.data.loading import Batch, collate
-from skipbench.bench.tasks import TaskError
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.tasks import TaskError, create_task
 from skipbench.bench.tasks.pose import Pose, PoseOptions
 from skipbench.bench.tasks.pose.heatmaps import draw, find_peaks
 
@@ -32,25 +33,25 @@ def pose(info: DataInfo = INFO, **options: Any) -> Pose:
 
 
 def batch_of(*images: list[list[tuple[float, float]]]) -> Batch:
-    """Return a batch of images, each a list of figures, each a list of joints; NaN: not annotated."""
-    joints = [torch.tensor(figures, dtype=torch.float32).view(-1, len(JOINTS), 2) for figures in images]
+    """Return a batch of images, each a list of people, each a list of joints; NaN: not annotated."""
+    joints = [torch.tensor(people, dtype=torch.float32).view(-1, len(JOINTS), 2) for people in images]
     return collate([{"joints": each, "visibility": 2 * each.isfinite().all(-1).byte()} for each in joints])
 
 
 def slow_heatmaps(batch: Batch, size: tuple[int, int], stride: float, sigma: float = 1.0) -> Tensor:
     """Return what `draw` should, pixel by pixel in plain Python."""
-    N, F, J = batch["visibility"].shape
+    N, P, J = batch["visibility"].shape
     heatmaps = torch.zeros(N, J, *size)
-    for n, f, j, row, column in np.ndindex(N, F, J, *size):
-        if batch["visibility"][n, f, j]:
-            x, y = (value / stride for value in batch["joints"][n, f, j].tolist())
+    for n, p, j, row, column in np.ndindex(N, P, J, *size):
+        if batch["visibility"][n, p, j]:
+            x, y = (value / stride for value in batch["joints"][n, p, j].tolist())
             height = math.exp(-((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2) / (2 * sigma**2))
             heatmaps[n, j, row, column] = max(heatmaps[n, j, row, column].item(), height)
     return heatmaps
 
 
 TWO = batch_of(
-    [[(10, 9), (25.3, 30.7), (61, 44)], [(70.2, 20.1), (NAN, NAN), (5, 2)]],  # two figures
+    [[(10, 9), (25.3, 30.7), (61, 44)], [(70.2, 20.1), (NAN, NAN), (5, 2)]],  # two people
     [[(33, 17), (NAN, NAN), (79, 1)]],
 )
 WHOLE = torch.ones(1, 1, 12, 20, dtype=torch.bool)
@@ -154,33 +155,38 @@ def test_a_map_covers_the_image_also_where_its_size_is_no_multiple_of_the_stride
     torch.testing.assert_close(found, batch["joints"], atol=0.02, rtol=0)
 
 
-def test_each_of_two_entangled_figures_has_its_own_joints() -> None:
+def test_each_of_two_entangled_people_has_their_own_joints() -> None:
     """All maxima are alike, but one that lies on a pixel's centre looks higher than one on a corner."""
     on_centres, on_corners = [(22.0, 22.0), (42.0, 30.0), (50.0, 14.0)], [(36.0, 24.0), (24.0, 36.0), (28.0, 16.0)]
     batch = batch_of([on_centres, on_corners])
-    for region in ("auto", "figure", "image"):
+    for region in ("auto", "person", "image"):
         found = pose(region=region).decode(slow_heatmaps(batch, (12, 20), 4), batch)
         torch.testing.assert_close(found, batch["joints"], atol=0.1, rtol=0)
 
 
-def test_a_figure_is_looked_for_in_its_grown_box_or_in_the_whole_image() -> None:
+def test_a_person_is_looked_for_in_their_grown_box_or_in_the_whole_image() -> None:
     alone = batch_of([[(8, 8), (24, 8), (8, 24)]])  # its box ends at 24 + 16 / 4 = 28, pixel 6
     both = batch_of([[(8, 8), (24, 8), (8, 24)], [(NAN, NAN), (76, 44), (60, 44)]])
     heatmaps = torch.zeros(1, 3, 12, 20)
     heatmaps[0, 0, 6, 6], heatmaps[0, 0, 6, 7] = 0.5, 0.9  # the higher one lies past the box
     inside, past = [26.0, 26.0], [30.0, 26.0]
-    expected = {("figure", 1): inside, ("figure", 2): inside, ("image", 1): past, ("image", 2): past}
+    expected = {("person", 1): inside, ("person", 2): inside, ("image", 1): past, ("image", 2): past}
     expected |= {("auto", 1): past, ("auto", 2): inside}
-    for (region, figures), place in expected.items():
-        found = pose(region=region).decode(heatmaps, alone if figures == 1 else both)
+    for (region, people), place in expected.items():
+        found = pose(region=region).decode(heatmaps, alone if people == 1 else both)
         # The neighbour draws the estimate to the edge between the two.
         torch.testing.assert_close(found[0, 0, 0], torch.tensor(place), atol=2, rtol=0)
 
 
-def test_a_figure_of_one_joint_is_not_looked_for_where_its_truth_stands() -> None:
+def test_the_old_name_of_a_region_is_refused_with_the_new_one() -> None:
+    with pytest.raises(SuiteError, match=r"^task.region: 'figure' is called 'person' now.$"):
+        create_task("pose", INFO, {"region": "figure"})
+
+
+def test_a_person_of_one_joint_is_not_looked_for_where_its_truth_stands() -> None:
     batch = batch_of([[(40, 24), (NAN, NAN), (NAN, NAN)]])
     heatmaps = slow_heatmaps(batch, (12, 20), 4)
-    assert pose(region="figure").decode(heatmaps, batch).isnan().all()
+    assert pose(region="person").decode(heatmaps, batch).isnan().all()
     torch.testing.assert_close(
         pose().decode(heatmaps, batch)[0, 0, 0], torch.tensor([40.0, 24.0]), atol=0.02, rtol=0
     )
@@ -194,7 +200,7 @@ def test_what_is_found_does_not_depend_on_batch_or_padding() -> None:
     assert together[1, 1].isnan().all()
 
 
-def test_images_without_figures_are_learnt_from_and_have_no_score() -> None:
+def test_images_without_people_are_learnt_from_and_have_no_score() -> None:
     batch = {"joints": torch.zeros(2, 0, 3, 2), "visibility": torch.zeros(2, 0, 3, dtype=torch.uint8)}
     metrics = pose().metrics(torch.device("cpu"))
     metrics.update([torch.rand(2, 3, 12, 20)], batch)
@@ -230,7 +236,7 @@ def test_a_network_for_pose_starts_from_empty_heatmaps(model: str) -> None:
     assert heatmaps.square().mean() < 0.1 * slow_heatmaps(TWO, (12, 20), 4).square().mean()
 
 
-def test_scenes_can_be_scored_full_marks_for_figures_of_any_size() -> None:
+def test_scenes_can_be_scored_full_marks_for_people_of_any_size() -> None:
     data = open_data("scenes", train=60, val=1, test=1)
     batch = collate([data.train[index] for index in range(60)], Joints.keys)
     task = pose(data.info)

@@ -9,8 +9,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 from torch import Tensor
 
-from skipbench.bench.tasks.pose.figures import Figures
-from skipbench.bench.tasks.pose.oks import OksScore, sigmas
+from skipbench.bench.tasks.pose.people import People
+from skipbench.bench.tasks.pose.scores import OksScore, sigmas
 
 NAN = math.nan
 PERSON = (
@@ -26,10 +26,10 @@ def test_a_persons_sigmas_are_cocos() -> None:
 
 
 def score(*batches: tuple[Tensor, Tensor, Tensor], joints: tuple[str, ...] = MOUSE) -> dict[str, float]:
-    """Return the scores of batches of true joints (N, F, J, 2), predicted ones, and heights (N, F, J)."""
+    """Return the scores of batches of true joints (N, P, J, 2), predicted ones, and heights (N, P, J)."""
     collected = OksScore(joints)
     for truth, found, heights in batches:
-        collected.add(found, heights, Figures(truth, truth.isfinite().all(-1)))
+        collected.add(found, heights, People(truth, truth.isfinite().all(-1)))
     return collected.compute()
 
 
@@ -43,16 +43,16 @@ def one(
 def test_scores_equal_a_case_counted_by_hand() -> None:
     # 40 px long: the area is 400 px^2, and a joint d px off has a similarity of exp(-d^2 / (2 400 .2^2)).
     off = math.sqrt(-32 * math.log(0.72))
-    figure = [(10.0, 10.0), (50.0, 10.0), (NAN, NAN)]
+    person = [(10.0, 10.0), (50.0, 10.0), (NAN, NAN)]
     near = [(10.0, 10.0 + off), (50.0 - off, 10.0), (NAN, NAN)]
-    assert score(one(figure, near)) == pytest.approx({"oks_ap": 0.5, "oks_ap50": 1, "oks_ap75": 0})  # .50 to .70
-    assert score(one(figure, figure)) == {"oks_ap": 1, "oks_ap50": 1, "oks_ap75": 1}
-    half = score(one(figure, near, 0.9), one(figure, figure, 0.1))  # at .75 and above the surer figure is wrong
+    assert score(one(person, near)) == pytest.approx({"oks_ap": 0.5, "oks_ap50": 1, "oks_ap75": 0})  # .50 to .70
+    assert score(one(person, person)) == {"oks_ap": 1, "oks_ap50": 1, "oks_ap75": 1}
+    half = score(one(person, near, 0.9), one(person, person, 0.1))  # at .75 and above the surer person is wrong
     precision_from_75 = 51 / 101 * 0.5  # 1 of 2 right, up to a recall of one half
     assert half["oks_ap75"] == pytest.approx(precision_from_75)
 
 
-def test_figures_without_extent_or_not_looked_for_count_nowhere() -> None:
+def test_people_without_extent_or_not_looked_for_count_nowhere() -> None:
     single = one([(10.0, 10.0), (NAN, NAN), (NAN, NAN)], [(40.0, 40.0), (NAN, NAN), (NAN, NAN)])
     unsought = one([(10.0, 10.0), (50.0, 10.0), (50.0, 50.0)], [(NAN, NAN)] * 3)
     assert score(single, unsought) == {}
@@ -63,9 +63,9 @@ def test_figures_without_extent_or_not_looked_for_count_nowhere() -> None:
 def test_scores_equal_pycocotools(joints: tuple[str, ...]) -> None:
     generator = np.random.default_rng(0)
     batches = []
-    for figures in (1, 3, 2):
-        truth = generator.uniform(10, 150, (4, figures, len(joints), 2))
-        found = truth + generator.normal(0, 1, truth.shape) * generator.choice([1, 4, 15], (4, figures, 1, 1))
+    for people in (1, 3, 2):
+        truth = generator.uniform(10, 150, (4, people, len(joints), 2))
+        found = truth + generator.normal(0, 1, truth.shape) * generator.choice([1, 4, 15], (4, people, 1, 1))
         truth[generator.random(truth.shape[:3]) < 0.3] = NAN
         found[np.isnan(truth)] = NAN
         batches.append((truth, found, generator.random(truth.shape[:3])))
@@ -106,7 +106,7 @@ def _dataset(annotations: list[dict], images: int) -> COCO:
     dataset = COCO()
     dataset.dataset = {
         "images": [{"id": image} for image in range(1, images + 1)],
-        "categories": [{"id": 1, "name": "figure"}],
+        "categories": [{"id": 1, "name": "person"}],
         "annotations": annotations,
     }
     dataset.createIndex()

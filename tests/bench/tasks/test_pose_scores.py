@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skipbench.bench.data import DataInfo, Joints
-from skipbench.bench.tasks.pose.figures import Figures
+from skipbench.bench.tasks.pose.people import People
 from skipbench.bench.tasks.pose.scores import JointScore
 
 INFO = DataInfo(
@@ -27,18 +27,18 @@ def scores(*batches: tuple[Tensor, Tensor, Tensor], info: DataInfo = INFO) -> di
     """Return the scores of (joints, visibility, prediction) of several batches."""
     collected = JointScore(info)
     for joints, visibility, prediction in batches:
-        collected.add(prediction, Figures.of({"joints": joints, "visibility": visibility}), visibility)
+        collected.add(prediction, People.of({"joints": joints, "visibility": visibility}), visibility)
     return collected.compute()
 
 
 def one(joints: list[tuple[float, float]], seen: list[int], found: list[tuple[float, float]]) -> tuple[Tensor, ...]:
-    """Return a batch of one image that shows one figure."""
+    """Return a batch of one image that shows one person."""
     places = torch.tensor([[[joints]], [[found]]], dtype=torch.float32)
     return places[0], torch.tensor([[seen]], dtype=torch.uint8), places[1]
 
 
 def test_scores_equal_a_case_counted_by_hand() -> None:
-    # Two figures, the box of the first 100 px long, that of the second 60 px: its foot is not annotated.
+    # Two people, the box of the first 100 px long, that of the second 60 px: its foot is not annotated.
     first = one([(10, 10), (110, 10), (50, 40)], [2, 1, 2], [(10, 15), (110, 20), (50, 60.5)])
     second = one([(10, 10), (10, 70), (NAN, NAN)], [2, 2, 0], [(13, 10), (10, 70), (NAN, NAN)])
     assert scores(first, second) == pytest.approx(
@@ -70,14 +70,14 @@ def test_the_reference_joints_distance_takes_the_boxs_place() -> None:
 
 
 @pytest.mark.parametrize("seen", [[2, 2, 0], [2, 0, 0]])
-def test_a_figure_without_a_length_has_an_error_but_no_pck(seen: list[int]) -> None:
+def test_a_person_without_a_length_has_an_error_but_no_pck(seen: list[int]) -> None:
     batch = one([(10, 10), (40, 10), (40, 10)], seen, [(10, 12), (40, 12), (40, 12)])
     values = scores(batch, info=replace(INFO, annotations=(replace(INFO[Joints], reference=(1, 2)),)))
     assert values == {"error_px": 2, "error_px_by_visibility/visible": 2}
 
 
 @pytest.mark.parametrize("joints", [[(10, 10), (NAN, NAN), (NAN, NAN)], [(10, 10), (10, 10), (10, 10)]])
-def test_a_figure_without_extent_has_no_pck(joints: list[tuple[float, float]]) -> None:
+def test_a_person_without_extent_has_no_pck(joints: list[tuple[float, float]]) -> None:
     values = scores(one(joints, [2, 2, 2], [(10, 10), (10, 10), (10, 10)]))
     assert values == {"error_px": 0, "error_px_by_visibility/visible": 0}
 
@@ -97,8 +97,8 @@ def test_nothing_seen_has_no_score() -> None:
 def test_scores_equal_a_slow_loop_over_joints() -> None:
     random = np.random.default_rng(0)
     batches = []
-    for figures in (1, 3, 2):
-        joints = random.uniform(0, 160, (4, figures, 3, 2)) * random.choice([0.1, 0.5, 1], (4, figures, 1, 1))
+    for people in (1, 3, 2):
+        joints = random.uniform(0, 160, (4, people, 3, 2)) * random.choice([0.1, 0.5, 1], (4, people, 1, 1))
         visibility = random.integers(0, 3, joints.shape[:3])
         found = joints + random.normal(0, 4, joints.shape)
         joints[(visibility == 0) & (random.random(visibility.shape) < 0.5)] = NAN  # or anywhere

@@ -11,8 +11,8 @@ from skipbench.bench.data import Boxes, DataInfo, Instances, Mask, open_data
 from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.tasks import Task, TaskError, create_task
-from skipbench.bench.tasks.segmentation.borders import border_weights, connected_objects
-from skipbench.bench.tasks.segmentation.sizes import SizeScore, object_scores
+from skipbench.bench.tasks.segmentation import border_weights, connected_objects
+from skipbench.bench.tasks.segmentation.metrics import SizeScore, object_scores
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 
 CLASSES = ("sky", "road", "car", "train")

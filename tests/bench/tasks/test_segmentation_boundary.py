@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from skipbench.bench.tasks.segmentation.boundary import BoundaryScore
+from skipbench.bench.tasks.segmentation.metrics import BoundaryScore
 
 CPU = torch.device("cpu")
 

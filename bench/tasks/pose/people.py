@@ -1,4 +1,4 @@
-"""Figures as pose estimation measures them: which joints count, how long a figure is, where to look for it."""
+"""People as pose estimation measures them: which joints count, how long a person is, where to look for them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,40 +9,40 @@ from torch import Tensor
 
 from skipbench.bench.data.loading import Batch
 
-Region = Literal["auto", "figure", "image"]
+Region = Literal["auto", "person", "image"]
 
-_MARGIN = 0.25  # of a figure's longer side, added to its box on every side
+_MARGIN = 0.25  # of a person's longer side, added to their box on every side
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The annotated figures of N images, padded to F each, in image pixels."""
+class People:
+    """The annotated people of N images, padded to P each, in image pixels."""
 
-    joints: Tensor  # (N, F, J, 2) x, y
-    annotated: Tensor  # (N, F, J) bool
+    joints: Tensor  # (N, P, J, 2) x, y
+    annotated: Tensor  # (N, P, J) bool
 
     @classmethod
-    def of(cls, batch: Batch) -> "Figures":
+    def of(cls, batch: Batch) -> "People":
         """Return those of a batch's "joints" and "visibility"; hidden joints are annotated too."""
         joints = batch["joints"]
         return cls(joints, (batch["visibility"] > 0) & joints.isfinite().all(-1))
 
     @cached_property
     def boxes(self) -> tuple[Tensor, Tensor]:
-        """The lowest and the highest x, y (N, F, 2 each) of a figure's annotated joints; infinite without any."""
+        """The lowest and the highest x, y (N, P, 2 each) of a person's annotated joints; infinite without any."""
         other = ~self.annotated[..., None]
         return self.joints.masked_fill(other, torch.inf).amin(2), self.joints.masked_fill(other, -torch.inf).amax(2)
 
     @cached_property
     def sides(self) -> Tensor:
-        """The longer side (N, F) of the box; 0 with fewer than two annotated joints."""
+        """The longer side (N, P) of the box; 0 with fewer than two annotated joints."""
         low, high = self.boxes
         return (high - low).amax(-1).clamp(min=0)
 
     def lengths(self, reference: tuple[int, int] | None) -> Tensor:
-        """Return the reference length (N, F): the distance of two joints, or with None the box's longer side.
+        """Return the reference length (N, P): the distance of two joints, or with None the box's longer side.
 
-        NaN where a figure has none: where one of the two joints, or the whole box, is not known.
+        NaN where a person has none: where one of the two joints, or the whole box, is not known.
         """
         if reference is None:
             return self.sides.where(self.sides > 0, torch.nan)
@@ -54,10 +54,10 @@ class Figures:
     def search(
         self, region: Region, stride: tuple[float, float], size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the M figures to look for: their images and numbers (M each), and where (M, J, h, w), bool.
+        """Return the M people to look for: their images and numbers (M each), and where (M, J, h, w), bool.
 
-        A heatmap's pixels are searched that the figure's grown box touches, or all of them, and of these
-        the ones nearest to its own joint of that kind. `stride` is (x, y), `size` (h, w).
+        A heatmap's pixels are searched that the person's grown box touches, or all of them, and of these
+        the ones nearest to their own joint of that kind. `stride` is (x, y), `size` (h, w).
         """
         everywhere = self._everywhere(region)
         sought = self.annotated.any(2) & ((self.sides > 0) | everywhere[:, None])
@@ -71,17 +71,17 @@ class Figures:
         return images, numbers, box[:, None] & self._nearest(images, numbers, stride, size)
 
     def _everywhere(self, region: Region) -> Tensor:
-        """Return (N,), whether an image's figures are looked for in all of it."""
+        """Return (N,), whether an image's people are looked for in all of it."""
         shown = self.annotated.any(2).sum(1)
         return shown <= 1 if region == "auto" else torch.full_like(shown, region == "image", dtype=torch.bool)
 
     def _nearest(
         self, images: Tensor, numbers: Tensor, stride: tuple[float, float], size: tuple[int, int]
     ) -> Tensor:
-        """Return (M, J, h, w), which pixels no other figure's joint of that kind is nearer to."""
+        """Return (M, J, h, w), which pixels no other person's joint of that kind is nearer to."""
         joints = self.joints.masked_fill(~self.annotated[..., None], torch.inf)
         nearest = joints.new_full((len(joints), joints.shape[2], *size), torch.inf)
-        for others in joints.unbind(1):  # figure by figure, to save memory
+        for others in joints.unbind(1):  # person by person, to save memory
             nearest = torch.minimum(nearest, _squared_distances(others, stride, size))
         return _squared_distances(joints[images, numbers], stride, size) <= nearest[images]
 

@@ -1,29 +1,60 @@
-"""From what COCO's files say to a dataset's entries."""
+"""COCO JSON: boxes, masks as polygons or run lengths, keypoints with visibility."""
 
-from collections.abc import Iterator, Mapping, Set
+import mmap
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from skipbench.bench.data.annotations import IGNORED, Annotation, Boxes, Instances, Joints, Keypoints, Mask, Objects
-from skipbench.bench.data.coco.content import Category, Content, Image
-from skipbench.bench.data.coco.files import image_folders, locate
-from skipbench.bench.data.coco.instance import Instance
-from skipbench.bench.data.files.entry import Entry, Found
+from skipbench.bench.data.base import register_dataset
+from skipbench.bench.data.coco_json import Category, Content, Image, Instance, read_contents
+from skipbench.bench.data.files.entries import Entry, Found
+from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.pixels import Problem
 
 Kind = Literal["boxes", "masks", "keypoints"]
 Contents = dict[str, Content]  # split -> what its files say
-
 _FIELDS: Mapping[Kind, str] = {"boxes": "corners", "masks": "mask", "keypoints": "joints"}
+_OTHERS = ("captions", "image_info", "panoptic", "stuff")  # COCO's own files that hold other things
+_SPLIT = re.compile(r"(?<![a-z])(train|val|test)(id|idation)?(?![a-z])")
 
 
-def kinds_in(contents: Contents) -> frozenset[Kind]:
-    """Return what can be read: boxes and keypoints where there are some, masks where every object has one."""
-    instances = [each for _, _, each in _instances(contents)]
-    some = {kind for kind, field in _FIELDS.items() if any(getattr(each, field) is not None for each in instances)}
-    return frozenset(some if all(each.mask for each in instances) else some - {"masks"})
+@register_dataset("coco")
+class Coco(FileSource):
+    """Where a COCO dataset lies: JSON files in annotations/, in the folder itself or beside the images.
+
+    A file's name, or its folder's, tells its split (instances_train2017.json, valid/_annotations.coco.json); one
+    that tells none is for training. What several files of a split say of one annotation is merged. The images lie
+    beside the file, in the folder or its images/, or in one named like the split (train/, train2017/).
+
+    `read` says what is read; by default all that there is, masks where every object has one. Classes are the
+    categories in the order of their ids. A crowd is an ignored box. In masks, 0 is background, a smaller object
+    lies over a larger one, and pixels of crowds count nowhere. Keypoints are of the one category that has some,
+    and name pixels, so that half a pixel is added to their whole numbers.
+    """
+
+    layout: ClassVar[str] = "annotations/*.json or another JSON file with COCO's images and annotations"
+    split_files: ClassVar[str] = "a JSON file with '{split}' in its name"
+
+    read: Chosen[Kind] | None = None
+
+    @classmethod
+    def missing(cls, root: Path) -> str:
+        """Return "COCO JSON file" where there is none."""
+        return "" if annotation_files(root) else "COCO JSON file"
+
+    def find(self) -> Found:
+        """Return the images of all annotation files; every annotation is checked."""
+        files = files_for(self.read, annotation_files(self.place))
+        splits = {path: split_of(self.place, path) for path in files}
+        contents, problems, files = read_contents(self.place, splits, not self.read or "masks" in self.read)
+        found = Found(problems=problems, files=files)
+        Assembly(self.place, contents, self.read or kinds_in(contents), found).fill()
+        return found
 
 
 class Assembly:
@@ -131,8 +162,72 @@ class Assembly:
         return Keypoints(np.where(visibility[..., None] > 0, points[..., :2] + 0.5, np.nan), visibility)
 
 
+def kinds_in(contents: Contents) -> frozenset[Kind]:
+    """Return what can be read: boxes and keypoints where there are some, masks where every object has one."""
+    instances = [each for _, _, each in _instances(contents)]
+    some = {kind for kind, field in _FIELDS.items() if any(getattr(each, field) is not None for each in instances)}
+    return frozenset(some if all(each.mask for each in instances) else some - {"masks"})
+
+
 def _instances(contents: Contents) -> Iterator[tuple[int, Image, Instance]]:
     for content in contents.values():
         for image, instances in content.instances.items():
             for number, instance in instances.items():
                 yield number, content.images[image], instance
+
+
+def annotation_files(root: Path) -> list[Path]:
+    """Return every JSON file in annotations/, and those in `root` and its folders that look like COCO's."""
+    files = sorted([*root.glob("*.json"), *root.glob("*/*.json")])
+    return [path for path in files if not path.name.startswith(_OTHERS) and _looks_right(path)]
+
+
+def _looks_right(path: Path) -> bool:
+    if path.parent.name == "annotations":
+        return True
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        return all(text.find(key) >= 0 for key in (b'"images"', b'"annotations"'))
+
+
+def files_for(read: Collection[str] | None, files: list[Path]) -> list[Path]:
+    """Return those of `files` that hold what is to be read; COCO keeps keypoints in files of their own."""
+    keypoints = [path for path in files if "keypoints" in path.stem]
+    if read is None or not keypoints or len(keypoints) == len(files):
+        return files
+    if set(read) == {"keypoints"}:
+        return keypoints
+    return files if "keypoints" in read else [path for path in files if path not in keypoints]
+
+
+def split_of(root: Path, path: Path) -> str:
+    """Return the split that the name of the file, or of the folder it lies in, tells; "train" if none does."""
+    folder = "" if path.parent == root else path.parent.name
+    found = _SPLIT.search(path.stem.lower()) or _SPLIT.search(folder.lower())
+    return found[1] if found else "train"
+
+
+def image_folders(root: Path, path: Path) -> list[Path]:
+    """Return where the images of the annotation file `path` may lie, the likeliest first.
+
+    Beside the file, or in `root` or its images/, there perhaps in a folder that the file is named after:
+    train2017/ for instances_train2017.json.
+    """
+    words = [split_of(root, path), *path.stem.split("_")]
+    bases = [root, root / "images"]
+    return [*(base / word for word in reversed(words) if word for base in bases), path.parent, *bases]
+
+
+def locate(root: Path, folders: list[Path], name: str) -> Path | None:
+    """Return the first file of that name in one of `folders` that lies in it, or in `root` at least.
+
+    What a name leads to elsewhere, as "../../x.png", an absolute one or a link may, is not part of the dataset;
+    a folder that is a link itself was put there on purpose.
+    """
+    for folder in folders:
+        path = folder / name
+        homes = (root.resolve(), folder.resolve())
+        if os.path.isfile(path) and any(path.resolve().is_relative_to(home) for home in homes):
+            return path
+    return None

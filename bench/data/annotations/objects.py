@@ -1,4 +1,4 @@
-"""Boxes around objects."""
+"""Objects on an image: the boxes around them, and which one each pixel shows."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,18 +19,20 @@ from skipbench.bench.data.annotations.base import (
     Colour,
     Key,
     Picture,
+    PixelMap,
     Sample,
     Seen,
     register_annotation,
 )
+from skipbench.bench.data.geometry import resize_labels
 from skipbench.bench.data.pixels import Problem
 
 RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
-
 _LEAST_LEFT = 1 / 4  # a box of which a crop leaves less of its area is no object of the crop any more
 _LEAST_SIDE = 1.0  # px; nor is one that is narrower
 _THINNEST = 1.0  # px; in a file, a box that is no wider or no higher than this is a slip of the hand
 _GREY = (150, 150, 150)  # of ignored boxes
+_MOST = 255  # what uint8 can number
 
 
 @dataclass(frozen=True)
@@ -194,3 +196,34 @@ class Boxes(Annotation):
             "labels": torch.from_numpy(truth.labels.astype(np.int64)),
             "ignored": torch.from_numpy(truth.ignored.copy()),
         }
+
+
+@register_annotation("instances")
+class Instances(PixelMap):
+    """For each pixel 0, or k where it shows the object of the k-th box. The truth about an image is its Objects.
+
+    An image with more than 255 objects numbers only the first 255.
+    """
+
+    keys: ClassVar[Mapping[str, Key]] = {"instances": Key(torch.uint8)}
+    plural: ClassVar[str] = "masks of single objects"
+
+    def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
+        """Yield that it has another size, or numbers an object that has no box."""
+        yield from super().flaws(sample, size)
+        if "boxes" in sample and sample["instances"].max() > len(sample["boxes"]):
+            yield f"'instances' numbers object {int(sample['instances'].max())} of {len(sample['boxes'])} boxes"
+
+    def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
+        """Return the image as it is: boxes and mask show the objects."""
+        return image
+
+    def examined(self, truth: Objects, picture: Picture) -> Seen:
+        """Leave out the objects whose boxes are dropped."""
+        return truth.clipped(picture)
+
+    def read(self, truth: Objects, picture: Picture, size: tuple[int, int]) -> Sample:
+        """Return the objects' numbers at `size`."""
+        owners = truth.owners(picture)
+        numbers = np.where(owners <= _MOST, owners, 0).astype(np.uint8)
+        return {"instances": resize_labels(torch.from_numpy(numbers), size)}

@@ -1,0 +1,92 @@
+"""What a format's reader returns, the images of a dataset with what is annotated on each, and their splits."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, TypeVar
+
+from skipbench.bench.data.annotations import Annotation
+from skipbench.bench.data.base import SPLITS
+from skipbench.bench.data.pixels import FileError, Problem
+from skipbench.bench.errors import DataError
+
+T = TypeVar("T")
+HELD_OUT = 5  # a missing split takes one in this many of the training images
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a split and what is annotated on it, in pixels of the image file."""
+
+    split: str
+    name: str
+    image: Path
+    source: Path  # the file that findings about the annotations name
+    truth: Mapping[type[Annotation], Any]  # of each kind of annotation that the dataset has, as that kind says
+    stated_size: tuple[int, int] | None = None  # (width, height) by the annotations
+
+    @property
+    def files(self) -> list[Path]:
+        """The image and the files that hold one annotation of it each."""
+        return [self.image, *(truth for truth in self.truth.values() if isinstance(truth, Path))]
+
+
+Splits = dict[str, list[Entry]]
+
+
+@dataclass
+class Found:
+    """What a format's reader finds in a folder."""
+
+    entries: list[Entry] = field(default_factory=list)  # of each split in the order of names
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)  # annotation files, which determine the samples too
+    annotations: list[Annotation] = field(default_factory=list)  # what every entry has
+    size_limits: tuple[float, float] | None = None
+
+    def read(self, reader: Callable[[Path], T], path: Path, root: Path) -> T | None:
+        """Return what `reader` makes of an annotation file; None where it cannot be used, which is a problem."""
+        try:
+            content = reader(path)
+        except FileError as error:
+            self.problems.append(error.problem(root))
+            return None
+        self.files.append(path)
+        return content
+
+
+def divide(entries: Sequence[Entry], wanted: str = "") -> tuple[Splits, list[str]]:
+    """Return the entries of each split, and a note on each that had to be held out from training.
+
+    A hash of the name chooses what is held out, so it is the same on every machine. `wanted` is what would
+    provide a split, such as "images/{split} and masks/{split}"; "" where the format knows no splits.
+    Raises DataError where too few training images are left to hold some out.
+    """
+    splits = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
+    missing = [split for split in SPLITS if not splits[split]]
+    share = len(splits["train"]) // HELD_OUT
+    if missing and not share:
+        provide = f"{wanted.format(split=missing[0])}, or " if wanted else ""
+        raise DataError(
+            f"there is no split '{missing[0]}', and {len(splits['train'])} training image(s) are too few to hold "
+            f"any out; expected {provide}{HELD_OUT} training images."
+        )
+    shuffled = sorted(splits["train"], key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
+    by_name = attrgetter("name")
+    for split in missing:
+        splits[split], shuffled = sorted(shuffled[:share], key=by_name), shuffled[share:]
+    splits["train"] = sorted(shuffled, key=by_name)
+    return splits, [_note(split, share, wanted) for split in missing]
+
+
+def _note(split: str, share: int, wanted: str) -> str:
+    chosen = f"{share} training image(s), chosen by a hash of the name, are held out for it."
+    held_out = f"There is no split '{split}': {chosen}"
+    if not wanted:
+        return held_out
+    return (
+        f"{held_out} Where images resemble their neighbours (video), provide {wanted.format(split=split)} instead."
+    )
