@@ -11,6 +11,7 @@ from skipbench.analysis.statistics import t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
 from skipbench.analysis.text import count, distinct, inside, listing
 from skipbench.bench.records.metrics import Metric
+from skipbench.display import without
 
 FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's guess
 SIZES = ("params/total", "macs/total")
@@ -125,7 +126,7 @@ def _recipes(study: Frames) -> Iterator[str]:
         arms: dict[str, dict[str, None]] = {lr: {} for lr in settings["lr"]}
         for record in trained:
             lr = str(record.settings["lr"])
-            arms[lr][record.arm.replace(f", recipe.lr={lr}", "")] = None
+            arms[lr][without(record.arm, "recipe.lr", lr)] = None
         rates = "; ".join(f"{lr} for {listing(names)}" for lr, names in arms.items())
         yield f"The arms were trained at different learning rates: {rates}."
     elif "lr" in settings:

@@ -8,6 +8,7 @@ import pandas as pd
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.statistics import summarize
 from skipbench.analysis.summaries import scores
+from skipbench.display import without
 
 _PAIR = ["factor", "arm", "reference", "label"]
 
@@ -45,8 +46,7 @@ def _split(arms: pd.DataFrame, names: list[str]) -> list[pd.DataFrame]:
 
 
 def _label(factor: str, arm: Mapping[Any, Any], reference: Mapping[Any, Any]) -> str:
-    where = arm["arm"].replace(f", {factor}={arm[factor]}", "")
-    return f"{where}: {arm[factor]} − {reference[factor]}"
+    return f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {reference[factor]}"
 
 
 def differences(study: Frames, key: str) -> pd.DataFrame:

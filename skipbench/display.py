@@ -3,6 +3,7 @@
 import json
 import re
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -35,6 +36,21 @@ def quoted(value: Any) -> str:
 def shown(value: Any) -> str:
     """Return a value of a suite as people write it there: add, 0.002, true, [4, 8]."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def label(title: str, told: Mapping[str, Any]) -> str:
+    """Return what an arm is called: "unet / fusion=add, recipe.lr=0.002"; where nothing is told, its title."""
+    parts = ", ".join(f"{key}={shown(value)}" for key, value in told.items())
+    return f"{title} / {parts}" if parts else title
+
+
+def without(name: str, key: str, value: str) -> str:
+    """Return an arm's label without what it tells of `key`, if it does."""
+    part = f"{key}={value}"
+    for text in (f", {part}", f"{part}, ", f" / {part}"):
+        if text in name:
+            return name.replace(text, "", 1)
+    return name
 
 
 def inert(value: Any) -> Any:

@@ -41,7 +41,7 @@ class Cell(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str  # the measurement's name: "train"
-    arm: str  # what is compared, as shown to people: "unet, fusion=add"
+    arm: str  # what is compared, as shown to people: "unet / fusion=add"
     model: str  # registered architecture: "unet"
     task: str  # "segmentation"
     dataset: str  # "scenes", or the folder's name

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from skipbench.archs import FACTORS, ArchSpec, resolve_spec
+from skipbench.archs import FACTORS, PRESETS, ArchSpec, resolve_spec
 from skipbench.bench.data import Data, open_data
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
@@ -15,7 +15,9 @@ from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
 from skipbench.bench.tasks import Task, TaskError, create_task
 from skipbench.bench.yaml_values import dotted
-from skipbench.display import quoted
+from skipbench.display import label, quoted
+
+DEFAULTS = {name: factor.default for name, factor in FACTORS.items()}
 
 
 @dataclass(frozen=True)
@@ -108,19 +110,17 @@ def expand_arms(study: Study, task: Task) -> list[Arm]:
     Raises ArchError, or SuiteError for an arm that is there twice and for a name that two arms have.
     """
     variants = [variant for entry in study.arms for variant in entry.variants]
-    varied = {key: None for variant in variants for key in dotted(variant.own)}
+    varied = {key for variant in variants for key in dotted(variant.own)}
+    usual = _dotted(_options(study, task, {}))
     arms: list[Arm] = []
     for variant in variants:
         options = _options(study, task, variant.own)
-        resolved = dotted({part.section: options[part.name].model_dump(mode="json") for part in measurements()})
-        arm = Arm(
-            variant.name,
-            variant.model,
-            _spec(variant, study.model, task.factors),
-            options,
-            variant.own,
-            {key: resolved[key] for key in varied if key in resolved},
-        )
+        spec, values = _spec(variant, study.model, task.factors), _dotted(options)
+        models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
+        here = {**values, **spec.to_dict(), "model": variant.model}
+        told = {key: value for key, value in variant.told.items() if here.get(key) != models_own.get(key)}
+        own = {key: value for key, value in values.items() if key in varied}
+        arm = Arm(label(variant.name or variant.model, told), variant.model, spec, options, variant.own, own)
         for other in arms:
             if (arm.spec, arm.options) == (other.spec, other.options):
                 raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; leave one of them out.")
@@ -128,6 +128,14 @@ def expand_arms(study: Study, task: Task) -> list[Arm]:
                 raise SuiteError(f"two different arms are called '{arm.name}'; give each a name of its own.")
         arms.append(arm)
     return arms
+
+
+def _dotted(options: Mapping[str, BaseModel]) -> dict[str, Any]:
+    return dotted({part.section: options[part.name].model_dump(mode="json") for part in measurements()})
+
+
+def _plain(factors: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in factors.items()}
 
 
 def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> ArchSpec:

@@ -62,10 +62,16 @@ def choice_of(key: str, values: Sequence[Any]) -> str:
 class Variant:
     """One arm, as an entry says it."""
 
-    name: str
+    name: str | None
     model: str
     factors: dict[str, Any]
     own: dict[str, dict[str, Any]]  # the options by which it alone is measured, by section
+    swept: dict[str, Any]  # what of all this was a choice, by dotted names
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What may tell it from other arms of its name or model."""
+        return self.swept if self.name else {**self.factors, **dotted(self.own)}
 
 
 class ArmEntry(BaseModel):
@@ -73,7 +79,7 @@ class ArmEntry(BaseModel):
 
     Under a section's name stands by what these arms are measured instead of the study's section, such as a
     `recipe` with an lr that suits them; such options are swept by their dotted names, `recipe.lr`. `name` is what
-    the arm is called; without it, it's called by its model and whatever else the entry says.
+    the arm is called; without it, it's called by its model and what the entry says that isn't the model's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -116,10 +122,8 @@ class ArmEntry(BaseModel):
             else:
                 factors[key] = value
         model = factors.pop("model", self.model)
-        told = chosen if self.name else {**factors, **dotted(own)}
-        parts = [f"{key}={shown(value)}" for key, value in told.items()]
         own = {section: options for section, options in own.items() if options}
-        return Variant(", ".join([self.name or model, *parts]), model, factors, own)
+        return Variant(self.name, model, factors, own, chosen)
 
 
 class Study(BaseModel):

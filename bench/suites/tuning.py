@@ -15,6 +15,7 @@ from skipbench.bench.suites.plan import Plan, make_plan
 from skipbench.bench.suites.schema import ArmEntry, Study, Suite, Variant
 from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.validation import parse
+from skipbench.display import label, shown, without
 
 SECTION = Training.section
 LR = f"{SECTION}.lr"
@@ -92,9 +93,9 @@ def _without_lr(entry: ArmEntry) -> ArmEntry:
 
 
 def _entry(arm: Variant, recipe: dict[str, Any], **more: Any) -> ArmEntry:
-    """Return the entry of one arm under the name that it has already, with a recipe of its own."""
-    said = {"name": arm.name, "model": arm.model, **arm.factors, **arm.own, SECTION: recipe, **more}
-    return ArmEntry.model_validate(said)
+    """Return the entry of one arm, with a recipe of its own."""
+    name = {"name": label(arm.name, arm.swept)} if arm.name else {}
+    return ArmEntry.model_validate(name | {"model": arm.model, **arm.factors, **arm.own, SECTION: recipe, **more})
 
 
 def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRates]:
@@ -105,7 +106,7 @@ def learning_rates(plan: Plan, records: Sequence[RunRecord]) -> list[LearningRat
 def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningRates:
     lrs = list(dict.fromkeys(Training(study).options_of(arm).lr for arm in study.arms))
     headline = study.task.scores[0]
-    names = [arm.name.rpartition(f", {LR}=")[0] for arm in study.arms[:: len(lrs)]]
+    names = [without(arm.name, LR, shown(lrs[0])) for arm in study.arms[:: len(lrs)]]
     found: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     for record in records:
         if (record.task, record.dataset) == study.name:

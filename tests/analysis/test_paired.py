@@ -6,6 +6,7 @@ from scipy import stats
 from skipbench.analysis.frames import from_records
 from skipbench.analysis.paired import differences, effects, pairs
 from skipbench.bench.records import Cell
+from skipbench.display import label
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def study():
 
 
 def _cell(factors: dict) -> Cell:
-    name = ", ".join(["net", *(f"{key}={value}" for key, value in factors.items())])
+    name = label("net", factors)
     spec = {"fusion": "add", "stacks": 1, "supervision": "last", "strides": [4, 8]} | {
         key: value for key, value in factors.items() if "." not in key
     }
@@ -48,7 +49,7 @@ def test_the_first_of_the_plan_is_the_reference(trained):
 
 def test_two_models_are_a_pair_where_one_factor_tells_them_apart(study):
     assert labels(study({"stacks": 2}, {"stacks": 2, "fusion": "max"}, {"supervision": "stacks"})) == [
-        ("fusion", "net, stacks=2: max − add")
+        ("fusion", "net / stacks=2: max − add")
     ]
 
 
@@ -62,11 +63,11 @@ def test_a_grid_pairs_each_factor_where_the_others_are_equal(study):
     one = {"stacks": 1}
     grid = [{"stacks": stacks, "supervision": how} for stacks in (2, 4) for how in ("last", "stacks")]
     assert labels(study(one, *grid)) == [
-        ("stacks", "net, supervision=last: 2 − 1"),
-        ("stacks", "net, supervision=last: 4 − 1"),
-        ("stacks", "net, supervision=stacks: 4 − 2"),
-        ("supervision", "net, stacks=2: stacks − last"),
-        ("supervision", "net, stacks=4: stacks − last"),
+        ("stacks", "net / supervision=last: 2 − 1"),
+        ("stacks", "net / supervision=last: 4 − 1"),
+        ("stacks", "net / supervision=stacks: 4 − 2"),
+        ("supervision", "net / stacks=2: stacks − last"),
+        ("supervision", "net / stacks=4: stacks − last"),
     ]
 
 
@@ -77,13 +78,13 @@ def test_a_value_that_is_a_list_is_one_choice(study):
 def test_a_learning_rate_that_is_swept_is_a_factor_and_one_tuned_to_a_choice_is_part_of_it(study):
     swept = [{"fusion": fusion, "recipe.lr": lr} for fusion in ("add", "concat") for lr in (0.1, 0.2)]
     assert labels(study(*swept)) == [
-        ("fusion", "net, recipe.lr=0.1: concat − add"),
-        ("fusion", "net, recipe.lr=0.2: concat − add"),
-        ("recipe.lr", "net, fusion=add: 0.2 − 0.1"),
-        ("recipe.lr", "net, fusion=concat: 0.2 − 0.1"),
+        ("fusion", "net / recipe.lr=0.1: concat − add"),
+        ("fusion", "net / recipe.lr=0.2: concat − add"),
+        ("recipe.lr", "net / fusion=add: 0.2 − 0.1"),
+        ("recipe.lr", "net / fusion=concat: 0.2 − 0.1"),
     ]
     tuned = [{"fusion": "add", "recipe.lr": 0.1}, {"fusion": "concat", "recipe.lr": 0.2}]
-    assert labels(study(*tuned)) == [("fusion", "net, recipe.lr=0.2: concat − add")]
+    assert labels(study(*tuned)) == [("fusion", "net / recipe.lr=0.2: concat − add")]
 
 
 def test_effect_equals_the_paired_interval_of_scipy(trained):

@@ -96,7 +96,7 @@ def test_an_edited_neighbour_is_another_part_to_the_cells_that_use_it(plugins: P
         after = identities("data.name=mine", "segmentation.task=mine")
         return {name for name in before if before[name] != after[name]}
 
-    trained = {"train mine: fpn, fusion=add, seed 0", "train mine: fpn, fusion=mine, seed 0"}
+    trained = {"train mine: fpn, seed 0", "train mine: fpn / fusion=mine, seed 0"}
     assert changed("nobody") == set()
     assert {edited: changed(edited) for edited in ("mine_task", "mine_metric", "mine_annotation", "mine_data")} == {
         "mine_task": trained,
@@ -104,11 +104,11 @@ def test_an_edited_neighbour_is_another_part_to_the_cells_that_use_it(plugins: P
         "mine_annotation": trained,
         "mine_data": trained,
     }
-    timed_together = {"latency mine: fpn, fusion=add", "latency mine: fpn, fusion=mine"}
+    timed_together = {"latency mine: fpn", "latency mine: fpn / fusion=mine"}
     assert changed("mine_fusion") == {
-        "cost mine: fpn, fusion=mine",
+        "cost mine: fpn / fusion=mine",
         *timed_together,
-        "train mine: fpn, fusion=mine, seed 0",
+        "train mine: fpn / fusion=mine, seed 0",
     }
 
 
@@ -119,4 +119,4 @@ def test_what_is_plugged_in_and_not_used_changes_no_identity(plugins: Path) -> N
             file.write("# edited\n")
     assert identities("arms=[{model: fpn, fusion: add}]") == with_plugins
     (train,) = [name for name in with_plugins if name.startswith("train")]
-    assert train == "train segmentation: fpn, fusion=add, seed 0"
+    assert train == "train segmentation: fpn, seed 0"

@@ -80,7 +80,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
     assert [cell.kind for cell in run.cells()] == [kind for kind in kinds for _ in range(2)]
     assert run.suite["studies"][0]["peak_memory"] == {"batch_size": 4}
     records = {record.name: record for record in run.records()}
-    for arm in ("fpn, fusion=add", "fpn, fusion=concat"):
+    for arm in ("fpn", "fpn / fusion=concat"):
         record, cost = (records[f"{kind} segmentation: {arm}"] for kind in ("peak_memory", "cost"))
         assert record.values == {"peak_memory/bytes": 4 * cost.values["peak_bytes/inference"]}
         assert (record.settings, record.notes) == ({"batch_size": 4}, [f"{arm} was measured."])

@@ -69,11 +69,11 @@ skipbench.register_preset("fpn_of_two")({**PRESETS["fpn"], "fusion": "concat"})
 """
 # of each kind: file, what is swept, the arm, the factor that it differs in, the pair's label, what lists call it
 CASES = {
-    "fusion": (FUSION, "fusion: [add, halved]", "fpn, fusion=halved", "fusion", "fpn: halved − add", "fusions"),
+    "fusion": (FUSION, "fusion: [add, halved]", "fpn / fusion=halved", "fusion", "fpn: halved − add", "fusions"),
     "upsampler": (
         UPSAMPLER,
         "upsample: [nearest, bicubic]",
-        "fpn, upsample=bicubic",
+        "fpn / upsample=bicubic",
         "upsample",
         "fpn: bicubic − nearest",
         "upsamplers",
@@ -81,7 +81,7 @@ CASES = {
     "block": (
         BLOCK,
         "lateral: [conv1x1, depthwise]",
-        "fpn, lateral=depthwise",
+        "fpn / lateral=depthwise",
         "lateral",
         "fpn: depthwise − conv1x1",
         "blocks",
@@ -89,7 +89,7 @@ CASES = {
     "encoder": (
         ENCODER,
         "encoder: [plain-8, plain-4]",
-        "fpn, encoder=plain-4",
+        "fpn / encoder=plain-4",
         "encoder",
         "fpn: plain-4 − plain-8",
         "encoders",

@@ -12,7 +12,7 @@ from skipbench.bench.records.store import open_run
 def test_a_task_from_one_file_shows_wherever_tasks_do(readme, skipbench, small, few, tmp_path: Path) -> None:
     file, run = readme("my_task.py"), tmp_path / "run"
     options = ("segmentation.task=foreground", "--task", "foreground", *small, *few, "--plugin", file)
-    assert "train foreground: fpn, fusion=add, seed 0" in skipbench("run", "quick", *options, "--dry-run")
+    assert "train foreground: fpn, seed 0" in skipbench("run", "quick", *options, "--dry-run")
     skipbench("run", "quick", *options, "--out", run)
     (trained,) = [record for record in open_run(run).records() if record.kind == "train"]
     assert trained.determines["study_source"]

@@ -98,7 +98,7 @@ def test_images_that_differ_in_size_are_normal(
         ("arms=[{model: unet, sweep: {fusion: [add, ad]}}]", "unknown fusion 'ad'. Did you mean 'add'?"),
         (
             "arms=[{model: unet}, {model: unet, fusion: concat_wide}]",
-            "the arms 'unet' and 'unet, fusion=concat_wide' are the same; leave one of them out.",
+            "the arms 'unet' and 'unet' are the same; leave one of them out.",
         ),
         ("model.encoder=resnet81", "unknown encoder 'resnet81'. Did you mean 'resnet"),
         ("model.width=wide", "factor 'width' is 'wide'"),

@@ -84,14 +84,14 @@ def test_the_order_gives_every_arm_its_first_seed_before_any_gets_its_second(
     assert skipbench("run", tiny_suite, "--out", tmp_path / "run").code == 0
     run = open_run(tmp_path / "run")
     assert [cell.name for cell in run.cells()] == [
-        "cost segmentation: fpn, fusion=add",
-        "cost segmentation: fpn, fusion=concat",
-        "latency segmentation: fpn, fusion=add",
-        "latency segmentation: fpn, fusion=concat",
-        "train segmentation: fpn, fusion=add, seed 0",
-        "train segmentation: fpn, fusion=concat, seed 0",
-        "train segmentation: fpn, fusion=add, seed 1",
-        "train segmentation: fpn, fusion=concat, seed 1",
+        "cost segmentation: fpn",
+        "cost segmentation: fpn / fusion=concat",
+        "latency segmentation: fpn",
+        "latency segmentation: fpn / fusion=concat",
+        "train segmentation: fpn, seed 0",
+        "train segmentation: fpn / fusion=concat, seed 0",
+        "train segmentation: fpn, seed 1",
+        "train segmentation: fpn / fusion=concat, seed 1",
     ]
     for record in run.records():
         assert record.environment["versions"]["torch"]
@@ -143,16 +143,16 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     by_name = records(run)
     failed = {name: record.reason for name, record in by_name.items() if record.status == "failed"}
     assert set(failed) == {
-        *(f"{kind} segmentation: fpn, fusion=raises" for kind in ("cost", "latency")),
-        *(f"{kind} segmentation: fpn, fusion=too_big" for kind in ("cost", "latency")),
-        *(f"train segmentation: fpn, fusion={fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
+        *(f"{kind} segmentation: fpn / fusion=raises" for kind in ("cost", "latency")),
+        *(f"{kind} segmentation: fpn / fusion=too_big" for kind in ("cost", "latency")),
+        *(f"train segmentation: fpn / fusion={fusion}, seed 0" for fusion in ("raises", "no_number", "too_big")),
     }
     assert (
-        failed["train segmentation: fpn, fusion=raises, seed 0"]
+        failed["train segmentation: fpn / fusion=raises, seed 0"]
         == "RuntimeError: broken on purpose (broken.py, line 8)"
     )
-    assert "became nan" in failed["train segmentation: fpn, fusion=no_number, seed 0"]
-    assert failed["train segmentation: fpn, fusion=too_big, seed 0"].startswith("out of memory: ")
+    assert "became nan" in failed["train segmentation: fpn / fusion=no_number, seed 0"]
+    assert failed["train segmentation: fpn / fusion=too_big, seed 0"].startswith("out of memory: ")
     for name, reason in failed.items():
         assert f"failed: {name}: {reason}" in outcome.err
         assert not by_name[name].values
@@ -164,11 +164,11 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     again = records(run)
     unchanged = {name for name in again if again[name] == by_name[name]}
     assert unchanged == {
-        "cost segmentation: fpn, fusion=add",
-        "cost segmentation: fpn, fusion=no_number",
-        "latency segmentation: fpn, fusion=add",
-        "latency segmentation: fpn, fusion=no_number",
-        "train segmentation: fpn, fusion=add, seed 0",
+        "cost segmentation: fpn",
+        "cost segmentation: fpn / fusion=no_number",
+        "latency segmentation: fpn",
+        "latency segmentation: fpn / fusion=no_number",
+        "train segmentation: fpn, seed 0",
     }, "only failed cells are tried again"
 
 
@@ -219,10 +219,10 @@ def test_a_preview_says_what_each_cell_costs_and_writes_nothing(
     lines = [line.split("  ") for line in preview.out.splitlines()]
     known = {line[0]: line[1:] for line in lines}
     for name in (
-        "cost segmentation: fpn, fusion=add",
-        "latency segmentation: fpn, fusion=add",
-        "train segmentation: fpn, fusion=add, seed 0",
-        "train segmentation: fpn, fusion=add, seed 1",
+        "cost segmentation: fpn",
+        "latency segmentation: fpn",
+        "train segmentation: fpn, seed 0",
+        "train segmentation: fpn, seed 1",
     ):
         assert f"{parameters / 1e6:.3f} M" in " ".join(known[name])
     assert "fails: RuntimeError: broken on purpose" in preview.out
@@ -241,6 +241,6 @@ def test_a_failing_arm_does_not_have_the_others_timed_again(
     first = records(run)
     assert skipbench(*command).code == 1
     second = records(run)
-    timed = [f"latency segmentation: fpn, fusion={fusion}" for fusion in ("add", "concat")]
+    timed = [f"latency segmentation: {arm}" for arm in ("fpn", "fpn / fusion=concat")]
     assert [first[name] for name in timed] == [second[name] for name in timed]
-    assert second["latency segmentation: fpn, fusion=raises_always"].status == "failed"
+    assert second["latency segmentation: fpn / fusion=raises_always"].status == "failed"

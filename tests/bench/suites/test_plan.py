@@ -30,21 +30,23 @@ def named(plan: Plan) -> list[str]:
 
 def test_every_combination_of_what_is_swept_is_an_arm(plan) -> None:
     arms = "arms=[{sweep: {model: [unet, fpn], fusion: [add, max], width: [8, 16]}}, {model: fpn, fusion: concat}]"
-    assert named(plan(arms)) == [
-        *(
-            f"{model}, fusion={fusion}, width={width}"
-            for model in ("unet", "fpn")
-            for fusion in ("add", "max")
-            for width in (8, 16)
-        ),
-        "fpn, fusion=concat",
+    assert named(plan(arms)) == [  # a model's or the study's own value is not told
+        "unet / fusion=add",
+        "unet / fusion=add, width=16",
+        "unet / fusion=max",
+        "unet / fusion=max, width=16",
+        "fpn",
+        "fpn / width=16",
+        "fpn / fusion=max",
+        "fpn / fusion=max, width=16",
+        "fpn / fusion=concat",
     ]
 
 
 def test_a_list_beside_a_factor_is_a_value_and_under_sweep_one_of_some(plan) -> None:
     given = plan("arms=[{model: fpn, strides: [4, 8, 16]}, {model: fpn, sweep: {strides: [[4, 8], [8, 16]]}}]")
     assert [arm.spec.strides for arm in given.studies[0].arms] == [(4, 8, 16), (4, 8), (8, 16)]
-    assert named(given) == ["fpn, strides=[4, 8, 16]", "fpn, strides=[4, 8]", "fpn, strides=[8, 16]"]
+    assert named(given) == ["fpn / strides=[4, 8, 16]", "fpn / strides=[4, 8]", "fpn / strides=[8, 16]"]
 
 
 def test_an_arm_s_own_name_is_what_it_is_called_everywhere(plan) -> None:
@@ -52,7 +54,7 @@ def test_an_arm_s_own_name_is_what_it_is_called_everywhere(plan) -> None:
         "arms=[{name: Feature Pyramid, model: fpn, width: 16}, "
         "{name: swept, model: fpn, sweep: {fusion: [concat], recipe.lr: [0.5]}}]"
     )
-    assert named(given) == ["Feature Pyramid", "swept, fusion=concat, recipe.lr=0.5"]
+    assert named(given) == ["Feature Pyramid", "swept / fusion=concat, recipe.lr=0.5"]
     assert {cell.arm for cell in given.cells} == set(named(given))
     plain = plan("arms=[{model: fpn, width: 16}, {model: fpn, fusion: concat, recipe: {lr: 0.5}}]")
     assert [cell.cell_id for cell in given.cells] == [cell.cell_id for cell in plain.cells]
@@ -205,7 +207,7 @@ def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
 def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
     arms = "arms=[{model: fpn, sweep: {fusion: [add, concat]}, recipe: {lr: 0.5}}, {model: fpn}]"
     found = plan(arms, "recipe.lr=0.25")
-    assert named(found) == ["fpn, fusion=add, recipe.lr=0.5", "fpn, fusion=concat, recipe.lr=0.5", "fpn"]
+    assert named(found) == ["fpn / recipe.lr=0.5", "fpn / fusion=concat, recipe.lr=0.5", "fpn"]
     assert [arm.varied for arm in found.studies[0].arms] == [{"recipe.lr": lr} for lr in (0.5, 0.5, 0.25)]
     assert all(cell.varied["recipe.lr"] in (0.25, 0.5) for cell in found.cells)
     trained = [cell for cell in found.cells if cell.kind == "train"]

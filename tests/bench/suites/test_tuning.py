@@ -43,9 +43,9 @@ def test_every_arm_is_trained_at_every_learning_rate_and_at_nothing_else(suite: 
     assert [arm.spec for arm in plan.studies[0].arms] == [spec for spec in specs for _ in range(2)]
     assert [cell.determines["options"]["lr"] for cell in plan.cells] == [1e-3, 4e-3] * 3
     assert [cell.arm for cell in plan.cells][:3] == [
-        "fpn, fusion=add, recipe.lr=0.001",
-        "fpn, fusion=add, recipe.lr=0.004",
-        "fpn, fusion=concat, recipe.lr=0.001",
+        "fpn",
+        "fpn / recipe.lr=0.004",
+        "fpn / fusion=concat",
     ]
     assert {cell.determines["options"]["images"] for cell in plan.cells} == {16}
 
