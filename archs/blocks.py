@@ -96,7 +96,7 @@ def project(in_channels: int, out_channels: int) -> Block:
 def initialise(module: nn.Module) -> None:
     """Draw every convolution below `module` from N(0, sqrt(2/N)), N inputs per output; biases are 0.
 
-    This is U-Net's rule, used for all networks so that initialisation is no hidden factor. A layer that
+    This is U-Net's rule, used for all networks so that initialisation is not a hidden factor. A layer that
     names its own `start_std` and `start` (of the bias) gets those.
     """
     for layer in module.modules():
@@ -185,7 +185,7 @@ class FCOSHead(Block):
         classes = out_channels - BOX_CHANNELS
         if classes < 1:
             raise SpecError(
-                f"an FCOS head has {BOX_CHANNELS} channels beside one per class, "
+                f"an FCOS head has {BOX_CHANNELS} channels besides one per class, "
                 f"so classes={out_channels} is too few."
             )
         group = BlockStyle(norm="group")

@@ -15,7 +15,7 @@ def drafted(path: Path) -> Iterator[Path]:
 
     It is of the same name, in a hidden folder beside `path` that is removed in any case; where a process was
     killed, by the next one that writes `path`. A folder may only replace an empty one.
-    Raises WriteError where the disk does not take it; then nothing has changed.
+    Raises WriteError where it cannot be written; then nothing has changed.
     """
     folder = path.parent / f".{path.name}.draft"
     try:
@@ -23,8 +23,9 @@ def drafted(path: Path) -> Iterator[Path]:
         folder.mkdir(parents=True)
         draft = folder / path.name
         yield draft
-        for file in [draft, *draft.rglob("*")]:
-            _to_disk(file)
+        for file in filter(Path.is_file, [draft, *draft.rglob("*")]):
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
         os.replace(draft, path)
     except OSError as error:
         raise WriteError(path, error.strerror or str(error)) from error
@@ -32,9 +33,3 @@ def drafted(path: Path) -> Iterator[Path]:
         raise WriteError(path, error.reason) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _to_disk(path: Path) -> None:
-    if path.is_file():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""The errors that the design space raises; each text is one sentence that names the thing and the mend."""
+"""The errors that the design space raises; each text is one sentence that says what is wrong and how to fix it."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ class ArchError(SkipbenchError):
 
 
 class UnknownNameError(ArchError):
-    """A name that no registry holds."""
+    """A name that is not registered."""
 
 
 class DuplicateNameError(ArchError):
-    """A name that is registered already."""
+    """A name that is already registered."""
 
 
 class SpecError(ArchError):
@@ -33,10 +33,10 @@ class ExportError(ArchError):
 
 
 class WriteError(ArchError):
-    """A file or folder that the disk does not take; `reason` is the system's word for it."""
+    """A file or folder that cannot be written; `reason` is the system's word for it."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"cannot write {path}: {reason}; nothing is left of it.")
+        super().__init__(f"cannot write {path}: {reason}; no part of it was kept.")
         self.reason = reason
 
 
@@ -45,4 +45,4 @@ class ShapeError(ArchError):
 
 
 class CheckpointError(ArchError):
-    """A public checkpoint that cannot be read, or that is not of the network it should be loaded into."""
+    """A public checkpoint that cannot be read, or that does not fit the network."""

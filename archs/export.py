@@ -6,7 +6,6 @@ import importlib.util
 import io
 import logging
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +21,13 @@ from skipbench.archs.encoders import Encoder
 from skipbench.archs.errors import ArchError, ExportError, ShapeError
 from skipbench.archs.levels import Size
 from skipbench.archs.model import EncoderDecoder
+from skipbench.display import in_words
+from skipbench.errors import unknown_name
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone
 TOLERANCE = 1e-4  # of the largest output, or of 1 where that is smaller
 LARGER = (5, 3)  # the check's second size, in steps beyond the traced one; odd
-LONGEST = 200  # characters of a runtime's own error that are passed on
 
 Axes = tuple[int | str, ...]
 
@@ -63,7 +63,7 @@ def export_model(
     and what was written is read again and compared with the model on one image of that size and on three of
     a larger, odd one. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
     encoder takes one size only, only the number of images is free. The model itself is left as it is.
-    Raises ExportError where a package is missing, the file is there already, the network cannot be traced for
+    Raises ExportError where a package is missing, the file exists already, the network cannot be traced for
     every size, or program and model differ by more than 1e-4, and WriteError where the disk does not take it;
     then nothing is written.
     """
@@ -119,7 +119,7 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
     except Exception as error:  # torch.export raises whatever the tracing of a layer does
         kind = "one image size" if fixed_size else "images of any size"
         mend = "" if fixed_size else "; for one size it may work: fixed_size=True (--fixed-size)"
-        raise ExportError(f"this network cannot be traced for {kind} ({_in_words(error)}){mend}.") from error
+        raise ExportError(f"this network cannot be traced for {kind} ({in_words(error)}){mend}.") from error
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dic
 
 
 def write(program: ExportedProgram, path: Path, format: str) -> None:
-    """Write the program as a file of that format. Raises ExportError where ONNX has no words for it."""
+    """Write the program as a file of that format. Raises ExportError where ONNX cannot express it."""
     if format == "torch":
         whole = io.BytesIO()  # torch's own writing to a file ends the process where the disk is full
         torch.export.save(program, whole)
@@ -159,7 +159,7 @@ def write(program: ExportedProgram, path: Path, format: str) -> None:
     try:
         translated = torch.onnx.export(program, input_names=["image"], output_names=names, verbose=False)
     except Exception as error:  # torch.onnx's own errors are private
-        raise ExportError(f"ONNX cannot express this network ({_in_words(error)}): try format 'torch'.") from error
+        raise ExportError(f"ONNX cannot express this network ({in_words(error)}): try format 'torch'.") from error
     assert translated is not None  # as it is where no path is given
     translated.rename_axes(_symbols(program))
     translated.save(path, external_data=False)
@@ -190,7 +190,7 @@ def compare(model: EncoderDecoder, path: Path, format: str, shapes: Sequence[tup
             got = [run(image) for image in images]
         except Exception as error:  # every runtime has its own
             raise ExportError(
-                f"the program does not run on images of {shapes} ({_in_words(error)}): trace it at a larger image "
+                f"the program does not run on images of {shapes} ({in_words(error)}): trace it at a larger image "
                 "size, or try the other format."
             ) from error
     return max(_distance(a, b) for a, b in zip(got, wanted, strict=True))
@@ -225,12 +225,12 @@ def _sizes_to_check(model: EncoderDecoder, image_size: Size, fixed_size: bool) -
 def _require(path: Path, format: str) -> None:
     """Raise ExportError for what can be known to be wrong before the tracing, which takes its time."""
     if format not in FORMATS:
-        raise ExportError(f"unknown format '{format}'. Choices: {', '.join(FORMATS)}.")
+        raise ExportError(unknown_name("format", format, FORMATS))
     missing = [name for name in NEEDED if format == "onnx" and importlib.util.find_spec(name) is None]
     if missing:
-        raise ExportError(f"the format onnx needs {', '.join(missing)}: pip install skipbench[export].")
+        raise ExportError(f"the onnx format needs {', '.join(missing)}: pip install skipbench[export].")
     if path.exists():
-        raise ExportError(f"{path} is there already, and nothing is written over: choose another name.")
+        raise ExportError(f"{path} already exists and is not overwritten: choose another name.")
     if not path.parent.is_dir():
         raise ExportError(f"there is no folder {path.parent} to write {path.name} into.")
 
@@ -252,15 +252,10 @@ def _symbols(program: ExportedProgram) -> dict[str | Any, str]:
 
 def _named(x: Tensor, names: Mapping[str, str]) -> Axes:
     return tuple(
-        extent if isinstance(extent, int) else re.sub(r"\bs\d+\b", lambda found: names[found[0]], str(extent))
+        extent if isinstance(extent, int) else re.sub(r"\bs\d+\b", lambda symbol: names[symbol[0]], str(extent))
         for extent in x.shape
     )
 
 
 def _as_list(outputs: Tensor | list[Tensor]) -> list[Tensor]:
     return [outputs] if isinstance(outputs, Tensor) else list(outputs)
-
-
-def _in_words(error: Exception) -> str:
-    text = " ".join(str(error).split())  # torch's texts go on for pages
-    return f"{type(error).__name__}: {textwrap.shorten(text, LONGEST, placeholder=' ...')}".removesuffix(".")

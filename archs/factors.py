@@ -37,11 +37,11 @@ class Factor:
     silent: bool
     registry: Registry[Any] | None
     others: tuple[str, ...]  # choices that no registry has
-    domain: str  # its values in words, where they are no choices
+    domain: str  # its values in words, where they are not choices
 
     @property
     def choices(self) -> list[str]:
-        """The names that it may have; none where its values are no names."""
+        """The names that it may have; none where its values are not names."""
         return [*(self.registry.names() if self.registry else ()), *self.others]
 
     @property
@@ -63,9 +63,9 @@ class Factor:
 def as_table(factors: Iterable[Factor]) -> str:
     """Return a Markdown table of what is declared."""
     rows = [("factor", "default", "what it is", "values"), ("---",) * 4]
-    for each in factors:
-        default = "" if each.required else yaml.safe_dump(each.default).split("\n")[0]
-        rows.append((each.name, default, each.what, each.values))
+    for declared in factors:
+        default = "" if declared.required else yaml.safe_dump(declared.default).split("\n")[0]
+        rows.append((declared.name, default, declared.what, declared.values))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -83,7 +83,7 @@ def _factor(name: str, field: FieldInfo, schema: dict[str, Any]) -> Factor:
         required=field.is_required(),
         default=None if field.is_required() else field.default,
         silent=schema["silent"],
-        registry=next((each for each in field.metadata if isinstance(each, Registry)), None),
+        registry=next((mark for mark in field.metadata if isinstance(mark, Registry)), None),
         others=literal or tuple(filter(None, [schema["also"]])),
         domain=_in_words(schema),
     )

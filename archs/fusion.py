@@ -116,7 +116,7 @@ class Concat(Fusion):
 
 @register_fusion("concat_wide")
 class ConcatWide(Fusion):
-    """Concatenate and hand the wide map on, as U-Net does."""
+    """Concatenate and pass the wide map on, as U-Net does."""
 
     @classmethod
     def fused_channels(cls, coarse_channels: int, skip_channels: int, width: int) -> int:

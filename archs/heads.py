@@ -63,7 +63,7 @@ class Head(nn.Module):
         shared = spec.share_head and len(levels) > 1
         if shared and len({level.channels for level in levels}) > 1:
             raise SpecError(
-                "one head for all levels needs maps of one width: set share_head=False or out='conv3x3'."
+                "a head that all levels share needs maps of one width: set share_head=False or out='conv3x3'."
             )
         style = BlockStyle(norm=spec.norm)  # padded, also where the path is not
         make = BLOCKS[spec.head]

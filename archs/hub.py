@@ -25,12 +25,12 @@ from skipbench.display import first_line
 
 CARD_NAME = "README.md"
 LIBRARY, VERSION = "skipbench", 1  # of config.json; a change that old readers cannot read raises the version
-SPARE, MORE = 8, 1000  # parameters that may be made for one in the file: an encoder is planned as a whole, then cut
+MAX_PER_TENSOR, MAX_EXTRA = 8, 1000  # parameters made per tensor in the file: encoders are planned whole, then cut
 UNSAFE = (
     "checkpoint_path",
     "cache_dir",
 )  # arguments of timm.create_model that name files; so do pretrained_cfg ...
-NAMED = 3  # tensors that do not fit, named in the sentence that says so
+MAX_NAMED = 3  # of the tensors that do not fit, in the sentence that says so
 
 CARD = """---
 {{ card_data }}
@@ -47,7 +47,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
     """Gives a network `save_pretrained(directory)`, `from_pretrained(directory_or_repository)` and `push_to_hub`.
 
     A folder holds config.json (every factor of the spec, and the version of the format), model.safetensors
-    (a weight that several layers share stands there once) and a README.md. As is the hub's habit, saving
+    (a weight that several layers share is saved once) and a README.md. As is the hub's habit, saving
     replaces the first two where they are there, and leaves a README.md as it is.
     """
 
@@ -87,14 +87,16 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
         spec = _read_spec(_locate(source, CONFIG_NAME, download), source)
         weights = _locate(source, WEIGHTS_NAME, download)
         saved = _read_weights(weights, source)
-        with torch.device("meta"), _at_most(SPARE * len(saved) + MORE, source):
+        with torch.device("meta"), _at_most(MAX_PER_TENSOR * len(saved) + MAX_EXTRA, source):
             try:
                 planned = cls(spec)  # before what the config asks for takes memory
             except ArchError:
                 raise
             except Exception as error:  # layers raise whatever strange factors lead them to
                 words = f"{type(error).__name__}: {first_line(error)}"
-                raise PretrainedError(f"{CONFIG_NAME} of {source} describes no network ({words}).") from error
+                raise PretrainedError(
+                    f"{CONFIG_NAME} of {source} does not describe a network ({words})."
+                ) from error
         _require_fit(planned, saved, source)
         model = cls(spec)
         model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
@@ -116,14 +118,14 @@ def _locate(source: str, name: str, download: dict[str, Any]) -> Path:
         path = Path(source) / name
         if not path.is_file():
             raise PretrainedError(
-                f"the folder {source} holds no {name}; expected one that save_pretrained has written."
+                f"the folder {source} holds no {name}; expected a folder that save_pretrained has written."
             )
         return path
     try:
         return Path(hf_hub_download(source, name, **download))
     except (OSError, EntryNotFoundError, HFValidationError) as error:
         raise PretrainedError(
-            f"there is no folder {source}, and {name} cannot be had from a repository of that name: "
+            f"there is no folder {source}, and {name} could not be downloaded from a repository of that name: "
             f"{first_line(error)}."
         ) from error
 
@@ -133,14 +135,14 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise PretrainedError(f"{CONFIG_NAME} of {source} is no JSON file: {first_line(error)}.") from error
+        raise PretrainedError(f"{CONFIG_NAME} of {source} is not a JSON file: {first_line(error)}.") from error
     if not isinstance(config, dict) or not isinstance(config.get("factors"), dict):
         raise PretrainedError(
             f"{CONFIG_NAME} of {source} is not one that save_pretrained has written: it has no key 'factors'."
         )
     if config.get("version") != VERSION:
         raise PretrainedError(
-            f"{CONFIG_NAME} of {source} is of version {config.get('version')}, and this skipbench reads version "
+            f"{CONFIG_NAME} of {source} has version {config.get('version')}, but this skipbench reads version "
             f"{VERSION}: install the skipbench that wrote it."
         )
     try:
@@ -154,7 +156,7 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
     unsafe = [name for name in spec.encoder_args if name.startswith("pretrained") or name in UNSAFE]
     if unsafe:
         raise PretrainedError(
-            f"{CONFIG_NAME} of {source} has encoder_args.{unsafe[0]}, which would read other files: take it out, "
+            f"{CONFIG_NAME} of {source} has encoder_args.{unsafe[0]}, which would read other files: remove it; "
             "all weights come from the folder."
         )
     return spec
@@ -168,18 +170,20 @@ def _read_weights(weights: Path, source: str) -> dict[str, Tensor]:
         raise PretrainedError(f"{weights.name} of {source} cannot be read: {first_line(error)}.") from error
     for name, x in saved.items():
         if not x.isfinite().all():
-            raise PretrainedError(f"{weights.name} of {source} holds numbers that are not finite, first in {name}.")
+            raise PretrainedError(
+                f"{weights.name} of {source} contains values that are not finite, the first in {name}."
+            )
     return saved
 
 
 @contextmanager
-def _at_most(most: int, source: str) -> Iterator[None]:
-    """Raise PretrainedError where more than `most` parameters are made: a config may ask for layers without end."""
+def _at_most(limit: int, source: str) -> Iterator[None]:
+    """Raise PretrainedError where more than `limit` parameters are made: a config may ask for endless layers."""
     made = itertools.count(1)
 
     def count(*parameter: object) -> None:
-        if next(made) > most:
-            raise PretrainedError(f"{CONFIG_NAME} of {source} asks for far more layers than its weights are of.")
+        if next(made) > limit:
+            raise PretrainedError(f"{CONFIG_NAME} of {source} asks for far more layers than its weights have.")
 
     hook = register_module_parameter_registration_hook(count)
     try:
@@ -200,7 +204,7 @@ def _require_fit(model: nn.Module, saved: dict[str, Tensor], source: str) -> Non
         ]
         raise PretrainedError(
             f"{WEIGHTS_NAME} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
-            f"first {'; '.join(wrong[:NAMED])}."
+            f"first {'; '.join(wrong[:MAX_NAMED])}."
         )
 
 

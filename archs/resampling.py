@@ -31,8 +31,8 @@ class Upsample(nn.Module, ABC):
     """Brings a coarse map to a finer level's size. Publishes `out_channels`.
 
     It is built from its input's channels, the width that is wanted, and how many times finer the finer level is.
-    Where two levels are tied, as in a rectified Gaussian, it is told by what before it is used; one that works on
-    tied levels only says so.
+    Where two levels are tied, as in a rectified Gaussian, it is told by which link before it is used; one that
+    works on tied levels only says so.
     """
 
     needs_link: ClassVar[bool] = False
@@ -43,7 +43,7 @@ class Upsample(nn.Module, ABC):
         self.out_channels = in_channels
 
     def tie(self, link: "Link") -> None:
-        """Take notice of what ties the two levels; most ways of upsampling have no use for it."""
+        """Take notice of what ties the two levels; most ways of upsampling ignore it."""
 
     @abstractmethod
     def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ class Restart(nn.Module, ABC):
     """Joins a stack's input x, features and prediction into the next one's input, then goes bottom-up again.
 
     Built from the channels of the features, of the prediction and of x, the blocks' style, and the bottom-up path.
-    One that has no use for the prediction says so, and gets None where nothing else needs it.
+    One that does not use the prediction says so, and gets None where nothing else needs it.
     """
 
     uses_prediction: ClassVar[bool] = True

@@ -26,7 +26,7 @@ ASCENT = {  # the factors with which a pass over a rectified Gaussian is exact c
     "post": "relu",
     "bridge": "relu",
 }
-MOST = 64  # of whole blocks and networks
+MAX_REPEATS = 64  # of whole blocks and networks
 BlockName = Annotated[str, BLOCKS]
 Channels = Annotated[int, Field(ge=1)]
 Width = Channels | tuple[Channels, ...] | None
@@ -46,7 +46,7 @@ class ArchSpec(BaseModel):
 
     # what goes in and what comes out
     encoder: Annotated[str, ENCODERS] = factor(..., "What makes the levels C1..CL of an image.")
-    encoder_args: dict[str, Any] = factor({}, "What the encoder's constructor gets besides.")
+    encoder_args: dict[str, Any] = factor({}, "Further arguments of the encoder's constructor.")
     pretrained: bool = factor(False, "Whether the encoder begins with its published weights.")
     frozen_norm: bool = factor(
         False, "Whether the encoder's BatchNorm are constants, as where detectors are fine-tuned."
@@ -92,7 +92,7 @@ class ArchSpec(BaseModel):
     padding: Literal["same", "valid"] = factor(
         "same", 'Whether 3x3 convolutions are padded; "valid": not, as in U-Net.', silent=True
     )
-    blocks: int = factor(1, "How many residual units stand in a row in each residual block.", ge=1, le=MOST)
+    blocks: int = factor(1, "How many residual units stand in a row in each residual block.", ge=1, le=MAX_REPEATS)
     dropout: float = factor(0.0, "The dropout on the encoder's deepest map, as in U-Net.", ge=0.0, lt=1.0)
     # prediction
     head: BlockName = factor("conv1x1", "The block that makes logits.")
@@ -120,13 +120,13 @@ class ArchSpec(BaseModel):
     )
     # repetition
     stacks: int = factor(
-        1, "How many decoders with heads follow each other, as in Stacked Hourglass.", ge=1, le=MOST
+        1, "How many decoders with heads follow each other, as in Stacked Hourglass.", ge=1, le=MAX_REPEATS
     )
     restart: Annotated[str, RESTARTS] = factor("remap", "What a stack after the first starts from.")
     bottom_up: Annotated[str, BOTTOM_UPS] = factor("pooled_residual", "How such a stack goes down again.")
     share_stacks: bool = factor(False, "Whether all stacks after the first share one set of weights.", silent=True)
     passes: int = factor(
-        0, "The layer-wise passes of a rectified Gaussian; 0: one plain way down and up.", ge=0, le=MOST
+        0, "The layer-wise passes of a rectified Gaussian; 0: one plain way down and up.", ge=0, le=MAX_REPEATS
     )
 
     @field_validator("*")
@@ -154,7 +154,7 @@ class ArchSpec(BaseModel):
             ),
             (
                 BLOCKS[self.lateral].stride_factor > 1,
-                f"a lateral keeps its map's size, which '{self.lateral}' does not: choose another block",
+                f"a lateral must keep its map's size, and '{self.lateral}' does not: choose another block",
             ),
             (self.passes > 0 and self.stacks > 1, "passes repeat a rectified Gaussian, so stacks must be 1"),
             (self.passes > 0 and self.padding == "valid", "a rectified Gaussian needs padding='same'"),
@@ -176,12 +176,12 @@ class ArchSpec(BaseModel):
     @property
     def remarks(self) -> list[str]:
         """What a reader of results must know of these factors, in sentences."""
-        other = [f"{name}={value}" for name, value in ASCENT.items() if getattr(self, name) != value]
-        if self.passes < 2 or not other:
+        needed = [f"{name}={value}" for name, value in ASCENT.items() if getattr(self, name) != value]
+        if self.passes < 2 or not needed:
             return []
         return [
             "The passes of a rectified Gaussian are coordinate ascent on its score S(z) only with "
-            f"{', '.join(other)}; here they are repeated fusion, and S may fall."
+            f"{', '.join(needed)}; here they are repeated fusion, and S may fall."
         ]
 
     def level_widths(self, encoder_channels: list[int]) -> list[int]:
@@ -229,7 +229,7 @@ class ArchSpec(BaseModel):
         """Return the spec that a YAML mapping describes. Raises as `from_dict` does."""
         factors = yaml.safe_load(text)
         if not isinstance(factors, dict):
-            raise SpecError(f"a spec is a mapping from factors to values, not {type(factors).__name__}.")
+            raise SpecError(f"a spec must be a mapping from factors to values, not {type(factors).__name__}.")
         return cls.from_dict(factors)
 
 

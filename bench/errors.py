@@ -4,7 +4,7 @@ from skipbench.errors import SkipbenchError
 
 
 class BenchError(SkipbenchError):
-    """Base of every error that `bench` raises on purpose; its text is one clear sentence."""
+    """Base of every error that `bench` raises on purpose."""
 
 
 class SuiteError(BenchError):
@@ -20,4 +20,4 @@ class StoreError(BenchError):
 
 
 class PluginError(BenchError):
-    """A plug-in file cannot be imported or breaks the contract it registers for."""
+    """A plug-in file cannot be imported or breaks the contract of what it registers."""

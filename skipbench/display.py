@@ -26,11 +26,11 @@ def one_line(text: str, width: int | None = None) -> str:
 
 
 def quoted(value: Any) -> str:
-    """Return the `repr` of what was given, cut where it is long, deep or without end."""
+    """Return the `repr` of what was given, cut where it is long, deep or endless."""
     try:
         return one_line(_short.repr(value), MAX_LENGTH)
     except ValueError:  # an integer of more digits than Python writes
-        return f"a {type(value).__name__} of too many digits"
+        return "a value with too many digits"
 
 
 def shown(value: Any) -> str:

@@ -40,26 +40,26 @@ class Registry(Generic[T]):
         return f"{self.kind}s"
 
     def register(self, name: str, members: Collection[str] = ()) -> Callable[[E], E]:
-        """Return a decorator that files the decorated thing under `name`.
+        """Return a decorator that registers what it decorates under `name`.
 
-        A name that ends in * is a family's: it stands for those of the `members` that begin so. A name of its own
-        goes before its family's.
-        Raises an error where the name is taken or not a name, a family has no members, or the thing is not derived
+        A name that ends in * is a family's: it stands for those of the `members` that begin so. A member that
+        is registered by itself takes precedence.
+        Raises an error where the name is taken or not a name, a family has no members, or the entry is not derived
         from the registry's `base`.
         """
 
         def file(entry: E) -> E:
             if not (isinstance(name, str) and name.strip() and name.isprintable()):
-                raise self.error(f"a {self.kind}'s name is a line of text, not {quoted(name)}.")
+                raise self.error(f"the name of a {self.kind} is a line of text, not {quoted(name)}.")
             if self.base and not (isinstance(entry, type) and issubclass(entry, self.base)):
                 base = f"{self.base.__module__.rpartition('.')[0]}.{self.base.__name__}"
                 raise self.error(f"{self.kind} '{name}' must be a class derived from {base}, not {quoted(entry)}.")
             if name in self._entries:
-                raise self.duplicate(f"{self.kind} '{name}' is registered already; choose another name.")
+                raise self.duplicate(f"{self.kind} '{name}' is already registered; choose another name.")
             if name.endswith("*"):
                 if not members:
                     raise self.error(
-                        f"the family of {self.plural} '{name}' has no members: name them, members=[...]."
+                        f"the family of {self.plural} '{name}' has no members: list them, members=[...]."
                     )
                 self._members[name] = members
             self._entries[name] = cast(T, entry)

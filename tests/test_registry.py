@@ -33,14 +33,14 @@ def test_an_unknown_name_is_an_error_of_its_room(registry: Registry[Any], error:
 
 @pytest.mark.parametrize("name", [None, 3, "", " ", "two\nlines"])
 def test_a_name_is_a_line_of_text(name: Any) -> None:
-    with pytest.raises(SkipbenchError, match="a word's name is a line of text, not "):
+    with pytest.raises(SkipbenchError, match="the name of a word is a line of text, not "):
         Registry[str]("word").register(name)("it")
 
 
 def test_a_name_is_taken_once_and_a_family_has_members() -> None:
     registry: Registry[str] = Registry("word")
     registry.register("a")("first")
-    with pytest.raises(SkipbenchError, match="word 'a' is registered already; choose another name"):
+    with pytest.raises(SkipbenchError, match="word 'a' is already registered; choose another name"):
         registry.register("a")("second")
     with pytest.raises(SkipbenchError, match=r"the family of words 'a\*' has no members"):
         registry.register("a*")("third")

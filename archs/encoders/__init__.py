@@ -44,7 +44,7 @@ def build_encoder(spec: ArchSpec) -> Encoder:
         encoder = made(spec, **spec.encoder_args)
     except ArchError:
         raise
-    except Exception as error:  # constructors raise whatever strange arguments lead them to
+    except Exception as error:  # constructors raise anything, given strange arguments
         words = f"{type(error).__name__}: {first_line(error)}"
         raise SpecError(f"encoder '{spec.encoder}' does not take these encoder_args ({words}).") from error
     if min(level.channels for level in encoder.specs) < 1:

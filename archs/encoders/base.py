@@ -19,13 +19,13 @@ class Encoder(nn.Module, ABC):
     """Image -> C_1..C_L, finest first. It is built from an ArchSpec and, by name, what its `encoder_args` hold.
 
     Publishes `specs`, one FeatureSpec per level; `input_size`, the only (height, width) in pixels that it takes,
-    None where it takes any; and `flat`, whether it has one stride only, and so wants a pyramid around its map.
+    None where it takes any; and `flat`, whether it has one stride only, and so needs a pyramid around its map.
     `links` tie its levels, finest first, where it is made for a rectified Gaussian: then, for a spec with passes,
     a level's map is b_l, what the level gets from the image alone.
     The shapes of the first images' maps are checked against `specs`; later ones are trusted.
     """
 
-    pretrainable: ClassVar[bool] = False  # whether it heeds the spec's `pretrained`
+    pretrainable: ClassVar[bool] = False  # whether it follows the spec's `pretrained`
     silent_args: ClassVar[tuple[str, ...]] = ()  # encoder_args that change what is computed, but no tensor
     specs: list[FeatureSpec]
     input_size: Size | None = None
@@ -36,7 +36,7 @@ class Encoder(nn.Module, ABC):
     _checked = False
 
     def keep_strides(self, strides: Sequence[float]) -> None:
-        """Give only the deepest level of each of these strides. Raises SpecError for one that isn't there."""
+        """Give only the deepest level of each of these strides. Raises SpecError for one that it does not have."""
         index = {level.stride: i for i, level in enumerate(self.specs)}
         missing = [stride for stride in strides if stride not in index]
         if missing:

@@ -82,7 +82,9 @@ class ResidualPoolEncoder(Encoder):
         width = width or (spec.width if isinstance(spec.width, int) else 256)
         style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
         if len(stem) != 3:
-            raise SpecError(f"stem lists the width after 3 layers, as parts of the encoder's width, not {stem}.")
+            raise SpecError(
+                f"stem must list the widths after 3 layers, as fractions of the encoder's width, not {stem}."
+            )
         first, second, third = (max(int(width * part), 1) for part in stem)
         self.stem = nn.Sequential(
             nn.Conv2d(spec.in_channels, first, 7, stride=2, padding=3),

@@ -71,8 +71,8 @@ class TimmEncoder(Encoder):
         height, width = image.shape[-2:]
         if self.input_size not in (None, (height, width)):
             raise ShapeError(
-                f"encoder '{self.name}' takes images of {self.input_size} px (height, width) only but got "
-                f"{(height, width)}: resize them, or build it for their size, where the model can be, with "
+                f"encoder '{self.name}' only takes images of {self.input_size} px (height, width) but got "
+                f"{(height, width)}: resize them or, where the model allows it, build it for their size with "
                 f"encoder_args={{'img_size': {(height, width)}}}."
             )
         below, right = (max(-side % self.divisor, self.coarsest - side) for side in (height, width))

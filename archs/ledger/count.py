@@ -1,4 +1,4 @@
-"""The ledger: what a network's forward pass is worth, operator by operator as they run."""
+"""The ledger: what a network's forward pass costs, operator by operator as they run."""
 
 import copy
 import logging
@@ -67,7 +67,7 @@ class Ledger(Live):  # type: ignore[no-untyped-call]
         self._stack.pop()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operator and enter its work."""
+        """Run the operator and record its work."""
         kwargs = kwargs or {}
         name, rule, free = self._rules.get(func) or self._rules.setdefault(func, _look_up(func))
         if rule is None and not free and _composite(func):
@@ -76,10 +76,10 @@ class Ledger(Live):  # type: ignore[no-untyped-call]
         out = execute(func, args, kwargs)
         self.hold(out)
         if not free:
-            self._enter_work(name, rule, out, args, kwargs)
+            self._record(name, rule, out, args, kwargs)
         return out
 
-    def _enter_work(self, name: str, rule: Rule | None, out: Any, args: Any, kwargs: Any) -> None:
+    def _record(self, name: str, rule: Rule | None, out: Any, args: Any, kwargs: Any) -> None:
         place = self._stack[-1]
         results = _tensors(out)
         self.bytes[place] += sum(map(_bytes, results)) + _bytes_read(name, results, _tensors((args, kwargs)))
@@ -177,7 +177,7 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
 
 @contextmanager
 def _quietly(fake: FakeTensorMode) -> Iterator[None]:
-    """Enter the mode, without its word on standard error that a network does not run there."""
+    """Enter the mode, without the note on standard error that a network does not run there."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -200,9 +200,8 @@ def _copy(model: nn.Module, move: Callable[[Tensor], Tensor]) -> nn.Module:
     moved: dict[int, Any] = {id(x): move(x) for x in model.buffers()}
     moved |= {id(x): nn.Parameter(move(x), x.requires_grad) for x in model.parameters()}
     for module in model.modules():  # most of a module is empty tables of hooks, which are slow to copy
-        moved |= {
-            id(each): OrderedDict() for each in vars(module).values() if type(each) is OrderedDict and not each
-        }
+        tables = [value for value in vars(module).values() if type(value) is OrderedDict and not value]
+        moved |= {id(table): OrderedDict() for table in tables}
     return copy.deepcopy(model, moved)
 
 
@@ -241,7 +240,7 @@ def _attend(
 ) -> Tensor:
     given = (query, key, value, attn_mask)
     if query.is_meta:
-        with _disable_current_modes():  # what is only asked for the choice is not part of the network
+        with _disable_current_modes():  # what is only run for the choice is not part of the network
             alike = [x if x is None else _unfilled(x) for x in given]
             choose: Any = torch._fused_sdp_choice
             fused = choose(*alike, dropout_p, is_causal, **options) == FLASH

@@ -1,8 +1,8 @@
-"""Rules of the operators that are no MACs: what they do to how many elements.
+"""Rules of the operators without MACs: what they do to how many elements.
 
 Pointwise work counts the elements put out; reductions, norms, softmax and sorting those taken in; pooling and
 resizing those put out times the taps that each is made of; a Fourier transform of n numbers 5 n log2 n (half of
-it where one side is real). Moving data is no operation and only moves bytes, views do neither.
+it where one side is real). Moving data is not an operation and only moves bytes; views do neither.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What an operator's call is worth, and the one table that says it: a rule per operator.
+"""What an operator's call costs, and the one table that says so: a rule per operator.
 
 @register_cost("mylib::blend")
 def blend(out, coarse, skip):
@@ -60,7 +60,7 @@ def register_cost(operator: str) -> Callable[[Rule], Rule]:
     def file(rule: Rule) -> Rule:
         if operator in RULES:
             raise DuplicateNameError(
-                f"operator '{operator}' has a rule for its cost already; remove one of the two."
+                f"operator '{operator}' already has a rule for its cost; remove one of the two."
             )
         RULES[operator] = rule
         return rule

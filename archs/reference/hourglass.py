@@ -47,8 +47,8 @@ def units(homes: Mapping[str, Home], layers: Mapping[str, str]) -> dict[str, Tar
     }
 
 
-def _layer(home: Home, ours: str, *found: int | str) -> str:
-    *numbers, name = found
+def _layer(home: Home, ours: str, *matched: int | str) -> str:
+    *numbers, name = matched
     return f"{home(*numbers)}.{ours}.{name}"
 
 

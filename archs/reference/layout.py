@@ -39,12 +39,12 @@ class Layout:
         Raises CheckpointError where no rule matches.
         """
         for pattern, target in self.rules.items():
-            found = match(pattern, name)
-            if found is not None:
-                return target.format(*found) if isinstance(target, str) else target and target(*found)
+            parts = match(pattern, name)
+            if parts is not None:
+                return target.format(*parts) if isinstance(target, str) else target and target(*parts)
         raise CheckpointError(
-            f"its tensor '{name}' has no place in this layout: take the layout whose project the file is from, "
-            "or leave that tensor out if the network does without it."
+            f"its tensor '{name}' has no place in this layout: choose the layout of the project that the file is "
+            "from, or remove that tensor if the network does without it."
         )
 
     def change(self, name: str, tensor: Tensor) -> Tensor:
@@ -69,11 +69,11 @@ def list_layouts(pattern: str = "*") -> list[str]:
 
 def match(pattern: str, name: str) -> list[int | str] | None:
     """Return what # (numbers) and * (anything) of the pattern stand for in the name, None where it differs."""
-    found = _expression(pattern).fullmatch(name)
-    if found is None:
+    matched = _expression(pattern).fullmatch(name)
+    if matched is None:
         return None
     wild = re.findall(r"[#*]", pattern)
-    return [int(text) if kind == "#" else text for kind, text in zip(wild, found.groups(), strict=True)]
+    return [int(text) if kind == "#" else text for kind, text in zip(wild, matched.groups(), strict=True)]
 
 
 @cache

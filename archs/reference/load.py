@@ -20,9 +20,9 @@ from skipbench.archs.reference.layout import LAYOUTS, Layout
 from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.display import first_line
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts file the weights
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts store the weights
 PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, of trainers, of torch.compile
-COUNTER = ".num_batches_tracked"  # of BatchNorm: no part in the outputs, and old or frozen networks lack it
+COUNTER = ".num_batches_tracked"  # of BatchNorm: it does not affect the outputs, and old or frozen networks lack it
 
 
 def load_reference(model: EncoderDecoder, source: Mapping[str, Any] | str | Path, *, layout: str) -> list[str]:
@@ -52,7 +52,7 @@ def read_state(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     """Return the tensors of a state dict or of a checkpoint file by name, as the implementation named them.
 
     A file that ends in .safetensors is read as such, any other by `torch.load(weights_only=True)`, which
-    runs no code of the file. Where the weights are filed under "state_dict", "model_state_dict" or "model",
+    runs no code of the file. Where the weights are stored under "state_dict", "model_state_dict" or "model",
     that is taken; a first "module.", "model." or "_orig_mod." that all names share is dropped, repeatedly.
 
     Raises CheckpointError where the file cannot be read, holds more than plain values, or holds no tensors.
@@ -64,7 +64,7 @@ def read_state(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
     if not (named and any(isinstance(value, Tensor) for value in state.values())):
         raise CheckpointError(
-            "it holds no tensors by name: expected a state dict, or one filed under "
+            "it contains no named tensors: expected a state dict, or one stored under "
             f"{', '.join(map(repr, WRAPPERS))}; save one with torch.save(model.state_dict(), FILE)."
         )
     return _without_prefixes(dict(state))
@@ -79,13 +79,13 @@ def _read(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path.name} holds more than tensors and plain values, or is no checkpoint, and unpacking it could "
-            "run any code, so it is refused: save its state dict alone, where you trust the file."
+            f"{path.name} is not a checkpoint, or contains more than tensors and plain values; unpickling it could "
+            "run any code, so it is refused: if you trust the file, save its state dict alone."
         ) from error
     except Exception as error:  # torch raises whatever a torn file leads it to
         raise CheckpointError(
             f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {first_line(error)}): "
-            "expected a whole file of torch.save, or one of safetensors whose name ends so."
+            "expected a complete file written by torch.save, or a .safetensors file."
         ) from error
 
 
@@ -101,7 +101,7 @@ def _require_preset(spec: ArchSpec, layout: Layout) -> None:
     differing = {name: _differing(spec, resolve_spec(name)) for name in layout.presets}
     nearest = min(differing, key=lambda name: len(differing[name]))
     if differing[nearest]:
-        have, want = (_value(each, differing[nearest][0]) for each in (spec, resolve_spec(nearest)))
+        have, want = (_value(chosen, differing[nearest][0]) for chosen in (spec, resolve_spec(nearest)))
         raise CheckpointError(
             f"its outputs need {differing[nearest][0]}={want!r} but the model has {have!r}: "
             f"build the model from the preset {' or '.join(layout.presets)}."
@@ -132,7 +132,7 @@ def _arrange(
             raise CheckpointError(f"its tensors '{origins[target]}' and '{name}' are the same weight: keep one.")
         origins[target] = name
         values[target] = layout.change(name, _fitting(name, tensor, target, expected))
-    left = not any(map(layout.leaves, values))  # what may stay as it is stays so whole, or is filled whole
+    left = not any(map(layout.leaves, values))  # what may stay as it is stays so entirely, or is filled entirely
     missing = [
         target
         for target in expected
@@ -141,7 +141,7 @@ def _arrange(
     if missing:
         raise CheckpointError(
             f"{len(missing)} of the model's tensors are not in it, first '{missing[0]}': take a complete "
-            f"checkpoint, or build the variant that it is of ({' or '.join(layout.presets)}, with its factors)."
+            f"checkpoint, or build the variant that it is from ({' or '.join(layout.presets)}, with its factors)."
         )
     used = set(origins.values())
     return values, [name for name in state if name not in used]
@@ -152,7 +152,7 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
     if target not in expected:
         raise CheckpointError(
             f"its tensor '{name}' would be the model's '{target}', which the model lacks: "
-            "build the variant that the checkpoint is of (its preset, encoder, stacks ...)."
+            "build the variant that the checkpoint is from (its preset, encoder, stacks ...)."
         )
     if not isinstance(tensor, Tensor):
         raise CheckpointError(f"its entry '{name}' is a {type(tensor).__name__} where a tensor was expected.")
@@ -164,7 +164,7 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
         )
     if tensor.is_complex() or tensor.is_floating_point() != expected[target].is_floating_point():
         kind = "floating-point" if expected[target].is_floating_point() else "whole"
-        raise CheckpointError(f"its tensor '{name}' is of {tensor.dtype} where {kind} numbers were expected.")
+        raise CheckpointError(f"its tensor '{name}' has dtype {tensor.dtype} where {kind} numbers were expected.")
     if not tensor.is_meta and not tensor.isfinite().all():
-        raise CheckpointError(f"its tensor '{name}' holds numbers that are not finite: take an earlier checkpoint.")
+        raise CheckpointError(f"its tensor '{name}' contains values that are not finite: use another checkpoint.")
     return tensor

@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 
 
 class BrokenContractError(ArchError):
-    """A check's own word that a part breaks its contract; its text says how, and how to mend it."""
+    """A part breaks its contract; the text says how, and how to fix it."""
 
 
 def require(holds: bool, sentence: str) -> None:
@@ -37,7 +37,7 @@ def require(holds: bool, sentence: str) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """One way in which a network uses a part: its inputs by name, in order, and the shapes that it owes for them.
+    """One way in which a network uses a part: its inputs by name, in order, and the shapes that it must return.
 
     `uses` are the inputs that the result has to depend on, `ignores` those that it must not depend on.
     """

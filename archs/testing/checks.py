@@ -1,4 +1,4 @@
-"""What a network's parts have to keep, as checks that say in words what is wrong."""
+"""The contracts of a network's parts, as checks that say in words what is wrong."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -143,8 +143,8 @@ def check_export(cases: list[Case]) -> str:
     module, inputs, several = cases[0].build(), tuple(cases[0].inputs.values()), len(cases) > 1
     free = tuple({2: Dim.DYNAMIC, 3: Dim.DYNAMIC} for _ in inputs) if several else None
     program = torch.export.export(module, inputs, dynamic_shapes=free)
-    other = cases[several].inputs.values()
-    pairs = zip(_maps(program.module()(*other)), _maps(module(*other)), strict=True)
+    second = cases[several].inputs.values()  # of another size, if there are several
+    pairs = zip(_maps(program.module()(*second)), _maps(module(*second)), strict=True)
     agree = all(torch.allclose(x, y, atol=1e-5) for x, y in pairs)
     require(agree, "the exported program gives another result at another size.")
     return "torch.export, any size" if several else "torch.export, its only size"
@@ -156,7 +156,7 @@ def check_cost(cases: list[Case]) -> str:
     ledger, _ = on_a_copy(module, inputs, count)
     require(
         not ledger.unruled,
-        f"no rule says what {' and '.join(sorted(ledger.unruled))} costs: give one with "
+        f"no rule says what {' and '.join(sorted(ledger.unruled))} costs: register one with "
         "@skipbench.register_cost('namespace::name').",
     )
     parameters, macs = sum(p.numel() for p in module.parameters()), ledger.macs.total()
@@ -170,7 +170,7 @@ def check_cost(cases: list[Case]) -> str:
 def check_preset(name: str) -> str:
     """The preset is a spec that comes back from YAML, and a network whose logits have a channel per class."""
     spec = ArchSpec.from_dict({**PRESETS[name], "classes": 3})
-    require(ArchSpec.from_yaml(spec.to_yaml()) == spec, "its factors do not come back from YAML.")
+    require(ArchSpec.from_yaml(spec.to_yaml()) == spec, "its factors change on the way to YAML and back.")
     side = 256 if spec.padding == "same" else 204  # a tile that is valid for the unpadded U-Net
     with torch.device("meta"), torch.no_grad():
         model = EncoderDecoder(spec).eval()
@@ -180,8 +180,8 @@ def check_preset(name: str) -> str:
     return f"{len(logits)} predictions for an image of {side}x{side} px, the last of {tuple(logits[-1].shape[2:])}"
 
 
-def _equal(one: list[Tensor], other: list[Tensor]) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+def _equal(first: list[Tensor], second: list[Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
 
 
 CHECKS: dict[str, Check] = {

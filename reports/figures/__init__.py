@@ -130,7 +130,7 @@ def register_figure(
         if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name)):
             raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
-            raise ReportError(f"figure '{name}' is registered already; choose another name.")
+            raise ReportError(f"figure '{name}' is already registered; choose another name.")
         FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each))
         return draw
 

@@ -68,7 +68,7 @@ def test_exporting_leaves_the_model_as_it_is(small: Small, tmp_path: Path) -> No
 
 
 def test_an_encoder_that_needs_padding_takes_multiples(small: Small, tmp_path: Path) -> None:
-    model = small("fpn", encoder_name="test_vit")
+    model = small("fpn", encoder="test_vit")
     written = export_model(model, tmp_path / "a.pt2", (64, 96))
     assert written.inputs == {"image": ("batch", 3, "16*h", "16*w")}
     assert written.checked == ((1, 3, 64, 96), (3, 3, 144, 144))
@@ -80,9 +80,9 @@ def test_an_encoder_that_needs_padding_takes_multiples(small: Small, tmp_path: P
     ("file", "options", "words"),
     [
         ("model.pb", {}, "name the format"),
-        ("model.onnx", {"format": "onxn"}, "unknown format 'onxn'. Choices: onnx, torch."),
+        ("model.onnx", {"format": "onxn"}, "unknown format 'onxn'. Did you mean 'onnx'? Choices: onnx, torch."),
         ("absent/model.onnx", {}, "there is no folder"),
-        ("taken.onnx", {}, "is there already"),
+        ("taken.onnx", {}, "already exists and is not overwritten"),
         ("model.pt2", {"image_size": (1, 1)}, "cannot be traced for images of any size"),
     ],
 )

@@ -113,7 +113,7 @@ class Explodes(Fusion):
         (Branches, "export", "raised"),
         (Idle, "gradients", "'unused' gets no gradient"),
         (Explodes, "cost", "ValueError: no idea"),
-        (Opaque, "cost", "no rule says what fusion_test::blend costs: give one with @skipbench.register_cost("),
+        (Opaque, "cost", "no rule says what fusion_test::blend costs: register one with @skipbench.register_cost("),
     ],
 )
 def test_the_contract_says_in_words_what_is_wrong(fusion, check, says):
@@ -135,5 +135,5 @@ def test_registering_something_else_is_an_error():
 
 
 def test_registering_a_taken_name_is_an_error():
-    with pytest.raises(archs.DuplicateNameError, match="'add' is registered already"):
+    with pytest.raises(archs.DuplicateNameError, match="'add' is already registered"):
         archs.register_fusion("add")(Add)

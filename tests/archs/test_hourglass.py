@@ -124,5 +124,5 @@ def test_basic_blocks_change_the_width_where_their_names_say(block, widths):
 
 
 def test_a_stem_of_another_length_is_refused():
-    with pytest.raises(archs.SpecError, match="stem lists the width after 3 layers"):
+    with pytest.raises(archs.SpecError, match="stem must list the widths after 3 layers"):
         archs.create_model("hourglass.bearpaw", width=8, encoder_args={"stem": [0.5]})

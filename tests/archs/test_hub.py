@@ -131,7 +131,7 @@ def change_a_tensor(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]
     [
         (lambda f: (f / "config.json").unlink(), ["holds no config.json"]),
         (lambda f: (f / "model.safetensors").unlink(), ["holds no model.safetensors"]),
-        (lambda f: (f / "config.json").write_text("{"), ["config.json", "is no JSON file"]),
+        (lambda f: (f / "config.json").write_text("{"), ["config.json", "is not a JSON file"]),
         (lambda f: (f / "config.json").write_text("[1]"), ["config.json", "no key 'factors'"]),
         (lambda f: (f / "config.json").write_text('{"model_type": "bert"}'), ["no key 'factors'"]),
         (lambda f: edit(f, version=2), ["version 2", "reads version 1"]),
@@ -141,10 +141,10 @@ def change_a_tensor(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]
         (lambda f: edit_factors(f, width=16), ["does not fit its config.json", "tensors differ"]),
         (lambda f: edit_factors(f, stacks=2), ["does not fit its config.json", "(not in the file)"]),
         (lambda f: edit_factors(f, width=10**6), ["does not fit its config.json", "(1000000, "]),
-        (lambda f: edit_factors(f, width=10**9), ["config.json", "describes no network (RuntimeError"]),
+        (lambda f: edit_factors(f, width=10**9), ["config.json", "does not describe a network (RuntimeError"]),
         (
             lambda f: edit_factors(f, encoder="double_conv", encoder_args={"widths": [8] * 5000}),
-            ["asks for far more layers than its weights are of"],
+            ["asks for far more layers than its weights have"],
         ),
         (
             lambda f: edit_factors(f, encoder_args={"checkpoint_path": "evil.pth"}),
@@ -154,8 +154,11 @@ def change_a_tensor(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]
             lambda f: edit_factors(f, encoder_args={"pretrained_cfg_overlay": {}}),
             ["encoder_args.pretrained_cfg_ov"],
         ),
-        (lambda f: (f / "config.json").write_text("[" * 10**5), ["config.json", "is no JSON file"]),
-        (lambda f: change_a_tensor(f, lambda x: x * torch.nan), ["holds numbers that are not finite, first in"]),
+        (lambda f: (f / "config.json").write_text("[" * 10**5), ["config.json", "is not a JSON file"]),
+        (
+            lambda f: change_a_tensor(f, lambda x: x * torch.nan),
+            ["are not finite, the first in"],
+        ),
         (lambda f: change_a_tensor(f, lambda x: x.int()), ["int32, expected"]),
         (lambda f: change_a_tensor(f, lambda x: x.to(torch.complex64)), ["complex64, expected"]),
         (drop_a_tensor, ["does not fit its config.json: 1 tensors differ", "(not in the file)"]),
@@ -182,7 +185,9 @@ def test_what_cannot_be_loaded_is_one_sentence(
 
 
 def test_a_repository_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(archs.PretrainedError, match=r"no folder nobody/nothing, and config\.json cannot be had"):
+    with pytest.raises(
+        archs.PretrainedError, match=r"no folder nobody/nothing, and config\.json could not be downloaded"
+    ):
         archs.EncoderDecoder.from_pretrained("nobody/nothing", cache_dir=tmp_path, local_files_only=True)
 
 

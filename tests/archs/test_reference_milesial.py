@@ -152,9 +152,9 @@ def test_the_layout_is_strict(bilinear, assert_strict):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda x: x * torch.nan, "holds numbers that are not finite"),
-        (lambda x: x.int(), "is of torch.int32 where floating-point numbers were expected"),
-        (lambda x: x.to(torch.complex64), "is of torch.complex64 where"),
+        (lambda x: x * torch.nan, "contains values that are not finite"),
+        (lambda x: x.int(), "has dtype torch.int32 where floating-point numbers were expected"),
+        (lambda x: x.to(torch.complex64), "has dtype torch.complex64 where"),
     ],
 )
 def test_weights_that_are_no_finite_real_numbers_are_refused(change, words):

@@ -55,7 +55,7 @@ def test_specs_are_frozen():
         ("unet", {"norm": "layer"}, "unknown norm 'layer'. Choices: batch, group, none."),
         ("unet", {"supervision": "levels"}, "supervision='levels' needs head_levels='all'."),
         ("unet", {"upsample": "adjoint"}, "upsample='adjoint' needs passes >= 1."),
-        ("unet", {"lateral": "max_pool"}, "a lateral keeps its map's size, which 'max_pool' does not"),
+        ("unet", {"lateral": "max_pool"}, "a lateral must keep its map's size, and 'max_pool' does not"),
         ("rectified_gaussian", {"stacks": 2}, "stacks must be 1"),
     ],
 )
@@ -88,5 +88,5 @@ def test_factors_that_do_not_go_together_are_refused_at_build(factors, says):
 
 
 def test_a_spec_from_yaml_must_be_a_mapping():
-    with pytest.raises(archs.SpecError, match="a spec is a mapping"):
+    with pytest.raises(archs.SpecError, match="a spec must be a mapping"):
         archs.ArchSpec.from_yaml("- unet")

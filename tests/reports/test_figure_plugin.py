@@ -154,5 +154,5 @@ def test_a_name_that_the_project_has_is_refused_in_a_sentence(made_up, plugin, c
     assert main(["report", str(run), "--plugin", str(plugin)]) == 2
     complaint = capsys.readouterr().err
     assert (
-        complaint == f"skipbench: plug-in {plugin}: figure 'latency' is registered already; choose another name.\n"
+        complaint == f"skipbench: plug-in {plugin}: figure 'latency' is already registered; choose another name.\n"
     )

@@ -368,7 +368,7 @@ def test_a_name_that_cannot_be_that_of_a_file_is_refused(name):
 
 
 def test_a_name_that_is_taken_is_refused():
-    with pytest.raises(ReportError, match="figure 'pareto' is registered already; choose another name"):
+    with pytest.raises(ReportError, match="figure 'pareto' is already registered; choose another name"):
         register_figure("pareto", title="", caption="", alt="")(lambda study: None)
 
 

@@ -167,7 +167,9 @@ def test_what_is_no_factor_or_no_file_name(skipbench: Any, tiny_suite: str) -> N
 def test_a_plug_in_whose_name_is_none(skipbench: Any, tiny_suite: str, tmp_path: Path, name: str) -> None:
     head = "from skipbench.archs import Fusion, register_fusion"
     (tmp_path / "mine.py").write_text(f"{head}\n@register_fusion({name})\nclass Mine(Fusion):\n    pass\n")
-    assert "name is a line of text, not" in refused(skipbench, tiny_suite, "--plugin", tmp_path / "mine.py")
+    assert "the name of a fusion is a line of text, not" in refused(
+        skipbench, tiny_suite, "--plugin", tmp_path / "mine.py"
+    )
 
 
 def test_a_plug_in_that_raises_what_no_error_is(skipbench: Any, tiny_suite: str, tmp_path: Path) -> None:

@@ -66,5 +66,5 @@ def test_nothing_is_written_over(skipbench: Any, tmp_path: Path) -> None:
     (tmp_path / "x.pt2").write_text("mine")
     outcome = skipbench("export", "unet", *SMALL, "--out", tmp_path / "x.pt2")
     assert outcome.code == 2
-    assert "nothing is written over" in outcome.err
+    assert "already exists and is not overwritten" in outcome.err
     assert (tmp_path / "x.pt2").read_text() == "mine"

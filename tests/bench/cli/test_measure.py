@@ -171,7 +171,7 @@ def test_a_plug_in_whose_operator_has_no_rule_costs_at_least_what_is_said(skipbe
     file.write_text(OPAQUE.format(name="unruled"))
     outcome = skipbench("check", file)
     assert outcome.code == 1
-    assert "BROKEN  cost: no rule says what cli_test_unruled::blend costs: give one with" in outcome.out
+    assert "BROKEN  cost: no rule says what cli_test_unruled::blend costs: register one with" in outcome.out
     table = skipbench("cost", "fpn", *SMALL, "--set", "fusion=opaque_unruled", "--plugin", file).out
     lines = {line.split("  ")[1].strip(): line for line in table.splitlines() if line.startswith("fpn on")}
     assert {what for what, line in lines.items() if "≥" in line} == {

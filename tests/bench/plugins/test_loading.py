@@ -171,7 +171,7 @@ def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_th
             "from skipbench.archs import *\nregister_encoder('f-*')(Encoder)",
             r"the family of encoders 'f-\*' has no members",
         ),
-        (fusion_source("add"), r"fusion 'add' is registered already"),
+        (fusion_source("add"), r"fusion 'add' is already registered"),
         ("from skipbench.archs import register_fusion\nregister_fusion('f')(int)", r"must be a class derived from"),
     ],
 )

@@ -75,7 +75,7 @@ def test_indices_that_point_nowhere_are_refused(boxes):
 
 
 def test_a_kind_has_one_class():
-    with pytest.raises(BenchError, match="'boxes' is registered already"):
+    with pytest.raises(BenchError, match="'boxes' is already registered"):
         register_prediction("boxes")(Boxes)
 
 
