@@ -9,7 +9,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from skipbench.bench.data.annotations import IGNORED, Annotation, Boxes, Instances, Joints, Keypoints, Mask, Objects
+from skipbench.bench.data.annotations import (
+    IGNORE_INDEX,
+    Annotation,
+    Boxes,
+    Instances,
+    Joints,
+    Keypoints,
+    Mask,
+    Objects,
+)
 from skipbench.bench.data.base import register_dataset
 from skipbench.bench.data.coco_json import Category, Content, Image, Instance, read_contents
 from skipbench.bench.data.files.entries import Entry, Found
@@ -19,7 +28,7 @@ from skipbench.bench.data.pixels import Problem
 Kind = Literal["boxes", "masks", "keypoints"]
 Contents = dict[str, Content]  # split -> what its files say
 _FIELDS: Mapping[Kind, str] = {"boxes": "corners", "masks": "mask", "keypoints": "joints"}
-_OTHERS = ("captions", "image_info", "panoptic", "stuff")  # COCO's own files that hold other things
+_OTHERS = ("captions", "image_info", "panoptic", "stuff")  # COCO's own files that hold something else
 _SPLIT = re.compile(r"(?<![a-z])(train|val|test)(id|idation)?(?![a-z])")
 
 
@@ -33,7 +42,7 @@ class Coco(FileSource):
 
     `read` says what is read; by default all that there is, masks where every object has one. Classes are the
     categories in the order of their ids. A crowd is an ignored box. In masks, 0 is background, a smaller object
-    lies over a larger one, and pixels of crowds count nowhere. Keypoints are of the one category that has some,
+    lies over a larger one, and pixels of crowds are ignored. Keypoints are of the one category that has some,
     and name pixels, so that half a pixel is added to their whole numbers.
     """
 
@@ -82,13 +91,13 @@ class Assembly:
         for content in self._contents.values():
             for number, category in content.categories.items():
                 known = categories.setdefault(number, category)
-                if known.differs(category):
-                    self._problem("", f"category {number} ('{known.name}') is another one in another split")
+                if difference := known.difference(category):
+                    self._problem("", f"category {number} ('{known.name}') {difference} in another split")
                 categories[number] = known if known.joints else category
         names = [category.name for category in categories.values()]
         for number, category in categories.items():
             if names.count(category.name) > 1:
-                self._problem("", f"category {number} has the name '{category.name}', as another one has")
+                self._problem("", f"category {number} has a duplicate name, '{category.name}'")
         return dict(sorted(categories.items()))
 
     def _problem(self, path: str, reason: str) -> None:
@@ -98,9 +107,9 @@ class Assembly:
         annotations = self._found.annotations
         if "masks" in self._kinds:
             background = "background" if "background" not in self._names else "no object"
-            annotations.append(Mask.of(dict(enumerate((background, *self._names))), frozenset({IGNORED})))
+            annotations.append(Mask.of(dict(enumerate((background, *self._names))), frozenset({IGNORE_INDEX})))
             self._found.notes.append(
-                f"Pixels of no object are a class of their own, '{background}'; crowds count nowhere."
+                f"Pixels of no object are a class of their own, '{background}'; crowds are ignored."
             )
         if "boxes" in self._kinds and self._names:
             annotations += [Instances(), Boxes(self._names)] if "masks" in self._kinds else [Boxes(self._names)]
@@ -111,7 +120,7 @@ class Assembly:
         jointed = [category for category in self._categories.values() if category.joints]
         if len({category.joints for category in jointed}) > 1:
             names = ", ".join(category.name for category in jointed)
-            self._problem("", f"several categories have keypoints of their own ({names}); expected the same ones")
+            self._problem("", f"several categories ({names}) have different keypoints; expected the same ones")
         for category in jointed[:1]:
             self._found.annotations.append(Joints(category.joints, bones=category.bones))
 
@@ -130,7 +139,7 @@ class Assembly:
         if path is None:
             return self._problem(source, f"lists the image {image.name}, but there is no such file in the folder")
         if path in self._seen:
-            return self._problem(source, f"lists {image.name}, which stands in {self._seen[path]} already")
+            return self._problem(source, f"lists {image.name}, which is already in {self._seen[path]}")
         self._seen[path] = split
         objects = self._objects(instances)
         truth: dict[type[Annotation], Any] = {

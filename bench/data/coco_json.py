@@ -16,8 +16,8 @@ from skipbench.display import first_line
 
 _LISTS = ("images", "annotations", "categories")
 _SINGULAR = dict(zip(_LISTS, ("image", "annotation", "category"), strict=True))
-MOST_PIXELS = 1 << 28  # of one image; Pillow takes fewer for an attack
-LARGEST = 1e9  # px; no image is so large, and whole numbers beyond it may have no float
+MAX_PIXELS = 1 << 28  # of one image; Pillow takes fewer than that for an attack
+MAX_COORDINATE = 1e9  # px; no image is this large, and larger whole numbers may have no float
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class Category:
     joints: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()
 
-    def differs(self, other: "Category") -> bool:
-        """Return whether the two cannot be one; a file of boxes need not name the joints that another one has."""
-        return self.name != other.name or bool(self.joints and other.joints and self.joints != other.joints)
+    def difference(self, other: "Category") -> str:
+        """Return in words why the two cannot be one, "" if they can; a file of boxes need not name the joints."""
+        if self.name != other.name:
+            return f"is '{other.name}'"
+        return "has other keypoints" if self.joints and other.joints and self.joints != other.joints else ""
 
 
 @dataclass(frozen=True)
@@ -87,22 +89,22 @@ class Content:
 
     def _add_category(self, content: dict[str, Any]) -> None:
         if type(content["id"]) is not int:
-            raise ValueError("has an id that is no whole number")
+            raise ValueError("has an id that is not a whole number")
         category = _category(content)
         known = self.categories.setdefault(content["id"], category)
-        if known.differs(category):
-            raise ValueError(f"('{category.name}') is another one, '{known.name}', elsewhere in the split")
+        if difference := category.difference(known):
+            raise ValueError(f"('{category.name}') {difference} elsewhere in the split")
         self.categories[content["id"]] = known if known.joints else category
 
     def _add_image(self, path: Path, content: dict[str, Any]) -> None:
         image = Image(str(content["file_name"]), (int(content["width"]), int(content["height"])), path)
-        if not (min(image.size) > 0 and image.size[0] * image.size[1] <= MOST_PIXELS):
-            raise ValueError(f"states {image.size[0]:.4g}x{image.size[1]:.4g} pixels, which no image file has")
+        if not (min(image.size) > 0 and image.size[0] * image.size[1] <= MAX_PIXELS):
+            raise ValueError(f"states {image.size[0]:.4g}x{image.size[1]:.4g} pixels, which is not a valid size")
         known = self.images.setdefault(content["id"], image)
         if known.name != image.name:
-            raise ValueError(f"is {known.name} and {image.name}; expected one id for each image")
+            raise ValueError(f"is both {known.name} and {image.name}; expected an id of its own for each image")
         if known is not image and known.source == path:
-            raise ValueError(f"({image.name}) stands twice")
+            raise ValueError(f"({image.name}) is a duplicate")
 
     def _add_annotation(self, seen: set[Any], content: dict[str, Any]) -> None:
         number, image, category = content["id"], content["image_id"], content["category_id"]
@@ -111,7 +113,7 @@ class Content:
         if category not in self.categories:
             raise ValueError(f"is of category {category}, which the file does not list")
         if number in seen:
-            raise ValueError("has the id of another one")
+            raise ValueError("has a duplicate id")
         seen.add(number)
         joints = len(self.categories[category].joints)
         instance = as_instance(content, self.images[image].size, joints, self.with_masks)
@@ -166,7 +168,7 @@ def _category(content: dict[str, Any]) -> Category:
     joints = tuple(map(str, content.get("keypoints") or ()))
     bones = tuple((int(a) - 1, int(b) - 1) for a, b in content.get("skeleton") or ())  # counted from 1
     if any(not 0 <= joint < len(joints) for bone in bones for joint in bone):
-        raise ValueError("has a skeleton that joins keypoints it does not have")
+        raise ValueError("has a skeleton with keypoints that it does not list")
     return Category(str(content["name"]), joints, bones)
 
 
@@ -210,9 +212,11 @@ def _joints(keypoints: Any, joints: int) -> Array:
 
 
 def _numbers(values: Any, count: int, key: str) -> list[float]:
-    well_formed = isinstance(values, list) and len(values) == count
-    if not well_formed or not all(isinstance(value, (int, float)) and abs(value) < LARGEST for value in values):
-        raise ValueError(f"has {_shortened(values)} for {key}; expected {count} numbers")  # NaN is none either
+    def valid(value: Any) -> bool:
+        return isinstance(value, (int, float)) and abs(value) < MAX_COORDINATE  # NaN is not
+
+    if not isinstance(values, list) or len(values) != count or not all(map(valid, values)):
+        raise ValueError(f"has {_shortened(values)} for {key}; expected {count} numbers")
     return [float(value) for value in values]
 
 
@@ -223,7 +227,7 @@ def _mask(segmentation: Any, width: int, height: int) -> RunLengths:
             _check_polygon(polygon)
     elif not isinstance(segmentation, dict) or list(segmentation.get("size", [])) != [height, width]:
         size = segmentation.get("size") if isinstance(segmentation, dict) else segmentation
-        raise ValueError(f"has run lengths of the size {_shortened(size)}; its image has [{height}, {width}]")
+        raise ValueError(f"has run lengths of size {_shortened(size)}; its image has [{height}, {width}]")
     try:
         mask = dict(run_lengths.segmToRle(segmentation, width, height))
         if isinstance(segmentation, dict):
@@ -237,7 +241,7 @@ def _check_polygon(polygon: Any) -> None:
     if not isinstance(polygon, list):
         raise ValueError(f"has {_shortened(polygon)} for a polygon; expected polygons as [[x, y, x, y, ...]]")
     if len(polygon) < 6 or len(polygon) % 2:
-        raise ValueError(f"has a polygon of {len(polygon)} numbers; expected x and y of three points at least")
+        raise ValueError(f"has a polygon of {len(polygon)} numbers; expected x and y of at least three points")
     _numbers(polygon, len(polygon), "a polygon")
 
 

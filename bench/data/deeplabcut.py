@@ -88,8 +88,8 @@ class DeepLabCut(FileSource):
             self._add(found, table, names)
         if len(tables) == 1:
             found.notes.append(
-                f"All frames are of one video ({tables[0].path.parent.name}), where neighbours are alike: what is "
-                "held out shows how well a network fills the gaps, not how it does on another video."
+                f"All frames are from one video ({tables[0].path.parent.name}), where neighbours are alike: those "
+                "held out show how well a network fills gaps, not how it does on another video."
             )
         return found
 
@@ -112,7 +112,7 @@ class DeepLabCut(FileSource):
         tables = {entry.image: entry.source.name for entry in found.entries}
         for image, points in table.points.items():
             if image in tables or not os.path.isfile(image):
-                reason = f"as {tables[image]} does" if image in tables else "which is not beside it"
+                reason = f"and so does {tables[image]}" if image in tables else "which is not beside it"
                 found.problems.append(Problem(source, f"annotates {image.name}, {reason}"))
                 continue
             name, truth = f"{image.parent.name}/{image.stem}", _keypoints(table, points, names)
@@ -144,7 +144,7 @@ def read_config(path: Path) -> Config:
     )
     for part in (part for bone in bones for part in bone):
         if part not in parts:
-            raise FileError(path, f"joins '{part}' in its skeleton, which is no body part")
+            raise FileError(path, f"joins '{part}' in its skeleton, which is not a body part")
     return Config(parts, bones)
 
 
@@ -174,7 +174,7 @@ def read_table(path: Path) -> Table:
             wrong.append(f"line {number} {error}")
             continue
         if image in points:
-            wrong.append(f"line {number} annotates {image.name}, which another line annotates already")
+            wrong.append(f"line {number} annotates {image.name}, which another line already annotates")
         else:
             points[image] = values
     return Table(path, places, points, tuple(wrong))
@@ -209,7 +209,7 @@ def _places(path: Path, names: list[list[str]], first: int) -> tuple[Place, ...]
         raise FileError(path, "has header rows in which x and y belong to different body parts")
     twice = [part for (_, part), count in Counter(pairs[::2]).items() if count > 1]
     if twice:
-        raise FileError(path, f"has the body part '{twice[0]}' twice")
+        raise FileError(path, f"has a duplicate body part, '{twice[0]}'")
     return tuple(pairs[::2])
 
 

@@ -10,7 +10,7 @@ from skipbench.bench.data.annotations.mask import CLASSES_FILE, Mask, checked_na
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.source import FileSource, missing_folder
-from skipbench.bench.data.pixels import LARGEST_VALUE, FileError, Problem, images_by_name
+from skipbench.bench.data.pixels import MAX_MASK_VALUE, FileError, Problem, images_by_name
 
 LOSSLESS = {".bmp", ".png", ".tif", ".tiff"}  # types of masks
 
@@ -23,7 +23,7 @@ class Folder(FileSource):
     All images are resized to `size`, whatever their own aspect.
 
     The k-th of `classes` (from 0) is the class of mask value k; a class named "unlabelled" or "void"
-    counts nowhere, nor does the value `ignore_index`. Without `classes`, a file classes.txt in the
+    is ignored, and so is the value `ignore_index`. Without `classes`, a file classes.txt in the
     folder names them, one a line; without that, every value that a mask holds is a class.
     """
 
@@ -32,7 +32,7 @@ class Folder(FileSource):
 
     upright: bool = True
     classes: tuple[str, ...] | None = None
-    ignore_index: int | None = Field(255, ge=0, le=LARGEST_VALUE)
+    ignore_index: int | None = Field(255, ge=0, le=MAX_MASK_VALUE)
 
     @field_validator("classes")
     @classmethod
@@ -67,12 +67,12 @@ def check_folder(root: Path, classes: Sequence[str] | None = None, ignore_index:
 def find_pairs(root: Path) -> tuple[list[Entry], list[Problem]]:
     """Return all pairs in the order of splits and names, and what is wrong with the layout.
 
-    Hidden files and files that are no images are passed over.
+    Hidden files and files that are not images are passed over.
     """
     kinds = (root / "images", root / "masks")
     folders = sorted(path for kind in kinds for path in kind.iterdir() if path.is_dir())
     problems = [
-        Problem(path.relative_to(root).as_posix(), f"is no split; expected {', '.join(SPLITS)}")
+        Problem(path.relative_to(root).as_posix(), f"is not a split; expected {', '.join(SPLITS)}")
         for path in folders
         if path.name not in SPLITS and not path.name.startswith(".")
     ]

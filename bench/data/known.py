@@ -40,7 +40,7 @@ class Downloaded(FileSource):
             reason = str(error).rstrip(".")
             raise DataError(
                 f"{self.title} is not in {self.root}, and its download failed ({reason}); check the connection, or "
-                "give the folder into which torchvision downloaded it elsewhere."
+                "give the folder into which torchvision has downloaded it already."
             ) from None
         return super().survey(watch)
 
@@ -49,7 +49,7 @@ class Downloaded(FileSource):
 class OxfordPet(Downloaded):
     """The folder into which torchvision downloads the dataset (0.8 GB), or where it lies already.
 
-    Segmentation into pet and background; the border between them counts nowhere, as it is drawn with a margin.
+    Segmentation into pet and background; the border between them is ignored, as it is drawn with a margin.
     Validation takes one in five of the published training images.
 
     Source: Parkhi, Vedaldi, Zisserman, Jawahar: Cats and Dogs, CVPR 2012.
@@ -74,7 +74,7 @@ class OxfordPet(Downloaded):
     def find(self) -> Found:
         """Return the published lists' images."""
         classes = {_BACKGROUND: "background", _PET: "pet"}
-        found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "The border of a pet counts nowhere.")])
+        found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "The border of a pet is ignored.")])
         for split, file in _LISTS.items():
             lines = found.read(_lines, self.place / file, self.place) or []
             for name in (line.split()[0] for line in lines):

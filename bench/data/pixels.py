@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional as F
 from skipbench.bench.errors import DataError
 
 MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}  # one number per pixel
-LARGEST_VALUE = 65535
+MAX_MASK_VALUE = 65535
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,6 @@ def decode_mask(path: Path, upright: bool = True) -> npt.NDArray[np.int64]:
         expected = "expected one class index per pixel: an 8- or 16-bit grey or a palette image"
         raise FileError(path, f"is a mask of mode {mask.mode}, {expected}")
     values = np.asarray(mask).astype(np.int64)
-    if values.max() > LARGEST_VALUE or values.min() < 0:
-        raise FileError(path, f"holds values beyond 0 to {LARGEST_VALUE}")
+    if values.max() > MAX_MASK_VALUE or values.min() < 0:
+        raise FileError(path, f"holds values outside 0 to {MAX_MASK_VALUE}")
     return values

@@ -18,7 +18,7 @@ class Sides:
 
     names: tuple[str, ...]
     partners: tuple[int, ...]  # for each name the index of the one that takes its place, often its own
-    unpaired: tuple[str, ...]  # seem to be of one side and have no counterpart: a mirror would mislabel them
+    unpaired: tuple[str, ...]  # seem to belong to one side and have no counterpart: a mirror would mislabel them
 
     @property
     def exchanged(self) -> list[tuple[int, int]]:
@@ -38,9 +38,9 @@ class Sides:
         if self.unpaired:
             first = self.unpaired[0]
             yield (
-                f"Images are never flipped where {what} are learnt: by their names {', '.join(self.unpaired)} are "
-                f"of one side, and their counterparts are not there. Name them with data.mirror=[[{first}, NAME]]; "
-                f"what has none is its own, [[{first}, {first}]]."
+                f"Images are never flipped where {what} are learnt: by their names, {', '.join(self.unpaired)} "
+                "belong to one side, and their counterparts are missing. Name these with "
+                f"data.mirror=[[{first}, NAME]]; what has none is its own, [[{first}, {first}]]."
             )
 
 

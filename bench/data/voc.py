@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from skipbench.bench.data.annotations import IGNORED, Boxes, Mask, Objects
+from skipbench.bench.data.annotations import IGNORE_INDEX, Boxes, Mask, Objects
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.source import Chosen, FileSource, missing_folder
@@ -56,15 +56,15 @@ class Voc(FileSource):
 
     `read` says what is read. "boxes": corners are counted from 1 and belong to the box, so that it covers
     xmin - 1 to xmax; one marked as difficult is ignored; the classes are the names that occur, sorted. "masks":
-    SegmentationClass/<name>.png, listed in ImageSets/Segmentation where there is such a folder; 255 counts
-    nowhere. By default boxes, and masks where every listed image has one.
+    SegmentationClass/<name>.png, listed in ImageSets/Segmentation where there is such a folder; 255 is
+    ignored. By default boxes, and masks where every listed image has one.
     """
 
     layout: ClassVar[str] = "JPEGImages/ and Annotations/<name>.xml"
     split_files: ClassVar[str] = "ImageSets/Main/{split}.txt"
 
     read: Chosen[Literal["boxes", "masks"]] | None = None
-    ignore_index: int | None = Field(IGNORED, ge=0, le=IGNORED)  # the mask value that counts nowhere
+    ignore_index: int | None = Field(IGNORE_INDEX, ge=0, le=IGNORE_INDEX)  # the mask value of ignored pixels
 
     @classmethod
     def missing(cls, root: Path) -> str:
@@ -144,7 +144,7 @@ def listed_images(root: Path, lists: Path) -> tuple[list[Listed], list[Problem],
                 listed.append(Listed(split, name, images[name][0]))
             seen[name] = split
     unlisted = len(images.keys() - seen.keys())
-    return listed, problems, [f"{unlisted:,} image(s) stand in no list and are not used."] if unlisted else []
+    return listed, problems, [f"{unlisted:,} image(s) are not listed and not used."] if unlisted else []
 
 
 def _names(lists: Path) -> dict[str, tuple[Path, list[str]]]:
@@ -166,7 +166,7 @@ def _lines(file: Path) -> list[str]:
 
 def _problem(source: str, name: str, images: list[Path], seen: str | None) -> Problem | None:
     if seen:
-        return Problem(source, f"lists {name}, which stands in {seen} already; expected each image once")
+        return Problem(source, f"lists {name}, which is already in {seen}; expected each image once")
     if not images:
         return Problem(source, f"lists {name}, but there is no image JPEGImages/{name}.*")
     if len(images) > 1:
@@ -180,7 +180,7 @@ def read_annotation(path: Path) -> Annotation:
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
-        raise FileError(path, "there is no such file, but its image is listed") from None
+        raise FileError(path, "is missing, but its image is listed") from None
     except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:  # LookupError: its encoding
         raise FileError(path, f"cannot be read as XML ({error})") from None
     objects = root.findall("object")

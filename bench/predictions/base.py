@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[Any]
-MOST_BYTES = 1 << 30  # that the arrays of one file may take
+MAX_BYTES = 1 << 30  # that the arrays of one file may take
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def read_prediction(path: Path) -> Prediction:
     """Return what a run has kept in the file `path`. Raises whatever a damaged file leads numpy to."""
     with zipfile.ZipFile(path) as archive:  # says how much there is before any of it is unpacked
         size = sum(member.file_size for member in archive.infolist())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise ValueError(f"{path.name} would take {size / 2**30:.1f} GiB")
     with np.load(path, allow_pickle=False) as arrays:
         kind = str(arrays["kind"])

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 @register_prediction("label_maps")
 @dataclass(frozen=True)
 class LabelMaps(Prediction):
-    """A class per pixel, an index into `classes`; a pixel that nobody annotated has the label IGNORED."""
+    """A class per pixel, an index into `classes`; a pixel that nobody annotated has the label IGNORE_INDEX."""
 
-    IGNORED: ClassVar[int] = 255
+    IGNORE_INDEX: ClassVar[int] = 255
     columns = 6
     alt = "Test images, their true label maps and the label maps that each arm predicts"
     caption = "Below each label map: the share of annotated pixels that are right."
@@ -28,7 +28,7 @@ class LabelMaps(Prediction):
 
     def right(self, index: int) -> tuple[int, int]:
         """Return how many annotated pixels have the right class, and how many there are."""
-        annotated = self.truth[index] != self.IGNORED
+        annotated = self.truth[index] != self.IGNORE_INDEX
         same = self.prediction[index][annotated] == self.truth[index][annotated]
         return int(same.sum()), same.size
 
@@ -58,6 +58,6 @@ class LabelMaps(Prediction):
 
         colors = zip(self.classes, class_colors(len(self.classes)), strict=True)
         handles: list[Artist] = [Patch(color=color, label=name) for name, color in colors]
-        if (self.truth == self.IGNORED).any():
+        if (self.truth == self.IGNORE_INDEX).any():
             handles.append(Patch(color="black", label="not annotated"))
         return handles

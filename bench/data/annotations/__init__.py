@@ -16,12 +16,12 @@ from skipbench.bench.data.annotations.base import (
     register_annotation,
 )
 from skipbench.bench.data.annotations.joints import Joints, Keypoints  # what is imported here is registered
-from skipbench.bench.data.annotations.mask import IGNORED, Mask
+from skipbench.bench.data.annotations.mask import IGNORE_INDEX, Mask
 from skipbench.bench.data.annotations.objects import Boxes, Instances, Objects, RunLengths
 
 __all__ = [
     "ANNOTATIONS",
-    "IGNORED",
+    "IGNORE_INDEX",
     "KEYS",
     "Annotation",
     "Array",

@@ -87,11 +87,11 @@ class Joints(Annotation):
         return {key: sample[key][(sample["visibility"] > 0).any(1)] for key in self.keys}
 
     def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
-        """Yield that joints and visibility do not go together, or that one outside the image counts as seen."""
+        """Yield that joints and visibility do not match, or that one outside the image counts as seen."""
         joints, visibility = sample["joints"], sample["visibility"]
         if joints.shape != (*visibility.shape, 2) or visibility.shape[1:] != (len(self.names),):
             yield (
-                f"'joints' {tuple(joints.shape)} and 'visibility' {tuple(visibility.shape)} do not go together; "
+                f"'joints' {tuple(joints.shape)} and 'visibility' {tuple(visibility.shape)} do not match; "
                 f"expected (P, {len(self.names)}, 2) and (P, {len(self.names)})"
             )
         elif visibility.gt(2).any():

@@ -24,11 +24,11 @@ from skipbench.bench.data.annotations.base import (
 )
 from skipbench.bench.data.annotations.objects import Objects, clipping_notes
 from skipbench.bench.data.geometry import resize_labels
-from skipbench.bench.data.pixels import LARGEST_VALUE, FileError, Problem, decode_mask
+from skipbench.bench.data.pixels import MAX_MASK_VALUE, FileError, Problem, decode_mask
 
 CLASSES_FILE = "classes.txt"
-IGNORED = 255  # the mask value of pixels that count nowhere
-IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names count nowhere
+IGNORE_INDEX = 255  # the mask value of pixels that are ignored
+IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names are ignored
 
 _TRANSPARENCY = 0.45
 _BLACK = (0, 0, 0)
@@ -49,15 +49,15 @@ class Mask(PixelMap):
     legend: ClassVar[str] = "classes"
     tallied: ClassVar[str] = "images with the class"
 
-    ignore_index: int = IGNORED  # what pixels that count nowhere hold in a sample
+    ignore_index: int = IGNORE_INDEX  # what ignored pixels hold in a sample
     values: tuple[int, ...] = ()  # what a file holds for each class
-    ignored: frozenset[int] = frozenset()  # what it holds where pixels count nowhere
+    ignored: frozenset[int] = frozenset()  # what it holds where pixels are ignored
     note: str = ""  # what was decided for the user, and how to change it
 
     @classmethod
     def of(cls, classes: Mapping[int, str], ignored: frozenset[int], note: str = "") -> "Mask":
         """Return the annotation whose files hold the keys of `classes`."""
-        ignore_index = IGNORED if len(classes) <= IGNORED else LARGEST_VALUE
+        ignore_index = IGNORE_INDEX if len(classes) <= IGNORE_INDEX else MAX_MASK_VALUE
         return cls(
             tuple(classes.values()), ignore_index=ignore_index, values=tuple(classes), ignored=ignored, note=note
         )
@@ -68,7 +68,7 @@ class Mask(PixelMap):
         void = {value: name for value, name in enumerate(names) if name.lower() in IGNORED_NAMES}
         skipped = frozenset(void) if ignored is None else frozenset({*void, ignored})
         kept = {value: name for value, name in enumerate(names) if value not in skipped}
-        note = "".join(f"'{name}' (mask value {value}) counts nowhere. " for value, name in void.items()).strip()
+        note = "".join(f"'{name}' (mask value {value}) is ignored. " for value, name in void.items()).strip()
         return cls.of(kept, skipped, note)
 
     @property
@@ -94,7 +94,7 @@ class Mask(PixelMap):
         if not values:
             return ""
         unlabelled = (
-            f"value {ignored[0]} counts nowhere"
+            f"value {ignored[0]} is ignored"
             if ignored
             else "if one of them means unlabelled, set data.ignore_index to it"
         )
@@ -119,7 +119,7 @@ class Mask(PixelMap):
             yield f"'mask' holds {wrong[0]}, which is not a class; expected {expected}"
 
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
-        """Tint the pixels of each class; a background stays as it is, what counts nowhere is darkened."""
+        """Tint the pixels of each class; a background stays as it is, ignored pixels are darkened."""
         mask = enlarged(sample["mask"], factor)
         tints = {value: colours[name] for value, name in enumerate(self.names) if name in colours}
         tints[self.ignore_index] = _BLACK
@@ -139,7 +139,7 @@ class Mask(PixelMap):
         if self.names and unknown:
             ignored = ", ".join(map(str, sorted(self.ignored)))
             allowed = f"{min(self.values)} to {max(self.values)}" + (f", or {ignored} (ignored)" if ignored else "")
-            raise FileError(truth, f"holds the value {unknown[0]}, which is no class; expected {allowed}")
+            raise FileError(truth, f"holds the value {unknown[0]}, which is not a class; expected {allowed}")
         return seen
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
@@ -148,7 +148,7 @@ class Mask(PixelMap):
             found = f"hold one class ({self.names[0]})" if self.names else "hold no class"
             ignored = ", ".join(map(str, sorted(self.ignored)))
             hint = f" beside the ignored {ignored}; if that is a class, set ignore_index=null" if ignored else ""
-            yield Problem("masks", f"{found}{hint}; expected two classes at least")
+            yield Problem("masks", f"{found}{hint}; expected at least two classes")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""
@@ -164,12 +164,12 @@ class Mask(PixelMap):
 
     def read(self, truth: Path | Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the classes at `size`, in the smallest integer type that holds them."""
-        small = np.uint8 if self.ignore_index == IGNORED else np.int32
+        small = np.uint8 if self.ignore_index == IGNORE_INDEX else np.int32
         if isinstance(truth, Objects):
             owned = np.where(truth.ignored, self.ignore_index, 1 + truth.labels)
             classes = np.array([0, *owned], small)[truth.owners(picture)]
         else:
-            table = np.full(LARGEST_VALUE + 1, self.ignore_index, small)
+            table = np.full(MAX_MASK_VALUE + 1, self.ignore_index, small)
             table[list(self.values)] = np.arange(len(self.values))
             classes = table[decode_mask(truth, picture.upright)]
         return {"mask": resize_labels(torch.from_numpy(classes), size)}
@@ -188,10 +188,10 @@ def read_names(file: Path) -> tuple[str, ...]:
 
 
 def checked_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return `names`. Raises ValueError where there are fewer than two, or one is empty or stands twice."""
+    """Return `names`. Raises ValueError where there are fewer than two, or one is empty or a duplicate."""
     if len(names) < 2:
         raise ValueError(f"names fewer than two classes ({len(names)}).")
     for name in names:
         if not name or names.count(name) > 1:
-            raise ValueError(f"class name '{name}' stands twice." if name else "a class has an empty name.")
+            raise ValueError(f"duplicate class name '{name}'." if name else "a class has an empty name.")
     return names

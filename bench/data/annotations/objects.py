@@ -28,11 +28,11 @@ from skipbench.bench.data.geometry import resize_labels
 from skipbench.bench.data.pixels import Problem
 
 RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
-_LEAST_LEFT = 1 / 4  # a box of which a crop leaves less of its area is no object of the crop any more
-_LEAST_SIDE = 1.0  # px; nor is one that is narrower
-_THINNEST = 1.0  # px; in a file, a box that is no wider or no higher than this is a slip of the hand
+_MIN_AREA_LEFT = 1 / 4  # of its area; a box of which a crop leaves less is dropped
+_MIN_SIDE = 1.0  # px; and so is one that is narrower
+_THINNEST = 1.0  # px; in a file, a box of at most this width or height is a slip of the hand
 _GREY = (150, 150, 150)  # of ignored boxes
-_MOST = 255  # what uint8 can number
+_MAX_INSTANCES = 255  # what uint8 can number
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Objects:
 
 
 class Clipped(NamedTuple):
-    """How many boxes of an image left it, and how many were dropped as no more than a line is left of them."""
+    """How many boxes of an image reached beyond it, and how many were dropped as at most a line is left of them."""
 
     left: int
     dropped: int
@@ -82,10 +82,10 @@ def clipping_notes(seen: Iterable[Seen]) -> Iterator[str]:
     left, dropped = sum(each.facts.left for each in every), sum(each.facts.dropped for each in every)
     total = dropped + sum(len(each.truth.labels) for each in every)
     if left:
-        yield f"{left:,} of {total:,} boxes left their image and were clipped."
+        yield f"{left:,} of {total:,} boxes reached beyond their image and were clipped."
     if dropped:
         yield (
-            f"{dropped:,} of {total:,} boxes were dropped: inside the image they are no more than "
+            f"{dropped:,} of {total:,} boxes were dropped: inside the image they are at most "
             f"{_THINNEST:g} px wide or high."
         )
 
@@ -109,7 +109,7 @@ class Boxes(Annotation):
     legend: ClassVar[str] = "classes"
     tallied: ClassVar[str] = "boxes"
     unbendable: ClassVar[str] = (
-        "boxes: what lies in one fills no box afterwards; leave recipe.augmentation.elastic out for detection"
+        "boxes: bent, they would no longer be boxes; leave recipe.augmentation.elastic out for detection"
     )
 
     def exchanged(self, batch: Batch) -> Batch:
@@ -131,7 +131,7 @@ class Boxes(Annotation):
         clipped = whole.clamp(min=0)
         clipped = torch.minimum(clipped, clipped.new_tensor([width, height, width, height]))
         lengths, whole_lengths = (each[..., 2:] - each[..., :2] for each in (clipped, whole))
-        left = (lengths.prod(-1) >= _LEAST_LEFT * whole_lengths.prod(-1)) & (lengths.amin(-1) >= _LEAST_SIDE)
+        left = (lengths.prod(-1) >= _MIN_AREA_LEFT * whole_lengths.prod(-1)) & (lengths.amin(-1) >= _MIN_SIDE)
         return {
             "boxes": clipped * left[..., None],
             "labels": batch["labels"].masked_fill(~left, -1),
@@ -143,11 +143,11 @@ class Boxes(Annotation):
         return {key: sample[key][sample["labels"] >= 0] for key in self.keys}
 
     def flaws(self, sample: Sample, size: tuple[int, int]) -> Iterator[str]:
-        """Yield that boxes, labels and ignored are not as many, or that a box has no extent or leaves the image."""
+        """Yield that boxes, labels and ignored differ in number, or that a box is empty or leaves the image."""
         boxes, labels, ignored = (sample[key] for key in self.keys)
         if boxes.shape != (len(labels), 4) or labels.shape != ignored.shape:
             shapes = ", ".join(f"'{key}' {tuple(sample[key].shape)}" for key in self.keys)
-            yield f"{shapes} do not go together; expected (n, 4), (n,) and (n,)"
+            yield f"{shapes} do not match; expected (n, 4), (n,) and (n,)"
             return
         if ((labels < 0) | (labels >= len(self.names))).any():
             yield f"'labels' holds {labels.tolist()}; expected 0 to {len(self.names) - 1}"
@@ -172,7 +172,7 @@ class Boxes(Annotation):
         return drawn
 
     def examined(self, truth: Objects, picture: Picture) -> Seen:
-        """Clip the boxes to the image, and drop those of which no more than a line is left."""
+        """Clip the boxes to the image, and drop those of which at most a line is left."""
         return truth.clipped(picture)
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
@@ -225,5 +225,5 @@ class Instances(PixelMap):
     def read(self, truth: Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the objects' numbers at `size`."""
         owners = truth.owners(picture)
-        numbers = np.where(owners <= _MOST, owners, 0).astype(np.uint8)
+        numbers = np.where(owners <= _MAX_INSTANCES, owners, 0).astype(np.uint8)
         return {"instances": resize_labels(torch.from_numpy(numbers), size)}

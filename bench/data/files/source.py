@@ -150,7 +150,7 @@ def recognise(root: Path) -> str:
     looked_for = "; ".join(f"{each.layout} ({name})" for name, each in formats.items())
     if fitting:
         raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; say which with --format.")
-    raise DataError(f"data folder {root} is in no known format. Looked for: {looked_for}.")
+    raise DataError(f"data folder {root} is not in a known format. Looked for: {looked_for}.")
 
 
 def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:

@@ -63,7 +63,7 @@ _CONTRAST = (15, 35)  # between the two colours of a smooth texture
 _STRIPE_CONTRAST = (35, 60)  # between a striped object's two colours
 _GRAIN = (8, 32)  # twice the strongest sensor noise
 
-_FEWEST_PIXELS = 16  # an object that would show fewer is left out
+_MIN_PIXELS = 16  # an object that would show fewer is left out
 _HIDDEN = 4  # and so is one that would show less than 1/4 of what lies inside the image
 
 
@@ -149,7 +149,7 @@ class _Canvas:
         rows, cols = shape.window
         seen = shape.inside & (self._owner[rows, cols] == 0)
         pixels = np.count_nonzero(seen)
-        if pixels < _FEWEST_PIXELS or pixels * _HIDDEN < np.count_nonzero(shape.inside):
+        if pixels < _MIN_PIXELS or pixels * _HIDDEN < np.count_nonzero(shape.inside):
             return
         np.copyto(self.light[:, rows, cols], colours, where=seen)
         self._owner[rows, cols][seen] = number = len(self._objects) + 1

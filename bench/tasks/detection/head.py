@@ -11,8 +11,8 @@ from torchvision.ops import batched_nms, clip_boxes_to_image
 from skipbench.archs.blocks import BOX_CHANNELS
 
 Size = tuple[int, int]  # (height, width)
-MOST = 1000  # boxes per image, at which FPN's table 1 measures AR
-_LARGEST = 10.0  # e^10 strides are more than any image has; a larger one would only overflow
+MAX_DETECTIONS = 1000  # boxes per image, at which FPN's table 1 measures AR
+_MAX_LOG_DISTANCE = 10.0  # e^10 strides are more than any image has; a larger one would only overflow
 
 
 class Locations(NamedTuple):
@@ -39,7 +39,7 @@ class HeadOutput(NamedTuple):
 
     def boxes(self, locations: Locations) -> Tensor:
         """Return the predicted boxes x1, y1, x2, y2 (N, A, 4), in px."""
-        strides = self.log_distances.clamp(max=_LARGEST).exp()
+        strides = self.log_distances.clamp(max=_MAX_LOG_DISTANCE).exp()
         return boxes_around(locations.points, strides * locations.strides[:, None])
 
 
@@ -125,5 +125,5 @@ def decode(
 
 
 def _suppress(found: Detections, nms_iou: float) -> Detections:
-    kept = batched_nms(found.boxes, found.scores, found.labels, nms_iou)[:MOST]
+    kept = batched_nms(found.boxes, found.scores, found.labels, nms_iou)[:MAX_DETECTIONS]
     return Detections(*(value[kept] for value in found))

@@ -11,13 +11,13 @@ from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 from skipbench.bench.tasks.detection.head import HeadOutput, Locations, distances_inside
 
 BACKGROUND = -1
-IGNORED = -2
+IGNORE_INDEX = -2
 
 
 class Assignment(NamedTuple):
     """What each of A locations learns in each of N images."""
 
-    labels: Tensor  # (N, A) int64: a class, BACKGROUND, or IGNORED where it learns no class
+    labels: Tensor  # (N, A) int64: a class, BACKGROUND, or IGNORE_INDEX where it learns no class
     boxes: Tensor  # (N, A, 4) x1, y1, x2, y2 in px; means nothing where there is no class
 
     @property
@@ -47,7 +47,7 @@ def assign(locations: Locations, boxes: Tensor, labels: Tensor, ignored: Tensor,
     extents = boxes[..., 2:] - boxes[..., :2]
     smallest, which = extents.prod(-1)[:, None].where(mine, math.inf).min(-1)  # (N, A)
     unlabelled = (inside & ignored[:, None]).any(-1)
-    rest = torch.where(unlabelled, IGNORED, BACKGROUND)
+    rest = torch.where(unlabelled, IGNORE_INDEX, BACKGROUND)
     return Assignment(
         labels.gather(1, which).where(smallest < math.inf, rest),
         boxes.gather(1, which[..., None].expand(-1, -1, 4)),
@@ -80,7 +80,7 @@ def centre_ness(distances: Tensor) -> Tensor:
 
 def _class_loss(logits: Tensor, assignment: Assignment) -> Tensor:
     """Return the summed focal loss of logits (N, A, K), over all locations that learn a class or its absence."""
-    learns = assignment.labels != IGNORED
+    learns = assignment.labels != IGNORE_INDEX
     labels = assignment.labels[learns] + 1  # 0: background
     truth = functional.one_hot(labels, logits.shape[-1] + 1)[..., 1:]
     loss: Tensor = sigmoid_focal_loss(logits[learns], truth.to(logits), alpha=0.25, gamma=2.0, reduction="sum")

@@ -15,7 +15,7 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, percentage
 from skipbench.bench.tasks.base import Scorer
-from skipbench.bench.tasks.detection.head import MOST, Detections
+from skipbench.bench.tasks.detection.head import MAX_DETECTIONS, Detections
 
 if TYPE_CHECKING:
     from skipbench.bench.tasks.detection import Detection
@@ -99,7 +99,7 @@ class DetectionScorer(Scorer):
         evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
         evaluator.params.areaRngLbl = ["all", *SIZES]
         evaluator.params.areaRng = area_ranges(self._info.limits)
-        evaluator.params.maxDets = [100, MOST]
+        evaluator.params.maxDets = [100, MAX_DETECTIONS]
         evaluator.evaluate()
         evaluator.accumulate()
         return evaluator.eval["precision"], evaluator.eval["recall"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPLIT_AT = Skeletons.RIGHT  # of a person's reference length: the PCK that is also told per joint, visibility, size
 THRESHOLDS = (0.05, SPLIT_AT, 0.2)
 VISIBILITIES = {"visible": 2, "occluded": 1}
-ANNOTATED = "Visible and occluded joints as they are annotated; one that is not annotated counts nowhere"
+ANNOTATED = "Visible and occluded joints as they are annotated; those that are not annotated are ignored"
 LONGER_SIDE = "Joints of people, by the longer side of the box around a person's joints"
 
 SIGMAS = {  # COCO's, of a person's joints: how far annotators differ, in units of the person's scale
@@ -115,7 +115,7 @@ class OksScore:
     the predicted joint in px. No dataset here tells a person's area, so it is the square of half the longer side
     of the box around their joints, about what a standing person covers. A person's score, by which people are
     ranked, is the mean height of their joints' maxima. As people are looked for where they are, this is COCO's AP
-    of a top-down method that is given the true boxes. A person whose joints have no extent counts nowhere.
+    of a top-down method that is given the true boxes. A person whose joints have no extent is ignored.
     """
 
     scores = (

@@ -97,7 +97,7 @@ class Segmentation(Task):
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> LabelMaps:
         """Return true and predicted label maps."""
-        truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORED)
+        truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORE_INDEX)
         return LabelMaps(
             images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
             truth=truth.to(torch.uint8).cpu().numpy(),

@@ -15,7 +15,7 @@ from skipbench.bench.records.metrics import Breakdown, percentage
 from skipbench.bench.tasks.base import Scorer, Task
 
 TOLERANCE = 0.0075  # of the image's diagonal
-NONE = -1  # marks a pixel that is no boundary
+NONE = -1  # marks a pixel that is not on a boundary
 KEYS = ("instances", "boxes", "labels")
 BY_SIZE = "Mean IoU of single objects, by the square root of their box's area"
 
@@ -26,7 +26,7 @@ class SegmentationScorer(Scorer):
     IoU and Dice come from one confusion matrix of the whole split, not from means over images. A class
     without a true pixel has no score and no part in the means, whatever was predicted, so that all networks
     are averaged over the same classes; where it was predicted, the class that is there misses that pixel.
-    Ignored pixels count nowhere. Scores by size need the samples' "instances", "boxes" and "labels"; without
+    Ignored pixels are left out. Scores by size need the samples' "instances", "boxes" and "labels"; without
     them there are none.
     """
 
@@ -153,8 +153,8 @@ class SizeScore:
 
     An object's intersection is those of its pixels that are predicted as its class; its union is its pixels
     and all pixels in its box that are predicted as its class but belong to no object of that class.
-    Ignored pixels count nowhere. Objects marked as ignored, objects that show no pixel, and objects that no
-    class of the mask has the name of, are left out.
+    Ignored pixels are left out. Objects marked as ignored, objects that show no pixel, and objects that no
+    class of the mask has the name of, are left out too.
     """
 
     def __init__(self, info: DataInfo, device: torch.device) -> None:

@@ -61,7 +61,7 @@ def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path) -> None:
     ("arguments", "sentence"),
     [
         (["check", "nowhere"], "data folder nowhere: there is no such folder."),
-        (["check", "."], "is in no known format. Looked for: "),
+        (["check", "."], "is not in a known format. Looked for: "),
         (["check", ".", "--format", "cocoa"], "unknown dataset 'cocoa'. Did you mean 'coco'?"),
         (["check", ".", "--format", "scenes"], "--format is 'scenes', which is not read from files."),
         (["check", ".", "--format", "voc", "--set", "reed=boxes"], "unknown key 'reed'. Did you mean 'read'?"),
@@ -154,7 +154,7 @@ def test_what_is_annotated_is_drawn_where_it_is() -> None:
     cat = palette(["cat"])["cat"]
     assert at(5, 5) == [100, 100, 100]
     assert at(25, 75) == pytest.approx([100 + 0.45 * (part - 100) for part in cat], abs=1)
-    assert at(65, 75) == pytest.approx([55, 55, 55], abs=1)  # counts nowhere: darker
+    assert at(65, 75) == pytest.approx([55, 55, 55], abs=1)  # ignored: darker
     assert at(100, 30) == list(cat)
     assert at(160, 85) == [150, 150, 150]  # ignored
     nose, tail, _ = palette(["nose", "tail", "paw"]).values()

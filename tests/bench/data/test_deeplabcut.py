@@ -112,7 +112,7 @@ def test_several_videos_and_frames_of_the_same_name(root: Path) -> None:
 
 def test_one_video_is_said_to_be_one(root: Path) -> None:
     notes = opened(root).info.notes
-    assert any(note.startswith("All frames are of one video (run)") for note in notes)
+    assert any(note.startswith("All frames are from one video (run)") for note in notes)
     assert sum("held out" in note for note in notes[:2]) == 2
 
 
@@ -174,7 +174,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     "no image named": (lambda root: replace_line(root, 7, ",10,20,,"), [f"{TABLE}: line 7 names no image"]),
     "an image twice": (
         lambda root: replace_line(root, 7, "labeled-data/run/img2.png,10,20,,"),
-        [f"{TABLE}: line 7 annotates img2.png, which another line annotates already"],
+        [f"{TABLE}: line 7 annotates img2.png, which another line already annotates"],
     ),
     "no YAML": (
         lambda root: (root / "config.yaml").write_text("bodyparts: [nose"),
@@ -182,7 +182,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "a bone to nowhere": (
         lambda root: (root / "config.yaml").write_text("bodyparts: [nose, tail]\nskeleton: [[nose, paw]]"),
-        ["config.yaml: joins 'paw' in its skeleton, which is no body part"],
+        ["config.yaml: joins 'paw' in its skeleton, which is not a body part"],
     ),
 }
 
@@ -204,7 +204,7 @@ def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, as
         (without_line(3), "has no header row 'coords'"),
         (lambda root: (root / TABLE).write_bytes(b""), "has no header row 'scorer'"),
         (lambda root: (root / TABLE).write_bytes(b"\xff\xfe\x00"), "cannot be read as CSV"),
-        (lambda root: replace_line(root, 2, "bodyparts,nose,nose,nose,nose"), "has the body part 'nose' twice"),
+        (lambda root: replace_line(root, 2, "bodyparts,nose,nose,nose,nose"), "has a duplicate body part, 'nose'"),
         (lambda root: replace_line(root, 2, "bodyparts,nose,tail,tail,nose"), "has header rows in which x and y"),
         (lambda root: replace_line(root, 3, "coords,x,y,x"), "has header rows that do not pair up"),
         (
@@ -225,7 +225,7 @@ def test_a_frame_in_two_tables_is_a_finding(root: Path) -> None:
     (root / "labeled-data/run/CollectedData_you.csv").write_text("\n".join(lines[:4]))
     problems = DeepLabCut(root=root).survey().problems
     assert [str(each) for each in problems] == [
-        "labeled-data/run/CollectedData_you.csv: annotates img0.png, as CollectedData_me.csv does"
+        "labeled-data/run/CollectedData_you.csv: annotates img0.png, and so does CollectedData_me.csv"
     ]
 
 

@@ -158,7 +158,7 @@ def test_a_classes_file_names_the_classes_and_what_is_unlabelled(root: Path) -> 
     assert data.info[Mask].names == ("ground", "disc", "sky")
     assert data.train[0]["mask"].unique().tolist() == [255]
     assert data.train[1]["mask"].unique().tolist() == [2]
-    assert data.info.notes == ("'Void' (mask value 2) counts nowhere.",)
+    assert data.info.notes == ("'Void' (mask value 2) is ignored.",)
 
 
 def test_named_classes_are_all_there_even_if_no_mask_holds_them(root: Path) -> None:
@@ -270,7 +270,7 @@ PROBLEMS = {
     ),
     "strange split": (
         lambda root: (root / "images/valid").mkdir(),
-        ["images/valid: is no split; expected train, val, test"],
+        ["images/valid: is not a split; expected train, val, test"],
     ),
     "no training images": (
         lambda root: [empty(root / kind / "train") for kind in ("images", "masks")],
@@ -283,7 +283,7 @@ PROBLEMS = {
     ),
     "classes.txt with a name twice": (
         lambda root: (root / "classes.txt").write_text("a\nb\na\n"),
-        ["classes.txt: class name 'a' stands twice"],
+        ["classes.txt: duplicate class name 'a'"],
     ),
 }
 
@@ -315,7 +315,7 @@ def test_a_value_beyond_the_named_classes(root: Path) -> None:
     values[3, 3] = 9
     replace_mask(root, values)
     assert [str(problem) for problem in check_folder(root, ["ground", "disc"])] == [
-        "masks/train/0.png: holds the value 9, which is no class; expected 0 to 1, or 255 (ignored)"
+        "masks/train/0.png: holds the value 9, which is not a class; expected 0 to 1, or 255 (ignored)"
     ]
 
 

@@ -62,7 +62,7 @@ def test_samples_are_made_once_while_they_fit_in_memory() -> None:
         ("scenes", {"train": 0}, SuiteError, "data.train is 0, expected 1 or more"),
         ("scenes", {"root": "somewhere"}, SuiteError, "unknown key 'root'"),
         ("folder", {}, SuiteError, "data lacks the key 'root'"),
-        ("folder", {"root": ".", "classes": ["road", "road"]}, SuiteError, "'road' stands twice"),
+        ("folder", {"root": ".", "classes": ["road", "road"]}, SuiteError, "duplicate class name 'road'"),
     ],
 )
 def test_wrong_names_and_options_say_what_is_right(

@@ -20,7 +20,7 @@ def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         recognise(tmp_path)
     sentence = str(caught.value)
-    assert f"{tmp_path} is in no known format" in sentence
+    assert f"{tmp_path} is not in a known format" in sentence
     for word in (
         "images/<split>",
         "(folder)",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skipbench import archs
 from skipbench.bench.tasks.detection.head import Locations, level_strides, locate
-from skipbench.bench.tasks.detection.loss import BACKGROUND, IGNORED, Assignment, assign, centre_ness
+from skipbench.bench.tasks.detection.loss import BACKGROUND, IGNORE_INDEX, Assignment, assign, centre_ness
 
 CPU = torch.device("cpu")
 STRIDES = (16, 8, 4)  # coarse to fine, as a network gives its maps
@@ -114,7 +114,7 @@ def test_an_ambiguous_location_learns_the_smallest_box() -> None:
 def test_a_location_that_only_an_ignored_box_holds_learns_nothing() -> None:
     locations = locate([(1, 3)], (4, 12), 8, CPU)  # points at x = 2, 6, 10
     found = assigned(locations, [0, 0, 8, 4], [4, 0, 8, 4], ignored=(0,))
-    assert found.labels.flatten().tolist() == [IGNORED, 1, BACKGROUND]
+    assert found.labels.flatten().tolist() == [IGNORE_INDEX, 1, BACKGROUND]
 
 
 def test_padding_and_images_without_boxes_are_background() -> None:

@@ -105,7 +105,7 @@ def kept() -> Data:
         (
             with_samples(lambda s: s.update(boxes=s["boxes"].repeat(2, 1))),
             "samples",
-            "do not go together; expected (n, 4), (n,)",
+            "do not match; expected (n, 4), (n,)",
         ),
         (with_samples(lambda s: s["instances"].add_(9)), "samples", "'instances' numbers object"),
         (
