@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.bench.display import one_line
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
 from skipbench.reports.errors import NothingToShow
@@ -84,6 +84,7 @@ def _draw(axes: Axes, strip: Strip, shown: Sequence[int]) -> None:
     axes.spines[:].set_visible(False)
 
 
+@once
 def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
     """Return the prediction of each arm's first finished run that kept one that can be used, in the plan's order.
 
