@@ -128,7 +128,7 @@ def once(fact: Callable[Concatenate[Frames, Options], Fact]) -> Callable[Concate
     """Return `fact` so that it is worked out once per study and options; a table is given out as a copy."""
 
     @wraps(fact)
-    def remembered(study: Frames, *args: Options.args, **kwargs: Options.kwargs) -> Fact:
+    def remembered(study: Frames, /, *args: Options.args, **kwargs: Options.kwargs) -> Fact:
         facts = study.__dict__.setdefault("_facts", {})
         key = (fact, args, *kwargs.items())
         if key not in facts:
