@@ -6,7 +6,7 @@ from string import Template
 
 import pandas as pd
 
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.statistics import summarize
 from skipbench.analysis.text import distinct, listing
 from skipbench.bench.records import SIZES
@@ -21,6 +21,7 @@ def measured_breakdowns(study: Frames) -> list[tuple[Metric, Breakdown]]:
     return [(score, by) for score, by in pairs if groups(study, by)]
 
 
+@once
 def groups(study: Frames, by: Breakdown) -> list[str]:
     """Return the groups that at least one run has a value of, in the order in which they are shown."""
     keys = study.values["key"]
@@ -28,6 +29,7 @@ def groups(study: Frames, by: Breakdown) -> list[str]:
     return [group for group in by.groups if group in found] if by.groups else list(found)
 
 
+@once
 def group_runs(study: Frames, by: Breakdown) -> pd.DataFrame:
     """Return the value of each group in each finished run: arm, seed, group, value."""
     rows = study.values[study.values["key"].str.startswith(by.prefix)]
@@ -35,6 +37,7 @@ def group_runs(study: Frames, by: Breakdown) -> pd.DataFrame:
     return rows[["arm", "seed", "group", "value"]].reset_index(drop=True)
 
 
+@once
 def breakdown(study: Frames, by: Breakdown) -> pd.DataFrame:
     """Return one row per arm and group with a value: arm, group, n, mean, sd, low, high over seeds.
 
@@ -50,6 +53,7 @@ def breakdown(study: Frames, by: Breakdown) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "group", *_SUMMARY])
 
 
+@once
 def gaps(study: Frames, by: Breakdown) -> pd.DataFrame:
     """Return each run's value of the first of two groups less that of the second: arm, seed, difference.
 
@@ -61,6 +65,7 @@ def gaps(study: Frames, by: Breakdown) -> pd.DataFrame:
     return (wide[first] - wide[second]).rename("difference").reset_index()
 
 
+@once
 def gap_effects(study: Frames, by: Breakdown) -> pd.DataFrame:
     """Return the mean over seeds of `gaps` per arm that has one: arm, n, mean, sd, low, high."""
     runs = gaps(study, by).groupby("arm")["difference"].agg(list)

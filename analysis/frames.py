@@ -1,10 +1,10 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -96,6 +96,10 @@ class Frames:
 
     def studies(self) -> list["Frames"]:
         """Return one `Frames` per task and dataset; scores are only ever compared inside one."""
+        return list(self._studies)
+
+    @cached_property
+    def _studies(self) -> list["Frames"]:
         keys = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
         return [self._study(str(task), str(dataset)) for task, dataset in keys]
 
@@ -114,6 +118,25 @@ class Frames:
             parent=self.run,
             declared={(task, dataset): self.declared.get((task, dataset), ())},
         )
+
+
+Options = ParamSpec("Options")
+Fact = TypeVar("Fact")
+
+
+def once(fact: Callable[Concatenate[Frames, Options], Fact]) -> Callable[Concatenate[Frames, Options], Fact]:
+    """Return `fact` so that it is worked out once per study and options; a table is given out as a copy."""
+
+    @wraps(fact)
+    def remembered(study: Frames, /, *args: Options.args, **kwargs: Options.kwargs) -> Fact:
+        facts = study.__dict__.setdefault("_facts", {})
+        key = (fact, args, *kwargs.items())
+        if key not in facts:
+            facts[key] = fact(study, *args, **kwargs)
+        known: Fact = facts[key]
+        return known.copy() if isinstance(known, pd.DataFrame) else known
+
+    return remembered
 
 
 def from_records(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.text import listing
 from skipbench.bench.records import Block, RunRecord
 from skipbench.bench.records.blocks import LEAST, geometric, kept, medians
@@ -70,6 +70,7 @@ def _verdict(ratio: float, low: float, high: float, p_holm: float, margin: float
     return "open"
 
 
+@once
 def ratios(study: Frames) -> pd.DataFrame:
     """Return `compare` of a study's finished latency records, by the rules that stand in their settings.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from skipbench.analysis.answers import rivals
 from skipbench.analysis.breakdowns import measured_breakdowns
 from skipbench.analysis.costs import at_least
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ratios
 from skipbench.analysis.statistics import t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
@@ -17,6 +17,7 @@ FEW_SEEDS = 5  # below it the shape of the scores' distribution is anybody's gue
 SIZES = ("params/total", "macs/total")
 
 
+@once
 def limits(study: Frames) -> list[str]:
     """Return the limits of what `study` can show, the weightiest first."""
     score = headline(study)

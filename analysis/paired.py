@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.statistics import summarize
 from skipbench.analysis.summaries import scores
 from skipbench.display import without
@@ -13,6 +13,7 @@ from skipbench.display import without
 _PAIR = ["factor", "arm", "reference", "label"]
 
 
+@once
 def pairs(study: Frames) -> pd.DataFrame:
     """Return the arms that differ from a reference arm in exactly one factor, factor by factor.
 
@@ -49,6 +50,7 @@ def _label(factor: str, arm: Mapping[Any, Any], reference: Mapping[Any, Any]) ->
     return f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {reference[factor]}"
 
 
+@once
 def differences(study: Frames, key: str) -> pd.DataFrame:
     """Return, per pair and seed, the arm's `key` less its reference's: `pairs`, seed, difference.
 
@@ -60,6 +62,7 @@ def differences(study: Frames, key: str) -> pd.DataFrame:
     return both.assign(difference=both["value"] - both["reference_value"])[[*_PAIR, "seed", "difference"]]
 
 
+@once
 def effects(study: Frames, key: str) -> pd.DataFrame:
     """Return one row per pair: `pairs`, n, mean, sd, low, high of the differences over seeds.
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from skipbench.analysis.costs import at_least
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.statistics import pareto_front, summarize, surely_beaten
 from skipbench.analysis.text import flatten
 from skipbench.bench.records import PARTS
@@ -31,6 +31,7 @@ def scores(study: Frames, key: str) -> pd.DataFrame:
     return rows[["arm", "seed", "value"]].reset_index(drop=True)
 
 
+@once
 def accuracy(study: Frames, key: str) -> pd.DataFrame:
     """Return `key` per arm that the plan trains: arm, model, planned, n, mean, sd, low, high.
 
@@ -45,6 +46,7 @@ def accuracy(study: Frames, key: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "model", "planned", "n", "mean", "sd", "low", "high"])
 
 
+@once
 def cost(study: Frames) -> pd.DataFrame:
     """Return one row per costed arm: the identity, every counted value, "macs/per_byte", `notes` and `at_least`."""
     table, finished = study.wide("cost"), study.finished("cost")
@@ -71,6 +73,7 @@ def latency(study: Frames) -> pd.DataFrame:
     return study.wide("latency").join(pd.DataFrame(settings).add_prefix("setting/"))
 
 
+@once
 def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     """Return mean score against cost for the arms that have both.
 

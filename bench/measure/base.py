@@ -125,28 +125,30 @@ class Measurement(Generic[SomeOptions]):
 
     def cells(self, seeds: Sequence[int]) -> Iterator[Cell]:
         """Yield the study's cells, at the first seed all arms, at the second all ..."""
+        shared = self._shared_by_cells()
         for seed in seeds if self.seeded else [None]:
             for arm in self.study.arms:
-                yield self._cell(arm, seed)
+                yield self._cell(arm, seed, shared)
 
-    def _cell(self, arm: Arm, seed: int | None) -> Cell:
+    def _shared_by_cells(self) -> dict[str, Any]:
+        """Return what determines the results of all cells alike; the files of plug-ins are read for it."""
+        study, task = self.study, self.study.task
+        shared: dict[str, Any] = {"study": list(study.name), "measurement_source": plugin_source([type(self)])}
+        if self.on_data:
+            shared["task"] = task.options.model_dump(mode="json")
+            shared["data"] = study.data.info.fingerprint
+            shared["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task.name).items()}
+            if (source := plugin_source(study.parts)) is not None:
+                shared["study_source"] = source
+        if self.in_turns:
+            shared["session"] = study.arms_identity
+        return shared
+
+    def _cell(self, arm: Arm, seed: int | None, shared: Mapping[str, Any]) -> Cell:
         task, dataset = self.study.name
-        determines = {
-            **arm.identity,
-            "study": [task, dataset],
-            "options": self.options_of(arm).model_dump(mode="json"),
-            "measurement_source": plugin_source([type(self)]),
-        }
+        determines = {**arm.identity, **shared, "options": self.options_of(arm).model_dump(mode="json")}
         if self.seeded:
             determines["seed"] = seed
-        if self.on_data:
-            determines["task"] = self.study.task.options.model_dump(mode="json")
-            determines["data"] = self.study.data.info.fingerprint
-            determines["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task).items()}
-            if (source := plugin_source(self.study.parts)) is not None:
-                determines["study_source"] = source
-        if self.in_turns:
-            determines["session"] = self.study.arms_identity
         return Cell(
             kind=self.name,
             arm=arm.name,

@@ -114,3 +114,10 @@ class RunRecord(Cell):
     data_fingerprint: str | None = None
     seconds: float | None = None  # wall time of the measurement
     created_at: str = Field(default_factory=utc_now)
+
+    @classmethod
+    def of(cls, cell: Cell, **outcome: Any) -> "RunRecord":
+        """Return the record of `cell`, whose identity is not hashed again."""
+        record = cls(**cell.model_dump(), **outcome)
+        record.__dict__["cell_id"] = cell.cell_id
+        return record

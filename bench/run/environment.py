@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,6 @@ def environment() -> dict[str, Any]:
     Keys: "commit" and "dirty" (of the checkout this code runs from; None where it is installed),
     "python", "versions" (library -> version), "platform", "cpu", "cores", "gpu", "threads".
     """
-    return {**_unchanging(), "threads": torch.get_num_threads()}
-
-
-@cache
-def _unchanging() -> dict[str, Any]:
-    """Return what stays as it is while a process lives."""
     return {
         **checkout(Path(__file__)),
         "python": platform.python_version(),
@@ -33,6 +26,7 @@ def _unchanging() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
     }
 
 

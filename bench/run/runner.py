@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     A cell that failed before is tried again. Raises StoreError where the folder cannot be used; whatever
     ends the process, the cells that were finished by then are kept.
     """
+    machine = environment()  # once: it asks git and reads files
     declared = {study.name: study.metrics for study in plan.studies}
     with write_run(directory, plan.suite, plan.cells, declared) as run:
         before = run.outcomes()
@@ -44,8 +45,8 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
                     found = attempt(partial(measurement.session, cells, wanted, advance))
                 outcomes = dict.fromkeys(wanted, found) if isinstance(found, Failure) else dict(found)
                 measured = [cell for cell in cells if cell.cell_id in wanted | outcomes.keys()]
-                seconds = (time.perf_counter() - start) / len(measured)
-                records = [_record(cell, outcomes.get(cell.cell_id), run, seconds) for cell in measured]
+                shared = {"environment": machine, "seconds": (time.perf_counter() - start) / len(measured)}
+                records = [_record(cell, outcomes.get(cell.cell_id), run, shared) for cell in measured]
                 run.save(records)
                 progress.finished(records)
         return run.records()
@@ -62,14 +63,8 @@ def _sessions(cells: Sequence[Cell], missing: Set[str]) -> Iterator[list[Cell]]:
             yield from ([cell] for cell in lacking)
 
 
-def _record(cell: Cell, outcome: Any, run: RunWriter, seconds: float) -> RunRecord:
-    return RunRecord(
-        **cell.model_dump(),
-        **_fields(cell, outcome, run),
-        environment=environment(),
-        data_fingerprint=cell.determines.get("data"),
-        seconds=seconds,
-    )
+def _record(cell: Cell, outcome: Any, run: RunWriter, shared: Mapping[str, Any]) -> RunRecord:
+    return RunRecord.of(cell, **_fields(cell, outcome, run), data_fingerprint=cell.determines.get("data"), **shared)
 
 
 def _fields(cell: Cell, outcome: Any, run: RunWriter) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from skipbench.archs import FACTORS, PRESETS, ArchSpec, resolve_spec
+from skipbench.archs import FACTORS, ArchSpec, resolve_spec
+from skipbench.archs.presets import PRESETS
 from skipbench.bench.data import Data, open_data
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from skipbench.analysis.frames import Frames
+from skipbench.analysis.frames import Frames, once
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
 from skipbench.display import one_line
 from skipbench.reports.errors import NothingToShow
@@ -17,6 +17,38 @@ from skipbench.reports.style import LETTERS, MUTED, WIDTH, fitted, legend_column
 
 LETTER, CAPTION, LEGEND = 0.08, 0.2, 0.6  # inches: a letter of an arm's name, a line of captions, the legend
 GAP = 0.06  # between images, of an image's width
+
+
+@once
+def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
+    """Return the prediction of each arm's first finished run that kept one that can be used, in the plan's order.
+
+    And a sentence on each file that a record names and that cannot be used.
+    """
+    found: dict[str, Prediction] = {}
+    lost: list[str] = []
+    for record in study.finished("train"):
+        path = record.artifacts.get("predictions")
+        if record.arm in found or path is None or study.directory is None:
+            continue
+        try:
+            kept = read_prediction(_inside(study.directory, path))
+            for arm, first in list(found.items())[:1]:
+                if type(kept) is not type(first) or kept.images.shape != first.images.shape:
+                    raise ValueError(f"its images are not those of {arm}")
+            found[record.arm] = kept
+        except Exception as error:  # numpy and zipfile raise whatever a damaged file leads them to
+            why = one_line(str(error) or type(error).__name__, 200).rstrip(".")
+            lost.append(f"The predictions of {record.arm}, seed {record.seed}, cannot be used: {why}.")
+    return found, lost
+
+
+def _inside(directory: Path, name: str) -> Path:
+    """Return the path of a file of the run folder. Raises ValueError where it lies outside."""
+    path = (directory / name).resolve()
+    if not path.is_relative_to(directory.resolve()):
+        raise ValueError(f"{name} lies outside the run folder")
+    return path
 
 
 def _alt(study: Frames) -> str:
@@ -82,34 +114,3 @@ def _draw(axes: Axes, strip: Strip, shown: Sequence[int]) -> None:
     axes.tick_params(axis="x", length=0, pad=2, labelsize=8, labelcolor=MUTED)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-
-
-def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
-    """Return the prediction of each arm's first finished run that kept one that can be used, in the plan's order.
-
-    And a sentence on each file that a record names and that cannot be used.
-    """
-    found: dict[str, Prediction] = {}
-    lost: list[str] = []
-    for record in study.finished("train"):
-        path = record.artifacts.get("predictions")
-        if record.arm in found or path is None or study.directory is None:
-            continue
-        try:
-            kept = read_prediction(_inside(study.directory, path))
-            for arm, first in list(found.items())[:1]:
-                if type(kept) is not type(first) or kept.images.shape != first.images.shape:
-                    raise ValueError(f"its images are not those of {arm}")
-            found[record.arm] = kept
-        except Exception as error:  # numpy and zipfile raise whatever a damaged file leads them to
-            why = one_line(str(error) or type(error).__name__, 200).rstrip(".")
-            lost.append(f"The predictions of {record.arm}, seed {record.seed}, cannot be used: {why}.")
-    return found, lost
-
-
-def _inside(directory: Path, name: str) -> Path:
-    """Return the path of a file of the run folder. Raises ValueError where it lies outside."""
-    path = (directory / name).resolve()
-    if not path.is_relative_to(directory.resolve()):
-        raise ValueError(f"{name} lies outside the run folder")
-    return path

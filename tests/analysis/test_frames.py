@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from skipbench.analysis.frames import from_records, load
+from skipbench.analysis.frames import from_records, load, once
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records.store import write_run
 
@@ -75,6 +75,22 @@ def test_arms_are_shown_with_the_factors_in_which_they_differ(cell):
         {"arm": "unet / add", "model": "unet", "fusion": "add", "width": "8"},
         {"arm": "unet / max", "model": "unet", "fusion": "max", "width": "null"},
     ]
+
+
+def test_a_fact_is_worked_out_once_per_study_and_options_and_its_table_is_a_copy(run):
+    whole, worked_out = from_records(*run), []
+
+    @once
+    def squares(study, count, power=2):
+        worked_out.append((count, power))
+        return pd.DataFrame({"square": [number**power for number in range(count)]})
+
+    squares(whole, 3)["more"] = 1
+    assert squares(whole, 3).to_dict("list") == {"square": [0, 1, 4]}
+    assert squares(whole, 3, power=3).to_dict("list") == {"square": [0, 1, 8]}
+    (study,) = whole.studies()
+    assert squares(study, 3).to_dict("list") == {"square": [0, 1, 4]}
+    assert worked_out == [(3, 2), (3, 3), (3, 2)]
 
 
 def test_a_run_folder_gives_the_same_tables(run, tmp_path):

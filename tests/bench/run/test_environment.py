@@ -38,13 +38,6 @@ def test_it_names_libraries_and_machine() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_what_does_not_change_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = environment()
-    monkeypatch.setattr(subprocess, "run", None)  # git
-    monkeypatch.setattr(Path, "read_text", None)  # of what tells the processor
-    assert environment() == first
-
-
 def test_it_names_neither_host_nor_place() -> None:
     text = json.dumps(environment())
     assert str(Path.home()) not in text

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from skipbench.archs import create_model
 from skipbench.bench.records import RunRecord
 from skipbench.bench.records.store import open_run
@@ -66,6 +68,23 @@ def test_a_run_killed_again_and_again_keeps_every_finished_cell_and_runs_none_tw
     everything = records(run)
     assert skipbench("run", tiny_suite, "--out", run).code == 0
     assert records(run) == everything, "a finished run measured something again"
+
+
+def test_git_is_asked_once_per_run_and_not_for_every_record(
+    tiny_suite: str, tmp_path: Path, skipbench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = [], subprocess.run
+
+    def listening(command: list[str], **options: Any) -> Any:
+        asked.append(command[:2])
+        return ask(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", listening)
+    short = ("seeds=[0, 1, 2]", "arms=[{model: fpn}]", "recipe.images=8")
+    for run in ("first", "second"):
+        assert skipbench("run", tiny_suite, "--out", tmp_path / run, *short).code == 0
+        assert len(records(tmp_path / run)) == 5
+    assert asked.count(["git", "ls-files"]) == 2
 
 
 def test_a_full_standard_output_ends_no_run(tiny_suite: str, tmp_path: Path) -> None:
