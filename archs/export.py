@@ -6,8 +6,7 @@ import importlib.util
 import io
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +20,7 @@ from skipbench.archs.encoders import Encoder
 from skipbench.archs.errors import ArchError, ExportError, ShapeError
 from skipbench.archs.levels import Size
 from skipbench.archs.model import EncoderDecoder
-from skipbench.display import in_words
+from skipbench.display import in_words, quieter
 from skipbench.errors import unknown_name
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
@@ -111,7 +110,8 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
     image = torch.zeros(2, model.spec.in_channels, *image_size)
     free = _free_axes(model, image_size, fixed_size)
     try:
-        with torch.no_grad(), _quiet():
+        # torch prints tracebacks of inequalities that it could not simplify, which it then keeps as they are
+        with torch.no_grad(), quieter("torch.fx.experimental.symbolic_shapes", logging.ERROR):
             model(image)
             return torch.export.export(model, (image,), dynamic_shapes=(free,))
     except ArchError:
@@ -120,18 +120,6 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
         kind = "one image size" if fixed_size else "images of any size"
         mend = "" if fixed_size else "; for one size it may work: fixed_size=True (--fixed-size)"
         raise ExportError(f"this network cannot be traced for {kind} ({in_words(error)}){mend}.") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence torch's tracebacks of inequalities that it could not simplify, which it then keeps as they are."""
-    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dict[int, Any]:

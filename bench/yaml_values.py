@@ -15,13 +15,13 @@ _PLAIN = tuple(f"tag:yaml.org,2002:{kind}" for kind in (*_KINDS, "merge"))
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only; a key that stands twice is an error, not silently the last one."""
+    """Plain values only; a duplicate key is an error, not silently the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         twice = [key for key, _ in node.value if keys.count(key.value) > 1]
         if twice:
-            problem = f"the key {quoted(twice[1].value)} stands twice"
+            problem = f"the key {quoted(twice[1].value)} is there twice"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=twice[1].start_mark)
         return super().construct_mapping(node, deep)
 

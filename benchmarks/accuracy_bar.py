@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048, help="images seen")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--size", default="96x128", help="HxW in pixels, multiples of 32")
-    parser.add_argument("--ignore-index", type=int, default=255, help="the mask value that counts nowhere")
+    parser.add_argument("--ignore-index", type=int, default=255, help="the mask value that is ignored")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     chosen = parser.parse_args()
     height, width = (int(side) for side in chosen.size.split("x"))

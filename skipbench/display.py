@@ -1,9 +1,11 @@
 """Texts from anywhere as people may see them: on one line, without control characters, cut where they are long."""
 
 import json
+import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -82,3 +84,15 @@ def where(error: BaseException, file: str) -> str:
         return ""
     name, line = near[-1]
     return f", line {line}" if name == Path(file) else f", {name.name}, line {line}"
+
+
+@contextmanager
+def quieter(logger: str, level: int) -> Iterator[None]:
+    """Keep the logger of that name from saying anything below `level` while the block runs."""
+    speaker = logging.getLogger(logger)
+    before = speaker.level
+    speaker.setLevel(level)
+    try:
+        yield
+    finally:
+        speaker.setLevel(before)

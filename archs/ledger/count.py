@@ -20,9 +20,11 @@ from torch.utils._pytree import tree_leaves
 from skipbench.archs.ledger.elementwise import FREE, OVERWRITES, SELECTS, put_out
 from skipbench.archs.ledger.live import Live, execute
 from skipbench.archs.ledger.work import Rule, elements, rule_of
+from skipbench.display import quieter
 
 Device = Literal["meta", "fake", "cpu"]
 T = TypeVar("T")
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 FLASH = SDPBackend.FLASH_ATTENTION.value
 
 
@@ -70,7 +72,7 @@ class Ledger(Live):  # type: ignore[no-untyped-call]
         """Run the operator and record its work."""
         kwargs = kwargs or {}
         name, rule, free = self._rules.get(func) or self._rules.setdefault(func, _look_up(func))
-        if rule is None and not free and _composite(func):
+        if rule is None and not free and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), COMPOSITE):
             with self:  # under torch.inference_mode some operators come whole; what they are made of has the rules
                 return func.decompose(*args, **kwargs)
         out = execute(func, args, kwargs)
@@ -105,11 +107,6 @@ def _look_up(func: Any) -> tuple[str, Rule | None, bool]:
         rule = put_out("arithmetic")
     question = func.namespace == "prim"  # of a fake tensor's device, for one
     return name, rule, question or name in FREE or func.is_view or torch.Tag.inplace_view in func.tags
-
-
-def _composite(func: Any) -> bool:
-    key = torch._C.DispatchKey.CompositeImplicitAutograd
-    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -168,24 +165,12 @@ def on_a_copy(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[..., T
             fake = FakeTensorMode(allow_non_fake_inputs=True) if device == "fake" else None
             move = partial(_moved, device, fake)
             twin, given = _copy(model, move), tuple(map(move, inputs))
-            with _quietly(fake) if fake else nullcontext():
+            # without a note on standard error where the network does not run on fake tensors
+            with quieter("torch._subclasses.fake_tensor", logging.CRITICAL), fake or nullcontext():
                 return run(twin, given), device
         except Exception:  # whatever a network does with values that are not there
             if not devices:
                 raise
-
-
-@contextmanager
-def _quietly(fake: FakeTensorMode) -> Iterator[None]:
-    """Enter the mode, without the note on standard error that a network does not run there."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with fake:
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _moved(device: Device, fake: FakeTensorMode | None, x: Tensor) -> Tensor:
@@ -225,10 +210,6 @@ class _AttentionOfCPU(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _unfilled(x: Tensor) -> Tensor:
-    return torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="cpu")
-
-
 def _attend(
     query: Tensor,
     key: Tensor,
@@ -241,7 +222,10 @@ def _attend(
     given = (query, key, value, attn_mask)
     if query.is_meta:
         with _disable_current_modes():  # what is only run for the choice is not part of the network
-            alike = [x if x is None else _unfilled(x) for x in given]
+            alike = [
+                None if x is None else torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="cpu")
+                for x in given
+            ]
             choose: Any = torch._fused_sdp_choice
             fused = choose(*alike, dropout_p, is_causal, **options) == FLASH
         if fused:

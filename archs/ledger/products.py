@@ -40,10 +40,6 @@ def _product(out: Tensor, left: Tensor, right: Tensor, *rest: Any, **options: An
     return Work(_real(out) * out.numel() * left.shape[-1])
 
 
-def _added_product(out: Tensor, start: Tensor, left: Tensor, right: Tensor, **options: Any) -> Work:
-    return _product(out, left, right)
-
-
 def _summed_products(out: Tensor, start: Tensor, left: Tensor, right: Tensor, **options: Any) -> Work:
     """(b, n, k) x (b, k, m), summed over b."""
     return Work(_real(out) * left.numel() * right.shape[-1])
@@ -54,21 +50,13 @@ def _times_vector(out: Tensor, matrix: Tensor, vector: Tensor) -> Work:
     return Work(_real(out) * matrix.numel())
 
 
-def _added_times_vector(out: Tensor, start: Tensor, matrix: Tensor, vector: Tensor, **options: Any) -> Work:
-    return _times_vector(out, matrix, vector)
-
-
-def _outer(out: Tensor, start: Tensor, left: Tensor, right: Tensor, **options: Any) -> Work:
-    return Work(_real(out) * out.numel())
-
-
 same_for(_convolution, "convolution _convolution convolution_overrideable")
 same_for(_product, "mm bmm _int_mm _scaled_mm")
-same_for(_added_product, "addmm _addmm_activation baddbmm")
+same_for(lambda out, start, left, right, **options: _product(out, left, right), "addmm _addmm_activation baddbmm")
 same_for(_summed_products, "addbmm")
 same_for(_times_vector, "mv dot vdot")
-same_for(_added_times_vector, "addmv")
-same_for(_outer, "addr")
+same_for(lambda out, start, matrix, vector, **options: _times_vector(out, matrix, vector), "addmv")
+same_for(lambda out, *operands, **options: Work(_real(out) * out.numel()), "addr")
 
 
 def _attention(out: Tensor, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **options: Any) -> Work:

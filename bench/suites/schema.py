@@ -161,5 +161,5 @@ class Suite(BaseModel):
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         for seed in seeds:
             if seeds.count(seed) > 1:
-                raise ValueError(f"{seed} stands twice; each seed is one run.")
+                raise ValueError(f"{seed} is there twice; each seed is one run.")
         return seeds

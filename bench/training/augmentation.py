@@ -74,7 +74,7 @@ class Augmenter:
     def __call__(self, batch: Batch, seed: int) -> Batch:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
 
-        A flip exchanges what is called left and right; where a name is of one side and its counterpart is not
+        A flip exchanges what is called left and right; where a name belongs to one side and its counterpart is not
         known, nothing is flipped. Annotations say themselves what becomes of what leaves the image. torchvision
         draws from torch's global generator, which is left as it was.
         """

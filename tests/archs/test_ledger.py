@@ -271,7 +271,7 @@ def test_an_operator_without_a_rule_is_told_and_one_with_a_rule_counted(blend):
     assert not ledger.unruled
     assert ledger.macs[""] == A * B * D
     assert ledger.elementwise == {"arithmetic": 1, "activation": A * D}
-    with pytest.raises(DuplicateNameError, match="'ledger_test::blend' has a rule"):
+    with pytest.raises(DuplicateNameError, match="'ledger_test::blend' already has a rule"):
         register_cost(blend)(lambda out, x, y: Work())
 
 

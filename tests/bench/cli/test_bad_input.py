@@ -143,9 +143,9 @@ def test_a_suite_with_something_wrong_in_it(
         ("seeds: [99999999999999999999]", "is no number to count with"),
         ("recipe: {lr: .inf}", "inf is no number to count with"),
         ("1: 2", "the key 1 is no text"),
-        ("description: 2020-13-45", "the key 'description' stands twice"),
+        ("description: 2020-13-45", "the key 'description' is there twice"),
         ("seed: =", "unknown key 'seed'"),
-        ("arms: [{model: unet, name: x}]", "the key 'arms' stands twice"),
+        ("arms: [{model: unet, name: x}]", "the key 'arms' is there twice"),
         ("x: " + "long " * 300_000, "longer than 1,000,000 characters"),
     ],
 )  # fmt: skip

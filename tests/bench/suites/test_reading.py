@@ -121,7 +121,7 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("seeds=[0, a]", "seeds[1] is 'a', expected a whole number."),
         ("seeds=[-1]", "seeds[0] is -1, expected 0 or more."),
         ("seeds=[]", "seeds is [], expected at least 1 item(s)."),
-        ("seeds=[0, 0]", "seeds: 0 stands twice"),
+        ("seeds=[0, 0]", "seeds: 0 is there twice"),
         ("arms=unet", "arms is 'unet', expected a list."),
         (
             "arms=[{fusion: add}]",
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_named_with_its_place_and_what_is_right(tiny: str, over
     ("content", "sentence"),
     [
         ("name: x\narms: [", ", line 2: "),
-        ("name: x\nseeds: [0]\nname: y", ", line 3: the key 'name' stands twice."),
+        ("name: x\nseeds: [0]\nname: y", ", line 3: the key 'name' is there twice."),
         ("name: \x00", "is not valid YAML"),
         ("- 1", "holds list, expected a mapping"),
         ("", "holds NoneType, expected a mapping"),
