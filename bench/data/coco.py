@@ -179,7 +179,7 @@ class Assembly:
 
 def kinds_in(contents: Contents) -> frozenset[Kind]:
     """Return what can be read: boxes and keypoints where there are some, masks where every object has one."""
-    instances = [each for _, _, each in _instances(contents)]
+    instances = [instance for _, _, instance in _instances(contents)]
     some = {
         kind
         for kind, field in _FIELDS.items()
