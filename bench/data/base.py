@@ -33,13 +33,13 @@ class DataInfo:
     size_limits: tuple[float, float] | None = None  # sides of squares: small < first <= medium < second <= large
 
     def __contains__(self, kind: type[Annotation]) -> bool:
-        return any(type(each) is kind for each in self.annotations)
+        return any(type(annotation) is kind for annotation in self.annotations)
 
     def __getitem__(self, kind: type[Kind]) -> Kind:
         """Return the annotation of that kind. Raises KeyError where there is none."""
-        for each in self.annotations:
-            if type(each) is kind:
-                return each
+        for annotation in self.annotations:
+            if type(annotation) is kind:
+                return annotation
         raise KeyError(f"{self.name} has no {kind.plural}")
 
     def of(self, kinds: Iterable[type[Annotation]]) -> list[Annotation]:
@@ -48,7 +48,7 @@ class DataInfo:
 
     def keys(self, kinds: Iterable[type[Annotation]]) -> tuple[str, ...]:
         """Return the keys of a sample that hold those of the `kinds` that there are."""
-        return tuple(key for each in self.of(kinds) for key in each.keys)
+        return tuple(key for annotation in self.of(kinds) for key in annotation.keys)
 
     @property
     def limits(self) -> tuple[float, float]:

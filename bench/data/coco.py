@@ -143,8 +143,10 @@ class Assembly:
         self._seen[path] = split
         objects = self._objects(instances)
         truth: dict[type[Annotation], Any] = {
-            type(each): self._keypoints(instances, len(each.names)) if isinstance(each, Joints) else objects
-            for each in self._found.annotations
+            type(annotation): self._keypoints(instances, len(annotation.names))
+            if isinstance(annotation, Joints)
+            else objects
+            for annotation in self._found.annotations
         }
         if self._kinds == {"keypoints"} and not (Joints in truth and len(truth[Joints].joints)):
             self._unused += 1
@@ -154,28 +156,36 @@ class Assembly:
 
     def _objects(self, instances: list[Instance]) -> Objects:
         with_masks = "masks" in self._kinds
-        usable = [each for each in instances if each.corners is not None and (each.mask or not with_masks)]
+        usable = [
+            instance for instance in instances if instance.corners is not None and (instance.mask or not with_masks)
+        ]
         labels = {number: label for label, number in enumerate(self._categories)}
         return Objects(
-            np.array([each.corners for each in usable], np.float64).reshape(-1, 4),
-            np.array([labels[each.category] for each in usable], np.int64),
-            np.array([each.crowd for each in usable], bool),
-            tuple(each.mask for each in usable if each.mask) if with_masks else None,
+            np.array([instance.corners for instance in usable], np.float64).reshape(-1, 4),
+            np.array([labels[instance.category] for instance in usable], np.int64),
+            np.array([instance.crowd for instance in usable], bool),
+            tuple(instance.mask for instance in usable if instance.mask) if with_masks else None,
         )
 
     def _keypoints(self, instances: list[Instance], joints: int) -> Keypoints:
         shape = (-1, joints, 3)
-        annotated = [each.joints for each in instances if each.joints is not None and each.joints[:, 2].any()]
-        points = np.array([each for each in annotated if each.shape == shape[1:]], np.float64).reshape(shape)
+        people = [
+            instance.joints for instance in instances if instance.joints is not None and instance.joints[:, 2].any()
+        ]
+        points = np.array([person for person in people if person.shape == shape[1:]], np.float64).reshape(shape)
         visibility = points[..., 2].astype(np.int64)
         return Keypoints(np.where(visibility[..., None] > 0, points[..., :2] + 0.5, np.nan), visibility)
 
 
 def kinds_in(contents: Contents) -> frozenset[Kind]:
     """Return what can be read: boxes and keypoints where there are some, masks where every object has one."""
-    instances = [each for _, _, each in _instances(contents)]
-    some = {kind for kind, field in _FIELDS.items() if any(getattr(each, field) is not None for each in instances)}
-    return frozenset(some if all(each.mask for each in instances) else some - {"masks"})
+    instances = [instance for _, _, instance in _instances(contents)]
+    some = {
+        kind
+        for kind, field in _FIELDS.items()
+        if any(getattr(instance, field) is not None for instance in instances)
+    }
+    return frozenset(some if all(instance.mask for instance in instances) else some - {"masks"})
 
 
 def _instances(contents: Contents) -> Iterator[tuple[int, Image, Instance]]:

@@ -91,12 +91,12 @@ def _pair_up(root: Path, split: str) -> tuple[list[Entry], list[Problem]]:
     problems = [] if images else [Problem(f"images/{split}", "holds no images")]
     pairs = []
     for name in sorted(images | masks):
-        found = images.get(name, []), masks.get(name, [])
-        problem = _mismatch(split, name, *found)
+        image_files, mask_files = images.get(name, []), masks.get(name, [])
+        problem = _mismatch(split, name, image_files, mask_files)
         if problem:
             problems.append(problem)
         else:
-            pairs.append(Entry(split, name, found[0][0], found[1][0], {Mask: found[1][0]}))
+            pairs.append(Entry(split, name, image_files[0], mask_files[0], {Mask: mask_files[0]}))
     return pairs, problems
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _WORDS = (("left", "right"), ("lft", "rgt"))
-_OTHER = {one: two for pair in (*_WORDS, ("l", "r")) for one, two in (pair, pair[::-1])}
+_OTHER = {side: other for pair in (*_WORDS, ("l", "r")) for side, other in (pair, pair[::-1])}
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")  # "LHip" is L, Hip
 _OF_ONE_SIDE = re.compile(  # a token that speaks of a side: whole or joined words, L, Lt, FL, LH, RR ...
     r"(left|lft|right|rgt)\w*|\w*left|(?!bright|upright)\w*right|[lr]t?|[fhbrm][lr]|[lr][fhbrm]", re.IGNORECASE
@@ -28,12 +28,12 @@ class Sides:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The names that are exchanged, each pair once."""
-        return [(self.names[one], self.names[other]) for one, other in self.exchanged if one < other]
+        return [(self.names[index], self.names[partner]) for index, partner in self.exchanged if index < partner]
 
     def notes(self, what: str) -> Iterator[str]:
         """Yield what was decided about `what` ("joints"), with the option that changes it."""
         if self.pairs and not self.unpaired:
-            pairs = ", ".join(f"{one} with {other}" for one, other in self.pairs)
+            pairs = ", ".join(f"{name} with {partner}" for name, partner in self.pairs)
             yield f"Flips exchange {pairs}; data.mirror=[[NAME, NAME]] pairs other {what}."
         if self.unpaired:
             first = self.unpaired[0]
@@ -50,11 +50,11 @@ def pair_sides(names: Sequence[str], given: Iterable[tuple[str, str]] = (), lett
     Two names are a pair where exchanging one "left" for "right" makes the one of the other; with `letters` also
     one l for r: L_Hip and R_Hip, lhip and rhip, eyeL and eyeR, paw_FL and paw_FR.
     """
-    told = {one: other for pair in given for one, other in (pair, pair[::-1])}
+    told = {name: partner for pair in given for name, partner in (pair, pair[::-1])}
     partners, unpaired = [], []
     for name in names:
-        found = {told[name]} if name in told else {*_mirrored(name, letters)} & {*names} - {name} - {*told}
-        partner = found.pop() if len(found) == 1 else name
+        mirrored = {told[name]} if name in told else {*_mirrored(name, letters)} & {*names} - {name} - {*told}
+        partner = mirrored.pop() if len(mirrored) == 1 else name
         partners.append(names.index(partner))
         if name not in told and partner == name and _of_one_side(name, letters):
             unpaired.append(name)

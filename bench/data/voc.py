@@ -80,15 +80,15 @@ class Voc(FileSource):
         found = Found(problems=problems, notes=notes)
         annotations = self._annotations(listed, found)
         masks = self._masks(listed, found)
-        names = tuple(sorted({name for each in annotations.values() for name in each.names}))
+        names = tuple(sorted({name for annotation in annotations.values() for name in annotation.names}))
         if masks is not None:
             classes = PASCAL_CLASSES if {*names} <= {*PASCAL_CLASSES} else names
             found.annotations.append(Mask.named(("background", *classes) if names else (), self.ignore_index))
-            listed = [each for each in listed if each.name in masks]
+            listed = [image for image in listed if image.name in masks]
         if self._reads_boxes:
             found.annotations += [Boxes(names)] if names else []
-            listed = [each for each in listed if each.name in annotations]
-        found.entries = [self._entry(each, annotations.get(each.name), masks, names) for each in listed]
+            listed = [image for image in listed if image.name in annotations]
+        found.entries = [self._entry(image, annotations.get(image.name), masks, names) for image in listed]
         return found
 
     @property
@@ -97,7 +97,7 @@ class Voc(FileSource):
 
     def _annotations(self, listed: list[Listed], found: Found) -> dict[str, Annotation]:
         """Return what each image's XML file says; one that cannot be used is a problem where boxes are read."""
-        files = {each.name: self.place / "Annotations" / f"{each.name}.xml" for each in listed}
+        files = {image.name: self.place / "Annotations" / f"{image.name}.xml" for image in listed}
         reading = found if self._reads_boxes else Found()
         read = {name: reading.read(read_annotation, file, self.place) for name, file in files.items()}
         return {name: annotation for name, annotation in read.items() if annotation}
@@ -106,7 +106,7 @@ class Voc(FileSource):
         """Return the mask file of each image that has one, None where masks are not read."""
         folder = self.place / "SegmentationClass"
         masks = {name: files[0] for name, files in images_by_name(folder).items()}
-        absent = [each.name for each in listed if each.name not in masks]
+        absent = [image.name for image in listed if image.name not in masks]
         if self.read is None:
             return masks if not absent and listed else None
         if "masks" not in self.read:

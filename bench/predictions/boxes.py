@@ -101,9 +101,9 @@ def _draw_box(axes: "Axes", box: Array, x: float, line: dict[str, Any]) -> None:
     axes.add_patch(Rectangle((left + x, top), right - left, bottom - top, fill=False, **line))
 
 
-def _iou(one: Array, other: Array) -> float:
+def _iou(box: Array, other: Array) -> float:
     """Return the intersection over union of two boxes."""
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    sides = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
     shared = float(np.prod(sides.clip(min=0)))
-    areas = sum(float(np.prod(box[2:] - box[:2])) for box in (one, other))
+    areas = sum(float(np.prod(corners[2:] - corners[:2])) for corners in (box, other))
     return shared / (areas - shared) if areas > shared else 0.0

@@ -122,19 +122,19 @@ class Joints(Annotation):
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no joint at all."""
-        if not any(each.truth.visibility.any() for each in seen):
+        if not any(image.truth.visibility.any() for image in seen):
             yield Problem("", "holds no annotated joint")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield how many joints lie outside their image."""
-        outside = sum(each.facts for each in seen)
+        outside = sum(image.facts for image in seen)
         if outside:
             yield f"{outside:,} annotated joint(s) lie outside their image and count as not seen."
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
         """Return the annotated joints of each name."""
-        found = Counter(joint for each in seen for joint in each.truth.visibility.nonzero()[1].tolist())
-        return {name: found[joint] for joint, name in enumerate(self.names)}
+        counts = Counter(joint for image in seen for joint in image.truth.visibility.nonzero()[1].tolist())
+        return {name: counts[joint] for joint, name in enumerate(self.names)}
 
     def read(self, truth: Keypoints, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the joints in px of an image of `size`."""

@@ -85,12 +85,12 @@ class Mask(PixelMap):
         """Return this; where it has no names, every value that occurs is a class, "class <value>"."""
         if self.names:
             return self
-        found = {value for each in seen for value in each.facts}
-        values = sorted(found - self.ignored)
-        return Mask.of({value: f"class {value}" for value in values}, self.ignored, self._inferred(found))
+        present = {value for image in seen for value in image.facts}
+        values = sorted(present - self.ignored)
+        return Mask.of({value: f"class {value}" for value in values}, self.ignored, self._inferred(present))
 
-    def _inferred(self, found: set[int]) -> str:
-        values, ignored = sorted(found - self.ignored), sorted(found & self.ignored)
+    def _inferred(self, present: set[int]) -> str:
+        values, ignored = sorted(present - self.ignored), sorted(present & self.ignored)
         if not values:
             return ""
         unlabelled = (
@@ -154,13 +154,13 @@ class Mask(PixelMap):
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""
         if self.note:
             yield self.note
-        yield from clipping_notes(each for each in seen if isinstance(each.truth, Objects))
+        yield from clipping_notes(image for image in seen if isinstance(image.truth, Objects))
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
         """Return the files with each class, none where masks are painted from objects."""
-        files = [each for each in seen if isinstance(each.truth, Path)]
-        found = Counter(value for each in files for value in each.facts)
-        return {name: found[value] for value, name in zip(self.values, self.names, strict=True)} if files else {}
+        files = [image for image in seen if isinstance(image.truth, Path)]
+        counts = Counter(value for image in files for value in image.facts)
+        return {name: counts[value] for value, name in zip(self.values, self.names, strict=True)} if files else {}
 
     def read(self, truth: Path | Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the classes at `size`, in the smallest integer type that holds them."""

@@ -79,8 +79,8 @@ class Clipped(NamedTuple):
 def clipping_notes(seen: Iterable[Seen]) -> Iterator[str]:
     """Yield how many of all boxes were clipped or dropped."""
     every = list(seen)
-    left, dropped = sum(each.facts.left for each in every), sum(each.facts.dropped for each in every)
-    total = dropped + sum(len(each.truth.labels) for each in every)
+    left, dropped = sum(image.facts.left for image in every), sum(image.facts.dropped for image in every)
+    total = dropped + sum(len(image.truth.labels) for image in every)
     if left:
         yield f"{left:,} of {total:,} boxes reached beyond their image and were clipped."
     if dropped:
@@ -130,7 +130,7 @@ class Boxes(Annotation):
         whole = values["boxes"].reshape(batch["boxes"].shape)
         clipped = whole.clamp(min=0)
         clipped = torch.minimum(clipped, clipped.new_tensor([width, height, width, height]))
-        lengths, whole_lengths = (each[..., 2:] - each[..., :2] for each in (clipped, whole))
+        lengths, whole_lengths = (corners[..., 2:] - corners[..., :2] for corners in (clipped, whole))
         left = (lengths.prod(-1) >= _MIN_AREA_LEFT * whole_lengths.prod(-1)) & (lengths.amin(-1) >= _MIN_SIDE)
         return {
             "boxes": clipped * left[..., None],
@@ -177,7 +177,7 @@ class Boxes(Annotation):
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no box at all."""
-        if not any(len(each.truth.labels) for each in seen):
+        if not any(len(image.truth.labels) for image in seen):
             yield Problem("", "holds no box that can be used")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
@@ -186,8 +186,8 @@ class Boxes(Annotation):
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
         """Return the boxes of each class."""
-        found = Counter(label for each in seen for label in each.truth.labels.tolist())
-        return {name: found[label] for label, name in enumerate(self.names)}
+        counts = Counter(label for image in seen for label in image.truth.labels.tolist())
+        return {name: counts[label] for label, name in enumerate(self.names)}
 
     def read(self, truth: Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the boxes in px of an image of `size`."""

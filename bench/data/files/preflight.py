@@ -48,18 +48,20 @@ def examine(found: Found, root: Path, upright: bool, watch: Watch) -> Examined:
         every = list(watch(pool.map(inspect, found.entries), len(found.entries)))
     problems = found.problems + [facts.problem for facts in every if facts.problem]
     usable = [facts for facts in every if not facts.problem]
-    annotations = [each.settled(seen_of(each, usable)) for each in found.annotations]
+    annotations = [annotation.settled(seen_of(annotation, usable)) for annotation in found.annotations]
     if not (problems or annotations):
         problems = [Problem("", "holds no annotations")]
     if not problems:
-        problems = [problem for each in annotations for problem in each.lacking(seen_of(each, usable))]
-    notes = [note for each in annotations for note in each.notes(seen_of(each, usable))]
+        problems = [
+            problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
+        ]
+    notes = [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
     return Examined(usable, annotations, problems, notes)
 
 
 def seen_of(annotation: Annotation, facts: Iterable[Facts]) -> list[Seen]:
     """Return what was seen of one annotation on each image."""
-    return [each.seen[type(annotation)] for each in facts]
+    return [image_facts.seen[type(annotation)] for image_facts in facts]
 
 
 def digest(path: Path) -> str:
@@ -73,7 +75,10 @@ def _inspect(root: Path, annotations: Sequence[Annotation], upright: bool, entry
         picture = Picture(*decode(entry.image, upright).size, upright)
         if entry.stated_size not in (None, (picture.width, picture.height)):
             raise FileError(entry.source, _other_size(entry, picture))
-        seen = {type(each): each.examined(entry.truth[type(each)], picture) for each in annotations}
+        seen = {
+            type(annotation): annotation.examined(entry.truth[type(annotation)], picture)
+            for annotation in annotations
+        }
         return Facts(entry, tuple(map(digest, entry.files)), stamps, seen)
     except FileError as error:
         return Facts(entry, problem=error.problem(root))

@@ -1,5 +1,6 @@
 """A dataset that lies on disk: found by its format, checked as a whole, opened as splits of samples."""
 
+import itertools
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -95,14 +96,14 @@ class FileSource(DataSource):
         return survey.data
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
-        self._require_known([each.names for each in checked.annotations])
-        annotations = tuple(replace(each, mirror=self.mirror) for each in checked.annotations)
+        self._require_known([annotation.names for annotation in checked.annotations])
+        annotations = tuple(replace(annotation, mirror=self.mirror) for annotation in checked.annotations)
         facts = facts_of(splits, checked)
         train, val, test = (
             CachedDataset(Reader(facts[split], annotations, self.size, self.upright), len(facts[split]), self.size)
             for split in SPLITS
         )
-        sides = (note for each in annotations for note in each.sides.notes(each.names_are))
+        sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         info = DataInfo(
             name=self.title,
             size=self.size,
@@ -116,10 +117,10 @@ class FileSource(DataSource):
 
     def _require_known(self, names: list[tuple[str, ...]]) -> None:
         """Raise SuiteError where `mirror` pairs a name that the data do not have, or not with its like."""
-        for one, other in self.mirror:
-            if not any({one, other} <= {*each} for each in names):
-                known = dict.fromkeys(name for each in names for name in each)
-                unknown = one if one not in known else other
+        for name, counterpart in self.mirror:
+            if not any({name, counterpart} <= {*of_a_kind} for of_a_kind in names):
+                known = dict.fromkeys(itertools.chain(*names))
+                unknown = name if name not in known else counterpart
                 raise SuiteError("in data.mirror: " + unknown_name("name", unknown, known))
 
     def _fingerprint(self, found: Found, checked: Examined) -> str:
@@ -141,13 +142,13 @@ def missing_folder(root: Path, *names: str) -> str:
 def recognise(root: Path) -> str:
     """Return the name of the format that the folder `root` is in. Raises DataError."""
     sources = {name: DATASETS[name] for name in DATASETS.names()}
-    formats = {name: each for name, each in sources.items() if issubclass(each, FileSource) and each.layout}
+    formats = {name: source for name, source in sources.items() if issubclass(source, FileSource) and source.layout}
     if not root.is_dir():
         raise DataError(f"data folder {root}: there is no such folder.")
-    fitting = [name for name, each in formats.items() if not each.missing(root)]
+    fitting = [name for name, source in formats.items() if not source.missing(root)]
     if len(fitting) == 1:
         return fitting[0]
-    looked_for = "; ".join(f"{each.layout} ({name})" for name, each in formats.items())
+    looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())
     if fitting:
         raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; say which with --format.")
     raise DataError(f"data folder {root} is not in a known format. Looked for: {looked_for}.")

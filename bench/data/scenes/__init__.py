@@ -163,16 +163,17 @@ class _Canvas:
 
     def scene(self, image: Array) -> Scene:
         """Return `image` with the truth about all objects that were added."""
-        people = [each for each in self._objects if each.joints]
+        people = [seen for seen in self._objects if seen.joints]
         return Scene(
             image,
-            np.array([0, *(1 + each.label for each in self._objects)], np.uint8)[self._owner],
+            np.array([0, *(1 + seen.label for seen in self._objects)], np.uint8)[self._owner],
             self._owner,
-            np.array([each.box for each in self._objects], np.float32).reshape(-1, 4),
-            np.array([each.label for each in self._objects], np.int64),
+            np.array([seen.box for seen in self._objects], np.float32).reshape(-1, 4),
+            np.array([seen.label for seen in self._objects], np.int64),
             np.zeros(len(self._objects), bool),
-            np.array([each.joints for each in people], np.float32).reshape(-1, len(JOINTS), 2) / np.float32(UNIT),
-            np.array([each.visibility for each in people], np.uint8).reshape(-1, len(JOINTS)),
+            np.array([person.joints for person in people], np.float32).reshape(-1, len(JOINTS), 2)
+            / np.float32(UNIT),
+            np.array([person.visibility for person in people], np.uint8).reshape(-1, len(JOINTS)),
         )
 
 

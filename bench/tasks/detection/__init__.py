@@ -90,18 +90,18 @@ class Detection(Task):
         classes = one_hot(targets.labels.clamp(min=-1) + 1, len(self.info[Boxes].names) + 1)[..., 1:]
         logs = (distances / locations.strides[:, None]).log()
         flat = torch.cat([SURE * (2.0 * classes - 1), logs, centre_ness(distances).logit(eps=1e-6)[..., None]], -1)
-        levels = torch.split(flat.transpose(1, 2), [each.shape[2] * each.shape[3] for each in outputs], 2)
-        return [level.reshape(each.shape) for level, each in zip(levels, outputs, strict=True)]
+        levels = torch.split(flat.transpose(1, 2), [output.shape[2] * output.shape[3] for output in outputs], 2)
+        return [level.reshape(output.shape) for level, output in zip(levels, outputs, strict=True)]
 
     def _read(self, maps: list[Tensor]) -> tuple[HeadOutput, Locations]:
         needed = self.factors["classes"]
-        for wrong in (each for each in maps if each.shape[1] != needed):
+        for wrong in (level for level in maps if level.shape[1] != needed):
             factors = ", ".join(f"{name}={value!r}" for name, value in self.factors.items())
             raise TaskError(
                 f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info[Boxes].names)} "
                 f"kinds of objects reads {needed} at every level; build it with {factors}."
             )
-        sizes = [(each.shape[2], each.shape[3]) for each in maps]
+        sizes = [(level.shape[2], level.shape[3]) for level in maps]
         locations = locate(sizes, self.info.size, self.options.range_per_stride, maps[0].device)
         return HeadOutput.of(maps), locations
 
@@ -120,7 +120,7 @@ class Detection(Task):
             for image in self.detect(outputs)
         ]
         boxes, labels, scores = (
-            pad_sequence([each[part] for each in found], batch_first=True, padding_value=empty)
+            pad_sequence([image[part] for image in found], batch_first=True, padding_value=empty)
             for part, empty in enumerate((0.0, -1.0, 0.0))
         )
         truth_labels = batch["labels"].long().masked_fill(batch["ignored"].bool(), -1)

@@ -34,7 +34,7 @@ class HeadOutput(NamedTuple):
     @classmethod
     def of(cls, maps: list[Tensor]) -> "HeadOutput":
         """Return the maps, each (N, K + 5, h, w), as one set of float32 predictions."""
-        flat = torch.cat([each.flatten(2) for each in maps], 2).transpose(1, 2).float()
+        flat = torch.cat([level.flatten(2) for level in maps], 2).transpose(1, 2).float()
         return cls(flat[..., :-BOX_CHANNELS], flat[..., -BOX_CHANNELS:-1], flat[..., -1])
 
     def boxes(self, locations: Locations) -> Tensor:
@@ -61,7 +61,7 @@ def locate(maps: Sequence[Size], image: Size, range_per_stride: float, device: t
     farthest = [math.inf, *(range_per_stride * stride for stride in strides[1:])]
     levels = zip(strides, [*farthest[1:], 0.0], farthest, strict=True)
     points = [_centres(size, stride, device) for size, stride in zip(maps, strides, strict=True)]
-    counts = torch.tensor([len(each) for each in points], device=device)
+    counts = torch.tensor([len(level_points) for level_points in points], device=device)
     per_level = torch.tensor(list(levels), device=device)  # (levels, 3)
     return Locations(torch.cat(points), *per_level.repeat_interleave(counts, 0).unbind(1))
 

@@ -87,8 +87,8 @@ class DetectionScorer(Scorer):
             "ar1000": every_recall[..., 0],
             **{f"ar1000_by_size/{name}": every_recall[..., 1 + size] for size, name in enumerate(SIZES)},
         }
-        defined = {name: each[each >= 0] for name, each in values.items()}  # -1: nothing to be found there
-        return {name: float(each.mean()) for name, each in defined.items() if each.size}
+        defined = {name: numbers[numbers >= 0] for name, numbers in values.items()}  # -1: nothing to be found there
+        return {name: float(numbers.mean()) for name, numbers in defined.items() if numbers.size}
 
     def absent(self) -> list[str]:
         """Return the objects of which no box is to be found."""

@@ -78,7 +78,7 @@ class JointScore:
         relative = error / people.lengths(self._info[Joints].reference).double()[..., None]
         sizes = torch.bucketize(people.sides, people.sides.new_tensor(self._info.limits), right=True)
         kinds = torch.arange(error.shape[2], device=error.device)
-        columns = [each.expand_as(error) for each in (error, relative, kinds, visibility, sizes[..., None])]
+        columns = [column.expand_as(error) for column in (error, relative, kinds, visibility, sizes[..., None])]
         self._joints.append(torch.stack(columns, -1)[error.isfinite() & people.annotated].cpu())
 
     def absent(self) -> list[str]:
@@ -168,7 +168,7 @@ class OksScore:
         evaluator.accumulate()
         precision = evaluator.eval["precision"][..., 0, 0, 0]  # (OKS, recall)
         scored = {"oks_ap": precision, "oks_ap50": precision[0], "oks_ap75": precision[5]}
-        return {name: float(each.mean()) for name, each in scored.items()}
+        return {name: float(precisions.mean()) for name, precisions in scored.items()}
 
     def _dataset(self, annotations: list[dict[str, Any]]) -> COCO:
         return COCO(
@@ -198,7 +198,7 @@ class PoseScorer(Scorer):
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found, heights = (each.cpu() for each in self.task.locate(outputs[-1], batch))
+        found, heights = (values.cpu() for values in self.task.locate(outputs[-1], batch))
         truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
         people = People.of(truth)
         self._scores.add(found, people, truth["visibility"])

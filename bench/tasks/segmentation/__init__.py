@@ -144,7 +144,7 @@ def _two_nearest(objects: NDArray[np.integer], sigma: float) -> NDArray[np.float
     for number, window in enumerate(ndimage.find_objects(objects), start=1):
         if window is None:
             continue
-        around = tuple(slice(max(each.start - margin, 0), each.stop + margin) for each in window)
+        around = tuple(slice(max(axis.start - margin, 0), axis.stop + margin) for axis in window)
         distance = ndimage.distance_transform_edt(objects[around] != number)
         so_far = nearest[(slice(None), *around)]
         so_far[:] = np.sort(np.stack([*so_far, distance]), axis=0)[:2]
