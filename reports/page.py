@@ -26,6 +26,7 @@ from skipbench.reports.sections import (
     answer,
     costs,
     gaps,
+    others,
     setup,
     uncertain,
 )
@@ -36,7 +37,7 @@ Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": that of its fi
 PAGE: tuple[Entry, ...] = (
     ("answer", "The answer", (answer,)),
     ("setup", "What was run, and on what", (setup,)),
-    ("cost", "Cost", (costs,)),
+    ("cost", "Cost", (costs, others)),
     ("latency", "Latency", ("ratios", "latency")),
     ("accuracy", "", ("accuracy",)),
     ("groups", "", ("breakdown",)),
@@ -104,9 +105,9 @@ def _render(frames: Frames, directory: Path) -> str:
 def entries() -> list[Entry]:
     """Return PAGE and, before what is missing, an entry for each figure that PAGE doesn't name: a plug-in's."""
     named = {part for _, _, parts in PAGE for part in parts}
-    others = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
+    plugged = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
     place = [anchor for anchor, _, _ in PAGE].index("gaps")
-    return [*PAGE[:place], *others, *PAGE[place:]]
+    return [*PAGE[:place], *plugged, *PAGE[place:]]
 
 
 def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:

@@ -29,6 +29,7 @@ COST_KEYS = (
     "peak_bytes/inference",
     "peak_bytes/training",
 )
+SHOWN = ("cost", "latency", "train")  # measurements that have sections of their own
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,22 @@ def notes_table(study: Frames) -> Table:
     notes = (ARM, text("notes", "Notes"))
     frame = frame[frame["notes"] != ""]
     return Table("cost-notes", "What is to be said of the counts.", frame, notes, folded=True)
+
+
+def others(study: Frames) -> Iterable[Block]:
+    """What plugged-in measurements found, a table each."""
+    tables = [measurement_table(study, kind) for kind in study.cells["kind"].unique() if kind not in SHOWN]
+    if not (found := [table for table in tables if len(table.frame)]):
+        raise NothingToShow("Nothing else was measured.")
+    return found
+
+
+def measurement_table(study: Frames, kind: str) -> Table:
+    """Return every value of one measurement, by arm and, where it is repeated, by seed."""
+    frame = study.wide(kind)
+    seed = (Column("seed", "Seed", number=True),) if frame["seed"].notna().any() else ()
+    caption = f"What the measurement '{kind}' found of each arm."
+    return Table(kind.replace("_", "-"), caption, frame, (ARM, *seed, *measured(study, frame, study.metrics)))
 
 
 def gaps(study: Frames) -> Iterable[Block]:

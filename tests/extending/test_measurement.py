@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skipbench.archs import build_model
@@ -88,6 +89,15 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
         assert held[1] == json.loads((folder / record.artifacts["peak.json"]).read_text())
     assert skipbench("status", str(folder)).count("peak_memory segmentation: ") == 2
     assert skipbench("list", "measurements").split() == list(kinds)
+    skipbench("report", str(folder))
+    table = pd.read_csv(folder / "report" / "tables" / "peak-memory.csv")
+    assert table["arm"].tolist() == ["fpn", "fpn / fusion=concat"]
+    assert table["peak_memory/bytes"].tolist() == [
+        record.values["peak_memory/bytes"] for record in records.values() if record.kind == "peak_memory"
+    ]
+    page = (folder / "report" / "index.html").read_text()
+    assert "Peak memory (MB)" in page
+    assert "What the measurement &#39;peak_memory&#39; found of each arm." in page
     skipbench("run", suite, "--out", str(folder))
     assert run.records() == list(records.values()), "something was measured twice"
 
