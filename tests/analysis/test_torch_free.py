@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 CODE = """
-import importlib, pkgutil, sys, analysis
-for module in pkgutil.walk_packages(analysis.__path__, "analysis."):
+import importlib, pkgutil, sys
+from skipbench import analysis
+for module in pkgutil.walk_packages(analysis.__path__, "skipbench.analysis."):
     importlib.import_module(module.name)
-assert not {"torch", "archs", "matplotlib"} & set(sys.modules), "too much is imported"
+assert not {"torch", "skipbench.archs", "matplotlib"} & set(sys.modules), "too much is imported"
 """
 
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 CODE = """
-import importlib, pkgutil, sys, reports
-for module in pkgutil.walk_packages(reports.__path__, "reports."):
+import importlib, pkgutil, sys
+from skipbench import reports
+for module in pkgutil.walk_packages(reports.__path__, "skipbench.reports."):
     importlib.import_module(module.name)
-assert not {"torch", "archs", "timm"} & set(sys.modules), "too much is imported"
+assert not {"torch", "skipbench.archs", "timm"} & set(sys.modules), "too much is imported"
 """
 
 
