@@ -115,7 +115,7 @@ def _import(file: Path) -> None:
         if isinstance(error, ArchError | BenchError):
             raise PluginError(f"plug-in {file}: {error}") from error
         line = where(error, os.path.realpath(file))
-        raise PluginError(f"plug-in {file} does not import{line}: {in_words(error)}.") from error
+        raise PluginError(f"plug-in {file} cannot be imported{line}: {in_words(error)}.") from error
 
 
 def _load_installed(entry_point: EntryPoint) -> None:
@@ -124,7 +124,7 @@ def _load_installed(entry_point: EntryPoint) -> None:
     except Exception as error:
         raise PluginError(
             f"{_package(entry_point)} offers a plug-in ({entry_point.value}) that cannot be loaded: "
-            f"{in_words(error)}; mend or uninstall it."
+            f"{in_words(error)}; fix or uninstall it."
         ) from error
 
 
