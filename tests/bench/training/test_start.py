@@ -88,7 +88,7 @@ def test_decoders_start_with_signals_and_gradients_of_one_range(name: str) -> No
 @pytest.mark.parametrize("encoder", ["resnet10t", "convnext_atto", "mobilenetv3_small_050"])
 def test_the_first_loss_is_near_chance_on_other_encoders(encoder: str) -> None:
     task = create_task("segmentation", scenes().info)
-    network, seen = build("fpn", task, "segmentation", encoder_name=encoder), batch(task)
+    network, seen = build("fpn", task, "segmentation", encoder=encoder), batch(task)
     scale_logits(network, network.predictions, seen["image"], task)
     assert look(network, network.predictions, seen, task)["loss_over_chance"] == pytest.approx(1, abs=0.1)
 
