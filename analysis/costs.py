@@ -7,13 +7,13 @@ import pandas as pd
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.text import listing
 
-RULED_OUT = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
+UNRULED = "operators/unruled"  # calls of operators without a rule, which make an arm's counts lower bounds
 BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")
 
 
 def at_least(study: Frames) -> set[str]:
     """Return the arms whose MACs, activations and element-wise operations are at least what is said."""
-    rows = study.values[(study.values["key"] == RULED_OUT) & (study.values["value"] > 0)]
+    rows = study.values[(study.values["key"] == UNRULED) & (study.values["value"] > 0)]
     return set(rows["arm"])
 
 

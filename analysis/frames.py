@@ -107,7 +107,7 @@ class Frames:
         def keep(table: pd.DataFrame) -> pd.DataFrame:
             return table[(table.task == task) & (table.dataset == dataset)].reset_index(drop=True)
 
-        records = tuple(one for one in self.records if (one.task, one.dataset) == (task, dataset))
+        records = tuple(record for record in self.records if (record.task, record.dataset) == (task, dataset))
         return replace(
             self,
             records=records,

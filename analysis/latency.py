@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.text import listing
 from skipbench.bench.records import Block, RunRecord
-from skipbench.bench.records.blocks import LEAST, geometric, kept, medians
+from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
 
 ALPHA = 0.05
 VERDICTS = ("reference", "tied", "equal", "faster", "slower", "open")
@@ -21,7 +21,7 @@ _COLUMNS = ["arm", "reference", "blocks", "ratio", "low", "high", "p", "p_holm",
 Samples = tuple[Sequence[float], Sequence[Block]]  # of one arm, in order
 
 
-def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: int = LEAST) -> pd.DataFrame:
+def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: int = MIN_BLOCKS) -> pd.DataFrame:
     """Return each arm's latency over the reference's, both timed in the same blocks.
 
     Columns: arm, reference, blocks, ratio (geometric mean over blocks), low and high (its 95 % interval, Student's
@@ -54,7 +54,7 @@ def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: i
 def _p_value(logs: NDArray[np.float64]) -> float:
     """Return the two-sided p of a mean of 0, on as many degrees of freedom as `geometric`'s interval has."""
     count, spread = len(logs), float(logs.std(ddof=1)) if len(logs) > 1 else math.nan
-    if count < LEAST:
+    if count < MIN_BLOCKS:
         return math.nan
     if spread == 0:
         return float(logs[0] == 0)
@@ -88,7 +88,9 @@ def ratios(study: Frames) -> pd.DataFrame:
 
 def margin(study: Frames) -> float:
     """Return the difference below which the study's arms are called equal."""
-    return next((float(one.settings["margin"]) for one in study.finished("latency") if one.blocks), math.nan)
+    return next(
+        (float(record.settings["margin"]) for record in study.finished("latency") if record.blocks), math.nan
+    )
 
 
 def _together(one: RunRecord, other: RunRecord) -> bool:

@@ -192,8 +192,8 @@ def _counters(study: Frames) -> Iterator[str]:
     unsure = at_least(study)
     if unsure:
         yield (
-            f"The MACs of {listing(sorted(unsure))} are at least what is said: operators ran that have no rule for "
-            "their cost (skipbench.register_cost gives one)."
+            f"The MACs of {listing(sorted(unsure))} are lower bounds: operators ran that have no rule for their "
+            "cost (skipbench.register_cost adds one)."
         )
     counted = [record for record in study.finished("cost") if "operators/unruled" not in record.values]  # older
     noted = sum(bool(record.notes) for record in counted)

@@ -64,7 +64,7 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
     one-sided t-test of the differences paired by seed says so at 5 %, after Holm's correction for all pairs of
     arms whose costs are in order.
     """
-    low, high, runs = (np.asarray(each, dtype=float) for each in (cost_low, cost_high, scores))
+    low, high, runs = (np.asarray(values, dtype=float) for values in (cost_low, cost_high, scores))
     pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
     p_values = np.array([_p_higher(runs[i] - runs[j]) for i, j in pairs])
     beaten = np.zeros(len(low), dtype=bool)

@@ -44,9 +44,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def require_own(path: Path) -> None:
-    """Raise StoreError where `path` is there and is no file with MARK in it."""
+    """Raise StoreError where `path` exists and is not a file with MARK in it."""
     if os.path.lexists(path) and not (path.is_file() and MARK.encode() in path.read_bytes()):
-        raise StoreError(f"{path} was not written by this command, and is not written over; choose another --out.")
+        raise StoreError(f"{path} was not written by this command, and is not overwritten; choose another --out.")
 
 
 def _draft(folder: Path) -> tuple[Path, BinaryIO]:

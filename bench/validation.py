@@ -75,10 +75,10 @@ def _keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
     for step in location:
         if isinstance(step, str) and step in model.model_fields:
             annotation = model.model_fields[step].annotation
-            nested = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]
+            nested = [
+                kind
+                for kind in (annotation, *get_args(annotation))
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+            ]
             model = nested[0] if nested else model
     return list(model.model_fields)
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,4 +1,4 @@
-"""YAML from people: strict about keys that stand twice, and one sentence for what cannot be read."""
+"""YAML from people: a duplicate key is an error, and what cannot be read is one sentence."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ import yaml
 from skipbench.bench.errors import SuiteError
 from skipbench.display import one_line, quoted
 
-MOST, DEEPEST, LONGEST, LARGEST = 10_000, 30, 1_000_000, 2**63 - 1  # values, levels, characters, whole number
+MAX_VALUES, MAX_LEVELS, MAX_CHARACTERS, MAX_NUMBER = 10_000, 30, 1_000_000, 2**63 - 1  # the largest whole number
 _KINDS = ("null", "bool", "int", "float", "str", "seq", "map")  # and no dates, sets or bytes
 _PLAIN = tuple(f"tag:yaml.org,2002:{kind}" for kind in (*_KINDS, "merge"))
 
@@ -19,20 +19,20 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = [key for key, _ in node.value if keys.count(key.value) > 1]
-        if twice:
-            problem = f"the key {quoted(twice[1].value)} is there twice"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=twice[1].start_mark)
+        duplicates = [key for key, _ in node.value if keys.count(key.value) > 1]
+        if duplicates:
+            problem = f"duplicate key {quoted(duplicates[1].value)}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=duplicates[1].start_mark)
         return super().construct_mapping(node, deep)
 
 
 def _unknown(loader: _Loader, node: yaml.Node) -> None:
-    problem = f"the tag {quoted(node.tag)} has no place here, which takes {', '.join(_KINDS)}"
+    problem = f"the tag {quoted(node.tag)} is not supported; expected {', '.join(_KINDS)}"
     raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [each for each in resolvers if each[0] in _PLAIN]
+    first: [resolver for resolver in resolvers if resolver[0] in _PLAIN]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.yaml_constructors = {tag: yaml.SafeLoader.yaml_constructors.get(tag) for tag in _PLAIN[:-1]}
@@ -42,8 +42,8 @@ _Loader.add_constructor(None, _unknown)
 def read_yaml(text: str, source: str) -> Any:
     """Return what `text` says: plain values of plain size; `source` names it in the sentence. Raises SuiteError."""
     try:
-        if len(text) > LONGEST:
-            raise ValueError(f"it is longer than {LONGEST:,} characters")
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(f"it is longer than {MAX_CHARACTERS:,} characters")
         content = yaml.load(text, _Loader)
         _require_plain(content)
         return content
@@ -57,23 +57,25 @@ def read_yaml(text: str, source: str) -> Any:
 
 def _require_plain(content: Any) -> None:
     """Raise ValueError for what no suite needs and others stumble over; an alias counts wherever it stands."""
-    todo, seen = [(content, 0)], 0
-    while todo:
-        value, depth = todo.pop()
+    waiting, seen = [(content, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
         seen += 1
-        if seen > MOST or depth > DEEPEST:
-            raise ValueError(f"it holds more than {MOST:,} values or {DEEPEST} levels, aliases written out")
+        if seen > MAX_VALUES or depth > MAX_LEVELS:
+            raise ValueError(
+                f"it holds more than {MAX_VALUES:,} values or {MAX_LEVELS} levels, with aliases expanded"
+            )
         if isinstance(value, dict):
             unnamed = [key for key in value if not isinstance(key, str)]
             if unnamed:
-                raise ValueError(f"the key {quoted(unnamed[0])} is no text; put it in quotes")
-            todo += [(each, depth + 1) for pair in value.items() for each in pair]
+                raise ValueError(f"the key {quoted(unnamed[0])} is not text; put it in quotes")
+            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):
-            todo += [(each, depth + 1) for each in value]
+            waiting += [(item, depth + 1) for item in value]
         elif isinstance(value, str) and not value.replace("\n", "").replace("\t", "").isprintable():
-            raise ValueError(f"{quoted(value)} holds letters that cannot be shown")
-        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= LARGEST):
-            raise ValueError(f"{quoted(value)} is no number to count with")
+            raise ValueError(f"{quoted(value)} contains characters that cannot be shown")
+        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= MAX_NUMBER):
+            raise ValueError(f"{quoted(value)} is not a finite number, or is too large")
 
 
 def assigned(assignments: Iterable[str], example: str) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def assign(content: dict[str, Any], assignment: str, example: str) -> None:
     """Set one value in place, such as "recipe.images=512"; the value is read as YAML. Raises SuiteError."""
     path, equals, text = assignment.partition("=")
     if not equals or not all(path.split(".")):
-        raise SuiteError(f"{quoted(assignment)} sets nothing; expected key=value, such as {example}.")
+        raise SuiteError(f"{quoted(assignment)} is not an assignment; expected key=value, such as {example}.")
     value = read_yaml(text, f"the value of {quoted(assignment)}")
     put(content, path, value, assignment)
 
@@ -99,13 +101,13 @@ def put(content: dict[str, Any], path: str, value: Any, said: str) -> None:
     Raises SuiteError.
     """
     *outer, key = path.split(".")
-    if len(outer) > DEEPEST:
-        raise SuiteError(f"{quoted(said)} looks deeper than any suite goes, which is {DEEPEST} levels.")
+    if len(outer) > MAX_LEVELS:
+        raise SuiteError(f"{quoted(said)} is nested more than {MAX_LEVELS} levels deep.")
     for step in outer:
         content = content.setdefault(step, {})
         if not isinstance(content, dict):
             raise SuiteError(
-                f"{quoted(said)} looks inside {quoted(step)}, which is {quoted(content)} and has no keys."
+                f"{quoted(said)} sets a key inside {quoted(step)}, which is {quoted(content)} and has no keys."
             )
     content[key] = value
 

@@ -75,7 +75,7 @@ def _claim(folder: Path, own: bool) -> None:
     taken = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if taken and not own and not (folder / CLAIM).is_file():
         raise ReportError(f"{folder} holds what `skipbench report` did not write; choose another --out.")
-    write_whole(folder / CLAIM, f"{MARK} report, which writes over what lies in this folder.\n")
+    write_whole(folder / CLAIM, f"{MARK} report, which overwrites what lies in this folder.\n")
 
 
 def _render(frames: Frames, directory: Path) -> str:
@@ -158,7 +158,7 @@ def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Bloc
 
 
 def _tiles(frames: Frames) -> dict[str, str]:
-    """Return the few figures that say how large the run is."""
+    """Return the few numbers that say how large the run is."""
     done, total = int((frames.cells.status == "ok").sum()), len(frames.cells)
     dates = [record.created_at[:10] for record in frames.records]
     return {

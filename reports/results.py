@@ -20,7 +20,7 @@ from skipbench.reports.errors import ReportError
 from skipbench.reports.page import overview_table
 from skipbench.reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
 
-FIRST_LINE = "<!-- Written by `skipbench results`, which writes over changes made by hand. -->"
+FIRST_LINE = "<!-- Written by `skipbench results`, which overwrites changes made by hand. -->"
 UNKNOWN = "not recorded"
 
 
@@ -133,9 +133,11 @@ def _definitions(study: Frames) -> dict[str, list[str]]:
 
 def _splits(settings: Mapping[str, list[str]]) -> str:
     counts = {
-        key.removeprefix("data.counts."): each for key, each in settings.items() if key.startswith("data.counts.")
+        key.removeprefix("data.counts."): values
+        for key, values in settings.items()
+        if key.startswith("data.counts.")
     }
-    return ", ".join(f"{split} {' | '.join(each)}" for split, each in counts.items()) or UNKNOWN
+    return ", ".join(f"{split} {' | '.join(values)}" for split, values in counts.items()) or UNKNOWN
 
 
 def _all(found: Mapping[str, list[str]], keys: Sequence[str]) -> list[str]:

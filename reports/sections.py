@@ -116,7 +116,7 @@ def cost_table(study: Frames) -> Table:
     """Return what each arm costs."""
     frame = cost(study)
     caption = (
-        "Cost of one image. MACs: multiply-accumulates; FLOPs: two to a MAC. Element-wise operations are no MACs. "
+        "Cost of one image. MACs: multiply-accumulates; FLOPs: two to a MAC. Element-wise operations are not MACs. "
         "Bytes: read and written, nothing fused or cached. Peaks: the most that activations hold at once. "
         "≥: an operator without a rule ran."
     )

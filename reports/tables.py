@@ -107,7 +107,7 @@ def group_table_name(score: Metric, by: Breakdown) -> str:
 def each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
     """Return, per arm, its runs' values as people read them: "70.9, 71.5"."""
     shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
-    return [", ".join(score.show(one, signed) for one in shown.get(arm, [])) or "–" for arm in arms]
+    return [", ".join(score.show(run, signed) for run in shown.get(arm, [])) or "–" for arm in arms]
 
 
 def facts_table(name: str, caption: str, facts: dict[str, list[str]], folded: bool = False) -> Table:

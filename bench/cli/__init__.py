@@ -25,7 +25,7 @@ from skipbench.bench.signals import Stopped, stoppable
 from skipbench.display import one_line
 from skipbench.errors import SkipbenchError
 
-LONGEST = 2000  # characters of a sentence on what is wrong: a path may have many
+MAX_LETTERS = 2000  # characters of a sentence on what is wrong: a path may have many
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 for module in (run, tune, status, render, measure, data, convert, export, deploy, extend, listing):
@@ -69,7 +69,7 @@ def _stopped(error: BaseException | None) -> int:
 
 
 def _say(sentence: str) -> None:
-    print(f"skipbench: {one_line(sentence, LONGEST)}", file=sys.stderr)
+    print(f"skipbench: {one_line(sentence, MAX_LETTERS)}", file=sys.stderr)
 
 
 @app.callback(invoke_without_command=True)

@@ -43,7 +43,7 @@ def convert(
     """
     load(plugin)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SuiteError(f"--out is {out}, which is there already: name a new folder.")
+        raise SuiteError(f"--out is {out}, which already exists: name a new folder.")
     chosen = {"classes": classes, **read_factors(encoder, factors or [])}
     for line in _convert(source, layout, model, chosen, out):
         print(line)

@@ -20,7 +20,7 @@ data = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with images and annotations.")]
 FormatName = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="Its format, where it isn't to be recognised.")
+    str | None, typer.Option("--format", metavar="NAME", help="Its format, recognised if not given.")
 ]
 Options = Annotated[
     list[str] | None,
@@ -48,7 +48,7 @@ def data_commands() -> None:
 def check(folder: Folder, format: FormatName = None, options: Options = None, plugin: Plugins = None) -> int:
     """Decode every file and list all that is wrong, each with its reason.
 
-    Ends with exit code 1 if a file can't be used, 2 if the folder is none of the formats.
+    Ends with exit code 1 if a file can't be used, 2 if the folder has none of the known formats.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def show(
 ) -> None:
     """Write a contact sheet: images with their annotations, as they are read and as training varies them.
 
-    --out names a new file, or one that this command has written; no other is written over.
+    --out names a new file, or one that this command has written; no other is overwritten.
 
     \b
     Examples:
@@ -168,10 +168,10 @@ def _watched(facts: Iterable[Any], count: int) -> Iterator[Any]:
     task = bars.add_task("", total=count)
     began = monotonic()
     try:
-        for each in facts:
+        for fact in facts:
             if monotonic() - began > _PATIENCE_S:
                 bars.start()
-            yield each
+            yield fact
             bars.advance(task)
     finally:
         bars.stop()

@@ -102,10 +102,10 @@ def deploy(
         build = _builder(model, encoder, classes, factors or [])
         contenders = ways(build, options.conditions().device, runtime or [])
         failures = try_out(contenders, options)
-        measured, table = compared({k: each for k, each in contenders.items() if k not in failures}, options)
+        measured, table = compared({way: contenders[way] for way in contenders if way not in failures}, options)
         own = [
-            {"model": model, "way": way, **each.settings, **each.values, **found}
-            for (way, each), found in zip(measured.items(), known(table), strict=True)
+            {"model": model, "way": way, **outcome.settings, **outcome.values, **found}
+            for (way, outcome), found in zip(measured.items(), known(table), strict=True)
         ]
         rows += own
         details += every_sample(measured)

@@ -11,7 +11,6 @@ from skipbench.bench.errors import SuiteError
 
 if TYPE_CHECKING:
     from skipbench.archs import EncoderDecoder
-    from skipbench.archs.export import Axes
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,7 +41,7 @@ def export(
     """Write a network as ONNX or as a program of torch.export, for images of any number and size.
 
     The file is read again and compared with the network, at two sizes, before it gets its name.
-    A file that is there is not written over.
+    An existing file is not overwritten.
     Images must be larger than the encoder's coarsest stride (unet.paper: 172 px and more); some encoders of timm
     take multiples of a number only, or one size only: the inputs that are printed say so.
 
@@ -64,8 +63,8 @@ def export(
     written = export_model(network, out, read_size(img_size), format, fixed_size)
     print(f"wrote {written.path} ({written.format}, {out.stat().st_size / 1e6:.1f} MB)")
     for kind, axes in (("input", written.inputs), ("output", written.outputs)):
-        for name, each in axes.items():
-            print(f"  {kind} {name}: {_in_words(each)}")
+        for name, axis_names in axes.items():
+            print(f"  {kind} {name}: ({', '.join(map(str, axis_names))})")
     sizes = " and ".join("x".join(map(str, shape)) for shape in written.checked)
     print(f"  largest difference from the network, at {sizes}: {written.difference:.1e} of its output")
 
@@ -82,11 +81,6 @@ def _network(model: str, encoder: str | None, classes: int | None, factors: Sequ
         return build_model(resolve_spec(model, **{"classes": classes or 1, **read_factors(encoder, factors)}))
     if encoder or classes or factors:
         raise SuiteError(
-            f"{model} is a saved network, which says what it is: leave --encoder, --classes and --set away."
+            f"{model} is a saved network, which says what it is: leave out --encoder, --classes and --set."
         )
     return EncoderDecoder.from_pretrained(model)
-
-
-def _in_words(axes: "Axes") -> str:
-    """Return the axes as people write shapes, such as (batch, 3, height, width)."""
-    return f"({', '.join(map(str, axes))})"

@@ -60,7 +60,7 @@ def cost(
     """Count parameters, MACs, element-wise operations, bytes and memory, split by part.
 
     All for one image, counted on the operators that run; archs.ledger has a rule for each. A MAC is one
-    multiply-accumulate; element-wise operations are no MACs; bytes are read and written, nothing fused or cached;
+    multiply-accumulate; element-wise operations are not MACs; bytes are read and written, nothing fused or cached;
     the peaks are the most that activations hold at once. "≥": an operator without a rule ran. With --roofline also
     what bounds each model on this machine: its MACs or its bytes.
 
@@ -81,11 +81,13 @@ def cost(
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])
     counted = {name: insist(partial(count, spec, size), name) for name, spec in specs.items()}
     machine = machine_limits(torch.get_num_threads()) if roofline else {}
-    rows = [_row(name, specs[name], each.values | machine, each.settings) for name, each in counted.items()]
+    rows = [
+        _row(name, specs[name], outcome.values | machine, outcome.settings) for name, outcome in counted.items()
+    ]
     lines = [line for row in rows for line in _cost_lines(row)]
-    print_rows(format, rows, [{"notes": each.notes} for each in counted.values()], lines)
+    print_rows(format, rows, [{"notes": outcome.notes} for outcome in counted.values()], lines)
     if format is Format.table:
-        for name, note in ((name, note) for name, each in counted.items() for note in each.notes):
+        for name, note in ((name, note) for name, outcome in counted.items() for note in outcome.notes):
             print(f"{name}: {note}")
         for row in rows if roofline else []:
             print(_roofline_line(row))
@@ -148,7 +150,7 @@ def latency(
         "margin": margin,
     }
     runtimes = list(dict.fromkeys(runtime or ["eager"]))
-    ways = [parse(LatencyOptions, {**content, "runtime": each}, place="latency") for each in runtimes]
+    ways = [parse(LatencyOptions, {**content, "runtime": name}, place="latency") for name in runtimes]
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])
     arms = {
         f"{name}, {way.runtime}" if len(ways) > 1 else name: (spec, way.contender(partial(build_model, spec)))
@@ -157,8 +159,8 @@ def latency(
     }
     measured, table = compared({arm: contender for arm, (_, contender) in arms.items()}, ways[0])
     rows = [
-        _row(arm, arms[arm][0], each.values, each.settings) | found
-        for (arm, each), found in zip(measured.items(), known(table), strict=True)
+        _row(arm, arms[arm][0], outcome.values, outcome.settings) | found
+        for (arm, outcome), found in zip(measured.items(), known(table), strict=True)
     ]
     print_rows(format, rows, every_sample(measured), [_latency_line(row) for row in rows])
     if format is Format.table:
@@ -175,7 +177,7 @@ def compared(
 
     with progress("timing") as advance:
         measured = insist(partial(measure_latency, contenders, options, advance), "latency")
-    samples = {name: (each.samples, each.blocks) for name, each in measured.items()}
+    samples = {name: (outcome.samples, outcome.blocks) for name, outcome in measured.items()}
     return measured, compare(samples, next(iter(contenders)), options.margin, options.blocks)
 
 
@@ -188,8 +190,8 @@ def known(table: "DataFrame") -> list[dict[str, Any]]:
 def every_sample(measured: Mapping[str, "Outcome"]) -> list[dict[str, Any]]:
     """Return each contender's samples and the blocks into which they fall."""
     return [
-        {"samples_ms": each.samples, "blocks": [block.model_dump() for block in each.blocks]}
-        for each in measured.values()
+        {"samples_ms": outcome.samples, "blocks": [block.model_dump() for block in outcome.blocks]}
+        for outcome in measured.values()
     ]
 
 

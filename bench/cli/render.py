@@ -67,7 +67,7 @@ def plot(
 ) -> None:
     """Draw one figure of a run; of a kind that is drawn for each factor, all of them.
 
-    --out names a new file, or one that skipbench has written; no other is written over.
+    --out names a new file, or one that skipbench has written; no other is overwritten.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def results(
     """Write what runs have shown, with budget, seeds and machine, and what they can't show.
 
     Per study: the score of each arm with its interval and every seed, its cost, its latency and how fast it
-    trained. A file that this command did not write is never written over.
+    trained. A file that this command did not write is never overwritten.
 
     \b
     Examples:

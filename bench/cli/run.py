@@ -31,7 +31,7 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Your own images instead of the suite's data.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The format of --data, where it isn't to be recognised.")
+        str | None, typer.Option(metavar="NAME", help="The format of --data, recognised if not given.")
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Run the studies of this task only; repeatable.")
@@ -121,8 +121,8 @@ def _preview(plan: "Plan") -> int:
         forecasts = {arm: attempt(partial(plan.forecast, cell)) for arm, cell in arms.items()}
     expected = [(cell, forecasts[_arm_of(cell)]) for cell in plan.cells]
     title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
-    print_table([_preview_row(*each) for each in expected], title)
-    total = sum(each[cell.kind].seconds for cell, each in expected if not isinstance(each, Failure))
+    print_table([_preview_row(cell, forecast) for cell, forecast in expected], title)
+    total = sum(forecast[cell.kind].seconds for cell, forecast in expected if not isinstance(forecast, Failure))
     print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
     return 0
 

@@ -8,7 +8,7 @@ import typer
 
 from skipbench.bench.cli.options import RunFolder
 
-MOST = 500  # cells of which those that are ok are listed too
+MAX_LISTED = 500  # cells; of a larger run only those that are not ok are listed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def status(
     directory: RunFolder,
     every: Annotated[
-        bool, typer.Option("--all", help="List all cells of a large run, not only those not ok.")
+        bool, typer.Option("--all", help="List all cells of a large run, not just those that are not ok.")
     ] = False,
 ) -> None:
     """Show each cell of a run: ok, failed and why, or missing. Works while the run goes on.
@@ -46,12 +46,12 @@ def status(
                 "reason": (record.reason if record else lost and f"its record cannot be read: {lost}") or "",
             }
         )
-    listed = rows if every or len(rows) <= MOST else [row for row in rows if row["status"] != "ok"]
+    listed = rows if every or len(rows) <= MAX_LISTED else [row for row in rows if row["status"] != "ok"]
     if listed:
         print_table(listed, title=f"{run.suite.get('name', 'run')} in {directory}", cut="reason")
     counts = Counter(row["status"] for row in rows)
     shares = ", ".join(f"{counts[state]} {state}" for state in ("ok", "failed", "missing"))
     print(f"{shares} of {len(rows)} cells.")
     if listed != rows:
-        print("Those that are ok are not listed; --all does.")
+        print("Cells that are ok are not listed; --all lists them.")
     print(f"Next: skipbench report {shlex.quote(str(directory))}")

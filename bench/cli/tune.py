@@ -1,6 +1,7 @@
 """`skipbench tune`: whether a learning rate favours some arms, and the suite with one that doesn't."""
 
 import shlex
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,10 @@ def _show(found: "LearningRates", each: bool) -> None:
     rows = [
         {
             "arm": arm,
-            **{f"{lr:g}": _number(score) for lr, score in zip(found.lrs, scores, strict=True)},
+            **{
+                f"{lr:g}": "–" if isnan(score) else f"{score:.3f}"
+                for lr, score in zip(found.lrs, scores, strict=True)
+            },
             "lr": f"{lr:g}",
         }
         for arm, scores, lr in zip(found.arms, found.scores, best, strict=True)
@@ -91,7 +95,3 @@ def _show(found: "LearningRates", each: bool) -> None:
     print_table(rows, f"{found.task} on {found.dataset}: validation {found.metric} at each lr, and the lr chosen")
     if edge := found.at_the_edge():
         print(f"Best at an end of the grid, so a wider one may do better (--lr): {'; '.join(edge)}.")
-
-
-def _number(score: float) -> str:
-    return "–" if score != score else f"{score:.3f}"

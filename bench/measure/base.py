@@ -201,7 +201,7 @@ def register_measurement(name: str) -> Callable[[SomeMeasurement], SomeMeasureme
 
 def measurements() -> list[type[Measurement[Any]]]:
     """Return all that is measured in a suite, what takes least first."""
-    return sorted((MEASUREMENTS[name] for name in MEASUREMENTS.names()), key=lambda each: each.weight)
+    return sorted((MEASUREMENTS[name] for name in MEASUREMENTS.names()), key=lambda measurement: measurement.weight)
 
 
 def measured_metrics() -> tuple[Metric, ...]:

@@ -123,7 +123,7 @@ def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
         notes.append(f"Training memory is not known: a forward pass in training mode raised {type(peak).__name__}.")
     if ledger.unruled:
         ran = ", ".join(f"{name} {times}x" for name, times in sorted(ledger.unruled.items()))
-        notes.append(f"Operators without a rule, which make the cost at least what is said: {ran}.")
+        notes.append(f"Operators without a rule, which make the cost a lower bound: {ran}.")
     settings = {"image_size": list(image_size), "batch_size": 1, "counted_on": device}
     return Outcome(values, settings, notes)
 
@@ -155,13 +155,13 @@ def _parameters(model: nn.Module) -> dict[str, float]:
     parts, own = parts_of(model), Counter[str]()
     seen: set[nn.Parameter] = set()
     for module in model.modules():
-        for each in module.parameters(recurse=False):
-            if each not in seen:
-                own[parts.get(module, "")] += each.numel()
-                seen.add(each)
+        for parameter in module.parameters(recurse=False):
+            if parameter not in seen:
+                own[parts.get(module, "")] += parameter.numel()
+                seen.add(parameter)
     return _split("params", own, bool(parts)) | {
-        "params/trainable": sum(each.numel() for each in seen if each.requires_grad),
-        "buffers/total": sum(each.numel() for each in model.buffers()),
+        "params/trainable": sum(parameter.numel() for parameter in seen if parameter.requires_grad),
+        "buffers/total": sum(buffer.numel() for buffer in model.buffers()),
     }
 
 

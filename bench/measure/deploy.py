@@ -36,7 +36,9 @@ def ways(build: Callable[[], nn.Module], device: str, runtimes: Sequence[str] = 
 def try_out(contenders: Mapping[str, Contender], options: LatencyOptions) -> dict[str, Failure]:
     """Run each way once in this process, and return why those fail that do."""
     once = options.model_copy(update={"warmup": 0, "rounds": 1, "block_s": 0.0}).conditions()
-    outcomes = {name: attempt(partial(run_block, {name: each}, once, 0)) for name, each in contenders.items()}
+    outcomes = {
+        name: attempt(partial(run_block, {name: contender}, once, 0)) for name, contender in contenders.items()
+    }
     return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Failure)}
 
 

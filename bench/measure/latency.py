@@ -26,7 +26,15 @@ from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Op
 from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, random_images, require
 from skipbench.bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
 from skipbench.bench.records import Block, Cell, Outcome
-from skipbench.bench.records.blocks import LEAST, OFF_MEDIAN, OTHERS, geometric, kept, medians, undisturbed
+from skipbench.bench.records.blocks import (
+    MAX_OFF_MEDIAN,
+    MAX_OTHERS_CORES,
+    MIN_BLOCKS,
+    geometric,
+    kept,
+    medians,
+    undisturbed,
+)
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task
 from skipbench.bench.training.machine import Device, resolve_device, resolve_precision
@@ -43,7 +51,7 @@ class LatencyOptions(Options):
     rounds: Annotated[int, Field(ge=2)] = 10  # forward passes timed per network and block, at least
     block_s: Annotated[float, Field(ge=0)] = 1.0  # seconds that a block's rounds take at least
     warmup: Annotated[int, Field(ge=0)] = 3  # rounds of each block that are run first and not kept
-    blocks: Annotated[int, Field(ge=LEAST)] = 6  # at least so many
+    blocks: Annotated[int, Field(ge=MIN_BLOCKS)] = 6  # at least so many
     processes: Annotated[int, Field(ge=0)] = 3  # fresh ones, which take turns with the blocks; 0: this one alone
     precise_to: Annotated[float, Field(gt=0)] = 0.02  # the session ends when no ratio's interval reaches further
     time_limit_s: Annotated[float, Field(gt=0)] = 60.0  # ... or after this time, if it has its least blocks
@@ -67,7 +75,7 @@ class LatencyOptions(Options):
 
     def conditions(self) -> Conditions:
         """Return what every block is measured under."""
-        shared = self.model_dump(include={each.name for each in fields(Conditions)})
+        shared = self.model_dump(include={condition.name for condition in fields(Conditions)})
         return Conditions(**{**shared, "device": resolve_device(self.device).type})
 
     def contender(self, build: Callable[[], nn.Module]) -> Contender:
@@ -154,8 +162,8 @@ def measure_latency(
     reference = options.reference or next(iter(contenders))
     if reference not in contenders:
         raise BenchError("latency.reference: " + unknown_name("arm", reference, contenders))
-    for each in contenders.values():
-        require(each.runtime, each.precision, each.memory_format, conditions.device)
+    for contender in contenders.values():
+        require(contender.runtime, contender.precision, contender.memory_format, conditions.device)
     timed: list[dict[str, Timed]] = []
     with fresh_processes(options.processes) if processes is None else nullcontext(processes) as workers:
         ended = None
@@ -165,7 +173,7 @@ def measure_latency(
             progress(session.share(elapsed))
             ended = session.ended(elapsed)
     settings = {"compared_with": reference, "interleaved_with": len(contenders) - 1, "ended_by": ended}
-    return {name: session.latency(name, each, settings) for name, each in contenders.items()}
+    return {name: session.latency(name, contender, settings) for name, contender in contenders.items()}
 
 
 def _block(
@@ -204,7 +212,7 @@ class Session:
     def share(self, elapsed: float) -> float:
         """Return a guess at the share of the session that is done."""
         done, enough = len(self.timed), self.options.blocks
-        if done < LEAST:
+        if done < MIN_BLOCKS:
             return done / enough
         wanted = done * (self.reach() / log1p(self.options.precise_to)) ** 2
         return max(done / max(enough, wanted), min(elapsed / self.options.time_limit_s, done / enough))
@@ -214,7 +222,7 @@ class Session:
         keep = kept(self.blocks, self.options.blocks)
         times = {name: self._medians(name)[keep] for name in self.timed[0]}
         own = times.pop(self.reference)
-        intervals = [geometric(each / own) for each in times.values()] or [geometric(own)]
+        intervals = [geometric(medians / own) for medians in times.values()] or [geometric(own)]
         return max(log(interval.high / interval.center) for interval in intervals)
 
     def _medians(self, name: str) -> NDArray[np.float64]:
@@ -223,10 +231,12 @@ class Session:
     def latency(self, name: str, contender: Contender, settings: Mapping[str, Any]) -> Outcome:
         """Return what the session says of one network."""
         mine = [block[name] for block in self.timed]
-        samples = [sample for each in mine for sample in each.samples]
-        blocks = [each.block for each in mine]
-        values, error = summarise(samples, blocks, self.options), float(np.max([each.error for each in mine]))
-        run = {each.name: getattr(contender, each.name) for each in fields(contender) if each.name != "build"}
+        samples = [sample for part in mine for sample in part.samples]
+        blocks = [part.block for part in mine]
+        values, error = summarise(samples, blocks, self.options), float(np.max([part.error for part in mine]))
+        run = {
+            option.name: getattr(contender, option.name) for option in fields(contender) if option.name != "build"
+        }
         device = {"device": resolve_device(self.options.device).type, "threads": mine[0].threads}
         return Outcome(
             values | ({"error/to_eager": error} if isfinite(error) else {}),
@@ -243,8 +253,8 @@ class Session:
         if disturbed:
             left_out = not kept(self.blocks, self.options.blocks).all()
             notes.append(
-                f"{disturbed} of {count} blocks were disturbed (others kept more than {OTHERS} cores busy, or a "
-                f"fixed kernel's time was off its median by more than {OFF_MEDIAN:.0%}): "
+                f"{disturbed} of {count} blocks were disturbed (others kept more than {MAX_OTHERS_CORES} cores "
+                f"busy, or a fixed kernel's time was off its median by more than {MAX_OFF_MEDIAN:.0%}): "
                 + ("they are left out." if left_out else "too many to leave them out, so they count.")
             )
         if self.reach() > log1p(self.options.precise_to):

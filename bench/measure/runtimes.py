@@ -192,7 +192,7 @@ class OpenVino(Runtime):
 
 
 def _as_torch(arrays: Sequence[Any]) -> Outputs:
-    outputs = [torch.from_numpy(each) for each in arrays]
+    outputs = [torch.from_numpy(array) for array in arrays]
     return outputs[0] if len(outputs) == 1 else outputs
 
 

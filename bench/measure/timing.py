@@ -81,7 +81,7 @@ def run_block(
     each pass, and the calibration's, waits until the threads of the one before it are asleep: no runtime can use
     those of another.
     """
-    settle_s = SETTLE_S if len({each.runtime for each in contenders.values()}) > 1 else 0.0
+    settle_s = SETTLE_S if len({contender.runtime for contender in contenders.values()}) > 1 else 0.0
     started, seed = datetime.now(timezone.utc).isoformat(), conditions.seed + 1000 * number
     order, device = random.Random(seed), torch.device(conditions.device)
     torch.compiler.reset()  # a program compiled for another block's network is of no use to this one's
@@ -94,11 +94,11 @@ def run_block(
             milliseconds = _milliseconds(kernel, device, settle_s)
             calibration += [milliseconds] if kept else []
             for position, name in enumerate(order.sample(list(ready), len(ready))):
-                each = ready[name]
-                milliseconds = _milliseconds(partial(each.forward, each.images), device, settle_s)
+                network = ready[name]
+                milliseconds = _milliseconds(partial(network.forward, network.images), device, settle_s)
                 if kept:
-                    each.samples.append(milliseconds)
-                    each.positions.append(position)
+                    network.samples.append(milliseconds)
+                    network.positions.append(position)
             done += 1
     shared = Block(
         started_at=started,
@@ -108,8 +108,8 @@ def run_block(
         others_cores=watch.others_cores(),
         frequency_mhz=frequency_mhz(),
     )
-    blocks = {name: shared.model_copy(update={"positions": each.positions}) for name, each in ready.items()}
-    return {name: Timed(blocks[name], each.samples, each.error, threads) for name, each in ready.items()}
+    blocks = {name: shared.model_copy(update={"positions": network.positions}) for name, network in ready.items()}
+    return {name: Timed(blocks[name], network.samples, network.error, threads) for name, network in ready.items()}
 
 
 def _ready(contender: Contender, conditions: Conditions, seed: int) -> _Ready:
@@ -128,7 +128,7 @@ def _ready(contender: Contender, conditions: Conditions, seed: int) -> _Ready:
 
 def _numbers(outputs: Outputs) -> Tensor:
     """Return all that a network gives as one copy, float32."""
-    return torch.cat([each.float().flatten() for each in (outputs if isinstance(outputs, list) else [outputs])])
+    return torch.cat([output.float().flatten() for output in (outputs if isinstance(outputs, list) else [outputs])])
 
 
 def _milliseconds(work: Callable[[], object], device: torch.device, settle_s: float) -> float:

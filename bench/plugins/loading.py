@@ -118,7 +118,7 @@ def _import(file: Path) -> None:
         line = where(error, os.path.realpath(file))
         old = FORMER_IMPORT.search(file.read_text(errors="replace")) if isinstance(error, ImportError) else None
         words = f"{old[1]} is skipbench.{old[1]} now, or `from skipbench import ...`" if old else in_words(error)
-        raise PluginError(f"plug-in {file} does not import{line}: {words}.") from error
+        raise PluginError(f"plug-in {file} cannot be imported{line}: {words}.") from error
 
 
 def _load_installed(entry_point: EntryPoint) -> None:
@@ -127,7 +127,7 @@ def _load_installed(entry_point: EntryPoint) -> None:
     except Exception as error:
         raise PluginError(
             f"{_package(entry_point)} offers a plug-in ({entry_point.value}) that cannot be loaded: "
-            f"{in_words(error)}; mend or uninstall it."
+            f"{in_words(error)}; fix or uninstall it."
         ) from error
 
 

@@ -14,13 +14,13 @@ from scipy import stats
 from skipbench.bench.records import Block
 
 LEVEL = 0.95
-LEAST = 3  # blocks that have an interval
-OFF_MEDIAN = 0.10  # of the calibration kernel, beyond which a block is disturbed
-OTHERS = 0.25  # cores that others keep busy, beyond which a block is disturbed
+MIN_BLOCKS = 3  # that have an interval
+MAX_OFF_MEDIAN = 0.10  # of the calibration kernel, beyond which a block is disturbed
+MAX_OTHERS_CORES = 0.25  # cores that others keep busy, beyond which a block is disturbed
 
 
 class Interval(NamedTuple):
-    """An estimate and its interval; low and high are NaN below LEAST blocks."""
+    """An estimate and its interval; low and high are NaN below MIN_BLOCKS blocks."""
 
     center: float
     low: float
@@ -30,13 +30,13 @@ class Interval(NamedTuple):
 def undisturbed(blocks: Sequence[Block]) -> NDArray[np.bool_]:
     """Return, per block of a session, whether the machine was itself.
 
-    It was not where the calibration kernel's time is off the session's median by more than OFF_MEDIAN, or
-    others kept more than OTHERS cores busy. Neither looks at what the networks took.
+    It was not where the calibration kernel's time is off the session's median by more than MAX_OFF_MEDIAN, or
+    others kept more than MAX_OTHERS_CORES cores busy. Neither looks at what the networks took.
     """
     calibration = np.array([block.calibration_ms for block in blocks])
     off = np.abs(np.log(calibration / np.median(calibration)))
     others = np.array([block.others_cores or 0.0 for block in blocks])
-    calm: NDArray[np.bool_] = (off <= np.log1p(OFF_MEDIAN)) & (others <= OTHERS)
+    calm: NDArray[np.bool_] = (off <= np.log1p(MAX_OFF_MEDIAN)) & (others <= MAX_OTHERS_CORES)
     return calm
 
 
@@ -66,7 +66,7 @@ def geometric(values: Sequence[float] | NDArray[np.float64], level: float = LEVE
     """Return the geometric mean of one positive number per block, and its interval."""
     logs = np.log(np.asarray(values, dtype=float))
     center, count = float(logs.mean()), len(logs)
-    if count < LEAST:
+    if count < MIN_BLOCKS:
         return Interval(float(np.exp(center)), float("nan"), float("nan"))
     reach = t_quantile(count, level) * float(logs.std(ddof=1)) / count**0.5
     return Interval(*(float(np.exp(edge)) for edge in (center, center - reach, center + reach)))

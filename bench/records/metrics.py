@@ -71,7 +71,7 @@ class Metric:
 
     def on(self, split: Split) -> "Metric":
         """Return a task's score as records hold it of the test or the validation split: "val/miou"."""
-        by = tuple(replace(each, prefix=f"{split}/{each.prefix}") for each in self.by)
+        by = tuple(replace(breakdown, prefix=f"{split}/{breakdown.prefix}") for breakdown in self.by)
         label = f"Validation {self.label}" if split == "val" else self.label
         return replace(self, key=f"{split}/{self.key}", label=label, by=by)
 
@@ -81,7 +81,7 @@ class Metric:
 
     def overlaps(self, other: "Metric") -> bool:
         """Return whether one key may be both this metric's and the other's."""
-        mine, theirs = ({each.key, *(by.prefix for by in each.by)} for each in (self, other))
+        mine, theirs = ({metric.key, *(by.prefix for by in metric.by)} for metric in (self, other))
         return bool(mine & theirs) or any(map(self.holds, theirs)) or any(map(other.holds, mine))
 
     def within(self, value: float) -> bool:

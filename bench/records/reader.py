@@ -18,7 +18,7 @@ from skipbench.bench.records.metrics import Metric, from_json
 from skipbench.display import one_line, quoted
 
 DATABASE = "run.sqlite"
-LARGEST = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
+MAX_VALUE = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
 TIMEOUT_S = 30  # to wait for another program that has locked the database
 RESTORE = "restore it from a copy, or start again in another folder."
 
@@ -52,7 +52,10 @@ class Run:
     @property
     def suite(self) -> dict[str, Any]:
         """The resolved suite."""
-        suite = _parsed(self._meta("suite"))
+        try:
+            suite = json.loads(self._meta("suite") or b"")
+        except (ValueError, RecursionError):
+            suite = None
         if not isinstance(suite, dict):
             raise StoreError(f"the suite in {self.directory} cannot be read; {RESTORE}")
         return suite
@@ -100,7 +103,9 @@ class Run:
             raise StoreError(f"{self.directory} holds no run yet: its start was cut short, so start it again.")
         version = _text(self._meta("schema_version"))
         if not (version.isascii() and version.isdecimal() and int(version[:9])):
-            raise StoreError(f"the version of {self.directory} is {quoted(version)}, no number; {RESTORE}")
+            raise StoreError(
+                f"the version of {self.directory} is {quoted(version)}, which is not a number; {RESTORE}"
+            )
         if int(version[:9]) > SCHEMA_VERSION:
             raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
         if int(version[:9]) < SCHEMA_VERSION:
@@ -159,7 +164,7 @@ def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
 def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
     """Return the record of `cell`. Raises ValueError with the reason why it is none."""
     if not isinstance(content, bytes):
-        raise ValueError("it holds no text")
+        raise ValueError("it is not text")
     if stated is not None and _text(stated) != digest(content):
         raise ValueError("it has been changed since it was saved")
     try:
@@ -168,11 +173,11 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
         first = error.errors(include_url=False)[0]
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
     if any(getattr(record, name) != getattr(cell, name) for name in Cell.model_fields):
-        raise ValueError("it is of another cell")
+        raise ValueError("it belongs to another cell")
     record.__dict__["cell_id"] = cell.cell_id  # what is hashed is equal
     numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
     for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
-        if not abs(value) < LARGEST:  # NaN is not
+        if not abs(value) < MAX_VALUE:  # NaN is not
             raise ValueError(f"{name} is {value}")
     return record
 
@@ -186,13 +191,6 @@ def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _parsed(content: Any) -> Any:
-    try:
-        return json.loads(content)
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
 @contextmanager
 def sentences(directory: Path, kept: str = "") -> Iterator[None]:
     """Turn what the disk and SQLite say into one sentence; `kept` is what it may promise."""
@@ -201,7 +199,7 @@ def sentences(directory: Path, kept: str = "") -> Iterator[None]:
     except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite quotes what is damaged
         if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):  # the disk, a lock
             raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
-        raise StoreError(f"{directory / DATABASE} is damaged, or no run ({error}); {RESTORE}") from error
+        raise StoreError(f"{directory / DATABASE} is damaged, or is not a run ({error}); {RESTORE}") from error
     except OSError as error:
         raise StoreError(f"cannot use {directory}{_free(directory)}: {error}{kept}.") from error
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 3  # 2: a run declares what its records can hold; 3: any factor may tell its arms apart
-SIZES = ("small", "medium", "large")  # of objects and figures, against a dataset's two limits
+SIZES = ("small", "medium", "large")  # of objects and people, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
 Status = Literal["ok", "failed"]

@@ -101,7 +101,8 @@ def write_run(
             _check_plan(run, suite, cells)
             _patiently(partial(_declare, connection, declared or {}))
             _empty_log(connection)
-            _write_suite(directory, suite)
+            # for people; the database holds the one that counts
+            write_whole(directory / SUITE, yaml.safe_dump(dict(suite), sort_keys=False))
         yield run
 
 
@@ -113,7 +114,7 @@ def _plan_difference(stored: Mapping[str, Any], given: Mapping[str, Any]) -> lis
     if same_number:
         pairs += zip(*studies, strict=True)
     uncounted = {"name", "description", *(["studies"] if same_number else [])}
-    keys = {key for one, other in pairs for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    keys = {key for old, new in pairs for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     return sorted(keys - uncounted)
 
 
@@ -156,7 +157,7 @@ def _refuse_foreign(directory: Path) -> None:
     foreign = sorted(path.name for path in directory.iterdir() if path.name != LOCK)
     if foreign:
         raise StoreError(
-            f"{directory} is not empty and holds no run (it holds {foreign[0]}); nothing is written over, "
+            f"{directory} is not empty and holds no run (it holds {foreign[0]}); nothing was overwritten; "
             "choose another folder with --out."
         )
 
@@ -198,13 +199,8 @@ def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> No
     if {cell.cell_id for cell in run.cells()} == {cell.cell_id for cell in cells}:
         return
     keys = _plan_difference(run.suite, suite)
-    what = f"another suite (they differ in: {', '.join(keys)})" if keys else "a run on other data or plug-ins"
+    what = f"another suite (which differs in: {', '.join(keys)})" if keys else "a run on other data or plug-ins"
     raise StoreError(f"{run.directory} holds {what}; choose another folder with --out.")
-
-
-def _write_suite(directory: Path, suite: Mapping[str, Any]) -> None:
-    """Write the resolved suite for people; the database holds the one that counts."""
-    write_whole(directory / SUITE, yaml.safe_dump(dict(suite), sort_keys=False))
 
 
 def _refuse_emptied(directory: Path) -> None:
@@ -212,8 +208,8 @@ def _refuse_emptied(directory: Path) -> None:
     left = [name for name in (SUITE, ARTIFACTS) if (directory / name).exists()]
     if left:
         raise StoreError(
-            f"{directory / DATABASE} is empty, but beside it lies {left[0]} of a run: restore it from a copy, or "
-            "choose another folder with --out."
+            f"{directory / DATABASE} is empty, but the folder still holds {left[0]} of a run: restore it "
+            "from a copy, or choose another folder with --out."
         )
 
 

@@ -53,14 +53,14 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     """
     opened: dict[str, Data] = {}
     found = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
-    studies = [each for each in found if isinstance(each, StudyPlan)]
-    left_out = [each for each in found if isinstance(each, str)]
+    studies = [study for study in found if isinstance(study, StudyPlan)]
+    left_out = [reason for reason in found if isinstance(reason, str)]
     if not studies:
         raise SuiteError(" ".join(left_out))
     _require_distinct(studies)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
-    remarks = (f"{arm.name}: {each}" for study in studies for arm in study.arms for each in arm.spec.remarks)
+    remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)
     notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
     return Plan(resolved, studies, list(_cells(studies, suite.seeds)), list(notes))
 
@@ -101,14 +101,14 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
     for task, dataset in names:
         if names.count((task, dataset)) > 1:
             raise SuiteError(
-                f"two studies are of {task} on {dataset}; put their arms into one, or split the suite."
+                f"two studies are of {task} on {dataset}; merge their arms into one study, or split the suite."
             )
 
 
 def expand_arms(study: Study, task: Task) -> list[Arm]:
     """Return the study's arms in the order of its file.
 
-    Raises ArchError, or SuiteError for an arm that is there twice and for a name that two arms have.
+    Raises ArchError, or SuiteError for a duplicate arm and for a name that two arms have.
     """
     variants = [variant for entry in study.arms for variant in entry.variants]
     varied = {key for variant in variants for key in dotted(variant.own)}
@@ -142,7 +142,7 @@ def _plain(factors: Mapping[str, Any]) -> dict[str, Any]:
 def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> ArchSpec:
     for name, value in (common | variant.factors).items():
         if isinstance(value, list) and name in FACTORS and not FACTORS[name].takes_lists:
-            raise SuiteError(f"the factor '{name}' is {quoted(value)}, but is one value; {choice_of(name, value)}")
+            raise SuiteError(f"the factor '{name}' takes one value, not {quoted(value)}; {choice_of(name, value)}")
     return resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
 
 

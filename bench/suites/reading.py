@@ -71,7 +71,7 @@ def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
     _check_keys(content, [*Suite.model_fields, *_keys_of_study()], "the suite")
     shared = {key: value for key, value in content.items() if key not in Suite.model_fields}
     studies = content.get("studies", [{}])
-    if not isinstance(studies, list) or not studies or not all(isinstance(each, dict) for each in studies):
+    if not isinstance(studies, list) or not studies or not all(isinstance(study, dict) for study in studies):
         raise SuiteError(
             f"studies in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
         )

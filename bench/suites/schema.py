@@ -49,13 +49,13 @@ def as_section(given: Any) -> Any:
 
 def _one_model(given: Any) -> Any:
     if isinstance(given, list):
-        raise ValueError(f"it lists {quoted(given)}, but is one name; {choice_of('model', given)}")
+        raise ValueError(f"expected one name, not {quoted(given)}; {choice_of('model', given)}")
     return given
 
 
 def choice_of(key: str, values: Sequence[Any]) -> str:
     """Return how a suite says that arms differ in `key`, as the end of a sentence."""
-    return f"a choice stands under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
+    return f"put a choice under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
 
 
 @dataclass(frozen=True)
@@ -161,5 +161,5 @@ class Suite(BaseModel):
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         for seed in seeds:
             if seeds.count(seed) > 1:
-                raise ValueError(f"{seed} is there twice; each seed is one run.")
+                raise ValueError(f"{seed} is a duplicate seed; each seed is one run.")
         return seeds

@@ -91,7 +91,7 @@ def check_samples(case: Case) -> str:
             require(image == expected, f"the image of {place} is {image}, expected {expected}.")
             for key, dtype in types.items():
                 require(sample[key].dtype == dtype, f"'{key}' of {place} is {sample[key].dtype}, expected {dtype}.")
-            for flaw in (flaw for each in info.annotations for flaw in each.flaws(sample, info.size)):
+            for flaw in (flaw for annotation in info.annotations for flaw in annotation.flaws(sample, info.size)):
                 require(False, f"in {place}, {flaw}.")
     return f"images of {info.size[0]}x{info.size[1]} px, {', '.join(types)}"
 
@@ -99,7 +99,10 @@ def check_samples(case: Case) -> str:
 def check_twice(case: Case) -> str:
     """Opened again, it gives the same samples, whatever became of those that it gave before."""
     again = Case(case.source, case.source.open())
-    before = {name: [_copy(sample) for sample in case.samples(name)] for name in SPLITS}
+    before = {
+        name: [{key: value.clone() for key, value in sample.items()} for sample in case.samples(name)]
+        for name in SPLITS
+    }
     for value in case.data.train[0].values():
         value.zero_()
     for name in SPLITS:
@@ -138,10 +141,6 @@ def check_use(case: Case) -> str:
     """Its samples make a batch, are augmented and drawn."""
     sheet = contact_sheet(case.data, 4)
     return f"augmented and drawn, {sheet.width}x{sheet.height} px"
-
-
-def _copy(sample: Sample) -> Sample:
-    return {key: value.clone() for key, value in sample.items()}
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

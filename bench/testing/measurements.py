@@ -112,6 +112,8 @@ def declarations(task: str = "segmentation") -> dict[str, Measured]:
     scores = [
         score for scorer in (*TASKS[task].scorers, *plugged_metrics(task).values()) for score in scorer.scores
     ]
-    declared = {each.name: Measured(each.metrics, each.seeded) for each in measurements()}
+    declared = {
+        measurement.name: Measured(measurement.metrics, measurement.seeded) for measurement in measurements()
+    }
     tested = (*(score.on("test") for score in scores), *(score.on("val") for score in scores))
     return declared | {"train": Measured((*tested, *declared["train"].metrics), seeded=True)}

@@ -164,7 +164,7 @@ def check_best(case: Case) -> str:
             else:
                 require(
                     abs(got - best) <= (NEAR if key == score.key else HALF) * abs(other - best) + 1e-6,
-                    f"'{key}' is {got:g} for perfect outputs, its best is {best:g}: mend `better` or the range, or "
+                    f"'{key}' is {got:g} for perfect outputs, its best is {best:g}: fix `better` or the range, or "
                     "say in the task's `perfect` what is right.",
                 )
     return ", ".join(f"{score.key} {perfect[score.key]:.3g}" for score in case.scores)

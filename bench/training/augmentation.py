@@ -78,7 +78,7 @@ class Augmenter:
         known, nothing is flipped. Annotations say themselves what becomes of what leaves the image. torchvision
         draws from torch's global generator, which is left as it was.
         """
-        annotations = [each for each in self._annotations if each.is_in(batch)]
+        annotations = [annotation for annotation in self._annotations if annotation.is_in(batch)]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             if self._settings.elastic:
@@ -90,17 +90,17 @@ class Augmenter:
 
     def _vary(self, group: Batch, annotations: Sequence[Annotation]) -> Batch:
         drawn = bool(torch.rand(1) < self._settings.flip)
-        flipped = drawn and not any(each.sides.unpaired for each in annotations)
+        flipped = drawn and not any(annotation.sides.unpaired for annotation in annotations)
         if flipped:
-            for each in annotations:
-                group = group | each.exchanged(group)
+            for annotation in annotations:
+                group = group | annotation.exchanged(group)
         movable = {"image": tv_tensors.Image(group["image"])}
-        for each in annotations:
-            movable |= each.movable(group, self._size)
+        for annotation in annotations:
+            movable |= annotation.movable(group, self._size)
         if flipped:
             movable = {key: F.horizontal_flip(value) for key, value in movable.items()}
         moved = {key: value.as_subclass(Tensor) for key, value in self._transform(movable).items()}
         varied = group | {"image": moved["image"]}
-        for each in annotations:
-            varied |= each.moved(moved, group, self._size)
+        for annotation in annotations:
+            varied |= annotation.moved(moved, group, self._size)
         return varied

@@ -31,7 +31,7 @@ def contact_sheet(data: Data, count: int, seed: int = 0) -> Image.Image:
     augmenter = Augmenter(Augmentation(images_per_draw=1), data.info)
     batch = augmenter(collate(samples), seed)
     varied = [unpadded({key: values[index] for key, values in batch.items()}, data.info) for index in range(count)]
-    tiles = [draw_sample(each, data.info) for pair in zip(samples, varied, strict=True) for each in pair]
+    tiles = [draw_sample(sample, data.info) for pair in zip(samples, varied, strict=True) for sample in pair]
     grid = F.to_pil_image(make_grid(tiles, min(_COLUMNS, len(tiles)), padding=4, pad_value=255))
     return _above(_legend(data.info, grid.width), grid)
 
@@ -72,9 +72,11 @@ def _colour(index: int) -> Colour:
 
 def palettes(info: DataInfo) -> dict[str, dict[str, Colour]]:
     """Return the colour of each name by the legend in which it stands."""
-    legends = dict.fromkeys(each.legend for each in info.annotations if each.legend)
+    legends = dict.fromkeys(annotation.legend for annotation in info.annotations if annotation.legend)
     return {
-        legend: palette(name for each in info.annotations if each.legend == legend for name in each.shown)
+        legend: palette(
+            name for annotation in info.annotations if annotation.legend == legend for name in annotation.shown
+        )
         for legend in legends
     }
 

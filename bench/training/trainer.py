@@ -67,8 +67,9 @@ def train(
         values |= _prefixed("test", tested.compute())
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
         predictions = task.artifact(trainer.predict(shown), shown).arrays()
-        settings = trainer.settings | {"threads": threads}
-        return Outcome(values, settings, _unscored(tested.absent()), arrays={"predictions": predictions})
+        settings, absent = trainer.settings | {"threads": threads}, tested.absent()
+        notes = [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
+        return Outcome(values, settings, notes, arrays={"predictions": predictions})
 
 
 @contextmanager
@@ -88,10 +89,6 @@ def _facts(info: DataInfo) -> dict[str, Any]:
     for annotation in info.annotations:
         facts |= annotation.facts
     return facts
-
-
-def _unscored(absent: list[str]) -> list[str]:
-    return [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
@@ -167,7 +164,7 @@ class _Trainer:
             if step in recipe.validation_steps:
                 if recipe.recalibration_steps:
                     again = self._varied(train, recipe.recalibration_steps, seed, recipe.augmentation.geometry)
-                    update_bn((each["image"] for each in again), self.model)
+                    update_bn((batch["image"] for batch in again), self.model)
                 self._keep_best(best, val, step * recipe.batch_size)
         self.model.load_state_dict(best.state)
         images = recipe.steps * recipe.batch_size

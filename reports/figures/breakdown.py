@@ -70,7 +70,7 @@ def breakdown_figure(study: Frames) -> Figure:
     figure = Figure(figsize=(WIDTH, sum(heights) + LEGEND), layout="constrained")
     width = max(map(len, panels.values()))
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-    remarks = [_panel(part, *each, width) for part, each in zip(parts, panels.items(), strict=True)]
+    remarks = [_panel(part, *panel, width) for part, panel in zip(parts, panels.items(), strict=True)]
     said = "; ".join(dict.fromkeys(remark for found in remarks for remark in found))
     place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(SEEDS)}
     figure.legend(handles=marks(rows, SEEDS), fontsize=9, title=said, title_fontsize=9, **place)

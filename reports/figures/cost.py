@@ -31,7 +31,7 @@ def cost_figure(study: Frames) -> Figure:
     """Return parameters and MACs per arm by part: on the left all parts, on the right those beside the encoder."""
     tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
     if not tables:
-        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show: no cost is told by part.")
+        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show: no cost is split by part.")
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
     size = (WIDTH, 0.7 + (0.8 + 0.32 * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))

@@ -1,7 +1,5 @@
 """Ratios: latencies over that of a reference arm, with the band in which arms are equal."""
 
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
@@ -38,7 +36,15 @@ def ratios_figure(study: Frames) -> Figure:
         raise NothingToShow(why_empty(study, "latency") or none)
     reference, width = table.reference.iloc[0], 1 + margin(study)
     rows = [
-        Row(arm.arm, looks[arm.arm], arm.each, arm.ratio, arm.low, arm.high, _numbers(arm))
+        Row(
+            arm.arm,
+            looks[arm.arm],
+            arm.each,
+            arm.ratio,
+            arm.low,
+            arm.high,
+            f"{arm.ratio:.3f} [{arm.low:.3f}, {arm.high:.3f}] {arm.verdict}",
+        )
         for arm in table[table.arm != reference].itertuples()
     ]
     figure = forest(rows, "Latency over that of the reference", f"ratio to {fitted(reference)}", NAMES)
@@ -46,10 +52,6 @@ def ratios_figure(study: Frames) -> Figure:
     axes.axvspan(1 / width, width, color=MUTED, alpha=0.15, zorder=0)
     axes.axvline(1, color=INK, linewidth=1, zorder=0)
     return figure
-
-
-def _numbers(arm: Any) -> str:
-    return f"{arm.ratio:.3f} [{arm.low:.3f}, {arm.high:.3f}] {arm.verdict}"
 
 
 def ratio_table(study: Frames) -> Table:

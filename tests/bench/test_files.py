@@ -61,7 +61,7 @@ def test_only_what_skipbench_wrote_may_be_written_over(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("a photograph")
     (tmp_path / "dangling").symlink_to("nowhere")
     for taken in (tmp_path / "theirs", tmp_path / "dangling", tmp_path, Path("/dev/null")):
-        with pytest.raises(Exception, match="is not written over; choose another --out"):
+        with pytest.raises(Exception, match="is not overwritten; choose another --out"):
             require_own(taken)
     write_whole(tmp_path / "ours", "Written by skipbench plot")
     require_own(tmp_path / "ours")

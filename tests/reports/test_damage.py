@@ -93,14 +93,16 @@ def suite(value: str) -> Damage:
 REFUSED: dict[str, tuple[Damage, str]] = {  # by every command
     "no database": (lambda run: (run / "run.sqlite").unlink(), "holds no run"),
     "an empty database": (database(lambda content: b""), "holds no run yet"),
-    "a text": (database(lambda content: b"text " * 999), "is damaged, or no run"),
+    "a text": (database(lambda content: b"text " * 999), "is damaged, or is not a run"),
     "a cut database": (database(lambda content: content[:5000]), "is damaged"),
     "a cut page": (database(lambda content: content[:-5000]), "is damaged"),
-    **{name: (change(f"DROP TABLE {name}"), "is damaged, or no run") for name in ("meta", "cells", "records")},
-    "no version": (change("DELETE FROM meta WHERE key = 'schema_version'"), "is 'None', no number"),
-    "an odd version": (version("1.5"), "is '1.5', no number"),
-    "version nothing": (version(""), "no number"),
-    "version zero": (version("0"), "no number"),
+    **{
+        name: (change(f"DROP TABLE {name}"), "is damaged, or is not a run") for name in ("meta", "cells", "records")
+    },
+    "no version": (change("DELETE FROM meta WHERE key = 'schema_version'"), "is 'None', which is not a number"),
+    "an odd version": (version("1.5"), "is '1.5', which is not a number"),
+    "version nothing": (version(""), "which is not a number"),
+    "version zero": (version("0"), "which is not a number"),
     "an older version": (version("1"), "older skipbench.* measure again: skipbench run .*suite.yaml --out"),
     "a newer version": (version("99"), "newer skipbench"),
     "a long version": (version("9" * 5000), "newer skipbench"),
@@ -117,7 +119,7 @@ LOST: dict[str, tuple[Damage, str]] = {  # one record that cannot be used: its c
         for key, value, words in (
             ("status", "fine", "status: Input should be 'ok' or 'failed'"),
             ("status", KeyError, "status: Field required"),
-            ("kind", "poem", "it is of another cell"),
+            ("kind", "poem", "it belongs to another cell"),
             ("values", [1], "values: Input should be an object"),
             ("values:test/miou", "high", "values.test/miou: Input should be a valid number"),
             ("values:test/miou", None, "values.test/miou: Input should be a valid number"),
@@ -126,7 +128,7 @@ LOST: dict[str, tuple[Damage, str]] = {  # one record that cannot be used: its c
             ("values:test/miou", 1e308, r"test/miou is 1e\+308"),
             ("seconds", float("-inf"), "seconds is -inf"),
             ("poem", "roses", "poem: Extra inputs are not permitted"),
-            ("arm", "other / add", "it is of another cell"),
+            ("arm", "other / add", "it belongs to another cell"),
             ("seed", "zero", "seed: Input should be a valid integer"),
             ("notes", "one", "notes: Input should be a valid array"),
             ("artifacts", {"predictions": 7}, "artifacts.predictions: Input should be a valid string"),
@@ -137,7 +139,7 @@ LOST: dict[str, tuple[Damage, str]] = {  # one record that cannot be used: its c
     "a changed digit": (edit("values:test/miou", 0.123, sound=False), "it has been changed since it was saved"),
     "no JSON": (change("UPDATE records SET content = '{' WHERE rowid = 1"), "it has been changed"),
     "bytes": (change("UPDATE records SET content = x'ff00' WHERE rowid = 1"), "it has been changed"),
-    "a number": (change("UPDATE records SET content = 7 WHERE rowid = 1"), "it has been changed|it holds no text"),
+    "a number": (change("UPDATE records SET content = 7 WHERE rowid = 1"), "it has been changed|it is not text"),
     "deep JSON": (edit("settings", json.loads("[" * 150 + "]" * 150)), "settings"),
 }
 

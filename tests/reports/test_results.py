@@ -1,4 +1,4 @@
-"""RESULTS.md: every study with its conditions, its arms and its limits, and nobody's file written over."""
+"""RESULTS.md: every study with its conditions, its arms and its limits, and nobody's file overwritten."""
 
 import re
 import shlex
@@ -101,7 +101,7 @@ def test_several_studies_begin_with_their_overview(written):
 def test_the_file_names_its_command_and_is_the_same_each_time(written, runs):
     before = written.read_bytes()
     assert shlex.join(["skipbench", "results", *map(str, runs), "--out", str(written)]) in before.decode()
-    assert write_results(runs, written).read_bytes() == before  # its own file is written over
+    assert write_results(runs, written).read_bytes() == before  # its own file is overwritten
 
 
 def test_another_s_file_is_left_alone(runs, tmp_path):

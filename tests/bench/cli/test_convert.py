@@ -72,5 +72,5 @@ def test_what_does_not_fit_is_one_sentence_and_writes_nothing(
 def test_nothing_is_overwritten(skipbench: Any, checkpoint: Path, tmp_path: Path) -> None:
     for taken in (tmp_path, checkpoint):
         done = skipbench("convert", checkpoint, *COMMAND, "--out", taken)
-        assert (done.code, "which is there already" in done.err) == (2, True)
+        assert (done.code, "which already exists" in done.err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["fpn.pth"]

@@ -65,7 +65,7 @@ def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path) -> None:
         (["check", ".", "--format", "cocoa"], "unknown dataset 'cocoa'. Did you mean 'coco'?"),
         (["check", ".", "--format", "scenes"], "--format is 'scenes', which is not read from files."),
         (["check", ".", "--format", "voc", "--set", "reed=boxes"], "unknown key 'reed'. Did you mean 'read'?"),
-        (["check", ".", "--format", "voc", "--set", "read"], "'read' sets nothing; expected key=value"),
+        (["check", ".", "--format", "voc", "--set", "read"], "'read' is not an assignment; expected key=value"),
         (["show", "scene"], "data folder scene: there is no such folder."),
         (["show", "scenes", "--img-size", "big"], "--img-size is 'big', expected HxW in pixels"),
         (["show", "scenes", "--count", "1", "--out", "sheet.xyz"], "the sheet cannot be written to sheet.xyz"),

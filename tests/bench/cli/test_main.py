@@ -85,7 +85,10 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["cost", "unet", "--encoder", "resnet81"], "unknown encoder 'resnet81'. Did you mean 'resnet"),
         (["cost", "unet", "--set", "fusoin=add"], "unknown factor 'fusoin'. Did you mean 'fusion'?"),
         (["cost", "unet", "--set", "fusion=ad"], "unknown fusion 'ad'. Did you mean 'add'?"),
-        (["cost", "unet", "--set", "fusion"], "'fusion' sets nothing; expected key=value, such as fusion=concat."),
+        (
+            ["cost", "unet", "--set", "fusion"],
+            "'fusion' is not an assignment; expected key=value, such as fusion=concat.",
+        ),
         (["cost", "unet", "--set", "width=wide"], "factor 'width' is 'wide'"),
         (
             ["cost", "unet", "--img-size", "96by96"],

@@ -132,9 +132,7 @@ def test_columns_are_apart() -> None:
 def test_an_operator_without_a_rule_is_named(unruled_fusion: str) -> None:
     counted = cost(archs.resolve_spec("fpn", width=8, fusion=unruled_fusion), (64, 64))
     assert counted.values["operators/unruled"] == 4
-    assert counted.notes == [
-        "Operators without a rule, which make the cost at least what is said: cost_test::merge 4x."
-    ]
+    assert counted.notes == ["Operators without a rule, which make the cost a lower bound: cost_test::merge 4x."]
 
 
 def test_a_network_that_cannot_train_has_no_peak_in_training() -> None:

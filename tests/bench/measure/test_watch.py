@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from skipbench.bench import watch
+from skipbench.bench.measure import watch
 from skipbench.bench.measure.watch import Calibration, Watch, frequency_mhz
 
 

@@ -158,10 +158,10 @@ def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_th
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("x = 1\ndef broken(:\n", r"does not import, line 2: SyntaxError"),
-        ("\nimport no_such_module_anywhere", r"does not import, line 2: ModuleNotFoundError: No module named"),
-        ("def inner():\n    1 / 0\ninner()", r"does not import, line 2: ZeroDivisionError"),
-        ("raise SystemExit(3)", r"does not import, line 1: SystemExit: 3"),
+        ("x = 1\ndef broken(:\n", r"cannot be imported, line 2: SyntaxError"),
+        ("\nimport no_such_module_anywhere", r"cannot be imported, line 2: ModuleNotFoundError: No module named"),
+        ("def inner():\n    1 / 0\ninner()", r"cannot be imported, line 2: ZeroDivisionError"),
+        ("raise SystemExit(3)", r"cannot be imported, line 1: SystemExit: 3"),
         ("x = 1", r"registers nothing; put @register_fusion"),
         (
             "from skipbench.archs import register_block\nregister_block('f')(int)",
@@ -307,7 +307,7 @@ def test_a_package_is_its_init_file_and_imports_itself_by_its_name_or_relatively
 def test_an_error_in_a_file_beside_is_told_with_its_place(tmp_path: Path) -> None:
     name = scaled(tmp_path, 1)
     (tmp_path / "helper.py").write_text("FACTOR = 1\n1 / 0\n")
-    with pytest.raises(PluginError, match=rf"{name}.py does not import, helper.py, line 2: ZeroDivisionError"):
+    with pytest.raises(PluginError, match=rf"{name}.py cannot be imported, helper.py, line 2: ZeroDivisionError"):
         load([tmp_path / f"{name}.py"])
 
 

@@ -80,7 +80,7 @@ def test_arrays_are_whole_or_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suite", "cells", "what"),
     [
-        ({**SUITE, "seeds": [0]}, CELLS[:1], r"holds another suite \(they differ in: seeds\)"),
+        ({**SUITE, "seeds": [0]}, CELLS[:1], r"holds another suite \(which differs in: seeds\)"),
         (SUITE, [make_cell(9)], "a run on other data or plug-ins"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_suite_under_another_name_goes_on(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("do not lose")
     with (
-        pytest.raises(StoreError, match=r"not empty .*thesis\.tex.*nothing is written over"),
+        pytest.raises(StoreError, match=r"not empty .*thesis\.tex.*nothing was overwritten"),
         write_run(tmp_path, SUITE, CELLS),
     ):
         pass
@@ -213,7 +213,7 @@ def test_an_emptied_database_beside_what_was_measured_is_refused(tmp_path: Path)
         run.save([make_record(CELLS[0])])
     (tmp_path / "run.sqlite").write_bytes(b"")
     with (
-        pytest.raises(StoreError, match=r"is empty, but beside it lies suite\.yaml"),
+        pytest.raises(StoreError, match=r"is empty, but the folder still holds suite\.yaml"),
         write_run(tmp_path, SUITE, CELLS),
     ):
         pass

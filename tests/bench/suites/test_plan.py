@@ -68,7 +68,7 @@ def test_an_arm_s_own_name_is_what_it_is_called_everywhere(plan) -> None:
         ("[{name: x, model: fpn}, {model: fpn}]", "the arms 'x' and 'fpn' are the same"),
         (
             "[{model: fpn, fusion: [add, concat]}]",
-            r"the factor 'fusion' is \['add', 'concat'\], but is one value; a choice stands under "
+            r"the factor 'fusion' takes one value, not \['add', 'concat'\]; put a choice under "
             r"sweep: \{fusion: \[add, concat\]\}",
         ),
         ("[{model: fpn, encoder_name: resnet18}]", "the factor 'encoder_name' is called 'encoder'"),

@@ -121,7 +121,7 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("seeds=[0, a]", "seeds[1] is 'a', expected a whole number."),
         ("seeds=[-1]", "seeds[0] is -1, expected 0 or more."),
         ("seeds=[]", "seeds is [], expected at least 1 item(s)."),
-        ("seeds=[0, 0]", "seeds: 0 is there twice"),
+        ("seeds=[0, 0]", "seeds: 0 is a duplicate seed"),
         ("arms=unet", "arms is 'unet', expected a list."),
         (
             "arms=[{fusion: add}]",
@@ -132,7 +132,7 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("arms=[{model: unet, sweep: {fusion: add}}]", "arms[0].sweep.fusion is 'add', expected a list."),
         (
             "arms=[{model: [unet, fpn]}]",
-            "arms[0].model: it lists ['unet', 'fpn'], but is one name; a choice stands under sweep: "
+            "arms[0].model: expected one name, not ['unet', 'fpn']; put a choice under sweep: "
             "{model: [unet, fpn]}.",
         ),
         (
@@ -148,11 +148,11 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("model=3", "model is 3, expected a mapping (keys and values)."),
         ("name=a b", "name is 'a b', expected text that matches"),
         ("data={}", "data lacks the key 'name'."),
-        ("images", "'images' sets nothing; expected key=value, such as recipe.images=512."),
-        ("recipe..images=3", "'recipe..images=3' sets nothing"),
+        ("images", "'images' is not an assignment; expected key=value, such as recipe.images=512."),
+        ("recipe..images=3", "'recipe..images=3' is not an assignment"),
         ("seeds=[0", "the value of 'seeds=[0' is not valid YAML"),
         ("pose.recipe.images=3", "in the suite: unknown key 'pose'."),
-        ("seeds.first=0", "'seeds.first=0' looks inside 'seeds', which is [0, 1] and has no keys."),
+        ("seeds.first=0", "'seeds.first=0' sets a key inside 'seeds', which is [0, 1] and has no keys."),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_what_is_right(tiny: str, override: str, sentence: str) -> None:
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_named_with_its_place_and_what_is_right(tiny: str, over
     ("content", "sentence"),
     [
         ("name: x\narms: [", ", line 2: "),
-        ("name: x\nseeds: [0]\nname: y", ", line 3: the key 'name' is there twice."),
+        ("name: x\nseeds: [0]\nname: y", ", line 3: duplicate key 'name'."),
         ("name: \x00", "is not valid YAML"),
         ("- 1", "holds list, expected a mapping"),
         ("", "holds NoneType, expected a mapping"),

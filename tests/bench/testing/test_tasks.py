@@ -165,7 +165,7 @@ def test_a_metric_keeps_the_contract() -> None:
     ("metric", "check", "says"),
     [
         (Percent, "scores", "'accuracy' is 100 for perfect outputs, not within 0.0 and 1.0."),
-        (LowIsBetter, "best score", "'accuracy' is 1 for perfect outputs, its best is 0: mend `better` or the"),
+        (LowIsBetter, "best score", "'accuracy' is 1 for perfect outputs, its best is 0: fix `better` or the"),
         (LowIsBetterWithoutLimit, "best score", "'accuracy' is 1 for perfect outputs and 0."),
         (Undirected, "scores", "'accuracy' does not say which way is better."),
         (Hopeful, "scores", "'accuracy_by_light/dim' is declared and not computed on the example."),

@@ -17,10 +17,11 @@ from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.records import Outcome
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Scorer, Task, create_task
-from skipbench.bench.training import MEAN, STD, TrainingError, train
+from skipbench.bench.training import TrainingError, train
 from skipbench.bench.training.augmentation import Augmentation
 from skipbench.bench.training.machine import resolve_precision
 from skipbench.bench.training.recipe import Recipe
+from skipbench.bench.training.trainer import MEAN, STD
 
 SIZE = (16, 24)
 QUICK = Recipe(images=64, batch_size=8, lr=0.02, validations=2, precision="32-true", device="cpu")
