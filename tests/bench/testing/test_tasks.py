@@ -173,7 +173,7 @@ def test_a_metric_keeps_the_contract() -> None:
         (
             Undeclared,
             "scores",
-            "Undeclared computes 'luck', which it does not declare: add it to Undeclared.scores.",
+            "Undeclared computes 'luck', which it does not declare: add it to Undeclared.scores",
         ),
     ],
 )
