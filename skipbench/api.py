@@ -12,8 +12,8 @@ from torch import nn
 from skipbench.analysis import Frames, load
 from skipbench.analysis.latency import compare
 from skipbench.archs import ArchSpec
+from skipbench.bench.attempt import insist
 from skipbench.bench.measure import cost as costs
-from skipbench.bench.measure.attempt import insist
 from skipbench.bench.measure.latency import LatencyOptions, measure_latency
 from skipbench.bench.plugins import load_plugins
 from skipbench.bench.run.runner import run_plan

@@ -86,6 +86,16 @@ def where(error: BaseException, file: str) -> str:
     return f", line {line}" if name == Path(file) else f", {name.name}, line {line}"
 
 
+def human_time(seconds: float) -> str:
+    """Return "< 1 s", "45 s", "3 min 20 s" or "2 h 05 min"."""
+    if seconds < 1:
+        return "< 1 s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 @contextmanager
 def quieter(logger: str, level: int) -> Iterator[None]:
     """Keep the logger of that name from saying anything below `level` while the block runs."""

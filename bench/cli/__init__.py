@@ -1,35 +1,60 @@
-"""The command `skipbench`, the only place that knows every room. Commands import what they need when called."""
+"""The command `skipbench`, the only place that knows every room.
+
+A command's module is imported when it is called, and torch, pandas and numpy, which take seconds, when it begins
+its work: help and bad input are answered at once.
+"""
 
 import signal
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from skipbench.bench.cli import (
-    convert,
-    data,
-    deploy,
-    export,
-    extend,
-    listing,
-    measure,
-    render,
-    run,
-    status,
-    tune,
-)
 from skipbench.bench.cli.streams import lenient_streams
 from skipbench.bench.signals import Stopped, stoppable
 from skipbench.display import one_line
 from skipbench.errors import SkipbenchError
 
+COMMANDS = {  # name: its module, and what the list of commands says of it
+    "run": ("run", "Run a suite: count, time and train every arm, once."),
+    "tune": ("tune", "Find a learning rate that favours no arm, and write it to a suite."),
+    "status": ("status", "Show each cell of a run: ok, failed and why, or missing."),
+    "report": ("render", "Write the report of a run: one HTML page that opens offline."),
+    "plot": ("render", "Draw one figure of a run."),
+    "results": ("render", "Write what runs have shown, with budget, seeds and machine."),
+    "cost": ("measure", "Count parameters, MACs, bytes and memory, split by part."),
+    "latency": ("measure", "Time forward passes in turns and compare them with the first."),
+    "data": ("data", "Check a dataset, or look at it."),
+    "convert": ("convert", "Turn a public checkpoint into a network of the design space."),
+    "export": ("export", "Write a network as ONNX or as a program of torch.export."),
+    "deploy": ("deploy", "Find the fastest runtime and precision that agree with eager."),
+    "check": ("extend", "Check that each part in a file keeps its contract, in words."),
+    "list": ("listing", "List the names there are to choose from."),
+}
 MAX_LETTERS = 2000  # characters of a sentence on what is wrong: a path may have many
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
-for module in (run, tune, status, render, measure, data, convert, export, deploy, extend, listing):
-    module.add_to(app)
+
+class Commands(TyperGroup):
+    """Imports the module of the command that is called; until then, its line of help is all there is of it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, name and command(name), rest
+
+
+def command(name: str) -> Any:
+    """Return the command of that name."""
+    module = typer.Typer(rich_markup_mode=None)
+    import_module(f"skipbench.bench.cli.{COMMANDS[name][0]}").add_to(module)
+    return typer.main.get_group(module).commands[name]
+
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False)
+for name, (_, line) in COMMANDS.items():
+    app.command(name, help=line)(lambda: None)
 
 
 def main(arguments: list[str] | None = None) -> int:

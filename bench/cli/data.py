@@ -1,13 +1,21 @@
 """`skipbench data`: whether a dataset can be used, and what it looks like."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from PIL import ExifTags, Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from skipbench.bench.cli.options import Plugins, load
+from skipbench.bench.cli.options import Plugins, load, read_size
+from skipbench.bench.cli.output import print_table
+from skipbench.bench.errors import DataError, SuiteError
+from skipbench.bench.files import MARK, require_own, whole_file
+from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import assigned
 
 if TYPE_CHECKING:
@@ -88,11 +96,6 @@ def show(
       skipbench data show my/images --out sheet.png --count 12
       skipbench data show scenes --img-size 96x96
     """
-    from PIL import ExifTags, Image
-
-    from skipbench.bench.cli.options import read_size
-    from skipbench.bench.errors import SuiteError
-    from skipbench.bench.files import MARK, require_own, whole_file
     from skipbench.bench.training.sheet import contact_sheet
 
     load(plugin)
@@ -122,8 +125,6 @@ def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
 def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str, FileSource]":
     """Return the name of the folder's format and what reads it. Raises BenchError."""
     from skipbench.bench.data import DATASETS, FileSource, recognise
-    from skipbench.bench.errors import DataError, SuiteError
-    from skipbench.bench.validation import parse
 
     if not folder.is_dir():
         raise DataError(f"data folder {folder}: there is no such folder.")
@@ -135,7 +136,6 @@ def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str,
 
 
 def _print_survey(name: str, survey: "Survey") -> None:
-    from skipbench.bench.cli.output import print_table
     from skipbench.bench.data.base import SPLITS
 
     print(f"format: {name}")
@@ -158,11 +158,6 @@ def _print_info(info: "DataInfo") -> None:
 
 def _watched(facts: Iterable[Any], count: int) -> Iterator[Any]:
     """Yield `facts` and show, once it has taken a while, how many of `count` are done and the time left."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
     task = bars.add_task("", total=count)

@@ -1,6 +1,6 @@
 """`skipbench deploy`: the fastest way to run a network that still gives the same output."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import nan
 from pathlib import Path
@@ -34,10 +34,9 @@ from skipbench.bench.cli.options import (
     read_size,
 )
 from skipbench.bench.cli.output import Format, print_rows
+from skipbench.bench.validation import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from skipbench.archs import EncoderDecoder
 
 
@@ -82,7 +81,6 @@ def deploy(
     """
     from skipbench.bench.measure.deploy import try_out, ways
     from skipbench.bench.measure.latency import LatencyOptions
-    from skipbench.bench.validation import parse
 
     load(plugin)
     content = {
@@ -121,7 +119,7 @@ def deploy(
 
 def _builder(
     model: str, encoder: str | None, classes: int, factors: Sequence[str]
-) -> "Callable[[], EncoderDecoder]":
+) -> Callable[[], "EncoderDecoder"]:
     """Return what builds the network in any process: from its folder, or new, by name."""
     from skipbench.archs import EncoderDecoder, build_model
 

@@ -8,6 +8,7 @@ import typer
 
 from skipbench.bench.cli.options import Plugins, load, registries
 from skipbench.bench.errors import SuiteError
+from skipbench.bench.suites import list_suites
 from skipbench.errors import unknown_name
 
 
@@ -42,9 +43,7 @@ def list_names(
 
 
 def _lines(kind: str, pattern: str, plugins: list[Path]) -> list[str]:
-    if kind == "suites":  # without torch
-        from skipbench.bench.suites.reading import list_suites
-
+    if kind == "suites":
         return fnmatch.filter(list_suites(), pattern)
     load(plugins)
     if kind == "factors":

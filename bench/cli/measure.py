@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skipbench.bench.attempt import insist
 from skipbench.bench.cli.options import (
     BatchSize,
     Blocks,
@@ -26,7 +27,8 @@ from skipbench.bench.cli.options import (
     read_size,
 )
 from skipbench.bench.cli.output import Format, print_rows, progress
-from skipbench.bench.records import PARTS
+from skipbench.bench.records import PARTS, Outcome
+from skipbench.bench.validation import parse
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from skipbench.archs import ArchSpec
     from skipbench.bench.measure.latency import LatencyOptions
     from skipbench.bench.measure.timing import Contender
-    from skipbench.bench.records import Outcome
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 
@@ -73,7 +74,6 @@ def cost(
     """
     import torch
 
-    from skipbench.bench.measure.attempt import insist
     from skipbench.bench.measure.cost import cost as count
     from skipbench.bench.measure.cost import machine_limits
 
@@ -132,7 +132,6 @@ def latency(
     """
     from skipbench.archs import build_model
     from skipbench.bench.measure.latency import LatencyOptions
-    from skipbench.bench.validation import parse
 
     content = {
         "size": read_size(img_size),
@@ -169,10 +168,9 @@ def latency(
 
 def compared(
     contenders: Mapping[str, "Contender"], options: "LatencyOptions"
-) -> tuple[dict[str, "Outcome"], "DataFrame"]:
+) -> tuple[dict[str, Outcome], "DataFrame"]:
     """Time contenders in one session, showing how far it is, and compare them with the first."""
     from skipbench.analysis.latency import compare
-    from skipbench.bench.measure.attempt import insist
     from skipbench.bench.measure.latency import measure_latency
 
     with progress("timing") as advance:
@@ -187,7 +185,7 @@ def known(table: "DataFrame") -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items() if value == value} for row in rows]
 
 
-def every_sample(measured: Mapping[str, "Outcome"]) -> list[dict[str, Any]]:
+def every_sample(measured: Mapping[str, Outcome]) -> list[dict[str, Any]]:
     """Return each contender's samples and the blocks into which they fall."""
     return [
         {"samples_ms": outcome.samples, "blocks": [block.model_dump() for block in outcome.blocks]}
@@ -195,7 +193,7 @@ def every_sample(measured: Mapping[str, "Outcome"]) -> list[dict[str, Any]]:
     ]
 
 
-def print_found(measured: Mapping[str, "Outcome"], table: "DataFrame", margin: float) -> None:
+def print_found(measured: Mapping[str, Outcome], table: "DataFrame", margin: float) -> None:
     """Print what the session found, why it ended, and its warnings."""
     from skipbench.analysis.latency import verdicts
 

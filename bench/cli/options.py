@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from skipbench.bench.errors import SuiteError
+from skipbench.bench.plugins import Parts, load_plugins
 from skipbench.bench.yaml_values import assigned
-
-if TYPE_CHECKING:
-    from skipbench.bench.plugins import Parts
-    from skipbench.registry import Registry
+from skipbench.registry import Registry
+from skipbench.reports.figures import FIGURES
 
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)
@@ -69,21 +68,18 @@ def read_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def registries() -> "dict[str, Registry[Any]]":
+def registries() -> dict[str, Registry[Any]]:
     """Return all registries by what `skipbench list` calls what they hold: "fusions", "tasks", "figures" ..."""
     from skipbench.archs import REGISTRIES
     from skipbench.bench.data import ANNOTATIONS, DATASETS
     from skipbench.bench.measure import MEASUREMENTS
     from skipbench.bench.predictions import PREDICTIONS
     from skipbench.bench.tasks import METRICS, TASKS
-    from skipbench.reports.figures import FIGURES
 
     own = (DATASETS, ANNOTATIONS, TASKS, METRICS, PREDICTIONS, MEASUREMENTS, FIGURES)
     return {**REGISTRIES, **{registry.plural: registry for registry in own}}
 
 
-def load(plugins: Sequence[Path] | None) -> "Parts":
+def load(plugins: Sequence[Path] | None) -> Parts:
     """Load installed plug-ins and those at the paths given, and return what these register. Raises PluginError."""
-    from skipbench.bench.plugins import load_plugins
-
     return load_plugins(plugins or (), registries().values() if plugins else ())

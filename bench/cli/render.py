@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from skipbench.bench.cli.options import Plugins, RunFolder
+from skipbench.bench.plugins import load_plugins
 from skipbench.reports.figures import FORMATS, figure_names
 
 
@@ -36,7 +37,6 @@ def report(
       skipbench report runs/quick
       skipbench report runs/quick --plugin my_figure.py
     """
-    from skipbench.bench.plugins import load_plugins
     from skipbench.reports import write_report
 
     load_plugins(plugin or [])  # torch stays out of it
@@ -74,7 +74,6 @@ def plot(
       skipbench plot runs/quick --kind pareto --task pose
       skipbench plot runs/quick --kind breakdown --task detection --format svg
     """
-    from skipbench.bench.plugins import load_plugins
     from skipbench.reports import write_plot
 
     load_plugins(plugin or [])  # torch stays out of it

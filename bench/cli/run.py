@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
+from skipbench.bench.cli.output import console, print_table
+from skipbench.bench.errors import SuiteError
+from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.signals import Stopped
-from skipbench.display import one_line
+from skipbench.bench.suites import load_suite
+from skipbench.display import human_time, one_line
 
 if TYPE_CHECKING:
     from skipbench.bench.measure import Forecast
-    from skipbench.bench.measure.attempt import Failure
-    from skipbench.bench.records import Cell, RunRecord
     from skipbench.bench.suites.plan import Plan
 
 
@@ -60,7 +63,6 @@ def run(
       skipbench run my_suite.yaml --plugin my_fusion.py
     """
     from skipbench.bench.suites.plan import make_plan
-    from skipbench.bench.suites.reading import load_suite
 
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
@@ -75,7 +77,6 @@ def run(
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     """Return the data section that stands for a folder of one's own. Raises DataError where no format fits."""
     from skipbench.bench.data import recognise
-    from skipbench.bench.errors import SuiteError
 
     if root is None:
         if format is not None:
@@ -84,9 +85,8 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     return {"name": format or recognise(root), "root": str(root)}
 
 
-def measured(plan: "Plan", directory: Path) -> "list[RunRecord]":
+def measured(plan: "Plan", directory: Path) -> list[RunRecord]:
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
-    from skipbench.bench.cli.output import console
     from skipbench.bench.run.runner import run_plan
 
     try:
@@ -111,10 +111,7 @@ def _measure(plan: "Plan", directory: Path) -> int:
 
 
 def _preview(plan: "Plan") -> int:
-    from skipbench.bench.cli.output import console, print_table
-    from skipbench.bench.measure.attempt import Failure, attempt
     from skipbench.bench.measure.training import STEPS
-    from skipbench.bench.run.progress import human_time
 
     arms = {_arm_of(cell): cell for cell in plan.cells}
     with console().status("timing a few training steps of each arm"):
@@ -127,13 +124,11 @@ def _preview(plan: "Plan") -> int:
     return 0
 
 
-def _arm_of(cell: "Cell") -> tuple[str, str, str]:
+def _arm_of(cell: Cell) -> tuple[str, str, str]:
     return cell.task, cell.dataset, cell.arm
 
 
-def _preview_row(cell: "Cell", expected: "dict[str, Forecast] | Failure") -> dict[str, str]:
-    from skipbench.bench.measure.attempt import Failure
-    from skipbench.bench.run.progress import human_time
+def _preview_row(cell: Cell, expected: "dict[str, Forecast] | Failure") -> dict[str, str]:
 
     if isinstance(expected, Failure):
         return {"cell": cell.name, "parameters": "–", "MACs": "–", "about": f"fails: {expected.reason}"}

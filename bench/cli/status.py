@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from skipbench.bench.cli.options import RunFolder
+from skipbench.bench.cli.output import print_table
+from skipbench.bench.records.store import open_run
 
 MAX_LISTED = 500  # cells; of a larger run only those that are not ok are listed
 
@@ -28,9 +30,6 @@ def status(
     Example:
       skipbench status runs/quick
     """
-    from skipbench.bench.cli.output import print_table
-    from skipbench.bench.records.store import open_run
-
     run = open_run(directory)
     found = run.outcomes()
     records = {record.cell_id: record for record in found.records}

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
+from skipbench.bench.cli.output import print_table
 from skipbench.bench.cli.run import measured
+from skipbench.bench.suites import load_suite, write_suite
 
 if TYPE_CHECKING:
     from skipbench.bench.suites.tuning import LearningRates
@@ -56,7 +58,6 @@ def tune(
       skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
       skipbench run runs/quick-tune/tuned.yaml
     """
-    from skipbench.bench.suites.reading import load_suite, write_suite
     from skipbench.bench.suites.tuning import learning_rates, tuned, tuning_plan
 
     load(plugin)
@@ -78,8 +79,6 @@ def tune(
 
 
 def _show(found: "LearningRates", each: bool) -> None:
-    from skipbench.bench.cli.output import print_table
-
     best = found.each() if each else [found.common()] * len(found.arms)
     rows = [
         {

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from skipbench.archs import ArchSpec
+from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.data import DATASETS, Data
 from skipbench.bench.errors import BenchError
-from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.plugins import parts_of_spec, plugin_source
 from skipbench.bench.records import Cell, Outcome, content_hash
 from skipbench.bench.records.metrics import Metric

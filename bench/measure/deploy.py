@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import nn
 
-from skipbench.bench.measure.attempt import Failure, attempt
+from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.measure.latency import LatencyOptions
 from skipbench.bench.measure.runtimes import RUNTIMES
 from skipbench.bench.measure.timing import Contender, run_block

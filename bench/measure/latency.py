@@ -20,8 +20,8 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from skipbench.archs import build_model
+from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.errors import BenchError
-from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
 from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, random_images, require
 from skipbench.bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block

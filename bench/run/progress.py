@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 
 from skipbench.bench.measure import MEASUREMENTS, Advance
 from skipbench.bench.records import Cell, RunRecord
-from skipbench.display import one_line
+from skipbench.display import human_time, one_line
 
 FOREVER_S = 1e9
 
@@ -80,13 +80,3 @@ class RunProgress:
 
 def _shown(text: str) -> str:
     return escape(one_line(text))
-
-
-def human_time(seconds: float) -> str:
-    """Return "< 1 s", "45 s", "3 min 20 s" or "2 h 05 min"."""
-    if seconds < 1:
-        return "< 1 s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

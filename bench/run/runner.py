@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.measure import MEASUREMENTS
-from skipbench.bench.measure.attempt import Failure, attempt
 from skipbench.bench.records import Cell, Outcome, RunRecord
 from skipbench.bench.records.store import RunWriter, write_run
 from skipbench.bench.run.environment import environment

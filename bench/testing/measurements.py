@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from skipbench.archs.testing import Finding, require, run_check
+from skipbench.bench.attempt import Failure
 from skipbench.bench.measure import Forecast, Measurement, measurements
-from skipbench.bench.measure.attempt import Failure
 from skipbench.bench.records import Cell, Outcome
 from skipbench.bench.records.metrics import Measured
 from skipbench.bench.suites.plan import make_plan

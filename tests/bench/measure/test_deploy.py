@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from skipbench.archs import create_model
+from skipbench.bench.attempt import Failure
 from skipbench.bench.cli.deploy import _fastest
-from skipbench.bench.measure.attempt import Failure
 from skipbench.bench.measure.deploy import agrees, try_out, ways
 from skipbench.bench.measure.latency import LatencyOptions
 from skipbench.bench.measure.runtimes import RUNTIMES
