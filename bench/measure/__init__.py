@@ -1,9 +1,9 @@
 """What is measured of the arms of a suite; a new measurement is one registered class."""
 
+from skipbench.bench.advance import Advance
 from skipbench.bench.measure import cost, latency, training  # noqa: F401  (importing a measurement's module registers it)
 from skipbench.bench.measure.base import (
     MEASUREMENTS,
-    Advance,
     Arm,
     Forecast,
     Measurement,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict
 
 from skipbench.archs import ArchSpec
+from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.data import DATASETS, Data
 from skipbench.bench.errors import BenchError
@@ -17,8 +18,6 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task, plugged_metrics
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
-
-Advance = Callable[[float], None]  # called with the share of the work that is done, 0 to 1
 
 
 class Options(BaseModel):

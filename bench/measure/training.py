@@ -73,7 +73,7 @@ class Training(Measurement[Recipe]):
         assert seed is not None
         recipe, study = self.options_of(arm), self.study
         build = partial(build_model, arm.spec)
-        trained = train(build, study.data, study.task, recipe, seed, lambda images: advance(images / recipe.images))
+        trained = train(build, study.data, study.task, recipe, seed, advance)
         remarks = [f"{arm.name}: {remark}" for remark in arm.spec.remarks]
         return replace(trained, notes=[*study.data.info.notes, *trained.notes, *remarks])
 

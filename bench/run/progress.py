@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from skipbench.bench.measure import MEASUREMENTS, Advance
+from skipbench.bench.advance import Advance
+from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.display import human_time, one_line
 
@@ -55,7 +56,7 @@ class RunProgress:
             self._bars.update(self._cell, completed=share)
             self._bars.update(self._run, completed=before + weight * share)
 
-        yield advance
+        yield Advance(advance)
         self._done += sum(cell.cell_id in self._missing for cell in cells)  # others are timed again beside them
         advance(1.0)
         self._bars.update(self._run, count=self._count())

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from skipbench.archs.testing import Finding, require, run_check
+from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure
 from skipbench.bench.measure import Forecast, Measurement, measurements
 from skipbench.bench.records import Cell, Outcome
@@ -88,7 +89,7 @@ def check_forecast(planned: Planned, again: Planned) -> str:
 def check_values(planned: Planned, again: Planned) -> str:
     """Each cell has an outcome, whose values are declared, finite and in their ranges."""
     measurement, cells = planned
-    outcomes = measurement.session(cells, {cell.cell_id for cell in cells}, lambda share: None)
+    outcomes = measurement.session(cells, {cell.cell_id for cell in cells}, Advance())
     counts = []
     for cell in cells:
         outcome = outcomes.get(cell.cell_id)

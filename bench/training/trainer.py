@@ -15,6 +15,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as transforms
 
+from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Sample
 from skipbench.bench.data.loading import Batch, batches, collate, in_order, in_random_order
 from skipbench.bench.errors import BenchError
@@ -31,8 +32,6 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; a
 STD = (0.229, 0.224, 0.225)
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
 
-Progress = Callable[[int], None]  # called with the number of training images done
-
 
 class TrainingError(BenchError):
     """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
@@ -44,7 +43,7 @@ def train(
     task: Task,
     recipe: Recipe,
     seed: int,
-    progress: Progress = lambda images: None,
+    advance: Advance | None = None,
 ) -> Outcome:
     """Build a network, train it on `data.train` and score it, all drawn from `seed`.
 
@@ -62,7 +61,7 @@ def train(
     """
     with _seeded(seed), use_threads(recipe.threads) as threads:
         trainer = _Trainer(build_model(), task, recipe)
-        values = trainer.fit(data.train, data.val, seed, progress)
+        values = trainer.fit(data.train, data.val, seed, advance or Advance())
         tested = trainer.evaluate(data.test)
         values |= _prefixed("test", tested.compute())
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
@@ -142,7 +141,7 @@ class _Trainer:
         """What is read of a sample for scores and pictures."""
         return ("image", *self.task.info.keys((*self.task.targets, *self.task.truths)))
 
-    def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, progress: Progress) -> dict[str, float]:
+    def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, advance: Advance) -> dict[str, float]:
         """Train for the whole budget, go back to the best state, and return what there is to tell."""
         recipe, best = self.recipe, _Best()
         varied = self._varied(train, recipe.steps, seed, recipe.augmentation)
@@ -160,7 +159,7 @@ class _Trainer:
             end = time.perf_counter()
             clipped += norm > recipe.clip_norm
             busy, seconds = busy + end - ready, seconds + end - start
-            progress(step * recipe.batch_size)
+            advance(step / recipe.steps)
             if step in recipe.validation_steps:
                 if recipe.recalibration_steps:
                     again = self._varied(train, recipe.recalibration_steps, seed, recipe.augmentation.geometry)

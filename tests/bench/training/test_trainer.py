@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from skipbench import archs
+from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Mask, open_data
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import LabelMaps
@@ -196,9 +197,9 @@ def test_images_arrive_normalised_and_each_once_a_pass() -> None:
 
 
 def test_the_budget_is_rounded_up_to_whole_batches_and_reported_as_it_goes() -> None:
-    done: list[int] = []
-    outcome = run(QUICK.model_copy(update={"images": 20}), progress=done.append)
-    assert done == [8, 16, 24]
+    done: list[float] = []
+    outcome = run(QUICK.model_copy(update={"images": 20}), advance=Advance(done.append))
+    assert done == [1 / 3, 2 / 3, 1]
     assert outcome.values["train/images"] == 24
 
 
