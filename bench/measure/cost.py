@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from skipbench.archs import ArchSpec, EncoderDecoder, build_model, parts_of
 from skipbench.archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
-from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.advance import Advance
+from skipbench.bench.measure.base import Arm, Forecast, Measurement, Options, register_measurement
 from skipbench.bench.measure.runtimes import random_images
 from skipbench.bench.records import PARTS, Outcome
 from skipbench.bench.records.metrics import Metric

@@ -20,9 +20,10 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from skipbench.archs import build_model
+from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.errors import BenchError
-from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, Options, register_measurement
+from skipbench.bench.measure.base import Arm, Forecast, Measurement, Options, register_measurement
 from skipbench.bench.measure.runtimes import RUNTIMES, MemoryFormat, Precision, random_images, require
 from skipbench.bench.measure.timing import Conditions, Contender, Timed, fresh_processes, run_block
 from skipbench.bench.records import Block, Cell, Outcome

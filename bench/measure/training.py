@@ -8,9 +8,10 @@ from typing import Any
 from torch.utils.data import Subset
 
 from skipbench.archs import build_model
+from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data
 from skipbench.bench.errors import SuiteError
-from skipbench.bench.measure.base import Advance, Arm, Forecast, Measurement, register_measurement
+from skipbench.bench.measure.base import Arm, Forecast, Measurement, register_measurement
 from skipbench.bench.records import Outcome
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task
