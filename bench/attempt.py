@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from skipbench.bench.errors import BenchError, StoreError
+from skipbench.display import one_line
 from skipbench.errors import SkipbenchError
 
 Result = TypeVar("Result")
@@ -18,16 +19,18 @@ class Failure:
     """Why there is no result."""
 
     reason: str
+    trace: str = ""  # as Python prints it, for whoever wrote what failed
+    died: bool = False  # whether it took its process with it
 
 
 def attempt(measure: Callable[[], Result]) -> Result | Failure:
     """Return what `measure` returns, or why it raised; a folder that can't be written to is no failure of it."""
     try:
         return measure()
-    except StoreError:
+    except (StoreError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        return Failure(reason(error))
+    except BaseException as error:  # somebody else's code may raise anything, SystemExit too
+        return failed(error)
 
 
 def insist(measure: Callable[[], Result], what: str) -> Result:
@@ -38,11 +41,19 @@ def insist(measure: Callable[[], Result], what: str) -> Result:
     return result
 
 
-def reason(error: Exception) -> str:
+def failed(error: BaseException) -> Failure:
+    """Return the failure that an error is."""
+    return Failure(reason(error), "".join(traceback.format_exception(error)))
+
+
+def reason(error: BaseException) -> str:
     """Return one sentence: the project's own as it is, any other error with the place where it arose."""
     if isinstance(error, SkipbenchError):
         return str(error)
-    text = str(error).strip().partition("\n")[0] or "no message"
+    try:
+        text = one_line(str(error).strip().partition("\n")[0], 300) or "no message"
+    except Exception:
+        text = "no message"
     if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
         return f"out of memory: {text}"
     frames = traceback.extract_tb(error.__traceback__)

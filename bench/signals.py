@@ -31,6 +31,25 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def noting() -> Iterator[list[Stopped]]:
+    """Note the first of the signals that `stoppable` heeds, for the block to end what it began; the next raises."""
+    noted: list[Stopped] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if noted:
+            raise Stopped(number)
+        noted.append(Stopped(number))
+
+    own = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, note) for number in ENDING if own and signal.getsignal(number) is _stop}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     stopped = Stopped(number)
     while frame is not None:

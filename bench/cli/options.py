@@ -29,6 +29,20 @@ Plugins = Annotated[
         help="Python that registers parts: fusions, tasks, metrics, figures ...; may be given more than once.",
     ),
 ]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        metavar="N|auto",
+        help="Cells side by side, each in a process of its own; auto: as many as suit the machine; 0: in this one.",
+    ),
+]
+CellTimeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=1, help="A cell that gives no sign of life for so long has failed.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try cells that failed before again, up to three times in all.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Measure in this process and show where a cell fails.")]
 Models = Annotated[
     list[str], typer.Argument(metavar="MODEL", help="Names from `skipbench list models`.", show_default=False)
 ]

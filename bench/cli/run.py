@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipbench.bench.attempt import Failure, attempt
-from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
+from skipbench.bench.cli.options import CellTimeout, Debug, Jobs, Overrides, Plugins, RetryFailed, SuiteName, load
 from skipbench.bench.cli.output import console, print_table
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.signals import Stopped
-from skipbench.bench.suites import load_suite
+from skipbench.bench.suites import Suite, load_suite
 from skipbench.display import human_time, one_line
 
 if TYPE_CHECKING:
     from skipbench.bench.measure import Forecast
+    from skipbench.bench.run.session import Executor
     from skipbench.bench.suites.plan import Plan
 
 
@@ -43,6 +46,10 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE if not given.")
     ] = None,
     plugin: Plugins = None,
+    jobs: Jobs = "auto",
+    cell_timeout: CellTimeout = 3600.0,
+    retry_failed: RetryFailed = False,
+    debug: Debug = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, their cost and the time; write nothing.")
     ] = False,
@@ -50,8 +57,9 @@ def run(
     """Run a suite: count, time and train every arm, once.
 
     What is there already is not measured again: a run may be stopped at any moment and goes on where it
-    was. A cell that fails is kept with its reason, the others go on, and the command ends with exit code 1;
-    the next run tries it again.
+    was. Ctrl-C once lets current cells keep their state, twice ends them at once. A cell that fails, even one that
+    crashes its process, is kept with its reason, the others go on, and the command ends with exit code 1;
+    --retry-failed tries it again.
 
     \b
     Examples:
@@ -61,17 +69,20 @@ def run(
       skipbench run quick --task pose pose.recipe.images=512
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
+      skipbench run my_suite.yaml --jobs 4 recipe.threads=2
     """
     from skipbench.bench.suites.plan import make_plan
 
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
-    plan = make_plan(chosen, leave_out_unserved=data is not None)
+    directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
+    with executor_of(chosen, directory, jobs, cell_timeout, debug) as executor:
+        plan = make_plan(chosen, leave_out_unserved=data is not None)
     for note in plan.notes:
         print(f"note: {note}")
     if dry_run:
         return _preview(plan)
-    return _measure(plan, out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])]))
+    return _measure(plan, directory, executor, retry_failed)
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -85,12 +96,31 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     return {"name": format or recognise(root), "root": str(root)}
 
 
-def measured(plan: "Plan", directory: Path) -> list[RunRecord]:
+@contextmanager
+def executor_of(suite: Suite, directory: Path, jobs: str, cell_timeout: float, debug: bool) -> "Iterator[Executor]":
+    """Yield who measures the suite's cells; within the block torch has the threads of a cell that states none."""
+    from skipbench.bench.run.here import Here
+    from skipbench.bench.run.jobs import share_out
+    from skipbench.bench.run.workers import Workers
+    from skipbench.bench.training.machine import use_threads
+
+    if jobs != "auto" and not (jobs.isdecimal() and len(jobs) < 5):
+        raise SuiteError(f"--jobs is '{jobs}', expected a number, or auto.")
+    if debug or jobs == "0":
+        yield Here(debug)
+        return
+    share = share_out(suite, None if jobs == "auto" else int(jobs), directory)
+    print(share)
+    with use_threads(share.threads):
+        yield Workers(share.jobs, cell_timeout, gpus=share.gpus)
+
+
+def measured(plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool) -> list[RunRecord]:
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
     from skipbench.bench.run.runner import run_plan
 
     try:
-        records = run_plan(plan, directory, console())
+        records = run_plan(plan, directory, console(), executor, retry_failed)
     except Stopped as stopped:
         folder = shlex.quote(str(directory))
         print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
@@ -101,11 +131,12 @@ def measured(plan: "Plan", directory: Path) -> list[RunRecord]:
     return records
 
 
-def _measure(plan: "Plan", directory: Path) -> int:
-    records = measured(plan, directory)
+def _measure(plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool) -> int:
+    records = measured(plan, directory, executor, retry_failed)
     failed = sum(record.status == "failed" for record in records)
     folder = shlex.quote(str(directory))
-    print(f"{len(records) - failed} of {len(plan.cells)} cells are in {folder}, {failed} failed.")
+    again = " (--retry-failed tries them again)" if failed else ""
+    print(f"{len(records) - failed} of {len(plan.cells)} cells are in {folder}, {failed} failed{again}.")
     print(f"Next: skipbench report {folder}")
     return 1 if failed else 0
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Overrides, Plugins, SuiteName, load
+from skipbench.bench.cli.options import CellTimeout, Debug, Jobs, Overrides, Plugins, RetryFailed, SuiteName, load
 from skipbench.bench.cli.output import print_table
-from skipbench.bench.cli.run import measured
+from skipbench.bench.cli.run import executor_of, measured
 from skipbench.bench.suites import load_suite, write_suite
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def tune(
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-tune if not given.")
     ] = None,
     plugin: Plugins = None,
+    jobs: Jobs = "auto",
+    cell_timeout: CellTimeout = 3600.0,
+    retry_failed: RetryFailed = False,
+    debug: Debug = False,
 ) -> int:
     """Train every arm at the same few learning rates, and write the suite at the best: an arm that loses at one
     learning rate has not lost.
@@ -63,9 +67,10 @@ def tune(
     load(plugin)
     chosen = load_suite(suite, overrides or [], tasks=task or [])
     seeds = min(seeds, len(chosen.seeds))
-    plan = tuning_plan(chosen, lr or [], share, seeds)
     directory = out or Path("runs") / f"{chosen.name}-tune"
-    records = measured(plan, directory)
+    with executor_of(chosen, directory, jobs, cell_timeout, debug) as executor:
+        plan = tuning_plan(chosen, lr or [], share, seeds)
+    records = measured(plan, directory, executor, retry_failed)
     found = learning_rates(plan, records)
     for study in found:
         _show(study, each)

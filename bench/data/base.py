@@ -115,8 +115,12 @@ class CachedDataset(Dataset[Sample]):
     def __init__(self, make: Callable[[int], Sample], count: int, size: tuple[int, int]) -> None:
         self._make = make
         self._count = count
-        self._kept_count = _CACHE_BYTES // (5 * size[0] * size[1])
+        self.kept_count = _CACHE_BYTES // (5 * size[0] * size[1])
         self._kept: dict[int, Sample] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what is kept here: another process makes its own."""
+        return {**self.__dict__, "_kept": {}}
 
     def __len__(self) -> int:
         return self._count
@@ -126,7 +130,7 @@ class CachedDataset(Dataset[Sample]):
         if not 0 <= index < self._count:
             raise IndexError(f"sample {index} of {self._count}")
         sample = self._kept.get(index) or self._make(index)
-        if index < self._kept_count:
+        if index < self.kept_count:
             self._kept[index] = sample
         return {
             key: value.to(KEYS[key].dtype if key in KEYS else value.dtype, copy=True)

@@ -114,6 +114,15 @@ class Measurement(Generic[SomeOptions]):
         self.options = cast(SomeOptions, study.options[self.name])
 
     @classmethod
+    def prepare(cls) -> Any:
+        """Return what all cells of a run share; called once, before the first of them, while nothing else runs."""
+
+    @cached_property
+    def prepared(self) -> Any:
+        """What `prepare` has returned."""
+        return self.prepare()
+
+    @classmethod
     def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> SomeOptions:
         """Return the options that a study's `sections` give, or those of an arm that has some of its `own`.
 
@@ -167,6 +176,9 @@ class Measurement(Generic[SomeOptions]):
     def forecast(self, arm: Arm) -> Forecast:
         """Try the arm for a moment, writing nothing. Where nothing is known, a cell takes no time to speak of."""
         return Forecast(0.0)
+
+    def rehearse(self, arm: Arm) -> None:
+        """Try an arm for a moment as its session does: asked where a session of several has died of one."""
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
         """Return what is measured of an arm, telling `advance` how far it is; what it raises fails the cell."""

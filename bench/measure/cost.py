@@ -80,6 +80,11 @@ class Cost(Measurement[CostOptions]):
         options = super().read(sections, task, own)
         return options.model_copy(update={"size": options.size or task.info.size})
 
+    @classmethod
+    def prepare(cls) -> dict[str, float]:
+        """Measure what the machine does at best."""
+        return machine_limits(torch.get_num_threads())
+
     def forecast(self, arm: Arm) -> Forecast:
         """Count."""
         start = time.perf_counter()
@@ -87,9 +92,9 @@ class Cost(Measurement[CostOptions]):
         return Forecast(time.perf_counter() - start, values)
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
-        """Return what `cost` counts and `machine_limits` measures."""
+        """Return what `cost` counts, and what the machine does at best."""
         counted = self._count(arm)
-        return replace(counted, values=counted.values | machine_limits(torch.get_num_threads()))
+        return replace(counted, values=counted.values | self.prepared)
 
     def _count(self, arm: Arm) -> Outcome:
         assert self.options.size is not None

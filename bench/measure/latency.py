@@ -125,21 +125,21 @@ class Latency(Measurement[LatencyOptions]):
 
         Where no arm that lacks a result runs, or the session fails, the results that others have stand.
         """
-        builds = {arm.name: partial(build_model, arm.spec) for arm in self.study.arms}
-        checks = {cell.cell_id: attempt(partial(self._check, builds[cell.arm])) for cell in cells}
+        arms = {arm.name: arm for arm in self.study.arms}
+        checks = {cell.cell_id: attempt(partial(self.rehearse, arms[cell.arm])) for cell in cells}
         failures = {cell_id: check for cell_id, check in checks.items() if isinstance(check, Failure)}
         if lacking <= failures.keys():
             return {cell_id: failures[cell_id] for cell_id in lacking}
         sound = [cell.arm for cell in cells if cell.cell_id not in failures]
-        contenders = {arm: self.options.contender(builds[arm]) for arm in sound}
+        contenders = {arm: self.options.contender(partial(build_model, arms[arm].spec)) for arm in sound}
         measured = attempt(partial(measure_latency, contenders, self.options, advance))
         if isinstance(measured, Failure):
             return {cell_id: failures.get(cell_id, measured) for cell_id in lacking}
         return {cell.cell_id: failures.get(cell.cell_id) or measured[cell.arm] for cell in cells}
 
-    def _check(self, build: Callable[[], nn.Module]) -> None:
+    def rehearse(self, arm: Arm) -> None:
         """Run a network once on the CPU, which raises what it has to."""
-        model = build().eval()
+        model = build_model(arm.spec).eval()
         with torch.inference_mode():
             model(random_images(model, 1, self.options.size))
 

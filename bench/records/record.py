@@ -104,6 +104,8 @@ class RunRecord(Cell):
     schema_version: int = SCHEMA_VERSION
     status: Status
     reason: str | None = None  # why it failed; None where it did not
+    tries: int = 1  # how often it was measured, up to the first success
+    died: bool = False  # whether it took the process that measured it with it
     values: dict[str, float] = Field(default_factory=dict)
     samples: list[float] = Field(default_factory=list)  # raw latency_ms of each forward, in order
     blocks: list[Block] = Field(default_factory=list)  # into which the samples of a latency fall, in order

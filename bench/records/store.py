@@ -28,7 +28,7 @@ from skipbench.bench.records.reader import DATABASE, Outcomes, Run, digest, open
 
 __all__ = ["Outcomes", "Run", "RunWriter", "open_run", "write_run"]
 
-LOCK, SUITE, ARTIFACTS = "run.lock", "suite.yaml", "artifacts"
+LOCK, SUITE, ARTIFACTS, STATES = "run.lock", "suite.yaml", "artifacts", "states"
 PATIENCE_S, TIMEOUT_S = 600, 5  # in all, and at a time, with another program that has locked the database
 _KEPT = "; the records already in it are kept"
 TABLES = """

@@ -1,15 +1,13 @@
 """How far a run is: bars on a terminal, one line per finished cell where there is none."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
-from skipbench.bench.advance import Advance
-from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.run.session import Ended, Session
 from skipbench.display import human_time, one_line
 
 FOREVER_S = 1e9
@@ -18,10 +16,9 @@ FOREVER_S = 1e9
 class RunProgress:
     """Counts finished cells and says what is left. A context manager: the bars live inside it."""
 
-    def __init__(self, console: Console, cells: Sequence[Cell], missing: Sequence[Cell]) -> None:
+    def __init__(self, console: Console, cells: Sequence[Cell], sessions: Sequence[Session]) -> None:
         self._console = console
-        self._total, self._done = len(cells), len(cells) - len(missing)
-        self._missing = {cell.cell_id for cell in missing}
+        self._total, self._done = len(cells), len(cells) - sum(len(session.lacking) for session in sessions)
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -32,9 +29,10 @@ class RunProgress:
             disable=not console.is_terminal,
             speed_estimate_period=FOREVER_S,  # the mean over the whole run: cells differ too much for less
         )
-        weight = sum(MEASUREMENTS[cell.kind].weight for cell in missing)
+        weight = sum(session.weight for session in sessions)
         self._run = self._bars.add_task("run", total=weight, count=self._count())
-        self._cell = self._bars.add_task("", total=1.0, count="", visible=False)
+        self._weight_done = 0.0
+        self._current: dict[str, tuple[TaskID, float]] = {}  # by session: its bar, and its part of the work as done
 
     def __enter__(self) -> "RunProgress":
         self._bars.start()
@@ -43,26 +41,27 @@ class RunProgress:
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    @contextmanager
-    def measuring(self, cells: Sequence[Cell]) -> Iterator[Advance]:
-        """Show `cells`, which are measured together, as the current work; yields what to report shares to."""
-        weight = sum(MEASUREMENTS[cell.kind].weight for cell in cells)
-        before = self._bars.tasks[self._run].completed
-        name = cells[0].name if len(cells) == 1 else f"{cells[0].kind} {cells[0].task}: {len(cells)} arms in turns"
-        self._bars.reset(self._cell, description=_shown(name), visible=True)
+    def begin(self, session: Session) -> Callable[[float], None]:
+        """Show a session as current work; return what to tell its share."""
+        bar = self._bars.add_task(_shown(session.name), total=1.0, count="", visible=not session.rehearsal)
 
-        def advance(share: float) -> None:
+        def show(share: float) -> None:
             share = min(share, 1.0)  # the last batch may go beyond the budget
-            self._bars.update(self._cell, completed=share)
-            self._bars.update(self._run, completed=before + weight * share)
+            self._current[session.key] = bar, session.weight * share
+            self._bars.update(bar, completed=share)
+            self._show_all()
 
-        yield Advance(advance)
-        self._done += sum(cell.cell_id in self._missing for cell in cells)  # others are timed again beside them
-        advance(1.0)
-        self._bars.update(self._run, count=self._count())
+        show(0.0)
+        return show
 
-    def finished(self, records: Sequence[RunRecord]) -> None:
+    def end(self, ended: Ended, records: Sequence[RunRecord]) -> None:
         """Say how cells ended: failures always, the others where there are no bars to show it."""
+        for key in ended.session.lacking & self._current.keys():
+            bar, _ = self._current.pop(key)
+            self._bars.remove_task(bar)
+        self._weight_done += ended.session.weight
+        self._done += len(ended.session.lacking)
+        self._show_all()
         for record in records:
             if record.status == "failed":
                 self._console.print(f"[red]failed[/] {_shown(record.name)}: {_shown(record.reason or '')}")
@@ -70,6 +69,14 @@ class RunProgress:
                 self._console.print(f"ok     {_shown(record.name)} ({record.seconds or 0:.1f} s)", highlight=False)
         if not self._console.is_terminal:
             self._console.print(f"       {self._count()}{self._left()}", highlight=False)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence above the bars."""
+        self._console.print(_shown(sentence), highlight=False)
+
+    def _show_all(self) -> None:
+        done = self._weight_done + sum(part for _, part in self._current.values())
+        self._bars.update(self._run, completed=done, count=self._count())
 
     def _count(self) -> str:
         return f"{self._done}/{self._total} cells"

@@ -1,66 +1,75 @@
 """Runs what a plan still lacks. A cell that fails leaves a record with its reason, and the others go on."""
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence, Set
-from functools import partial
-from itertools import groupby
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from skipbench.bench.attempt import Failure, attempt
-from skipbench.bench.measure import MEASUREMENTS
+from skipbench.bench.attempt import Failure
 from skipbench.bench.records import Cell, Outcome, RunRecord
-from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.bench.records.store import STATES, RunWriter, write_run
 from skipbench.bench.run.environment import environment
+from skipbench.bench.run.here import Here
 from skipbench.bench.run.progress import RunProgress
+from skipbench.bench.run.session import Executor, Session, States, sessions
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import one_line, quoted
 
+MAX_TRIES = 3  # of a cell that fails
 
-def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
+
+def run_plan(
+    plan: Plan, directory: Path, console: Console, executor: Executor | None = None, retry_failed: bool = False
+) -> list[RunRecord]:
     """Measure every cell of `plan` that `directory` lacks, and return all records of the run.
 
-    A cell that failed before is tried again. Raises StoreError where the folder cannot be used; whatever
-    ends the process, the cells that were finished by then are kept.
+    The `executor` says where: in this process, if none is given. A cell that failed before stays so; with
+    `retry_failed` it is tried again, MAX_TRIES times in all, those last that took their process with them. Raises
+    StoreError where the folder cannot be used; whatever ends the process, the cells that were finished by then are
+    kept.
     """
     machine = environment()  # once: it asks git and reads files
     declared = {study.name: study.metrics for study in plan.studies}
     with write_run(directory, plan.suite, plan.cells, declared) as run:
         before = run.outcomes()
-        missing = before.missing
         names = {cell.cell_id: cell.name for cell in plan.cells}
         for cell_id, reason in before.unreadable.items():
-            name = names[cell_id]
-            console.print(escape(one_line(f"measured again, as its record cannot be read: {name}: {reason}")))
-        with RunProgress(console, plan.cells, missing) as progress:
-            lacking = {cell.cell_id for cell in missing}
-            for cells in _sessions(plan.cells, lacking):
-                start, measurement = time.perf_counter(), plan.measurement_of(cells[0])
-                wanted = lacking & {cell.cell_id for cell in cells}
-                with progress.measuring(cells) as advance:
-                    found = attempt(partial(measurement.session, cells, wanted, advance))
-                outcomes = dict.fromkeys(wanted, found) if isinstance(found, Failure) else dict(found)
-                measured = [cell for cell in cells if cell.cell_id in wanted | outcomes.keys()]
-                shared = {"environment": machine, "seconds": (time.perf_counter() - start) / len(measured)}
-                records = [_record(cell, outcomes.get(cell.cell_id), run, shared) for cell in measured]
+            console.print(
+                escape(one_line(f"measured again, as its record cannot be read: {names[cell_id]}: {reason}"))
+            )
+        earlier = {record.cell_id: record for record in before.records}
+        again = {record.cell_id for record in before.records if retry_failed and _may_be_tried_again(record)}
+        lacking = (names.keys() - earlier.keys()) | again
+        due = sorted(sessions(plan.cells, lacking), key=lambda session: _died(session, earlier))
+        states = States(directory / STATES)
+        with RunProgress(console, plan.cells, due) as progress:
+            for ended in (executor or Here()).run(plan, due, states, progress):
+                measured = ended.session.lacking | ended.outcomes.keys()
+                shared = {"environment": machine, "seconds": ended.seconds / len(measured)}
+                records = [
+                    _record(cell, ended.outcomes.get(cell.cell_id), run, shared | _tries(earlier.get(cell.cell_id)))
+                    for cell in ended.session.cells
+                    if cell.cell_id in measured
+                ]
                 run.save(records)
-                progress.finished(records)
+                states.drop(ended.session)
+                progress.end(ended, records)
         return run.records()
 
 
-def _sessions(cells: Sequence[Cell], missing: Set[str]) -> Iterator[list[Cell]]:
-    """Yield what is measured together: all of a study where arms take turns and one is missing, else each alone."""
-    for (kind, *_), group in groupby(cells, key=lambda cell: (cell.kind, cell.task, cell.dataset)):
-        session = list(group)
-        lacking = [cell for cell in session if cell.cell_id in missing]
-        if MEASUREMENTS[kind].in_turns and lacking:
-            yield session
-        else:
-            yield from ([cell] for cell in lacking)
+def _may_be_tried_again(record: RunRecord) -> bool:
+    return record.status == "failed" and record.tries < MAX_TRIES
+
+
+def _died(session: Session, earlier: Mapping[str, RunRecord]) -> bool:
+    return any(earlier[cell_id].died for cell_id in session.lacking & earlier.keys())
+
+
+def _tries(earlier: RunRecord | None) -> dict[str, int]:
+    return {"tries": earlier.tries + 1 if earlier and earlier.status == "failed" else 1}
 
 
 def _record(cell: Cell, outcome: Any, run: RunWriter, shared: Mapping[str, Any]) -> RunRecord:
@@ -70,7 +79,7 @@ def _record(cell: Cell, outcome: Any, run: RunWriter, shared: Mapping[str, Any])
 def _fields(cell: Cell, outcome: Any, run: RunWriter) -> dict[str, Any]:
     """Return the record's fields for an outcome, its files written; a number that is not finite is no result."""
     if isinstance(outcome, Failure):
-        return {"status": "failed", "reason": outcome.reason}
+        return {"status": "failed", "reason": outcome.reason, "died": outcome.died}
     if not isinstance(outcome, Outcome):
         reason = f"the measurement '{cell.kind}' returns {quoted(outcome)}, expected an Outcome."
         return {"status": "failed", "reason": reason}

@@ -48,10 +48,11 @@ def tiny_suite(tmp_path: Path) -> str:
 
 @pytest.fixture
 def skipbench(capsys: pytest.CaptureFixture[str]) -> Skipbench:
-    """Return the command `skipbench`, run in this process."""
+    """Return the command `skipbench`, run in this process, with its cells if nothing else is said."""
 
     def run(*arguments: object) -> Outcome:
-        code = main([str(argument) for argument in arguments])
+        here = ("--jobs", "0") if arguments[:1] in (("run",), ("tune",)) and "--jobs" not in arguments else ()
+        code = main([str(argument) for argument in (*arguments, *here)])
         return Outcome(code, *capsys.readouterr())
 
     return run

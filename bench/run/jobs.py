@@ -1,0 +1,60 @@
+"""How a machine's cores are shared out: so many sessions side by side, on so many threads each."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from skipbench.bench.errors import StoreError
+from skipbench.bench.records.store import open_run
+from skipbench.bench.suites import Suite
+from skipbench.bench.training.machine import resolve_device
+
+
+@dataclass(frozen=True)
+class Share:
+    """`jobs` sessions side by side; a training for which the suite states no threads has `threads`."""
+
+    jobs: int
+    threads: int
+    gpus: tuple[str, ...] = ()  # by the names that CUDA_VISIBLE_DEVICES takes
+
+    def __str__(self) -> str:
+        what = f"{self.jobs} cells side by side" if self.jobs > 1 else "One cell at a time"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{what}, on {len(self.gpus)} GPUs." if self.gpus else f"{what}, on {threads} each."
+
+
+def share_out(suite: Suite, jobs: int | None, directory: Path) -> Share:
+    """Return how many cells of `suite` run side by side, `jobs` where that is given, and on how many threads each.
+
+    Threads change the bits of a result, so they are part of it: as the suite states them, or else as the run in
+    `directory` has them already. Where neither does, each cell gets its part of the cores; without `jobs`, there
+    are as many cells side by side as there are cores, since one thread each wastes least, or one per GPU.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cells = len(suite.seeds) * sum(len(entry.variants) for study in suite.studies for entry in study.arms)
+    recipes = [study.sections.get("recipe", {}) for study in suite.studies]
+    stated = [recipe.get("threads") for recipe in recipes]
+    gpus = _gpus() if any(recipe.get("device", "auto") != "cpu" for recipe in recipes) else ()
+    threads = max(filter(None, stated), default=None) if all(stated) else _threads_of(directory)
+    most = len(gpus) or max(1, cores // (threads or 1))
+    chosen = jobs or max(1, min(most, cells))
+    return Share(chosen, threads or max(1, cores // chosen), gpus)
+
+
+def _gpus() -> tuple[str, ...]:
+    if resolve_device("auto").type != "cuda":
+        return ()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return tuple(visible.split(",")) if visible else tuple(map(str, range(torch.cuda.device_count())))
+
+
+def _threads_of(directory: Path) -> int | None:
+    """Return the most threads on which the run in `directory` trains, None where there is none."""
+    try:
+        studies = open_run(directory).suite["studies"]
+        return int(max(study["recipe"]["threads"] for study in studies))
+    except (StoreError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,120 @@
+"""What is measured together, who measures it, and what comes of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+from skipbench.bench.advance import Advance
+from skipbench.bench.attempt import Failure, attempt
+from skipbench.bench.files import whole_file
+from skipbench.bench.measure import MEASUREMENTS
+from skipbench.bench.records import Cell
+from skipbench.bench.suites.plan import Plan
+
+
+@dataclass(frozen=True)
+class Session:
+    """Cells that one process measures together; `lacking` are the ids of those without a result."""
+
+    cells: list[Cell]
+    lacking: frozenset[str]
+    prepared: Any = None  # what all sessions of the measurement share
+    rehearsal: bool = False  # whether its cell is only tried, as one of a session that died of one of them
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has the machine to itself: arms that take turns are timed."""
+        return MEASUREMENTS[self.cells[0].kind].in_turns
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        first = self.cells[0]
+        return first.name if len(self.cells) == 1 else f"{first.kind} {first.task}: {len(self.cells)} arms in turns"
+
+    @property
+    def weight(self) -> float:
+        """Its part of the time that a run takes, where a training has 1."""
+        return sum(MEASUREMENTS[cell.kind].weight for cell in self.cells)
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the state that is kept of it."""
+        return min(self.lacking)
+
+    def measure(self, plan: Plan, advance: Advance) -> dict[str, Any]:
+        """Return what is measured, or the Failure, by cell id."""
+        measurement = plan.measurement_of(self.cells[0])
+        measurement.prepared = self.prepared
+        if self.rehearsal:
+            arm = next(arm for arm in measurement.study.arms if arm.name == self.cells[0].arm)
+            tried = attempt(partial(measurement.rehearse, arm))
+            return {self.key: tried} if isinstance(tried, Failure) else {}
+        found = attempt(partial(measurement.session, self.cells, self.lacking, advance))
+        return dict.fromkeys(self.lacking, found) if isinstance(found, Failure) else dict(found)
+
+
+def sessions(cells: Sequence[Cell], lacking: Set[str]) -> Iterator[Session]:
+    """Yield what is measured together: all of a study where arms take turns and one is missing, else each alone.
+
+    Before the first, each measurement prepares what its sessions share.
+    """
+    kinds = dict.fromkeys(cell.kind for cell in cells if cell.cell_id in lacking)
+    prepared = {kind: MEASUREMENTS[kind].prepare() for kind in kinds}
+    for (kind, *_), group in groupby(cells, key=lambda cell: (cell.kind, cell.task, cell.dataset)):
+        study = list(group)
+        missing = [cell for cell in study if cell.cell_id in lacking]
+        if MEASUREMENTS[kind].in_turns and missing:
+            yield Session(study, frozenset(cell.cell_id for cell in missing), prepared[kind])
+        else:
+            yield from (Session([cell], frozenset({cell.cell_id}), prepared[kind]) for cell in missing)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A session that is over."""
+
+    session: Session
+    outcomes: Mapping[str, Any]  # by cell id: an Outcome or a Failure, as far as the measurement keeps its word
+    seconds: float
+
+
+class States:
+    """The states from which sessions go on after their process has ended, a file each in the run folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, session: Session) -> bytes | None:
+        """Return the last that was kept of a session."""
+        file = self._directory / session.key
+        return file.read_bytes() if file.is_file() else None
+
+    def keep(self, session: Session, state: bytes) -> None:
+        """Keep a state in place of the one before; a file is whole or not there. Raises OSError."""
+        with whole_file(self._directory / session.key) as file:
+            file.write(state)
+
+    def drop(self, session: Session) -> None:
+        """Remove what was kept of a session that is over."""
+        (self._directory / session.key).unlink(missing_ok=True)
+
+
+class Watch(Protocol):
+    """Whoever shows how far a run is."""
+
+    def begin(self, session: Session) -> Callable[[float], None]:
+        """Show that a session begins; return what is to be told its share."""
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence."""
+
+
+class Executor(Protocol):
+    """Whoever measures sessions: this process, others on this machine, other machines."""
+
+    def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
+        """Measure all sessions and yield each when it is over, in any order. Raises Stopped."""

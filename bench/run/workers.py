@@ -1,0 +1,293 @@
+"""Sessions in processes of their own, several side by side: none can hurt another, or the run."""
+
+import pickle
+import re
+import signal
+import site
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import send_handle
+from pathlib import Path
+from typing import Any
+
+from skipbench.bench.advance import KEEP_EVERY_S
+from skipbench.bench.attempt import Failure, failed
+from skipbench.bench.errors import BenchError
+from skipbench.bench.plugins import loaded_paths
+from skipbench.bench.run.host import Order
+from skipbench.bench.run.session import Ended, Session, States, Watch
+from skipbench.bench.signals import noting
+from skipbench.bench.suites.plan import Plan
+from skipbench.display import in_words, one_line
+
+SILENCE_S = 3600.0  # without a sign of life, after which a cell is stopped
+MAX_OUTPUT = 16 * 2**20  # bytes that a cell may print
+GRACE_S = 2.0  # for a process to end after it has closed its connection
+TICK_S = 0.5  # between looks at whether somebody wants the run to stop, or a cell says nothing
+PROGRAM = "import sys; sys.path[:] = {path}; from skipbench.bench.run.host import main; main()"
+STDLIB = sysconfig.get_path("stdlib")
+FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)  # of a crash, the innermost first
+
+
+@dataclass
+class _Running:
+    """A session in its process."""
+
+    session: Session
+    connection: Connection
+    show: Callable[[float], None]
+    slot: int
+    output: Path
+    began: float = field(default_factory=time.perf_counter)
+    heard: float = field(default_factory=time.monotonic)
+    hung_up: bool = False  # there is nobody at the other end of the connection
+    found: dict[str, Any] | None = None
+    reason: str = ""  # why it was killed
+
+
+class Workers:
+    """Measures `jobs` sessions side by side; those that must be alone have the machine to themselves.
+
+    A process that dies, is silent for `silence_s` seconds or prints without end is a failure of its session alone.
+    Where the run is asked to end, sessions keep their states first; asked again, they end at once. `gpus` are the
+    names of those that the sessions side by side have one of each.
+    """
+
+    def __init__(
+        self,
+        jobs: int = 1,
+        silence_s: float = SILENCE_S,
+        keep_every_s: float = KEEP_EVERY_S,
+        gpus: Sequence[str] = (),
+    ) -> None:
+        self._jobs, self._silence_s, self._keep_every_s, self._gpus = jobs, silence_s, keep_every_s, gpus
+
+    def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
+        """Measure all sessions, each in a process of its own. Raises BenchError where none can be started."""
+        waiting = deque(sessions)
+        inquiries: dict[str, _Inquiry] = {}
+        if not waiting:
+            return
+        with noting() as asked, _Host(plan, states, watch) as host:
+            while host.running or (waiting and not asked):
+                while waiting and not asked and self._may_begin(waiting[0], host.running.values()):
+                    slot = min(set(range(self._jobs)) - {running.slot for running in host.running.values()})
+                    environment = {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]} if self._gpus else {}
+                    host.begin(waiting.popleft(), slot, self._keep_every_s, environment)
+                for ended in host.listen(stopping=bool(asked)):
+                    yield from self._judged(ended, waiting, inquiries)
+                host.kill_silent_and_loud(self._silence_s)
+                if asked:
+                    host.ask_to_stop()
+            if asked:
+                raise asked[0]
+
+    def _may_begin(self, session: Session, running: Collection[_Running]) -> bool:
+        alone = session.alone or any(other.session.alone for other in running)
+        return len(running) < (1 if alone else self._jobs)
+
+    def _judged(self, ended: Ended, waiting: deque[Session], inquiries: dict[str, "_Inquiry"]) -> Iterator[Ended]:
+        """Yield what is over; where a session of several cells has died, try each apart, and the others again."""
+        session, outcomes = ended.session, ended.outcomes
+        if session.rehearsal:
+            inquiry = inquiries[session.key]
+            inquiry.guilty |= outcomes
+            inquiry.left -= 1
+            if not inquiry.left:
+                yield from inquiry.closed(waiting)
+        elif len(session.cells) > 1 and _died(outcomes):
+            inquiry = _Inquiry(ended, len(session.cells))
+            for cell in session.cells:
+                inquiries[cell.cell_id] = inquiry
+                waiting.appendleft(Session([cell], frozenset({cell.cell_id}), session.prepared, rehearsal=True))
+        else:
+            yield ended
+
+
+@dataclass
+class _Inquiry:
+    """Which cells a session has died of."""
+
+    ended: Ended
+    left: int  # of its cells that have not been tried
+    guilty: dict[str, Any] = field(default_factory=dict)
+
+    def closed(self, waiting: deque[Session]) -> Iterator[Ended]:
+        """Yield the failure of the guilty, and let the others be measured; if none is guilty, all have failed."""
+        session = self.ended.session
+        failed_cells = [cell for cell in session.cells if cell.cell_id in self.guilty]
+        if not failed_cells:
+            yield self.ended
+            return
+        lacking = session.lacking & self.guilty.keys()
+        if lacking:
+            failures = {cell_id: self.guilty[cell_id] for cell_id in lacking}
+            yield Ended(Session(failed_cells, lacking), failures, self.ended.seconds)
+        if session.lacking - lacking:
+            others = [cell for cell in session.cells if cell not in failed_cells]
+            waiting.appendleft(Session(others, session.lacking - lacking, session.prepared))
+
+
+class _Host:
+    """The process that starts sessions (host.py), and what is known of those that run."""
+
+    def __init__(self, plan: Plan, states: States, watch: Watch) -> None:
+        self._states, self._watch = states, watch
+        self.running: dict[int, _Running] = {}
+        self._count, self._stopping = 0, False
+        try:
+            self._plan = pickle.dumps(plan)
+        except Exception as error:
+            raise BenchError(
+                f"the suite cannot be sent to another process ({in_words(error)}): define its parts in a file that "
+                "--plugin loads, or measure in this process, with --jobs 0."
+            ) from error
+
+    def __enter__(self) -> "_Host":
+        self._folder = tempfile.TemporaryDirectory(prefix="skipbench-")
+        self._connection, theirs = Pipe()
+        program = [sys.executable, "-c", PROGRAM.format(path=sys.path), str(theirs.fileno())]
+        self._process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        theirs.close()
+        try:
+            self._connection.send(loaded_paths())
+            self._connection.send_bytes(self._plan)
+            problem = self._connection.recv()
+        except (EOFError, OSError):
+            problem = Failure(f"it ended with exit code {self._process.wait()}")
+        if problem is not None:
+            self.__exit__()
+            raise BenchError(f"the process that starts cells cannot begin: {problem.reason}.")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()  # at which it kills what runs, and ends
+        self._process.wait()
+        self._folder.cleanup()
+
+    def begin(self, session: Session, slot: int, keep_every_s: float, environment: Mapping[str, str]) -> None:
+        """Start a session in a process of its own."""
+        ours, theirs = Pipe()
+        self._count += 1
+        output = Path(self._folder.name) / str(self._count)
+        state = self._states.of(session)
+        with theirs, self._alive():
+            self._connection.send(Order(self._count, session, state, keep_every_s, output, environment))
+            send_handle(self._connection, theirs.fileno(), self._process.pid)
+        self.running[self._count] = _Running(session, ours, self._watch.begin(session), slot, output)
+
+    def listen(self, stopping: bool) -> Iterator[Ended]:
+        """Wait a moment for what sessions have to say, and yield those that are over.
+
+        One without a result is a failure of its cells, but not where it was asked to stop.
+        """
+        speaking = {running.connection: running for running in self.running.values() if not running.hung_up}
+        ready = wait([self._connection, *speaking], TICK_S)
+        for connection, running in speaking.items():
+            if connection in ready:
+                self._hear(running)
+        if self._connection not in ready:
+            return
+        with self._alive():
+            number, exit_code = self._connection.recv()
+        running = self.running.pop(number)
+        while self._hear(running):
+            pass
+        if running.found is None and not (stopping and not running.reason):
+            failure = _death(running, exit_code)
+            running.found = dict.fromkeys(running.session.lacking, failure)
+        running.connection.close()
+        if running.found is not None:
+            yield Ended(running.session, running.found, time.perf_counter() - running.began)
+
+    def kill_silent_and_loud(self, silence_s: float) -> None:
+        """End sessions that hang, or print without end."""
+        for number, running in self.running.items():
+            if running.reason:
+                continue
+            silent_s = time.monotonic() - running.heard
+            if silent_s > silence_s:
+                running.reason = f"it gave no sign of life for {silence_s:g} s, so it was stopped"
+            elif running.hung_up and silent_s > GRACE_S:
+                running.reason = "it closed the files of its process, so it was stopped"
+            elif running.output.exists() and running.output.stat().st_size > MAX_OUTPUT:
+                running.reason = f"it printed more than {MAX_OUTPUT >> 20} MiB, so it was stopped"
+            if running.reason:
+                self._signal(number, signal.SIGKILL)
+
+    def ask_to_stop(self) -> None:
+        """Let sessions keep their states and end; says so once."""
+        if not self._stopping and self.running:
+            self._watch.say("Stopping once the current cells have kept their states; again ends them at once.")
+            for number in self.running:
+                self._signal(number, signal.SIGTERM)
+        self._stopping = True
+
+    def _hear(self, running: _Running) -> bool:
+        """Take one message of a session; return whether there was one."""
+        try:
+            if running.hung_up or not running.connection.poll():
+                return False
+            kind, value = running.connection.recv()
+        except (EOFError, OSError):
+            running.hung_up, running.heard = True, time.monotonic()
+            return False
+        except Exception as error:  # what a plug-in returns may come out of no pickle
+            kind, value = "found", dict.fromkeys(running.session.lacking, failed(error))
+        running.heard = time.monotonic()
+        if kind == "share":
+            running.show(value)
+        elif kind == "state":
+            try:
+                self._states.keep(running.session, value)
+            except OSError as error:
+                self._watch.say(f"A state of {running.session.name} cannot be kept: {error}.")
+        else:
+            running.found = value
+        return True
+
+    def _signal(self, number: int, signal_number: int) -> None:
+        with self._alive():
+            self._connection.send((number, signal_number))
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        """Raise BenchError where the process that starts cells has died."""
+        try:
+            yield
+        except (EOFError, OSError) as error:
+            code = self._process.wait()
+            raise BenchError(
+                f"the process that starts cells has ended ({_ended(code)}); every finished cell is kept, and "
+                "the same command goes on."
+            ) from error
+
+
+def _died(outcomes: Mapping[str, Any]) -> bool:
+    return any(isinstance(outcome, Failure) and outcome.died for outcome in outcomes.values())
+
+
+def _death(running: _Running, exit_code: int) -> Failure:
+    """Return why a session has no result, with the place where its process crashed, as far as that is known."""
+    printed = running.output.read_text(errors="replace")[-MAX_OUTPUT:] if running.output.exists() else ""
+    crash = printed.rpartition("Fatal Python error")[2]
+    own = [frame for frame in FRAME.findall(crash) if not frame[0].startswith((*site.getsitepackages(), STDLIB))]
+    place = f" in {own[0][2]} ({Path(own[0][0]).name}, line {own[0][1]})" if own else ""
+    reason = running.reason or f"its process ended without a result: {_ended(exit_code)}{place}"
+    return Failure(one_line(f"{reason}."), printed, died=True)
+
+
+def _ended(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    name = signal.Signals(-exit_code).name
+    return f"{name}, as a system ends what takes too much memory" if name == "SIGKILL" else name
