@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.records import Block, Cell, RunRecord
 from skipbench.bench.records.metrics import Measured, Metric
 from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.contracts import Finding
 from skipbench.display import in_words
 from skipbench.reports.errors import BrokenFigureError, NothingToShow
 from skipbench.reports.figures import FigureKind, figure_kind
@@ -34,14 +35,6 @@ from skipbench.reports.tables import Table
 SIZE = (16, 24)  # of the images of which predictions are kept
 NAMES = ("ground", "car")  # of classes, where the data name the groups of a score
 SEEDS = (0, 1)
-
-
-class Finding(NamedTuple):
-    """The outcome of one check; archs.testing has the same, but brings torch."""
-
-    check: str
-    ok: bool
-    message: str
 
 
 @dataclass(frozen=True)

@@ -11,28 +11,18 @@ from torch import Tensor, nn
 from skipbench.archs.blocks import Block, BlockStyle
 from skipbench.archs.bottom_up import BottomUp, PooledResiduals
 from skipbench.archs.encoders import build_encoder
-from skipbench.archs.errors import ArchError
 from skipbench.archs.fusion import Fusion
 from skipbench.archs.levels import FeatureSpec, Size, level_size
 from skipbench.archs.resampling import Link, Upsample
 from skipbench.archs.restarts import Restart
 from skipbench.archs.spec import ArchSpec
+from skipbench.contracts import require
 
 CHANNELS = ((32, 16, 16), (16, 16, 16), (8, 24, 16))  # coarse, skip, out
 SIZES = ((6, 5), (9, 4), (1, 1))
 WIDTHS, STRIDES = (8, 8, 12), (1, 2, 4)
 STYLE = BlockStyle()
 Shape = tuple[int, ...]
-
-
-class BrokenContractError(ArchError):
-    """A part breaks its contract; the text says how, and how to fix it."""
-
-
-def require(holds: bool, sentence: str) -> None:
-    """Raise BrokenContractError with the sentence unless it holds."""
-    if not holds:
-        raise BrokenContractError(sentence)
 
 
 @dataclass(frozen=True)

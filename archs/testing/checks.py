@@ -1,7 +1,6 @@
 """The contracts of a network's parts, as checks that say in words what is wrong."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,6 @@ from skipbench.archs.model import EncoderDecoder
 from skipbench.archs.presets import PRESETS
 from skipbench.archs.spec import ArchSpec
 from skipbench.archs.testing.cases import (
-    BrokenContractError,
     Case,
     cases_of_block,
     cases_of_bottom_up,
@@ -23,21 +21,12 @@ from skipbench.archs.testing.cases import (
     cases_of_fusion,
     cases_of_restart,
     cases_of_upsampler,
-    require,
 )
+from skipbench.contracts import BrokenContractError, Finding, require
 from skipbench.display import first_line
 from skipbench.registry import Registry
 
 Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check."""
-
-    check: str
-    ok: bool
-    message: str
 
 
 def check_fusion(fusion: type[Fusion]) -> list[Finding]:
