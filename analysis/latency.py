@@ -1,7 +1,7 @@
 """Latencies compared: ratios to a reference arm with an interval over blocks, tests corrected for their number."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,18 @@ from statsmodels.stats.multitest import multipletests
 
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.text import listing
-from skipbench.bench.records import Block, RunRecord
+from skipbench.bench.records import Outcome, RunRecord
 from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
 
 ALPHA = 0.05
 VERDICTS = ("reference", "tied", "equal", "faster", "slower", "open")
 _COLUMNS = ["arm", "reference", "blocks", "ratio", "low", "high", "p", "p_holm", "verdict", "each"]
 
-Samples = tuple[Sequence[float], Sequence[Block]]  # of one arm, in order
+Timed = Outcome | RunRecord  # of one arm: its samples, in order, and the blocks into which they fall
 
 
-def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: int = MIN_BLOCKS) -> pd.DataFrame:
-    """Return each arm's latency over the reference's, both timed in the same blocks.
+def compare(arms: Mapping[str, Timed], reference: str, margin: float, least: int = MIN_BLOCKS) -> pd.DataFrame:
+    """Return each arm's latency over the reference's, all timed in the same blocks.
 
     Columns: arm, reference, blocks, ratio (geometric mean over blocks), low and high (its 95 % interval, Student's
     t of the logarithms), p (that the ratio is 1), p_holm (corrected for the number of arms), each (the ratio of
@@ -33,10 +33,9 @@ def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: i
     - "open": none of these; the reference has the verdict "reference".
     Disturbed blocks are left out while `least` others remain (see bench.records.blocks.kept).
     """
-    blocks = arms[reference][1]
-    keep = kept(blocks, least)
-    own = medians(*arms[reference])[keep]
-    others = {arm: medians(*samples)[keep] / own for arm, samples in arms.items() if arm != reference}
+    keep = kept(arms[reference].blocks, least)
+    by_block = {arm: medians(timed.samples, timed.blocks)[keep] for arm, timed in arms.items()}
+    others = {arm: times / by_block[reference] for arm, times in by_block.items() if arm != reference}
     tests = np.array([_p_value(np.log(ratios)) for ratios in others.values()])
     corrected = multipletests(tests, method="holm")[1] if len(tests) else tests
     rows: list[dict[str, object]] = [
@@ -82,7 +81,8 @@ def ratios(study: Frames) -> pd.DataFrame:
     settings = records[0].settings
     named = {record.arm: record for record in records}
     reference = named.get(str(settings.get("compared_with")), records[0])
-    arms = {record.arm: (record.samples, record.blocks) for record in records if _together(record, reference)}
+    starts = [block.started_at for block in reference.blocks]
+    arms = {record.arm: record for record in records if [block.started_at for block in record.blocks] == starts}
     return compare(arms, reference.arm, float(settings["margin"]), int(settings["blocks"]))
 
 
@@ -91,10 +91,6 @@ def margin(study: Frames) -> float:
     return next(
         (float(record.settings["margin"]) for record in study.finished("latency") if record.blocks), math.nan
     )
-
-
-def _together(one: RunRecord, other: RunRecord) -> bool:
-    return [block.started_at for block in one.blocks] == [block.started_at for block in other.blocks]
 
 
 def in_words(ratio: float) -> str:

@@ -44,8 +44,7 @@ def latency(builders: Mapping[str, Callable[[], nn.Module]], **options: Any) -> 
     given = parse(LatencyOptions, {"size": [256, 256], **options}, place="latency")
     contenders = {name: given.contender(build) for name, build in builders.items()}
     timed = insist(partial(measure_latency, contenders, given, lambda share: None), "latency")
-    samples = {name: (outcome.samples, outcome.blocks) for name, outcome in timed.items()}
-    table = compare(samples, next(iter(builders)), given.margin, given.blocks)
+    table = compare(timed, next(iter(builders)), given.margin, given.blocks)
     medians = [outcome.values["latency_ms/median"] for outcome in timed.values()]
     return table[["arm", "ratio", "low", "high", "p_holm", "verdict"]].assign(median_ms=medians)
 
