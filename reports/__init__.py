@@ -1,6 +1,6 @@
 """Facts as pictures and pages: one HTML report of a run, a single figure, a file of results.
 
-What it offers is imported when first asked for: the names of figures need neither pandas nor matplotlib.
+Its functions are imported when they are first used: the names of figures need neither pandas nor matplotlib.
 """
 
 from importlib import import_module

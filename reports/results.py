@@ -1,4 +1,4 @@
-"""RESULTS.md: what runs have shown, with their budget and seeds, and what they can't show."""
+"""RESULTS.md: what runs have shown, with their budget and seeds, and what they cannot show."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write what the runs in `run_dirs` have shown as the Markdown file `out`, and return its path.
 
     The same records give the same file. Raises StoreError where a folder holds no run, ReportError where
-    `out` cannot be written or holds something that this function did not write.
+    `out` cannot be written or is a file that this function did not write.
     """
     runs = [load(folder) for folder in run_dirs]
     _refuse_foreign(out)
@@ -71,7 +71,7 @@ def _study(study: Frames) -> dict[str, Any]:
     score = headline(study)
     return {
         "title": without_html(study.title),
-        "facts": facts_table("facts", "How it was made.", _facts(study)).markdown(),
+        "facts": facts_table("facts", "Setup.", _facts(study)).markdown(),
         "arms": results_table(study, score).markdown() if score else None,
         "shown": list(map(without_html, answers(study))),
         "limits": list(map(without_html, limits(study))),
@@ -93,13 +93,13 @@ def results_table(study: Frames, score: Metric) -> Table:
     once, per_run = study.metric("latency_ms/median"), study.metric("train/images_per_s")
     caption = (
         f"{score.label} on the test images, t-interval over seeds; {once.label.lower()} of one forward pass; "
-        f"{per_run.label.lower()} and the share of it spent in forward, backward and optimizer, means over runs."
+        f"{per_run.label.lower()} and the share of time spent in forward, backward and optimizer, means over runs."
     )
     return Table("results", caption, frame, columns)
 
 
 def _facts(study: Frames) -> dict[str, list[str]]:
-    """Return what a reader must know to judge the numbers; what no record says is said to be unknown."""
+    """Return what a reader must know to judge the numbers; UNKNOWN for what the records do not say."""
     runs = study.finished("train")
     settings = distinct(record.settings for record in runs)
     environment = distinct(record.environment for record in study.records)
@@ -122,7 +122,7 @@ def _facts(study: Frames) -> dict[str, list[str]]:
 
 
 def _definitions(study: Frames) -> dict[str, list[str]]:
-    """Return what the study's own scores are measured by, where it has such."""
+    """Return the definitions on which the study's scores rest, if any."""
     sizes = [by for _, by in measured_breakdowns(study) if by.groups == SIZES]
     length = reference(study)
     return {

@@ -1,4 +1,4 @@
-"""The contracts of a network's parts, for the tests of whoever writes one:
+"""The contracts of a network's parts, for the tests of their authors:
 
 from skipbench.archs.testing import check_fusion
 

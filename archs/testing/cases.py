@@ -1,4 +1,4 @@
-"""How a network builds and feeds a part of each kind, and what it expects back: what contracts are checked on."""
+"""The inputs for which contracts are checked: how a network builds and calls a part, and what it expects back."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def cases_of_fusion(fusion: type[Fusion]) -> Iterator[Case]:
         def promised(module: Fusion, size: Size, channels: Shape = channels, fused: int = fused) -> list[Shape]:
             require(
                 module.out_channels == fused,
-                f"fused_channels{channels} promises {fused} channels but the module's out_channels is "
+                f"fused_channels{channels} promises {fused} channels, but the module's out_channels is "
                 f"{module.out_channels}; call super().__init__ with the three channel counts.",
             )
             return [(2, fused, *size)]
@@ -103,7 +103,7 @@ def cases_of_bottom_up(bottom_up: type[BottomUp]) -> Iterator[Case]:
 
 
 def cases_of_restart(restart: type[Restart]) -> Iterator[Case]:
-    """Yield a stack's input, features of 6 channels and a prediction of 3: None last, where it is of no use."""
+    """Yield a stack's input, features of 6 channels and a prediction of 3; lastly None for one that is not used."""
     for size in ((24, 16), (27, 18)):
         maps = {"x": _map(WIDTHS[0], size), "features": _map(6, size), "prediction": _map(3, size)}
         uses = [name for name in maps if name != "prediction" or restart.uses_prediction]

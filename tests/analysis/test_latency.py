@@ -76,7 +76,7 @@ def test_what_is_said_names_every_arm_once() -> None:
     samples = {name: timed(times) for name, times in names.items()}
     (sentence,) = verdicts(compare(samples, "a", 0.03), 0.03)
     assert sentence == (
-        "Latency against a, over 8 blocks, faster: fast (0.500 times, 0.500 to 0.500); "
+        "Latency relative to a over 8 blocks; faster: fast (0.500 times, 0.500 to 0.500); "
         "slower: slow (1.200 times, 1.200 to 1.200); equal within 3.0 %: near; exactly equal in all blocks: same."
     )
     assert verdicts(compare({"a": samples["a"]}, "a", 0.03), 0.03) == []
