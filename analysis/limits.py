@@ -34,13 +34,13 @@ def _seeds(study: Frames, score: Metric) -> Iterator[str]:
     n = int(accuracy(study, score.key).n.max())
     normal = "assumes that scores are normally distributed over seeds"
     if n == 1:
-        yield "1 seed: no intervals. Any difference between arms may be due to initialisation and data order alone."
+        yield "With 1 seed there are no intervals: any difference may be due to initialisation and data order."
     elif n < FEW_SEEDS:
         kind = "descriptive only" if n == 2 else "rough"
         reach = f"extends {t_factor(n):.1f} standard errors to either side"
-        yield f"{count(n, 'seed')}: the intervals are {kind}. A 95 % t-interval over {n} runs {reach} and {normal}."
+        yield f"With {n} seeds the intervals are {kind}. A 95 % t-interval over {n} runs {reach} and {normal}."
     else:
-        yield f"{count(n, 'seed')}: the 95 % t-interval {normal}."
+        yield f"With {n} seeds the 95 % t-interval {normal}."
 
 
 def _unequal_seeds(study: Frames, score: Metric) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _sizes(study: Frames) -> Iterator[str]:
         if more >= 0.005
     ]
     if unequal:
-        yield f"The arms differ {listing(unequal)}: they are compared at the same recipe, not at the same cost."
+        yield f"The arms differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
 
 
 def _machine(study: Frames) -> Iterator[str]:

@@ -91,7 +91,7 @@ def setup(study: Frames) -> Iterable[Block]:
     data = {key: values for key, values in settings.items() if key.startswith("data.")}
     recipe = {key: values for key, values in settings.items() if key not in data}
     environment = distinct(record.environment for record in study.records)
-    yield facts_table("setup", "The study.", what | data | environment)
+    yield facts_table("setup", "Data, arms, seeds and machine.", what | data | environment)
     yield arms_table(study)
     if recipe:
         yield facts_table("recipe", "Training settings of all runs.", recipe, folded=True)
@@ -117,7 +117,7 @@ def cost_table(study: Frames) -> Table:
     frame = cost(study)
     caption = (
         "Cost of one image. MACs are multiply-accumulates, of two FLOPs each; element-wise operations are counted "
-        "apart. Bytes are those read and written without fusion or caching. Peaks are the most memory that "
+        "separately. Bytes are those read and written without fusion or caching. Peaks are the most memory that "
         "activations take at once. ≥ marks a lower bound: an operator without a cost rule ran."
     )
     return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(study, frame, COST_KEYS)))

@@ -59,7 +59,7 @@ def _below(study: Frames) -> Iterator[Table]:
             yield gap_table(study, score, by)
 
 
-@register_figure("breakdown", title="By size and by occlusion", caption=_caption, alt=_alt, below=_below)
+@register_figure("breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below)
 def breakdown_figure(study: Frames) -> Figure:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
     panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}

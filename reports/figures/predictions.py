@@ -56,7 +56,7 @@ def _alt(study: Frames) -> str:
 
 
 def _caption(study: Frames) -> str:
-    same = "The first test images with something to predict, the same for all arms; each arm's first finished seed"
+    same = "The first test images with something to predict, the same for all arms, and each arm's first seed"
     return f"{same}. {next(iter(kept_predictions(study)[0].values())).caption}"
 
 

@@ -13,12 +13,12 @@ def test_seeds_limit_what_can_be_said(trained):
     def of(n):
         return limits(trained({"a / x": [0.5 + 0.01 * seed for seed in range(n)]}))[0]
 
-    assert of(1).startswith("1 seed: no intervals.")
+    assert of(1).startswith("With 1 seed there are no intervals:")
     assert of(2).startswith(
-        "2 seeds: the intervals are descriptive only. A 95 % t-interval over 2 runs extends 12.7"
+        "With 2 seeds the intervals are descriptive only. A 95 % t-interval over 2 runs extends 12.7"
     )
-    assert of(3).startswith("3 seeds: the intervals are rough.")
-    assert of(6).startswith("6 seeds: the 95 % t-interval assumes that scores are normally distributed")
+    assert of(3).startswith("With 3 seeds the intervals are rough.")
+    assert of(6).startswith("With 6 seeds the 95 % t-interval assumes that scores are normally distributed")
 
 
 def test_intervals_past_what_a_score_can_be_are_named(trained):
@@ -56,7 +56,7 @@ def test_unequal_cost_is_stated_with_its_size(cell, record, frames):
     cells = [cell("cost", "a / x"), cell("cost", "b / x")]
     values = [{"params/total": 100.0, "macs/total": 7.0}, {"params/total": 131.0, "macs/total": 7.0}]
     study = frames(cells, [record(*pair) for pair in zip(cells, values, strict=True)])
-    assert _said(study, "differ in parameters by up to 31 %: they are compared at the same recipe")
+    assert _said(study, "differ in parameters by up to 31 %: they are compared with the same recipe")
     assert not _said(study, "MACs by up to")
 
 

@@ -83,7 +83,7 @@ def test_a_complete_run_fills_every_section(complete):
         assert float(low.replace("\N{MINUS SIGN}", "-")) < float(high)
         assert page.row("cost", arm)
         assert page.row("latency", arm)
-    assert "2 seeds: the intervals are descriptive only." in page.text["answer"]
+    assert "With 2 seeds the intervals are descriptive only." in page.text["answer"]
     assert "None: all 16 cells have a result." in page.text["gaps"]
     assert page.row("setup", "data fingerprint")[1] == "f00d"
     assert page.row("setup", "versions.torch")[1] == "2.0"
@@ -109,7 +109,7 @@ def test_one_seed_has_no_interval(made_up):
     page = Page(write_report(made_up(seeds=(0,), finished=_trained)))
     assert page.row("accuracy", "fpn / add")[1] == "1"
     assert page.row("accuracy", "fpn / add")[3:6] == ["–", "–", "–"]  # sd, low, high
-    assert "1 seed: no intervals." in page.text["limits"]
+    assert "With 1 seed there are no intervals:" in page.text["limits"]
 
 
 def test_failed_and_missing_cells_are_rows_with_their_reason(made_up):
