@@ -90,17 +90,15 @@ def _spread(study: Frames, score: Metric) -> Iterator[str]:
 def _groups(study: Frames, score: Metric) -> Iterator[str]:
     for by in (by for other, by in measured_breakdowns(study) if other == score):
         table = breakdown(study, by)
-        best = [_best_of(table[table.group == group], score) for group in groups(study, by)]
         if table.arm.nunique() > 1:
-            others = "in brackets, how many other arms' intervals overlap"
-            yield f"Best mean {score.label} by {by.name} ({others}): {'; '.join(best)}."
+            best = []
+            for group in groups(study, by):
+                arm, others = rivals(table[table.group == group], score)
+                overlapping = "1 seed" if arm.n < 2 else len(others)
+                best.append(f"{group}, {_named(arm, others)} with {score.show_unit(arm['mean'])} [{overlapping}]")
+            brackets = "in brackets, how many other arms' intervals overlap"
+            yield f"Best mean {score.label} by {by.name} ({brackets}): {'; '.join(best)}."
         yield from _gaps(study, score, by)
-
-
-def _best_of(rows: pd.DataFrame, score: Metric) -> str:
-    best, others = rivals(rows, score)
-    overlapping = "1 seed" if best.n < 2 else len(others)
-    return f"{best.group}, {_named(best, others)} with {score.show_unit(best['mean'])} [{overlapping}]"
 
 
 def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Scores by size, by occlusion, by class: the same score for one group of objects, joints or pixels at a time."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from string import Template
 
@@ -77,7 +76,8 @@ def definition(study: Frames, by: Breakdown) -> str:
     """Return how the groups of `by` are defined, in a sentence, as far as the records say."""
     if by.groups != SIZES:
         return f"{by.rule}."
-    limits = list(dict.fromkeys(_size_limits(study)))
+    records = [record.settings.get("data", {}).get("size_limits_px") for record in study.finished("train")]
+    limits = dict.fromkeys((float(limits[0]), float(limits[1])) for limits in records if limits)
     if not limits:
         return f"{by.rule}; the records do not give the limits of small, medium and large."
     ranges = listing(f"small < {first:g} ≤ medium < {second:g} ≤ large" for first, second in limits)
@@ -94,10 +94,3 @@ def reference(study: Frames) -> str | None:
         with suppress(KeyError):  # a fact that no record says
             rules.append(Template(rule).substitute(facts))
     return " ".join(rules) or None
-
-
-def _size_limits(study: Frames) -> Iterator[tuple[float, float]]:
-    for record in study.finished("train"):
-        limits = record.settings.get("data", {}).get("size_limits_px")
-        if limits:
-            yield float(limits[0]), float(limits[1])

@@ -24,14 +24,15 @@ def limits(study: Frames) -> list[str]:
     if score is None:
         scored = ["No arm has a score: nothing can be concluded about accuracy."]
     else:
-        checks = (_seeds, _unequal_seeds, _impossible, _overlap, _pairs, _images, _groups)
+        checks = (_seeds, _impossible, _comparisons, _images, _groups)
         scored = [sentence for check in checks for sentence in check(study, score)]
-    others = (_incomplete, _budget, _recipes, _sizes, _machine, _unordered, _disturbed, _code, _counters)
+    others = (_incomplete, _budget, _recipes, _sizes, _latencies, _code, _counters)
     return [*scored, *(sentence for check in others for sentence in check(study))]
 
 
 def _seeds(study: Frames, score: Metric) -> Iterator[str]:
-    n = int(accuracy(study, score.key).n.max())
+    table = accuracy(study, score.key)
+    n = int(table.n.max())
     normal = "assumes that scores are normally distributed over seeds"
     if n == 1:
         yield "With 1 seed there are no intervals: any difference may be due to initialisation and data order."
@@ -41,11 +42,7 @@ def _seeds(study: Frames, score: Metric) -> Iterator[str]:
         yield f"With {n} seeds the intervals are {kind}. A 95 % t-interval over {n} runs {reach} and {normal}."
     else:
         yield f"With {n} seeds the 95 % t-interval {normal}."
-
-
-def _unequal_seeds(study: Frames, score: Metric) -> Iterator[str]:
-    table = accuracy(study, score.key)
-    fewer = table[table.n < table.n.max()]
+    fewer = table[table.n < n]
     if len(fewer):
         arms = listing(f"{row.arm} ({row.n} of {row.planned})" for row in fewer.itertuples())
         yield f"Some arms have fewer finished seeds than others: {arms}."
@@ -62,17 +59,15 @@ def _impossible(study: Frames, score: Metric) -> Iterator[str]:
         )
 
 
-def _overlap(study: Frames, score: Metric) -> Iterator[str]:
-    best, others = rivals(accuracy(study, score.key), score)
+def _comparisons(study: Frames, score: Metric) -> Iterator[str]:
+    table = accuracy(study, score.key)
+    best, others = rivals(table, score)
     if len(others):
         yield (
             f"{best.arm} has the best mean, but its interval overlaps with "
             f"{'that' if len(others) == 1 else 'those'} of {listing(others.arm)}: which arm is best is undecided."
         )
-
-
-def _pairs(study: Frames, score: Metric) -> Iterator[str]:
-    arms = int((accuracy(study, score.key).n > 1).sum())
+    arms = int((table.n > 1).sum())
     if arms > 2:
         pairs = arms * (arms - 1) // 2
         yield f"{arms} arms make {pairs} pairwise comparisons; the intervals are not corrected for that."
@@ -148,18 +143,14 @@ def _sizes(study: Frames) -> Iterator[str]:
         yield f"The arms differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
 
 
-def _machine(study: Frames) -> Iterator[str]:
-    timed = study.finished("latency")
+def _latencies(study: Frames) -> Iterator[str]:
+    timed, table = study.finished("latency"), ratios(study)
     if timed:
         devices = distinct(record.settings for record in timed).get("device", ["a device that is not recorded"])
         environment = distinct(record.environment for record in timed)
         names = environment.get("gpu" if "cuda" in devices else "cpu", [])
         where = f"{listing(devices)}{f' ({listing(names)})' if names else ''}"
         yield f"Latency was measured on one machine only, on {where}; arms may rank differently on another."
-
-
-def _unordered(study: Frames) -> Iterator[str]:
-    timed, table = study.finished("latency"), ratios(study)
     if len(table) < len(timed) > 1:
         arms = count(len(timed) - len(table), "arm")
         yield f"The latency of {arms} was not measured in blocks of the same session, so it is not compared."
@@ -170,10 +161,7 @@ def _unordered(study: Frames) -> Iterator[str]:
             yield f"It is undecided whether {arms}." if verdict == "open" else f"{arms}."
     if len(table) > 2:
         yield f"Latencies are compared only with that of {table.reference.iloc[0]}, not with one another."
-
-
-def _disturbed(study: Frames) -> Iterator[str]:
-    for note in dict.fromkeys(note for record in study.finished("latency") for note in record.notes):
+    for note in dict.fromkeys(note for record in timed for note in record.notes):
         yield f"Note on latency: {note}"
 
 

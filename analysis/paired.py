@@ -1,6 +1,6 @@
 """What a choice is worth: the difference between two arms that differ in one factor alone, paired by seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -23,7 +23,12 @@ def pairs(study: Frames) -> pd.DataFrame:
     Columns: factor, arm, reference, label ("unet: add − concat_wide").
     """
     rows = [
-        {"factor": factor, "arm": arm["arm"], "reference": first["arm"], "label": _label(factor, arm, first)}
+        {
+            "factor": factor,
+            "arm": arm["arm"],
+            "reference": first["arm"],
+            "label": f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {first[factor]}",
+        }
         for factor in study.varied
         for first, *others in _groups(study, factor)
         for arm in others
@@ -44,10 +49,6 @@ def _groups(study: Frames, factor: str) -> Iterator[list[dict[Any, Any]]]:
 def _split(arms: pd.DataFrame, names: list[str]) -> list[pd.DataFrame]:
     """Return the arms as groups that have the same values under `names`."""
     return [group for _, group in arms.groupby(names, sort=False)] if names else [arms]
-
-
-def _label(factor: str, arm: Mapping[Any, Any], reference: Mapping[Any, Any]) -> str:
-    return f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {reference[factor]}"
 
 
 @once

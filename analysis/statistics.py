@@ -62,7 +62,7 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
 
     Cost intervals have shape (n,), `scores` (n, seeds), NaN where a run is missing. A score is higher where a
     one-sided t-test of the differences paired by seed says so at the 5 % level, after Holm's correction for all
-    pairs of arms that it could be asked of.
+    tested pairs of arms.
     """
     low, high, runs = (np.asarray(values, dtype=float) for values in (cost_low, cost_high, scores))
     pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]

@@ -38,6 +38,8 @@ def seeds_row(
     label: str, look: Look, score: Metric, runs: pd.Series, summary: Mapping[Any, Any], signed: bool = False
 ) -> Row:
     """Return the row of one summary (n, mean, low, high) and its runs, in the unit of `score`."""
+    mean, low, high = (score.show(summary[name], signed) for name in ("mean", "low", "high"))
+    texts = {0: "no result", 1: f"{mean} (1 seed)"}
     return Row(
         label=label,
         look=look,
@@ -45,16 +47,8 @@ def seeds_row(
         center=summary["mean"] * score.scale,
         low=summary["low"] * score.scale,
         high=summary["high"] * score.scale,
-        text=_with_interval(score, summary, signed),
+        text=texts.get(summary["n"], f"{mean} [{low}, {high}]"),
     )
-
-
-def _with_interval(score: Metric, summary: Mapping[Any, Any], signed: bool) -> str:
-    """Return "71.2 [70.1, 72.3]", or why there is no interval."""
-    mean, low, high = (score.show(summary[name], signed) for name in ("mean", "low", "high"))
-    if summary["n"] == 0:
-        return "no result"
-    return f"{mean} (1 seed)" if summary["n"] == 1 else f"{mean} [{low}, {high}]"
 
 
 def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
@@ -76,7 +70,8 @@ def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, st
     axes.set_title(title, pad=30)
     remarks = "; ".join(notes(rows, *limits))
     axes.set_xlabel(f"{axis}\n{remarks}" if remarks else axis)
-    _legend(axes, rows, names)
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
     return figure
 
 
@@ -146,11 +141,6 @@ def _draw_interval(axes: Axes, position: int, row: Row) -> None:
         marker = arrow if not left <= end <= right else "|"
         place = edge if marker == arrow else end
         axes.plot([place], [position], marker, color=row.look.color, markersize=7, clip_on=False)
-
-
-def _legend(axes: Axes, rows: Sequence[Row], names: tuple[str, str, str]) -> None:
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
-    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
 
 
 def marks(rows: Sequence[Row], names: tuple[str, str, str]) -> list[Line2D]:

@@ -132,7 +132,7 @@ def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) 
 
 
 def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
-    """Return the blocks of one part, its figures written as PNG and SVG; or why it has nothing to show."""
+    """Return the blocks of one part, or why it has nothing to show."""
     try:
         return _figure(part, study, directory, prefix) if isinstance(part, str) else list(part(study))
     except (NothingToShow, BrokenFigureError) as reason:
@@ -140,6 +140,7 @@ def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block
 
 
 def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Block]:
+    """Return the blocks of a figure, written as PNG and SVG."""
     figure, drawn, blocks = figure_kind(kind), draw(kind, study), list[Block]()
     for name, what in figure.views(study).items():
         with figure.guarded(passing=ReportError):

@@ -80,7 +80,11 @@ def write_plot(
     _require_format(format)
     studies = load(run_dir).studies()
     named = dict(zip(prefixes(studies), studies, strict=True))
-    matching = {prefix: study for prefix, study in named.items() if _is(study, task, dataset)}
+    matching = {
+        prefix: study
+        for prefix, study in named.items()
+        if task in (None, study.cells.task.iloc[0]) and dataset in (None, study.cells.dataset.iloc[0])
+    }
     if len(matching) != 1:
         titles = ", ".join(study.title for study in studies) or "none"
         raise ReportError(
@@ -106,8 +110,3 @@ def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, fi
 def _require_format(form: str) -> None:
     if form not in FORMATS:
         raise ReportError(unknown_name("format", form, FORMATS))
-
-
-def _is(study: Frames, task: str | None, dataset: str | None) -> bool:
-    first = study.cells.iloc[0]
-    return task in (None, first.task) and dataset in (None, first.dataset)

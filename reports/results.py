@@ -33,8 +33,13 @@ def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
     runs = [load(folder) for folder in run_dirs]
     _refuse_foreign(out)
     command = shlex.join(["skipbench", "results", *map(str, run_dirs), "--out", str(out)])
+    environment = Environment(
+        loader=PackageLoader("skipbench.reports"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.get_template("results.md.j2")
+    content = template.render(first_line=FIRST_LINE, command=command, runs=list(map(_run, runs)))
     try:
-        write_whole(out, _render(runs, command))
+        write_whole(out, content)
     except OSError as error:
         raise ReportError(f"cannot write {out}: {error.strerror or error}.") from error
     return out
@@ -46,14 +51,6 @@ def _refuse_foreign(out: Path) -> None:
     with out.open(encoding="utf-8", errors="replace") as file:
         if file.readline().rstrip("\n") != FIRST_LINE:
             raise ReportError(f"{out} was not written by skipbench results; choose another file with --out.")
-
-
-def _render(runs: Sequence[Frames], command: str) -> str:
-    loader = PackageLoader("skipbench.reports")
-    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("results.md.j2").render(
-        first_line=FIRST_LINE, command=command, runs=list(map(_run, runs))
-    )
 
 
 def _run(run: Frames) -> dict[str, Any]:
@@ -104,11 +101,14 @@ def _facts(study: Frames) -> dict[str, list[str]]:
     settings = distinct(record.settings for record in runs)
     environment = distinct(record.environment for record in study.records)
     changed = ", with uncommitted changes" if "True" in environment.get("dirty", []) else ""
+    sizes = [definition(study, by) for _, by in measured_breakdowns(study) if by.groups == SIZES]
+    length = reference(study)
     return {
         "data": [str(study.cells.dataset.iloc[0])],
         "splits": [_splits(settings)],
         "image size (height, width)": settings.get("data.size", [UNKNOWN]),
-        **_definitions(study),
+        **({"sizes": sizes[:1]} if sizes else {}),
+        **({"reference": [length]} if length else {}),
         "images seen in training": settings.get("images", [UNKNOWN]),
         "batch size": settings.get("batch_size", [UNKNOWN]),
         "learning rate": settings.get("lr", [UNKNOWN]),
@@ -118,16 +118,6 @@ def _facts(study: Frames) -> dict[str, list[str]]:
         "libraries": [", ".join(_all(environment, ("versions.torch", "versions.timm"))) or UNKNOWN],
         "data fingerprint": sorted({record.data_fingerprint or UNKNOWN for record in runs}) or [UNKNOWN],
         "measured": [max((record.created_at[:10] for record in study.records), default="nothing yet")],
-    }
-
-
-def _definitions(study: Frames) -> dict[str, list[str]]:
-    """Return the definitions on which the study's scores rest, if any."""
-    sizes = [by for _, by in measured_breakdowns(study) if by.groups == SIZES]
-    length = reference(study)
-    return {
-        **({"sizes": [definition(study, sizes[0])]} if sizes else {}),
-        **({"reference": [length]} if length else {}),
     }
 
 

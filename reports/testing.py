@@ -28,7 +28,7 @@ from skipbench.bench.records.store import RunWriter, write_run
 from skipbench.contracts import Finding
 from skipbench.display import in_words
 from skipbench.reports.errors import BrokenFigureError, NothingToShow
-from skipbench.reports.figures import FigureKind, figure_kind
+from skipbench.reports.figures import figure_kind
 from skipbench.reports.plot import draw, save
 from skipbench.reports.tables import Table
 
@@ -151,7 +151,10 @@ def _shown(name: str, made_up: MadeUp, folder: Path) -> str:
     figures = draw(name, study)
     for view, what in kind.views(study).items():
         save(figures[view], folder / f"{view}.png", "png")
-        _require_words(kind, what)
+        for role, given in (("alt", kind.alt), ("caption", kind.caption)):
+            text = given if isinstance(given, str) else given(*what)
+            if not (isinstance(text, str) and text.strip()):
+                raise TypeError(f"its {role} is {text!r}, expected a sentence")
         for block in kind.below(*what):
             if not isinstance(block, Table | str):
                 raise TypeError(f"`below` gives {block!r:.80}, expected a Table or a sentence")
@@ -161,13 +164,6 @@ def _shown(name: str, made_up: MadeUp, folder: Path) -> str:
         raise TypeError("it is made with pyplot, which keeps it open: use matplotlib.figure.Figure instead")
     sizes = ("{:.1f} x {:.1f} in".format(*figure.get_size_inches()) for figure in figures.values())
     return f"drawn, {', '.join(sizes)}"
-
-
-def _require_words(kind: FigureKind, what: tuple[Any, ...]) -> None:
-    for name, given in (("alt", kind.alt), ("caption", kind.caption)):
-        text = given if isinstance(given, str) else given(*what)
-        if not (isinstance(text, str) and text.strip()):
-            raise TypeError(f"its {name} is {text!r}, expected a sentence")
 
 
 def _global_figures() -> list[int]:

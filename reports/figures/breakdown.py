@@ -141,9 +141,14 @@ def _column(axes: Axes, title: str, label: str, rows: list[Row], limits: tuple[f
 
 def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:
     """Return each arm's mean score and its t-interval over seeds for each size or visibility."""
-    frame, columns = _wide(breakdown(study, by)), [ARM]
+    table = breakdown(study, by)
+    frame = table.pivot(index="arm", columns="group", values=["n", "mean", "low", "high"])
+    frame.columns = frame.columns.map(lambda pair: f"{pair[1]} {pair[0]}")
+    frame, columns = frame.reindex(table["arm"].unique()).reset_index(), [ARM]
     for group in groups(study, by):
-        frame[f"{group} interval"] = _intervals(frame, group, score)
+        ends = frame[[f"{group} low", f"{group} high"]].itertuples(index=False, name=None)
+        shown = [f"{score.show(low)} to {score.show(high)}" if pd.notna(low) else "–" for low, high in ends]
+        frame[f"{group} interval"] = shown
         columns += [
             value(f"{group} mean", score, f"{group} ({score.unit})"),
             Column(f"{group} interval", "95 %", number=True),
@@ -159,15 +164,3 @@ def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
     first, second = by.groups
     caption = f"{score.label}, {first} minus {second}, paired by seed."
     return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *difference_columns(score)))
-
-
-def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm with the columns "<group> n", "<group> mean", "<group> low" and "<group> high"."""
-    wide = table.pivot(index="arm", columns="group", values=["n", "mean", "low", "high"])
-    wide.columns = wide.columns.map(lambda pair: f"{pair[1]} {pair[0]}")
-    return wide.reindex(table["arm"].unique()).reset_index()
-
-
-def _intervals(frame: pd.DataFrame, group: str, score: Metric) -> list[str]:
-    ends = frame[[f"{group} low", f"{group} high"]].itertuples(index=False, name=None)
-    return [f"{score.show(low)} to {score.show(high)}" if pd.notna(low) else "–" for low, high in ends]

@@ -100,7 +100,7 @@ def tradeoff_table(study: Frames) -> Table:
             frame = frame.merge(points[["arm", key, front, beaten]], on="arm", how="left")
             columns += [
                 value(key, study.metric(key)),
-                Column(front, "On the front of means", _yes),
+                Column(front, "On the Pareto front", _yes),
                 Column(beaten, "Significantly worse", _yes),
             ]
     caption = (

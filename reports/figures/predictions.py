@@ -51,12 +51,8 @@ def _inside(directory: Path, name: str) -> Path:
     return path
 
 
-def _alt(study: Frames) -> str:
-    return f"{next(iter(kept_predictions(study)[0].values())).alt}."
-
-
 def _caption(study: Frames) -> str:
-    same = "The first test images with something to predict, the same for all arms, and each arm's first seed"
+    same = "The first test images with something to predict, and each arm's predictions at its first finished seed"
     return f"{same}. {next(iter(kept_predictions(study)[0].values())).caption}"
 
 
@@ -64,7 +60,7 @@ def _caption(study: Frames) -> str:
     "predictions",
     title="Predictions",
     caption=_caption,
-    alt=_alt,
+    alt=lambda study: f"{next(iter(kept_predictions(study)[0].values())).alt}.",
     below=lambda study: kept_predictions(study)[1],
     embed="png",
 )
