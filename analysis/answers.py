@@ -15,7 +15,7 @@ from skipbench.bench.records.metrics import Breakdown, Metric
 
 
 def answers(study: Frames) -> list[str]:
-    """Return what `study` found, one finding a sentence; what it can't show is left to `limits`."""
+    """Return what `study` found, a sentence for each result; what it cannot show is left to `limits`."""
     score = headline(study)
     if score is None:
         return [*_completeness(study), *_costs(study), *bounds(study)]
@@ -25,10 +25,10 @@ def answers(study: Frames) -> list[str]:
 
 
 def in_short(study: Frames) -> str:
-    """Return the one sentence to say of `study` beside others: its best arm, or what it has instead."""
+    """Return the one sentence that sums up `study` beside others: its best arm, or whatever else it has."""
     score = headline(study)
-    found = list(_best(study, score)) if score else answers(study)
-    return found[0] if found else "Nothing to compare yet."
+    sentences = list(_best(study, score)) if score else answers(study)
+    return sentences[0] if sentences else "Nothing to compare yet."
 
 
 def rivals(table: pd.DataFrame, score: Metric) -> tuple[pd.Series, pd.DataFrame]:
@@ -68,8 +68,8 @@ def _best(study: Frames, score: Metric) -> Iterator[str]:
     lead += f" ({count(best.n, 'seed')}, 95 % interval {score.show(best.low)} to {score.show(best.high)})"
     compared = int((accuracy(study, score.key).n > 1).sum()) - 1
     if compared:
-        arms = count(compared, "other arm")
-        yield f"{lead}; the intervals of {len(others)} of the {arms} that have one overlap with it."
+        overlapping = f"{len(others)} overlap{'s' if len(others) == 1 else ''} with it"
+        yield f"{lead}; of {count(compared, 'other arm')} with an interval, {overlapping}."
     else:
         yield f"{lead}; no other arm has an interval to compare it with."
 
@@ -80,7 +80,7 @@ def _spread(study: Frames, score: Metric) -> Iterator[str]:
     if len(table) < 2:
         return
     between = score.show_unit(float(table["mean"].max() - table["mean"].min()), signed=True).lstrip("+")
-    sentence = f"The means of the {len(table)} arms lie within {between}"
+    sentence = f"The means of the {len(table)} arms span {between}"
     if table.n.max() > 1:
         within = score.show_unit(float((runs.max() - runs.min()).max()), signed=True).lstrip("+")
         sentence += f"; the seeds of a single arm differ by up to {within}"
@@ -90,16 +90,15 @@ def _spread(study: Frames, score: Metric) -> Iterator[str]:
 def _groups(study: Frames, score: Metric) -> Iterator[str]:
     for by in (by for other, by in measured_breakdowns(study) if other == score):
         table = breakdown(study, by)
-        best = [_best_of(table[table.group == group], score) for group in groups(study, by)]
         if table.arm.nunique() > 1:
-            yield f"Best mean {score.label} by {by.name}, and how many intervals overlap; {'; '.join(best)}."
+            best = []
+            for group in groups(study, by):
+                arm, others = rivals(table[table.group == group], score)
+                overlapping = "1 seed" if arm.n < 2 else len(others)
+                best.append(f"{group}, {_named(arm, others)} with {score.show_unit(arm['mean'])} [{overlapping}]")
+            brackets = "in brackets, how many other arms' intervals overlap"
+            yield f"Best mean {score.label} by {by.name} ({brackets}): {'; '.join(best)}."
         yield from _gaps(study, score, by)
-
-
-def _best_of(rows: pd.DataFrame, score: Metric) -> str:
-    best, others = rivals(rows, score)
-    open_ = "1 seed" if best.n < 2 else len(others)
-    return f"{best.group}: {_named(best, others)} ({score.show_unit(best['mean'])}; {open_})"
 
 
 def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
@@ -108,7 +107,7 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
         ends = [table.iloc[int(which)] for which in (table["mean"].argmin(), table["mean"].argmax())]
         low, high = (f"{score.show_unit(end['mean'], signed=True)} ({end.arm})" for end in ends)
         first, second = by.groups
-        yield f"Mean {score.label} of {first} {by.contrast} less that of {second} ones: from {low} to {high}."
+        yield f"Mean {score.label} of {first} {by.contrast} minus that of {second} ones: from {low} to {high}."
 
 
 def _factors(study: Frames, score: Metric) -> Iterator[str]:
@@ -117,7 +116,7 @@ def _factors(study: Frames, score: Metric) -> Iterator[str]:
         for label, runs in pairs.groupby("label", sort=False)["difference"]:
             change = score.show_unit(float(runs.mean()), signed=True)
             effects.append(f"{label} = {change} (higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')})")
-        yield f"Mean change of {score.label} by {factor}, paired by seed: {'; '.join(effects)}."
+        yield f"Mean difference in {score.label} by choice of {factor}, paired by seed: {'; '.join(effects)}."
 
 
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:
@@ -125,12 +124,12 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
         points = tradeoff(study, score, key).sort_values("cost")
         if len(points) > 1:
             beaten = list(points.arm[points.beaten])
-            sure = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
-            shown = points.arm.where(~points.at_least, points.arm + " (which costs at least as much as counted)")
-            front = listing(shown[points.on_front.to_numpy()])
+            worse = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
+            named = points.arm.where(~points.at_least, points.arm + " (whose cost is a lower bound)")
+            front = listing(named[points.on_front.to_numpy()])
             yield (
-                f"{score.label} against {inside(study.metric(key).label)}: {sure} beaten for certain by one that "
-                f"costs no more; the means alone put {front} on the front."
+                f"{score.label} against {inside(study.metric(key).label)}: {worse} significantly worse than one "
+                f"that costs no more; by the means alone, the Pareto front is {front}."
             )
 
 
@@ -139,5 +138,6 @@ def _costs(study: Frames) -> Iterator[str]:
     if len(macs) > 1:
         unsure = at_least(study) & set(macs.index)
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]
-        yield f"MACs from {ends[0]} to {ends[1]}{f', at least, of {listing(sorted(unsure))}' if unsure else ''}."
+        bound = f"; those of {listing(sorted(unsure))} are a lower bound" if unsure else ""
+        yield f"MACs range from {ends[0]} to {ends[1]}{bound}."
     yield from verdicts(ratios(study), margin(study))

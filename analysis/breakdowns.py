@@ -1,6 +1,5 @@
-"""Scores by size, by occlusion, by class: the same score, one group of what is in the images at a time."""
+"""Scores by size, by occlusion, by class: the same score for one group of objects, joints or pixels at a time."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from string import Template
 
@@ -23,10 +22,10 @@ def measured_breakdowns(study: Frames) -> list[tuple[Metric, Breakdown]]:
 
 @once
 def groups(study: Frames, by: Breakdown) -> list[str]:
-    """Return the groups that at least one run has a value of, in the order in which they are shown."""
+    """Return the groups for which at least one run has a value, in the order in which they are shown."""
     keys = study.values["key"]
-    found = keys[keys.str.startswith(by.prefix)].str.removeprefix(by.prefix).unique()
-    return [group for group in by.groups if group in found] if by.groups else list(found)
+    measured = keys[keys.str.startswith(by.prefix)].str.removeprefix(by.prefix).unique()
+    return [group for group in by.groups if group in measured] if by.groups else list(measured)
 
 
 @once
@@ -41,7 +40,7 @@ def group_runs(study: Frames, by: Breakdown) -> pd.DataFrame:
 def breakdown(study: Frames, by: Breakdown) -> pd.DataFrame:
     """Return one row per arm and group with a value: arm, group, n, mean, sd, low, high over seeds.
 
-    A group that an arm's runs have no value of has no row: it is missing, not zero.
+    A group for which an arm has no value has no row: it is missing, not zero.
     """
     runs = group_runs(study, by).groupby(["arm", "group"])["value"].agg(list)
     order = [(arm, group) for arm in study.arms["arm"] for group in groups(study, by)]
@@ -55,7 +54,7 @@ def breakdown(study: Frames, by: Breakdown) -> pd.DataFrame:
 
 @once
 def gaps(study: Frames, by: Breakdown) -> pd.DataFrame:
-    """Return each run's value of the first of two groups less that of the second: arm, seed, difference.
+    """Return each run's value for the first of two groups minus that for the second: arm, seed, difference.
 
     A run that lacks one of the two has no row.
     """
@@ -67,37 +66,31 @@ def gaps(study: Frames, by: Breakdown) -> pd.DataFrame:
 
 @once
 def gap_effects(study: Frames, by: Breakdown) -> pd.DataFrame:
-    """Return the mean over seeds of `gaps` per arm that has one: arm, n, mean, sd, low, high."""
+    """Return the mean of `gaps` over seeds for each arm that has any: arm, n, mean, sd, low, high."""
     runs = gaps(study, by).groupby("arm")["difference"].agg(list)
     rows = [{"arm": arm, **summarize(runs[arm])._asdict()} for arm in study.arms["arm"] if arm in runs.index]
     return pd.DataFrame(rows, columns=["arm", *_SUMMARY])
 
 
 def definition(study: Frames, by: Breakdown) -> str:
-    """Return how the groups of `by` are told apart, in a sentence, as far as the records say it."""
+    """Return how the groups of `by` are defined, in a sentence, as far as the records say."""
     if by.groups != SIZES:
         return f"{by.rule}."
-    limits = list(dict.fromkeys(_size_limits(study)))
+    records = [record.settings.get("data", {}).get("size_limits_px") for record in study.finished("train")]
+    limits = dict.fromkeys((float(limits[0]), float(limits[1])) for limits in records if limits)
     if not limits:
-        return f"{by.rule}; the records do not say at which sizes small, medium and large part."
+        return f"{by.rule}; the records do not give the limits of small, medium and large."
     ranges = listing(f"small < {first:g} ≤ medium < {second:g} ≤ large" for first, second in limits)
     return f"{by.rule}, in px of the image as the network sees it: {ranges}."
 
 
 def reference(study: Frames) -> str | None:
-    """Return how the measured scores are measured, in sentences; None where they or the records don't say it."""
+    """Return how the study's scores are measured, in sentences; None where neither they nor the records say."""
     data = distinct(record.settings.get("data", {}) for record in study.finished("train"))
     facts = {name: listing(values) for name, values in data.items()}
     measured = set(study.values["key"])
-    said = []
+    rules = []
     for rule in dict.fromkeys(score.rule for score in study.scores if score.rule and score.key in measured):
         with suppress(KeyError):  # a fact that no record says
-            said.append(Template(rule).substitute(facts))
-    return " ".join(said) or None
-
-
-def _size_limits(study: Frames) -> Iterator[tuple[float, float]]:
-    for record in study.finished("train"):
-        limits = record.settings.get("data", {}).get("size_limits_px")
-        if limits:
-            yield float(limits[0]), float(limits[1])
+            rules.append(Template(rule).substitute(facts))
+    return " ".join(rules) or None

@@ -12,17 +12,17 @@ BALANCE = ("machine/macs_per_s", "machine/bytes_per_s")
 
 
 def at_least(study: Frames) -> set[str]:
-    """Return the arms whose MACs, activations and element-wise operations are at least what is said."""
+    """Return the arms whose MACs, activations and element-wise operations are lower bounds."""
     rows = study.values[(study.values["key"] == UNRULED) & (study.values["value"] > 0)]
     return set(rows["arm"])
 
 
 def roofline(study: Frames) -> pd.DataFrame:
-    """Return what would bound each arm on its machine (Williams et al. 2009), the rest being free.
+    """Return what would bound each arm on its machine if nothing else took time (Williams et al. 2009).
 
-    Columns: arm, intensity (MACs per byte moved), balance (of the machine, the same), macs_s and bytes_s (the
+    Columns: arm, intensity (MACs per byte moved), balance (the same for the machine), macs_s and bytes_s (the
     seconds that one image's MACs take at the machine's best matrix product, and its bytes at its best copying),
-    bound ("MACs" or "bytes", whichever takes longer). Arms of which any of that is not known are left out.
+    bound ("MACs" or "bytes", whichever takes longer). Arms for which any of these is unknown are left out.
     """
     table = study.wide("cost")
     needed = ["macs/total", "bytes/total", *BALANCE]
@@ -52,8 +52,8 @@ def bounds(study: Frames) -> Iterator[str]:
     machine = " and ".join(study.metric(key).show_unit(rates[key]) for key in BALANCE)
     balance = study.metric("machine/balance").show(table.balance.median())
     groups = list(table.groupby("bound", sort=False))
-    sides = [f"{bound} of {listing(rows.arm) if len(groups) > 1 else 'every arm'}" for bound, rows in groups]
+    sides = [f"{bound} for {listing(rows.arm) if len(groups) > 1 else 'every arm'}" for bound, rows in groups]
     yield (
-        f"At this machine's best ({machine}: {balance} MACs to a byte), and nothing fused, what takes longest is "
-        f"the {'; the '.join(sides)}."
+        f"At this machine's peak rates ({machine}, or {balance} MACs per byte) and without operator fusion, the "
+        f"bottleneck is the {', and the '.join(sides)}."
     )

@@ -14,7 +14,7 @@ from skipbench.bench.records.store import open_run
 from skipbench.display import shown
 
 MISSING = "not run yet"
-DERIVED = (  # by analysis from what is measured
+DERIVED = (  # computed here from what is measured
     Metric("macs/per_byte", "MACs per byte", counted=True),
     Metric("machine/balance", "MACs per byte"),
 )
@@ -25,13 +25,13 @@ _ARM = ("task", "dataset", "arm", "model")
 
 @dataclass(frozen=True)
 class Frames:
-    """A run as tables; rows stand in the order of the suite's plan.
+    """A run as tables; rows are in the order of the suite's plan.
 
     Every table has the columns kind, arm, model, task, dataset, seed, cell_id, and
     - `cells`: status ("ok", "failed", "missing"), reason, seconds: one row per planned cell;
     - `values`: key, value: one row per number that a finished cell measured;
-    - `samples`: order, latency_ms: one row per timed forward pass;
-    `factors` has one row per planned arm: task, dataset, arm, model, and a column for every factor, in words.
+    - `samples`: order, latency_ms: one row per timed forward pass.
+    `factors` has one row per planned arm: task, dataset, arm, model, and a column of text for every factor.
     """
 
     suite: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Frames:
     factors: pd.DataFrame
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
     parent: "Frames | None" = None  # the run that a study is a part of
-    declared: Declared = field(default_factory=dict)  # what the records of each study can hold
+    declared: Declared = field(default_factory=dict)  # what the records of each study may contain
 
     @property
     def run(self) -> "Frames":
@@ -51,13 +51,13 @@ class Frames:
 
     @property
     def title(self) -> str:
-        """What is studied: "segmentation on scenes"; "" where nothing is."""
+        """What is studied: "segmentation on scenes"; "" for an empty plan."""
         studies = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
         return ", ".join(f"{task} on {dataset}" for task, dataset in studies)
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """What the run declares that its records can hold, by key; scores first, the headline first of all."""
+        """The metrics that the run declares, by key; scores first, the headline score first of all."""
         declared = {metric.key: metric for metrics in self.declared.values() for metric in metrics}
         return declared | {metric.key: metric for metric in DERIVED}
 
@@ -72,7 +72,7 @@ class Frames:
 
     @property
     def arms(self) -> pd.DataFrame:
-        """One row per arm: arm, model, and a column for every factor in which two of them differ."""
+        """One row per arm: arm, model, and a column for every factor in which arms differ."""
         return self.factors.drop_duplicates("arm")[["arm", "model", *self.varied]].reset_index(drop=True)
 
     @property
@@ -82,7 +82,7 @@ class Frames:
 
     @property
     def varied(self) -> list[str]:
-        """The factors in which two arms differ: of the network, then of what arms are measured by ("recipe.lr")."""
+        """The factors in which arms differ: those of the network, then settings of measurements ("recipe.lr")."""
         return [name for name in self.factors.columns[4:] if self.factors[name].nunique() > 1]
 
     def finished(self, kind: str) -> list[RunRecord]:
@@ -95,7 +95,7 @@ class Frames:
         return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY))
 
     def studies(self) -> list["Frames"]:
-        """Return one `Frames` per task and dataset; scores are only ever compared inside one."""
+        """Return one `Frames` per task and dataset; scores are only ever compared within one."""
         return list(self._studies)
 
     @cached_property
@@ -125,7 +125,7 @@ Fact = TypeVar("Fact")
 
 
 def once(fact: Callable[Concatenate[Frames, Options], Fact]) -> Callable[Concatenate[Frames, Options], Fact]:
-    """Return `fact` so that it is worked out once per study and options; a table is given out as a copy."""
+    """Return `fact` so that it is computed once per study and options; a table is returned as a copy."""
 
     @wraps(fact)
     def remembered(study: Frames, /, *args: Options.args, **kwargs: Options.kwargs) -> Fact:
@@ -147,9 +147,9 @@ def from_records(
     unreadable: Mapping[str, str] | None = None,
     declared: Declared | None = None,
 ) -> Frames:
-    """Return the tables of a plan and of what has been measured of it; a cell without a record is missing.
+    """Return the tables of a plan and of its records; a cell without a record is missing.
 
-    `unreadable` says of some of those, by their id, why the record that is there cannot be used.
+    `unreadable` says, by cell id, why a record that exists cannot be used.
     """
     planned = {cell.cell_id: cell for cell in cells}
     outcomes = {record.cell_id: record for record in records}
@@ -188,10 +188,12 @@ def from_records(
 
 
 def load(run_dir: Path) -> Frames:
-    """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none."""
+    """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where there is no run."""
     run = open_run(Path(run_dir))
-    found = run.outcomes()
-    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable, run.metrics)
+    outcomes = run.outcomes()
+    return from_records(
+        outcomes.cells, outcomes.records, run.suite, run.directory, outcomes.unreadable, run.metrics
+    )
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
@@ -218,6 +220,6 @@ def _outcome(record: RunRecord | None, unreadable: str | None) -> dict[str, Any]
 
 
 def _table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return `rows` with the identity's columns and `columns`, all there even where no row is."""
+    """Return `rows` with the identity's columns and `columns`, which are there even without rows."""
     table = pd.DataFrame(list(rows), columns=[*_IDENTITY, *columns])
     return table.astype({"seed": "Int64"})

@@ -1,7 +1,7 @@
-"""Latencies compared: ratios to a reference arm with an interval over blocks, tests corrected for their number."""
+"""Latencies compared: ratios to a reference arm with intervals over blocks, and corrected tests."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,32 +11,31 @@ from statsmodels.stats.multitest import multipletests
 
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.text import listing
-from skipbench.bench.records import Block, RunRecord
+from skipbench.bench.records import Outcome, RunRecord
 from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
 
 ALPHA = 0.05
 VERDICTS = ("reference", "tied", "equal", "faster", "slower", "open")
 _COLUMNS = ["arm", "reference", "blocks", "ratio", "low", "high", "p", "p_holm", "verdict", "each"]
 
-Samples = tuple[Sequence[float], Sequence[Block]]  # of one arm, in order
+Timed = Outcome | RunRecord  # of one arm: its samples, in order, and the blocks into which they fall
 
 
-def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: int = MIN_BLOCKS) -> pd.DataFrame:
-    """Return each arm's latency over the reference's, both timed in the same blocks.
+def compare(arms: Mapping[str, Timed], reference: str, margin: float, least: int = MIN_BLOCKS) -> pd.DataFrame:
+    """Return each arm's latency over the reference's, all timed in the same blocks.
 
     Columns: arm, reference, blocks, ratio (geometric mean over blocks), low and high (its 95 % interval, Student's
-    t of the logarithms), p (that the ratio is 1), p_holm (corrected for the number of arms), each (the ratio of
+    t of the logarithms), p (for a ratio of 1), p_holm (corrected for the number of arms), each (the ratio in
     every block) and verdict:
     - "tied": exactly 1 in all blocks;
     - "equal": the interval lies within `margin` of 1, 1 / (1 + margin) to 1 + margin;
-    - "faster", "slower": p_holm is below 5 % and the ratio itself beyond the margin;
+    - "faster", "slower": p_holm is below 5 % and the ratio itself is beyond the margin;
     - "open": none of these; the reference has the verdict "reference".
     Disturbed blocks are left out while `least` others remain (see bench.records.blocks.kept).
     """
-    blocks = arms[reference][1]
-    keep = kept(blocks, least)
-    own = medians(*arms[reference])[keep]
-    others = {arm: medians(*samples)[keep] / own for arm, samples in arms.items() if arm != reference}
+    keep = kept(arms[reference].blocks, least)
+    by_block = {arm: medians(timed.samples, timed.blocks)[keep] for arm, timed in arms.items()}
+    others = {arm: times / by_block[reference] for arm, times in by_block.items() if arm != reference}
     tests = np.array([_p_value(np.log(ratios)) for ratios in others.values()])
     corrected = multipletests(tests, method="holm")[1] if len(tests) else tests
     rows: list[dict[str, object]] = [
@@ -52,7 +51,7 @@ def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: i
 
 
 def _p_value(logs: NDArray[np.float64]) -> float:
-    """Return the two-sided p of a mean of 0, on as many degrees of freedom as `geometric`'s interval has."""
+    """Return the two-sided p-value for a mean of 0, with the degrees of freedom of `geometric`'s interval."""
     count, spread = len(logs), float(logs.std(ddof=1)) if len(logs) > 1 else math.nan
     if count < MIN_BLOCKS:
         return math.nan
@@ -72,7 +71,7 @@ def _verdict(ratio: float, low: float, high: float, p_holm: float, margin: float
 
 @once
 def ratios(study: Frames) -> pd.DataFrame:
-    """Return `compare` of a study's finished latency records, by the rules that stand in their settings.
+    """Return `compare` of a study's finished latency records, by the rules in their settings.
 
     Arms that were not timed in one session with the reference, and records without blocks, have no row.
     """
@@ -82,7 +81,8 @@ def ratios(study: Frames) -> pd.DataFrame:
     settings = records[0].settings
     named = {record.arm: record for record in records}
     reference = named.get(str(settings.get("compared_with")), records[0])
-    arms = {record.arm: (record.samples, record.blocks) for record in records if _together(record, reference)}
+    starts = [block.started_at for block in reference.blocks]
+    arms = {record.arm: record for record in records if [block.started_at for block in record.blocks] == starts}
     return compare(arms, reference.arm, float(settings["margin"]), int(settings["blocks"]))
 
 
@@ -93,33 +93,24 @@ def margin(study: Frames) -> float:
     )
 
 
-def _together(one: RunRecord, other: RunRecord) -> bool:
-    return [block.started_at for block in one.blocks] == [block.started_at for block in other.blocks]
-
-
-def in_words(ratio: float) -> str:
-    """Return "4.1 % slower" for a ratio of 1.041."""
-    return f"{abs(ratio - 1):.1%}".replace("%", " %") + (" slower" if ratio > 1 else " faster")
-
-
 def verdicts(table: pd.DataFrame, margin: float) -> list[str]:
-    """Return what `compare` found, a sentence for each kind of verdict that there is."""
+    """Return the results of `compare` in a sentence; none where there is nothing to compare."""
     if len(table) < 2:
         return []
     reference, blocks = table.reference.iloc[0], int(table.blocks.iloc[0])
-    found = {verdict: table[table.verdict == verdict] for verdict in VERDICTS}
-    said = []
+    by_verdict = {verdict: table[table.verdict == verdict] for verdict in VERDICTS}
+    parts = []
     for verdict in ("faster", "slower"):
-        if len(rows := found[verdict].sort_values("ratio")):
-            each = (
+        if len(rows := by_verdict[verdict].sort_values("ratio")):
+            arms = (
                 f"{row.arm} ({row.ratio:.3f} times, {row.low:.3f} to {row.high:.3f})" for row in rows.itertuples()
             )
-            said.append(f"{verdict}: {listing(each)}")
-    if len(rows := found["equal"]):
-        said.append(f"equal within {margin:.1%}: {listing(rows.arm)}".replace("%", " %"))
-    if len(rows := found["tied"]):
-        said.append(f"exactly equal in all blocks: {listing(rows.arm)}")
-    if len(rows := found["open"]):
-        each = (f"{row.arm} ({row.low:.3f} to {row.high:.3f})" for row in rows.itertuples())
-        said.append(f"not told apart: {listing(each)}")
-    return [f"Latency against {reference}, over {blocks} blocks, {'; '.join(said)}."]
+            parts.append(f"{verdict}: {listing(arms)}")
+    if len(rows := by_verdict["equal"]):
+        parts.append(f"equal within {margin:.1%}: {listing(rows.arm)}".replace("%", " %"))
+    if len(rows := by_verdict["tied"]):
+        parts.append(f"exactly equal in all blocks: {listing(rows.arm)}")
+    if len(rows := by_verdict["open"]):
+        arms = (f"{row.arm} ({row.low:.3f} to {row.high:.3f})" for row in rows.itertuples())
+        parts.append(f"undecided: {listing(arms)}")
+    return [f"Latency relative to {reference} over {blocks} blocks; {'; '.join(parts)}."]

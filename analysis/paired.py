@@ -1,6 +1,6 @@
 """What a choice is worth: the difference between two arms that differ in one factor alone, paired by seed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -17,18 +17,23 @@ _PAIR = ["factor", "arm", "reference", "label"]
 def pairs(study: Frames) -> pd.DataFrame:
     """Return the arms that differ from a reference arm in exactly one factor, factor by factor.
 
-    Of arms that share everything else the plan's first is the reference; the shipped suites list a model's own
-    choice first. What arms are measured by ("recipe.lr") is a factor where it varies by itself; where each value of
-    a factor of the network comes with its own, such as a learning rate tuned to it, it is part of that choice.
+    Among arms that share everything else, the first in the plan is the reference; the shipped suites list a model's
+    own choice first. A setting of measurements ("recipe.lr") is a factor where it varies by itself; where each
+    choice of a network's factor has its own value, such as a tuned learning rate, it is part of that choice.
     Columns: factor, arm, reference, label ("unet: add − concat_wide").
     """
-    found = [
-        {"factor": factor, "arm": arm["arm"], "reference": first["arm"], "label": _label(factor, arm, first)}
+    rows = [
+        {
+            "factor": factor,
+            "arm": arm["arm"],
+            "reference": first["arm"],
+            "label": f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {first[factor]}",
+        }
         for factor in study.varied
         for first, *others in _groups(study, factor)
         for arm in others
     ]
-    return pd.DataFrame(found, columns=_PAIR)
+    return pd.DataFrame(rows, columns=_PAIR)
 
 
 def _groups(study: Frames, factor: str) -> Iterator[list[dict[Any, Any]]]:
@@ -46,15 +51,11 @@ def _split(arms: pd.DataFrame, names: list[str]) -> list[pd.DataFrame]:
     return [group for _, group in arms.groupby(names, sort=False)] if names else [arms]
 
 
-def _label(factor: str, arm: Mapping[Any, Any], reference: Mapping[Any, Any]) -> str:
-    return f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {reference[factor]}"
-
-
 @once
 def differences(study: Frames, key: str) -> pd.DataFrame:
-    """Return, per pair and seed, the arm's `key` less its reference's: `pairs`, seed, difference.
+    """Return, per pair and seed, the arm's `key` minus its reference's: `pairs`, seed, difference.
 
-    A seed that one of the two lacks has no row.
+    A seed that either of the two lacks has no row.
     """
     runs = scores(study, key)
     base = runs.rename(columns={"arm": "reference", "value": "reference_value"})
@@ -66,11 +67,11 @@ def differences(study: Frames, key: str) -> pd.DataFrame:
 def effects(study: Frames, key: str) -> pd.DataFrame:
     """Return one row per pair: `pairs`, n, mean, sd, low, high of the differences over seeds.
 
-    The interval describes one pair; it is no test, and not corrected for the number of pairs.
+    The interval describes one pair; it is not a test, and is not corrected for the number of pairs.
     """
-    found = differences(study, key).groupby(["factor", "arm"])["difference"].agg(list)
+    runs = differences(study, key).groupby(["factor", "arm"])["difference"].agg(list)
     rows = [
-        {**pair, **summarize(found.get((pair["factor"], pair["arm"]), []))._asdict()}
+        {**pair, **summarize(runs.get((pair["factor"], pair["arm"]), []))._asdict()}
         for pair in pairs(study).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=[*_PAIR, "n", "mean", "sd", "low", "high"])

@@ -1,4 +1,4 @@
-"""Statistics of plain numbers: intervals over seeds, Pareto fronts, and which arms are beaten for certain."""
+"""Statistics of plain numbers: intervals over seeds, Pareto fronts, and which arms are significantly worse."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LEVEL = 0.95
 
 
 class Summary(NamedTuple):
-    """The mean of `n` runs and its interval; what `n` doesn't give (interval, sd, mean) is NaN."""
+    """The mean of `n` runs and its interval; what so few runs do not give (interval, sd, mean) is NaN."""
 
     n: int
     mean: float
@@ -23,15 +23,15 @@ class Summary(NamedTuple):
 
 
 def t_factor(n: int, level: float = LEVEL) -> float:
-    """Return how many standard errors the t-interval of `n` runs reaches to either side."""
+    """Return how many standard errors the t-interval over `n` runs extends to either side."""
     return float(stats.t.ppf(0.5 + level / 2, n - 1))
 
 
 def summarize(values: Sequence[float], level: float = LEVEL) -> Summary:
     """Return mean, standard deviation (n - 1) and t-interval of `values`, one number per run.
 
-    Student's t, because a percentile bootstrap of a few runs covers far too seldom. One run has no interval: its
-    sd, low and high are NaN.
+    Student's t, because a percentile bootstrap of a few runs covers the mean far too seldom. One run has no
+    interval: its sd, low and high are NaN.
     """
     n = len(values)
     mean = float(np.mean(values)) if n else math.nan
@@ -58,11 +58,11 @@ def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
 
 
 def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
-    """Return, per arm, whether one that surely costs no more scores higher for certain, (n,).
+    """Return, per arm, whether one that certainly costs no more scores significantly higher, (n,).
 
     Cost intervals have shape (n,), `scores` (n, seeds), NaN where a run is missing. A score is higher where a
-    one-sided t-test of the differences paired by seed says so at 5 %, after Holm's correction for all pairs of
-    arms whose costs are in order.
+    one-sided t-test of the differences paired by seed says so at the 5 % level, after Holm's correction for all
+    tested pairs of arms.
     """
     low, high, runs = (np.asarray(values, dtype=float) for values in (cost_low, cost_high, scores))
     pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
@@ -77,7 +77,7 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
 
 
 def _p_higher(differences: NDArray[np.float64]) -> float:
-    """Return the one-sided p-value of a mean above 0; NaN for fewer than two runs, or for exact ties."""
+    """Return the one-sided p-value for a mean above 0; NaN for fewer than two runs, or for exact ties."""
     known = differences[np.isfinite(differences)]
     if len(known) < 2 or not known.any():
         return float("nan")

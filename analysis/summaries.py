@@ -1,4 +1,4 @@
-"""Facts per arm: scores with their interval, cost by part, latency, the trade between them, all in one table."""
+"""Facts per arm: scores with their intervals, cost by part, latency, the trade-off between them."""
 
 import math
 from typing import Any
@@ -35,14 +35,14 @@ def scores(study: Frames, key: str) -> pd.DataFrame:
 def accuracy(study: Frames, key: str) -> pd.DataFrame:
     """Return `key` per arm that the plan trains: arm, model, planned, n, mean, sd, low, high.
 
-    `planned` counts the runs of the plan, `n` those that have a value. An arm without any is a row too.
+    `planned` counts the runs in the plan, `n` those with a value. An arm without any has a row too.
     """
-    found = scores(study, key)
+    runs = scores(study, key)
     rows: list[dict[str, Any]] = []
     trained = study.cells[study.cells.kind == "train"].groupby(["arm", "model"], sort=False)
-    for (arm, model), runs in trained:
-        summary = summarize(found.loc[found.arm == arm, "value"].tolist())
-        rows.append({"arm": arm, "model": model, "planned": len(runs), **summary._asdict()})
+    for (arm, model), cells in trained:
+        summary = summarize(runs.loc[runs.arm == arm, "value"].tolist())
+        rows.append({"arm": arm, "model": model, "planned": len(cells), **summary._asdict()})
     return pd.DataFrame(rows, columns=["arm", "model", "planned", "n", "mean", "sd", "low", "high"])
 
 
@@ -77,9 +77,9 @@ def latency(study: Frames) -> pd.DataFrame:
 def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     """Return mean score against cost for the arms that have both.
 
-    Columns: arm, model, cost, score, on_front (of low cost and good mean score), beaten (for certain, see
-    `surely_beaten`; a latency is as uncertain as its interval says, and MACs may be at least what is counted),
-    at_least (whether `cost` is such a lower bound).
+    Columns: arm, model, cost, score, on_front (of low cost and good mean score), beaten (significantly, see
+    `surely_beaten`; a latency lies somewhere in its interval, and counted MACs may be a lower bound), at_least
+    (whether `cost` is such a bound).
     """
     means = accuracy(study, score.key).set_index("arm")
     costs, low, high = (per_arm(study, key) for key in (cost_key, *INTERVALS.get(cost_key, [cost_key] * 2)))
@@ -93,14 +93,14 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
 
 
 def per_arm(study: Frames, key: str) -> pd.Series:
-    """Return what is measured once an arm under `key`, by arm."""
+    """Return the value of `key` by arm, for what is measured once per arm."""
     return study.values[study.values["key"] == key].set_index("arm")["value"]
 
 
 def results(study: Frames, score: Metric) -> pd.DataFrame:
-    """Return `accuracy` with a column per key of ONCE and PER_RUN, of the latter the mean over the arm's runs.
+    """Return `accuracy` with a column for each key of ONCE and PER_RUN; the latter are means over the arm's runs.
 
-    A key that no arm has a value of has no column. `at_least` says whether an arm's MACs are a lower bound.
+    A key without any value has no column. `at_least` says whether an arm's MACs are a lower bound.
     """
     values = study.values[study.values["key"].isin([*ONCE, *PER_RUN])]
     means = values.pivot_table(index="arm", columns="key", values="value", aggfunc="mean")
@@ -112,7 +112,7 @@ def results(study: Frames, score: Metric) -> pd.DataFrame:
 def overview(run: Frames) -> pd.DataFrame:
     """Return the headline score of each arm that a study trains: study, arm, key, n, mean, low, high, rank.
 
-    `rank` is that of the mean inside its study, 1 for the best; equal means share a rank. A study without a
+    `rank` is that of the mean within its study, 1 for the best; equal means share a rank. A study without a
     score has no rows; an arm without one is a row without numbers.
     """
     tables = []
@@ -129,7 +129,7 @@ def why_empty(study: Frames, kind: str) -> str | None:
     """Return why no cell of `kind` has a result, in one sentence; None where one has."""
     cells = study.cells[study.cells.kind == kind]
     if cells.empty:
-        return f"The suite plans no {kind} cell."
+        return f"The suite has no {kind} cells."
     if (cells.status == "ok").any():
         return None
     failed, missing = int((cells.status == "failed").sum()), int((cells.status == "missing").sum())
@@ -137,6 +137,6 @@ def why_empty(study: Frames, kind: str) -> str | None:
 
 
 def spread(values: pd.Series) -> float:
-    """Return the largest of `values` over the smallest, less one: 0.25 is a quarter more; else NaN."""
+    """Return the largest of `values` over the smallest, minus one: 0.25 is a quarter more; NaN if unknown."""
     known = values.dropna()
     return float(known.max() / known.min() - 1) if len(known) and known.min() > 0 else math.nan

@@ -1,4 +1,4 @@
-"""Facts as texts: counts and lists inside sentences, and settings flattened, with what all records agree on."""
+"""Facts as text: counts and lists inside sentences, and settings flattened, with every value that occurs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,14 +16,14 @@ def listing(names: Iterable[str]) -> str:
 
 
 def inside(label: str) -> str:
-    """Return a label as it stands inside a sentence: "median latency", but "MACs"."""
+    """Return a label as it is written inside a sentence: "median latency", but "MACs"."""
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield "outer.inner" and the value as text for each leaf of nested mappings; None is left out.
 
-    The mappings of a list go by their number: "arms.0.model".
+    Mappings in a list are numbered: "arms.0.model".
     """
     for key, value in content.items():
         if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
@@ -36,11 +36,11 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def distinct(contents: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Return each flattened key with the values that occur for it, in the order of their appearance."""
-    found: dict[str, list[str]] = {}
+    """Return each flattened key with the values that occur for it, in order of appearance."""
+    occurring: dict[str, list[str]] = {}
     for content in contents:
         for key, value in flatten(content):
-            values = found.setdefault(key, [])
+            values = occurring.setdefault(key, [])
             if value not in values:
                 values.append(value)
-    return found
+    return occurring

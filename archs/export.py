@@ -36,8 +36,8 @@ class Exported:
     """A program that was written, and how it compares with its model.
 
     `inputs` and `outputs` map names to axes: a number where it is fixed, else "batch", "height", "width" or a
-    formula of them. `checked` are the (N, C, H, W) that both have run on, `difference` the largest distance
-    of their outputs, as a share of the model's largest output or of 1 where that is smaller.
+    formula of them. `checked` are the (N, C, H, W) on which both ran, `difference` is the largest distance
+    between their outputs, as a share of the model's largest output or of 1 where that is smaller.
     """
 
     path: Path
@@ -59,12 +59,12 @@ def export_model(
 
     `format` is "torch" (.pt2, read by `torch.export.load`) or "onnx", guessed from the path's suffix if not
     given. The network is traced at `image_size` (height, width), in evaluation mode and float32 on the CPU,
-    and what was written is read again and compared with the model on one image of that size and on three of
-    a larger, odd one. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
-    encoder takes one size only, only the number of images is free. The model itself is left as it is.
+    and what was written is read back and compared with the model on one image of that size and on three of
+    a larger, odd size. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
+    encoder takes one size only, only the number of images is free. The model itself is not changed.
     Raises ExportError where a package is missing, the file exists already, the network cannot be traced for
-    every size, or program and model differ by more than 1e-4, and WriteError where the disk does not take it;
-    then nothing is written.
+    every size, or program and model differ by more than 1e-4, and WriteError where it cannot be written;
+    then no file is left.
     """
     path = Path(path)
     format = format or guess_format(path)
@@ -84,7 +84,7 @@ def export_model(
 
 
 def guess_format(path: Path) -> str:
-    """Return the format that the path's suffix stands for. Raises ExportError for another suffix."""
+    """Return the format of a path's suffix. Raises ExportError for an unknown suffix."""
     for format, suffix in FORMATS.items():
         if path.suffix == suffix:
             return format
@@ -92,9 +92,9 @@ def guess_format(path: Path) -> str:
 
 
 def steps(model: EncoderDecoder) -> int | None:
-    """Return what image sides must be multiples of in a program, None where the encoder takes one size only.
+    """Return what a program's image sides must be multiples of, None where the encoder takes one size only.
 
-    It is 1, but for the encoders of timm that need padding.
+    It is 1 except for the encoders of timm that need padding.
     """
     encoders = [module for module in model.modules() if isinstance(module, Encoder)]
     if any(encoder.input_size is not None for encoder in encoders):
@@ -105,12 +105,12 @@ def steps(model: EncoderDecoder) -> int | None:
 def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> ExportedProgram:
     """Return the program of a model in evaluation mode; its batch, height and width are free.
 
-    Raises ExportError where the network cannot be traced so, and ShapeError for a size that it cannot take.
+    Raises ExportError where the network cannot be traced, and ShapeError for a size that it cannot take.
     """
     image = torch.zeros(2, model.spec.in_channels, *image_size)
     free = _free_axes(model, image_size, fixed_size)
     try:
-        # torch prints tracebacks of inequalities that it could not simplify, which it then keeps as they are
+        # torch prints tracebacks of inequalities that it cannot simplify, and keeps them as they are
         with torch.no_grad(), quieter("torch.fx.experimental.symbolic_shapes", logging.ERROR):
             model(image)
             return torch.export.export(model, (image,), dynamic_shapes=(free,))
@@ -118,7 +118,7 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
         raise
     except Exception as error:  # torch.export raises whatever the tracing of a layer does
         kind = "one image size" if fixed_size else "images of any size"
-        mend = "" if fixed_size else "; for one size it may work: fixed_size=True (--fixed-size)"
+        mend = "" if fixed_size else "; a single size may work: fixed_size=True (--fixed-size)"
         raise ExportError(f"this network cannot be traced for {kind} ({in_words(error)}){mend}.") from error
 
 
@@ -130,8 +130,8 @@ def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dic
         return {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     if any(side % step for side in image_size):
         raise ShapeError(
-            f"with encoder '{model.spec.encoder}' a program takes sides that are multiples of {step} px, and "
-            f"{image_size} are not: choose others, or fixed_size=True (--fixed-size)."
+            f"with encoder '{model.spec.encoder}' a program takes sides that are multiples of {step} px, which "
+            f"{image_size} are not: choose other sides, or fixed_size=True (--fixed-size)."
         )
     return {0: Dim.DYNAMIC, 2: step * Dim("rows"), 3: step * Dim("columns")}
 
@@ -164,7 +164,7 @@ def read(path: Path, format: str) -> Callable[[Tensor], list[Tensor]]:
 
 
 def compare(model: EncoderDecoder, path: Path, format: str, shapes: Sequence[tuple[int, ...]]) -> float:
-    """Return the largest difference of a written program from its model on random images of those (N, C, H, W).
+    """Return the largest difference between a written program and its model on random images of (N, C, H, W).
 
     It is a share of the model's largest output, or of 1 where that is smaller; infinite where shapes differ.
     Raises ExportError where the program does not run.
@@ -176,7 +176,7 @@ def compare(model: EncoderDecoder, path: Path, format: str, shapes: Sequence[tup
         try:
             run = read(path, format)
             got = [run(image) for image in images]
-        except Exception as error:  # every runtime has its own
+        except Exception as error:  # every runtime has its own errors
             raise ExportError(
                 f"the program does not run on images of {shapes} ({in_words(error)}): trace it at a larger image "
                 "size, or try the other format."
@@ -211,7 +211,7 @@ def _sizes_to_check(model: EncoderDecoder, image_size: Size, fixed_size: bool) -
 
 
 def _require(path: Path, format: str) -> None:
-    """Raise ExportError for what can be known to be wrong before the tracing, which takes its time."""
+    """Raise ExportError for what is known to be wrong before tracing, which takes time."""
     if format not in FORMATS:
         raise ExportError(unknown_name("format", format, FORMATS))
     missing = [name for name in NEEDED if format == "onnx" and importlib.util.find_spec(name) is None]
@@ -229,7 +229,7 @@ def _image_of(program: ExportedProgram) -> Tensor:
 
 
 def _symbols(program: ExportedProgram) -> dict[str | Any, str]:
-    """Return what to call each of torch's symbols of the image's free axes: "s77" -> "height"."""
+    """Return a name for each of torch's symbols of the image's free axes: "s77" -> "height"."""
     names: dict[str | Any, str] = {}
     for extent, name in zip(_image_of(program).shape, ("batch", "", "height", "width"), strict=True):
         if not isinstance(extent, int):

@@ -102,8 +102,7 @@ def ideal_speed(eager: Outcome, options: LatencyOptions) -> str:
 
 def write(measured: dict[str, Outcome], options: LatencyOptions) -> None:
     """Write what was measured."""
-    samples = {name: (each.samples, each.blocks) for name, each in measured.items()}
-    table = compare(samples, "peer: eager", options.margin, options.blocks)
+    table = compare(measured, "peer: eager", options.margin, options.blocks)
     first, machine = next(iter(measured.values())), environment()
     lines = [
         "# Runtimes against a peer's default",

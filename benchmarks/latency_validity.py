@@ -90,12 +90,7 @@ def run(kind: str, sessions: int, minutes: float) -> None:
                     "settings": measured["reference"].settings,
                     "samples": {name: each.samples for name, each in measured.items()},
                     "blocks": {name: [b.model_dump() for b in each.blocks] for name, each in measured.items()},
-                    "table": compare(
-                        {name: (each.samples, each.blocks) for name, each in measured.items()},
-                        "reference",
-                        options.margin,
-                        options.blocks,
-                    ).to_dict("records"),
+                    "table": compare(measured, "reference", options.margin, options.blocks).to_dict("records"),
                 }
                 with file.open("a") as kept:
                     kept.write(json.dumps(content) + "\n")

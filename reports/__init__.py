@@ -1,6 +1,6 @@
 """Facts as pictures and pages: one HTML report of a run, a single figure, a file of results.
 
-What it offers is imported when first asked for: the names of figures need neither pandas nor matplotlib.
+Its functions are imported when they are first used: the names of figures need neither pandas nor matplotlib.
 """
 
 from importlib import import_module
@@ -17,5 +17,5 @@ _HOMES = {"write_plot": "plot", "write_report": "page", "write_results": "result
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'reports' has no attribute '{name}'")
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

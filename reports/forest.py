@@ -1,4 +1,4 @@
-"""The forest plot: one row per arm with all its measurements, their centre, an interval and the numbers."""
+"""The forest plot: one row per arm with all its measurements, their centre, their interval and the numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from matplotlib.lines import Line2D
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
 
-ROW, FRAME = 0.42, 1.5  # inches: a row, all around the rows
-TICKS = 8  # this axis is wider than those of other figures
-DESCRIBED = 3  # fewer measurements than this have an interval that is descriptive only: it is dotted
-SEEDS = ("one seed", "mean", "95 % t-interval")  # what the marks of `seeds_row` are
-DENSE = 20  # more measurements than this are drawn as a cloud instead of one by one
+ROW, FRAME = 0.42, 1.5  # inches: a row, and everything around the rows
+TICKS = 8  # more than in other figures, whose axes are narrower
+DESCRIBED = 3  # with fewer measurements an interval is only descriptive, and dotted
+SEEDS = ("one seed", "mean", "95 % t-interval")  # what the marks of `seeds_row` stand for
+DENSE = 20  # more measurements are drawn as a cloud instead of one by one
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row, in the units of the axis. What is missing is NaN, and `text` says so."""
+    """One row, in the units of the axis. Missing numbers are NaN, and `text` says so."""
 
     label: str
     look: Look
@@ -31,13 +31,15 @@ class Row:
     center: float
     low: float
     high: float
-    text: str  # the numbers, right of the row
+    text: str  # the numbers to the right of the row
 
 
 def seeds_row(
     label: str, look: Look, score: Metric, runs: pd.Series, summary: Mapping[Any, Any], signed: bool = False
 ) -> Row:
     """Return the row of one summary (n, mean, low, high) and its runs, in the unit of `score`."""
+    mean, low, high = (score.show(summary[name], signed) for name in ("mean", "low", "high"))
+    texts = {0: "no result", 1: f"{mean} (1 seed)"}
     return Row(
         label=label,
         look=look,
@@ -45,22 +47,14 @@ def seeds_row(
         center=summary["mean"] * score.scale,
         low=summary["low"] * score.scale,
         high=summary["high"] * score.scale,
-        text=_with_interval(score, summary, signed),
+        text=texts.get(summary["n"], f"{mean} [{low}, {high}]"),
     )
 
 
-def _with_interval(score: Metric, summary: Mapping[Any, Any], signed: bool) -> str:
-    """Return "71.2 [70.1, 72.3]", or why there is no interval."""
-    mean, low, high = (score.show(summary[name], signed) for name in ("mean", "low", "high"))
-    if summary["n"] == 0:
-        return "no result"
-    return f"{mean} (1 seed)" if summary["n"] == 1 else f"{mean} [{low}, {high}]"
-
-
 def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
-    """Return the forest plot of `rows`; `names` are those of a measurement, the centre and the interval.
+    """Return the forest plot of `rows`; `names` label a measurement, the centre and the interval.
 
-    With `zero` the axis takes in zero, and a line marks it.
+    With `zero` the axis includes zero, and a line marks it.
     """
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(rows)), layout="constrained")
     axes = figure.add_subplot()
@@ -76,29 +70,30 @@ def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, st
     axes.set_title(title, pad=30)
     remarks = "; ".join(notes(rows, *limits))
     axes.set_xlabel(f"{axis}\n{remarks}" if remarks else axis)
-    _legend(axes, rows, names)
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
     return figure
 
 
 def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
-    """Return what a reader must know of lines and points that are not what they seem, each on its own."""
+    """Return remarks on what could be misread: dotted intervals, arrowheads, measurements outside the axis."""
     intervals = [row for row in rows if not isnan(row.low)]
     values = [value for row in rows for value in row.values]
     outside = sum(not low <= value <= high for value in values)
     dotted = any(len(row.values) < DESCRIBED for row in intervals)
     cut = any(row.low < low or row.high > high for row in intervals)
     remarks = {
-        "dotted: interval of 2 measurements, descriptive only": dotted,
-        "arrow: interval leaves the axis": cut,
+        "dotted: interval over 2 measurements, descriptive only": dotted,
+        "arrow: interval continues beyond the axis": cut,
         f"{outside} of {len(values):,} measurements lie outside the axis": outside > 0,
     }
     return [remark for remark, holds in remarks.items() if holds]
 
 
 def span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:
-    """Return the axis: all measurements, but of a dense row only those within 1.5 times its 98 % range.
+    """Return the limits of the axis: all measurements, but of a dense row only those near its middle 98 %.
 
-    Intervals may leave it, and are then drawn with an arrowhead: two seeds would squeeze all else to a dot.
+    Intervals may extend beyond it, with an arrowhead: those of two seeds would squeeze everything else to a dot.
     """
     kept = np.concatenate([*(_kept(row) for row in rows), np.zeros(1 if zero else 0)])
     if not kept.size:
@@ -148,13 +143,8 @@ def _draw_interval(axes: Axes, position: int, row: Row) -> None:
         axes.plot([place], [position], marker, color=row.look.color, markersize=7, clip_on=False)
 
 
-def _legend(axes: Axes, rows: Sequence[Row], names: tuple[str, str, str]) -> None:
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
-    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
-
-
 def marks(rows: Sequence[Row], names: tuple[str, str, str]) -> list[Line2D]:
-    """Return the legend's entries for what is drawn of `rows`: a measurement, the centre, an interval."""
+    """Return the legend's entries for what `rows` show: a measurement, the centre, an interval."""
     measured, center, interval = names
     dense = any(len(row.values) > DENSE for row in rows)
     mark: dict[str, Any] = {"marker": "o", "markersize": 3} if dense else {"marker": "|", "markersize": 8}

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, with its tables and figures as files beside it."""
+"""The report of a run: one self-contained HTML page, with its tables and figures as files beside it."""
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -32,11 +32,11 @@ from skipbench.reports.sections import (
 )
 from skipbench.reports.tables import ARM, Column, Table, facts_table
 
-Part = str | Callable[[Frames], Iterable[Block]]  # a figure by name, with what stands under it; or words and tables
-Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": that of its figure), parts
+Part = str | Callable[[Frames], Iterable[Block]]  # a figure's name, or sentences and tables
+Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": its figure's title), parts
 PAGE: tuple[Entry, ...] = (
     ("answer", "The answer", (answer,)),
-    ("setup", "What was run, and on what", (setup,)),
+    ("setup", "Setup", (setup,)),
     ("cost", "Cost", (costs, others)),
     ("latency", "Latency", ("ratios", "latency")),
     ("accuracy", "", ("accuracy",)),
@@ -48,17 +48,17 @@ PAGE: tuple[Entry, ...] = (
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
 )
-PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # in a cell's identity, of plug-ins
-CLAIM = ".skipbench-report"  # lies in a folder that a report may write over
+PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # parts of identities from plug-ins
+CLAIM = ".skipbench-report"  # marks a folder that a report may overwrite
 
 
 def write_report(run_dir: Path, out: Path | None = None) -> Path:
     """Write the report of the run in `run_dir` to the folder `out`, and return the path of its index.html.
 
-    `out` is by default the folder report/ in the run folder. A run that is not finished has a report too:
-    what is missing is shown as missing. The same records give the same files.
-    Raises StoreError where `run_dir` holds no run, ReportError where `out` cannot be written or holds what this
-    function did not write.
+    `out` is by default the folder report/ in the run folder. An unfinished run has a report too: what is missing
+    is shown as missing. The same records give the same files.
+    Raises StoreError where `run_dir` holds no run, ReportError where `out` cannot be written or holds files that
+    this function did not write.
     """
     frames = load(run_dir)
     directory = out or Path(run_dir) / "report"
@@ -71,11 +71,11 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
 
 
 def _claim(folder: Path, own: bool) -> None:
-    """Mark a report's folder; refuse one that is neither the run's own, nor marked so, nor empty."""
+    """Mark a report's folder; refuse one that is neither the run's own, nor marked, nor empty."""
     taken = folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))
     if taken and not own and not (folder / CLAIM).is_file():
-        raise ReportError(f"{folder} holds what `skipbench report` did not write; choose another --out.")
-    write_whole(folder / CLAIM, f"{MARK} report, which overwrites what lies in this folder.\n")
+        raise ReportError(f"{folder} holds files that `skipbench report` did not write; choose another --out.")
+    write_whole(folder / CLAIM, f"{MARK} report, which overwrites the files in this folder.\n")
 
 
 def _render(frames: Frames, directory: Path) -> str:
@@ -103,7 +103,7 @@ def _render(frames: Frames, directory: Path) -> str:
 
 
 def entries() -> list[Entry]:
-    """Return PAGE and, before what is missing, an entry for each figure that PAGE doesn't name: a plug-in's."""
+    """Return PAGE with an entry for each plugged-in figure, before the section of missing cells."""
     named = {part for _, _, parts in PAGE for part in parts}
     plugged = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
     place = [anchor for anchor, _, _ in PAGE].index("gaps")
@@ -111,7 +111,7 @@ def entries() -> list[Entry]:
 
 
 def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
-    """Return the sections of one study, writing their figures and tables as they are made."""
+    """Return the sections of one study, and write their figures and tables."""
     return [
         Section(
             f"{prefix}{anchor}",
@@ -123,7 +123,7 @@ def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
 
 
 def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) -> list[Block]:
-    """Return what there is to show of a section's parts; where that is nothing, the sentences that say why."""
+    """Return the blocks of a section's parts; where there are none, the sentences that say why."""
     made = [_part(part, study, directory, prefix) for part in parts]
     shown = [block for blocks in made if not isinstance(blocks, ReportError) for block in blocks]
     for table in (block for block in shown if isinstance(block, Table)):
@@ -132,7 +132,7 @@ def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) 
 
 
 def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
-    """Return the blocks of one part, its figures written as PNG and SVG; or why it has nothing to show."""
+    """Return the blocks of one part, or why it has nothing to show."""
     try:
         return _figure(part, study, directory, prefix) if isinstance(part, str) else list(part(study))
     except (NothingToShow, BrokenFigureError) as reason:
@@ -140,6 +140,7 @@ def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block
 
 
 def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Block]:
+    """Return the blocks of a figure, written as PNG and SVG."""
     figure, drawn, blocks = figure_kind(kind), draw(kind, study), list[Block]()
     for name, what in figure.views(study).items():
         with figure.guarded(passing=ReportError):
@@ -147,18 +148,18 @@ def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Bloc
                 form: save(drawn[name], figure_file(directory, prefix, name, form), form) for form in ("png", "svg")
             }
         with figure.guarded():
-            said = (figure.alt, figure.caption)
-            alt, caption = (words if isinstance(words, str) else words(*what) for words in said)
+            texts = (figure.alt, figure.caption)
+            alt, caption = (text if isinstance(text, str) else text(*what) for text in texts)
             blocks.append(Picture(files[figure.embed], alt, caption))
             for block in figure.below(*what):
                 if isinstance(block, Table):
-                    block.markdown()  # where a column is wrong, it shows here
+                    block.markdown()  # raises here where a column is wrong
                 blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks
 
 
 def _tiles(frames: Frames) -> dict[str, str]:
-    """Return the few numbers that say how large the run is."""
+    """Return a few numbers on the size of the run."""
     done, total = int((frames.cells.status == "ok").sum()), len(frames.cells)
     dates = [record.created_at[:10] for record in frames.records]
     return {
@@ -170,20 +171,20 @@ def _tiles(frames: Frames) -> dict[str, str]:
 
 
 def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> list[Block]:
-    """Return what each study found, in a sentence, and how every arm does in all of them."""
-    found = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
+    """Return a sentence on each study, and a table of how every arm does in all of them."""
+    sentences = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
     table = overview_table(frames)
     table.write(directory / "tables")
-    return [Sentences(found), *([] if table.frame.empty else [table])]
+    return [Sentences(sentences), *([] if table.frame.empty else [table])]
 
 
 def _reproduce(frames: Frames, directory: Path) -> list[Block]:
-    found: dict[str, Any] = distinct(record.environment for record in frames.records)
+    environment = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
     plugged = any(record.determines.get(source) for record in frames.records for source in PLUGGED)
     lines = [
-        *(f"git checkout {commit}" for commit in found.get("commit", [])[:1]),
+        *(f"git checkout {commit}" for commit in environment.get("commit", [])[:1]),
         f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FILE.py" if plugged else ""),
         f"skipbench report {again}",
     ]
@@ -211,8 +212,8 @@ def overview_table(run: Frames) -> Table:
             Column(f"{study}: rank", "Rank", lambda rank: f"{rank:.0f}", number=True),
         ]
     caption = (
-        "Every arm in every study: mean of its headline score ± half of the 95 % t-interval over seeds (none for "
-        "one seed). Ranks are those of the means alone; where intervals overlap, the order is open."
+        "Mean headline score of every arm in every study, ± half the width of its 95 % t-interval over seeds (none "
+        "for one seed). Ranks compare the means alone; where intervals overlap, the order is undecided."
     )
     return Table("overview", caption, frame, tuple(columns))
 

@@ -24,9 +24,9 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 
 
 def draw(kind: str, study: Frames) -> dict[str, Figure]:
-    """Return the figures of one kind of a study by the names of their files: one, or one for each of some things.
+    """Return a study's figures of one kind by the names of their files: one, or several, such as one per factor.
 
-    Raises ReportError: unknown kind, nothing to show, a broken plug-in.
+    Raises ReportError for an unknown kind, where there is nothing to show, and for a broken plug-in.
     """
     figure = figure_kind(kind)
     with figure.guarded(), matplotlib.rc_context(RC):
@@ -52,12 +52,12 @@ def save(figure: Figure, path: Path, form: str) -> Path:
 
 
 def prefixes(studies: Sequence[Frames]) -> list[str]:
-    """Return how the names of each study's files and anchors begin: "pose-on-scenes-"; an only study's: ""."""
+    """Return the prefix of each study's file names and anchors: "pose-on-scenes-", or "" for a single study."""
     return [f"{slug(study.title)}-" if len(studies) > 1 else "" for study in studies]
 
 
 def figure_file(report: Path, prefix: str, name: str, form: str) -> Path:
-    """Return where a figure lies in the folder of a report."""
+    """Return the path of a figure in the folder of a report."""
     return report / "figures" / f"{prefix}{name}.{form}"
 
 
@@ -71,23 +71,27 @@ def write_plot(
 ) -> list[Path]:
     """Draw the figures of one kind (see `reports.figures.figure_names`) of a study and return the files' paths.
 
-    Where a run has several studies, `task` and `dataset` say which. `out` is the file, by default the one
-    in report/figures in the run folder that the report of the run has too; of several figures each adds its name.
-    Raises ReportError where the kind, format or study is unknown, it is open which study is meant, or there
-    is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
+    Where a run has several studies, `task` and `dataset` choose one. `out` is the file, by default the one in
+    report/figures in the run folder that the run's report has too; where there are several figures, their names
+    are added to it. Raises ReportError where the kind, format or study is unknown or ambiguous, or there is
+    nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
     """
     figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
     studies = load(run_dir).studies()
     named = dict(zip(prefixes(studies), studies, strict=True))
-    found = {prefix: study for prefix, study in named.items() if _is(study, task, dataset)}
-    if len(found) != 1:
-        held = ", ".join(study.title for study in studies) or "none"
-        what = f"{len(found)} of its studies fit" if found else "none of its studies fits"
+    matching = {
+        prefix: study
+        for prefix, study in named.items()
+        if task in (None, study.cells.task.iloc[0]) and dataset in (None, study.cells.dataset.iloc[0])
+    }
+    if len(matching) != 1:
+        titles = ", ".join(study.title for study in studies) or "none"
         raise ReportError(
-            f"{run_dir}: {what} what is asked for; choose one with --task and --dataset. Its studies: {held}."
+            f"{len(matching) or 'none'} of the studies in {run_dir} match{'' if matching else 'es'}; choose one "
+            f"with --task and --dataset. Its studies: {titles}."
         )
-    ((prefix, study),) = found.items()
+    ((prefix, study),) = matching.items()
     drawn = draw(kind, study)
     files = {name: _file(run_dir, prefix, name, format, out, len(drawn)) for name in drawn}
     with figure.guarded(passing=ReportError):
@@ -95,7 +99,7 @@ def write_plot(
 
 
 def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, figures: int) -> Path:
-    """Return where one of some `figures` is written. Raises StoreError where that is somebody else's file."""
+    """Return the path of one of `figures` figures. Raises StoreError for a file that skipbench did not write."""
     if out is None:
         return figure_file(Path(run_dir) / "report", prefix, name, form)
     file = out if figures == 1 else out.with_name(f"{out.stem}-{name}{out.suffix}")
@@ -106,8 +110,3 @@ def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, fi
 def _require_format(form: str) -> None:
     if form not in FORMATS:
         raise ReportError(unknown_name("format", form, FORMATS))
-
-
-def _is(study: Frames, task: str | None, dataset: str | None) -> bool:
-    first = study.cells.iloc[0]
-    return task in (None, first.task) and dataset in (None, first.dataset)

@@ -1,4 +1,4 @@
-"""RESULTS.md: what runs have shown, with their budget and seeds, and what they can't show."""
+"""RESULTS.md: what runs have shown, with their budget and seeds, and what they cannot show."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -28,13 +28,18 @@ def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
     """Write what the runs in `run_dirs` have shown as the Markdown file `out`, and return its path.
 
     The same records give the same file. Raises StoreError where a folder holds no run, ReportError where
-    `out` cannot be written or holds something that this function did not write.
+    `out` cannot be written or is a file that this function did not write.
     """
     runs = [load(folder) for folder in run_dirs]
     _refuse_foreign(out)
     command = shlex.join(["skipbench", "results", *map(str, run_dirs), "--out", str(out)])
+    environment = Environment(
+        loader=PackageLoader("skipbench.reports"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.get_template("results.md.j2")
+    content = template.render(first_line=FIRST_LINE, command=command, runs=list(map(_run, runs)))
     try:
-        write_whole(out, _render(runs, command))
+        write_whole(out, content)
     except OSError as error:
         raise ReportError(f"cannot write {out}: {error.strerror or error}.") from error
     return out
@@ -46,14 +51,6 @@ def _refuse_foreign(out: Path) -> None:
     with out.open(encoding="utf-8", errors="replace") as file:
         if file.readline().rstrip("\n") != FIRST_LINE:
             raise ReportError(f"{out} was not written by skipbench results; choose another file with --out.")
-
-
-def _render(runs: Sequence[Frames], command: str) -> str:
-    loader = PackageLoader("skipbench.reports")
-    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("results.md.j2").render(
-        first_line=FIRST_LINE, command=command, runs=list(map(_run, runs))
-    )
 
 
 def _run(run: Frames) -> dict[str, Any]:
@@ -71,7 +68,7 @@ def _study(study: Frames) -> dict[str, Any]:
     score = headline(study)
     return {
         "title": without_html(study.title),
-        "facts": facts_table("facts", "How it was made.", _facts(study)).markdown(),
+        "facts": facts_table("facts", "Setup.", _facts(study)).markdown(),
         "arms": results_table(study, score).markdown() if score else None,
         "shown": list(map(without_html, answers(study))),
         "limits": list(map(without_html, limits(study))),
@@ -93,22 +90,25 @@ def results_table(study: Frames, score: Metric) -> Table:
     once, per_run = study.metric("latency_ms/median"), study.metric("train/images_per_s")
     caption = (
         f"{score.label} on the test images, t-interval over seeds; {once.label.lower()} of one forward pass; "
-        f"{per_run.label.lower()} and the share of it spent in forward, backward and optimizer, means over runs."
+        f"{per_run.label.lower()} and the share of time spent in forward, backward and optimizer, means over runs."
     )
     return Table("results", caption, frame, columns)
 
 
 def _facts(study: Frames) -> dict[str, list[str]]:
-    """Return what a reader must know to judge the numbers; what no record says is said to be unknown."""
+    """Return what a reader must know to judge the numbers; UNKNOWN for what the records do not say."""
     runs = study.finished("train")
     settings = distinct(record.settings for record in runs)
     environment = distinct(record.environment for record in study.records)
     changed = ", with uncommitted changes" if "True" in environment.get("dirty", []) else ""
+    sizes = [definition(study, by) for _, by in measured_breakdowns(study) if by.groups == SIZES]
+    length = reference(study)
     return {
         "data": [str(study.cells.dataset.iloc[0])],
         "splits": [_splits(settings)],
         "image size (height, width)": settings.get("data.size", [UNKNOWN]),
-        **_definitions(study),
+        **({"sizes": sizes[:1]} if sizes else {}),
+        **({"reference": [length]} if length else {}),
         "images seen in training": settings.get("images", [UNKNOWN]),
         "batch size": settings.get("batch_size", [UNKNOWN]),
         "learning rate": settings.get("lr", [UNKNOWN]),
@@ -118,16 +118,6 @@ def _facts(study: Frames) -> dict[str, list[str]]:
         "libraries": [", ".join(_all(environment, ("versions.torch", "versions.timm"))) or UNKNOWN],
         "data fingerprint": sorted({record.data_fingerprint or UNKNOWN for record in runs}) or [UNKNOWN],
         "measured": [max((record.created_at[:10] for record in study.records), default="nothing yet")],
-    }
-
-
-def _definitions(study: Frames) -> dict[str, list[str]]:
-    """Return what the study's own scores are measured by, where it has such."""
-    sizes = [by for _, by in measured_breakdowns(study) if by.groups == SIZES]
-    length = reference(study)
-    return {
-        **({"sizes": [definition(study, sizes[0])]} if sizes else {}),
-        **({"reference": [length]} if length else {}),
     }
 
 

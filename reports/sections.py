@@ -1,4 +1,4 @@
-"""What stands on the page of a study beside figures: words, and the tables of setup, cost and missing cells."""
+"""What a study's page holds besides figures: sentences, and the tables of setup, cost and missing cells."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ SHOWN = ("cost", "latency", "train")  # measurements that have sections of their
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as it is embedded; `alt` says what it shows to those who don't see it."""
+    """A figure as it is embedded; `alt` describes it to those who cannot see it."""
 
     kind: ClassVar[str] = "picture"
     file: Path
@@ -77,8 +77,8 @@ class Section:
 
 
 def answer(study: Frames) -> Iterable[Block]:
-    """What was found, in sentences."""
-    return [Sentences([*answers(study), f"First of the limits: {limits(study)[0]}"])]
+    """The results, in sentences."""
+    return [Sentences([*answers(study), f"Most important limitation: {limits(study)[0]}"])]
 
 
 def setup(study: Frames) -> Iterable[Block]:
@@ -91,21 +91,21 @@ def setup(study: Frames) -> Iterable[Block]:
     data = {key: values for key, values in settings.items() if key.startswith("data.")}
     recipe = {key: values for key, values in settings.items() if key not in data}
     environment = distinct(record.environment for record in study.records)
-    yield facts_table("setup", "The study.", what | data | environment)
+    yield facts_table("setup", "Data, arms, seeds and machine.", what | data | environment)
     yield arms_table(study)
     if recipe:
-        yield facts_table("recipe", "How every run was trained.", recipe, folded=True)
+        yield facts_table("recipe", "Training settings of all runs.", recipe, folded=True)
 
 
 def arms_table(study: Frames) -> Table:
-    """Return the arms, and the factors in which they differ."""
+    """Return the arms and the factors in which they differ."""
     columns = (ARM, text("model", "Model"), *(text(name, name) for name in study.varied))
-    caption = "The arms, and every factor in which two of them differ."
+    caption = "The arms, and the factors in which they differ."
     return Table("arms", caption, study.arms, columns, folded=True)
 
 
 def costs(study: Frames) -> Iterable[Block]:
-    """What each arm costs and, folded, of which kinds its work is and what would bound it on this machine."""
+    """What each arm costs and, folded, its work by kind and what would bound it on this machine."""
     if why := why_empty(study, "cost"):
         raise NothingToShow(why)
     folded = (work_table(study), roofline_table(study), notes_table(study))
@@ -116,15 +116,15 @@ def cost_table(study: Frames) -> Table:
     """Return what each arm costs."""
     frame = cost(study)
     caption = (
-        "Cost of one image. MACs: multiply-accumulates; FLOPs: two to a MAC. Element-wise operations are not MACs. "
-        "Bytes: read and written, nothing fused or cached. Peaks: the most that activations hold at once. "
-        "≥: an operator without a rule ran."
+        "Cost of one image. MACs are multiply-accumulates, of two FLOPs each; element-wise operations are counted "
+        "separately. Bytes are those read and written without fusion or caching. Peaks are the most memory that "
+        "activations take at once. ≥ marks a lower bound: an operator without a cost rule ran."
     )
     return Table("cost", caption, frame.drop(columns="notes"), (ARM, *measured(study, frame, COST_KEYS)))
 
 
 def work_table(study: Frames) -> Table:
-    """Return the element-wise operations of each arm by kind; kinds that no arm has are left out."""
+    """Return the element-wise operations of each arm by kind; unused kinds are left out."""
     frame = cost(study)
     kinds = (key for key in study.metrics if key.startswith("elementwise/") and key != "elementwise/total")
     keys = [key for key in kinds if key in frame and frame[key].any()]
@@ -141,39 +141,39 @@ def roofline_table(study: Frames) -> Table:
     columns = (
         ARM,
         value("intensity", study.metric("macs/per_byte")),
-        value("balance", study.metric("machine/balance"), "The machine's"),
-        value("macs_s", seconds, "Its MACs alone (ms)"),
-        value("bytes_s", seconds, "Its bytes alone (ms)"),
+        value("balance", study.metric("machine/balance"), "Machine's MACs per byte"),
+        value("macs_s", seconds, "MACs alone (ms)"),
+        value("bytes_s", seconds, "Bytes alone (ms)"),
         text("bound", "Bound by"),
     )
     caption = (
-        "Roofline: one image's MACs at the rate of the machine's best matrix product, and its bytes, nothing fused "
-        "or cached, at that of its best copying, both in float32 on the CPU."
+        "Roofline: the time of one image's MACs at the rate of the machine's fastest matrix product, and of its "
+        "bytes, without fusion or caching, at that of its fastest copy, both in float32 on the CPU."
     )
     return Table("roofline", caption, frame, columns, folded=True)
 
 
 def notes_table(study: Frames) -> Table:
-    """Return what is to be said of each arm's counts, such as the operators that have no rule."""
+    """Return the notes on each arm's counts, such as the operators without a rule."""
     frame = cost(study)[["arm", "notes"]]
     notes = (ARM, text("notes", "Notes"))
     frame = frame[frame["notes"] != ""]
-    return Table("cost-notes", "What is to be said of the counts.", frame, notes, folded=True)
+    return Table("cost-notes", "Notes on the counts.", frame, notes, folded=True)
 
 
 def others(study: Frames) -> Iterable[Block]:
-    """What plugged-in measurements found, a table each."""
+    """The results of plugged-in measurements, a table each."""
     tables = [measurement_table(study, kind) for kind in study.cells["kind"].unique() if kind not in SHOWN]
-    if not (found := [table for table in tables if len(table.frame)]):
+    if not (filled := [table for table in tables if len(table.frame)]):
         raise NothingToShow("Nothing else was measured.")
-    return found
+    return filled
 
 
 def measurement_table(study: Frames, kind: str) -> Table:
     """Return every value of one measurement, by arm and, where it is repeated, by seed."""
     frame = study.wide(kind)
     seed = (Column("seed", "Seed", number=True),) if frame["seed"].notna().any() else ()
-    caption = f"What the measurement '{kind}' found of each arm."
+    caption = f"Results of the measurement '{kind}' for each arm."
     return Table(kind.replace("_", "-"), caption, frame, (ARM, *seed, *measured(study, frame, study.metrics)))
 
 

@@ -1,4 +1,4 @@
-"""How all figures look: fonts, colours that the colour-blind can tell apart, a marker per model."""
+"""The style of all figures: fonts, colours that the colour-blind can tell apart, a marker per model."""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from skipbench.analysis.frames import Frames
 from skipbench.bench.records import PARTS
 
 INK, MUTED, GRID = "#1b1f24", "#59636e", "#d9dee3"
-TICKS = 6  # on a horizontal axis at most, so that their numbers stay apart
-LETTERS = 36  # of a label on one line
-LEGEND_LETTERS = 125  # of a legend on one line, where each entry's mark takes the room of LEGEND_MARK
+TICKS = 6  # on a horizontal axis at most, so that their labels do not touch
+LETTERS = 36  # of a label, on one line
+LEGEND_LETTERS = 125  # of a legend, on one line; the mark of an entry takes up LEGEND_MARK letters
 LEGEND_MARK = 6
 WIDTH = 9.5  # inches, of every figure: at 10 pt the text is as large as the report's own
 
 RC: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that a figure is the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are the same everywhere
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -67,9 +67,9 @@ class Look:
 
 
 def arm_looks(study: Frames) -> dict[str, Look]:
-    """Return each arm's look: colour and marker by model, filling by the order of the model's arms.
+    """Return each arm's look: colour and marker by model, fill by the order of the model's arms.
 
-    Where each study has arms of one model only, colour and marker go by arm. An arm looks the same in all
+    Where every study has arms of a single model, colour and marker vary by arm. An arm looks the same in all
     studies of a run.
     """
     run = study.run
@@ -77,9 +77,7 @@ def arm_looks(study: Frames) -> dict[str, Look]:
     leader = arms["model"] if studies["model"].nunique().max() > 1 else arms["arm"]
     group = leader.astype("category").cat.set_categories(leader.unique()).cat.codes
     within = leader.groupby(leader).cumcount()
-    round_on = (
-        within.max() + 1
-    )  # where models outnumber colours, a colour's next model has the fillings that are left
+    round_on = within.max() + 1  # fills left to a colour's next model, where models outnumber colours
     looks = {
         arm: Look(
             COLORS[i % len(COLORS)],
@@ -92,19 +90,19 @@ def arm_looks(study: Frames) -> dict[str, Look]:
 
 
 def fitted(label: str) -> str:
-    """Return a label on at most two lines; what doesn't fit is cut, the tables have it in full."""
+    """Return a label on at most two lines; what does not fit is cut, since the tables have it in full."""
     return "\n".join(textwrap.wrap(label, LETTERS, max_lines=2, placeholder=" …"))
 
 
 def legend_columns(labels: Sequence[str], most: int = 6) -> int:
-    """Return the columns of a legend whose lines are about equally full and fit the figure's width."""
+    """Return the number of columns that fills a legend's lines evenly and fits the figure's width."""
     columns = ceil(len(labels) / ceil(len(labels) / most))
     widths = [max(map(len, column)) + LEGEND_MARK for column in np.array_split(labels, columns)]
     return columns if columns == 1 or sum(widths) <= LEGEND_LETTERS else legend_columns(labels, columns - 1)
 
 
 def clean_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Give `axes` one labelled row per entry, the first on top, with no grid between rows."""
+    """Give `axes` one labelled row per entry, the first at the top, without grid lines between rows."""
     axes.set_yticks(range(len(labels)), [fitted(label) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)

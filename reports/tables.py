@@ -15,12 +15,12 @@ from skipbench.bench.records.metrics import Breakdown, Metric
 from skipbench.display import inert
 
 MISSING = "–"
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would take what follows for HTML
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would read HTML
 
 
 @dataclass(frozen=True)
 class Column:
-    """How one column of facts is headed and shown. Numbers are set to the right."""
+    """The heading and the format of one column of facts. Numbers are right-aligned."""
 
     key: str
     title: str
@@ -31,14 +31,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Facts (`frame`, as they were recorded) and the columns of them that people see."""
+    """Facts (`frame`, as they were recorded) and the columns that people see."""
 
-    kind: ClassVar[str] = "table"  # of a page's blocks
-    name: str  # of its files
+    kind: ClassVar[str] = "table"  # as a block of a page
+    name: str  # of its files, without the suffix
     caption: str
     frame: pd.DataFrame
     columns: tuple[Column, ...]
-    folded: bool = False  # on the page it opens on a click
+    folded: bool = False  # on the page, until it is clicked
 
     @property
     def rows(self) -> list[list[str]]:
@@ -67,13 +67,13 @@ ARM = text("arm", "Arm")
 
 
 def value(key: str, entry: Metric, title: str | None = None, signed: bool = False) -> Column:
-    """Return a column of numbers that are shown as the metric `entry` is."""
+    """Return a column of numbers in the format of the metric `entry`."""
     show = partial(entry.show, signed=signed)
     return Column(key, title or entry.title, show, number=True, counted=entry.counted)
 
 
 def p_value(key: str, title: str) -> Column:
-    """Return a column of p-values, four digits each; none is shown as 0."""
+    """Return a column of p-values with four digits; none is shown as 0."""
     show = Metric("p", "p", digits=4).show
     return Column(key, title, lambda p: "< 0.0001" if p < 1e-4 else show(p), number=True)
 
@@ -95,7 +95,7 @@ def difference_columns(score: Metric) -> tuple[Column, ...]:
 
 
 def difference_unit(score: Metric) -> str:
-    """Return the unit of a difference in `score`: two percentages are points apart."""
+    """Return the unit of a difference in `score`: percentages differ by points."""
     return "points" if score.unit == "%" else score.unit
 
 
@@ -105,13 +105,13 @@ def group_table_name(score: Metric, by: Breakdown) -> str:
 
 
 def each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
-    """Return, per arm, its runs' values as people read them: "70.9, 71.5"."""
+    """Return each arm's values, one per seed, as text: "70.9, 71.5"."""
     shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
     return [", ".join(score.show(run, signed) for run in shown.get(arm, [])) or "–" for arm in arms]
 
 
 def facts_table(name: str, caption: str, facts: dict[str, list[str]], folded: bool = False) -> Table:
-    """Return a table of what was set or found; where records disagree, every value is shown."""
+    """Return a table of settings or facts; where records disagree, every value is shown."""
     rows = [{"what": key, "value": " | ".join(values)} for key, values in facts.items()]
     frame = pd.DataFrame(rows, columns=["what", "value"])
     return Table(name, caption, frame, (text("what", "What"), text("value", "Value")), folded)
@@ -124,7 +124,7 @@ def _cell(row: Mapping[Any, Any], column: Column) -> str:
 
 
 def without_html(content: str) -> str:
-    """Return a text in which Markdown finds no HTML."""
+    """Return a text that Markdown does not read as HTML."""
     return _TAG.sub("&lt;", content)
 
 

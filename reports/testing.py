@@ -1,4 +1,4 @@
-"""The contract of a figure, for the tests of whoever draws one:
+"""The contract of a figure, for the tests of its author:
 
     from skipbench.bench.testing import declarations
     from skipbench.reports.testing import check_figure
@@ -7,7 +7,7 @@
         for finding in check_figure("my_figure", declarations()):
             assert finding.ok, finding.message
 
-Its studies are made up: what they measure is declared, and every number is drawn at random inside its range.
+Its studies are made up: their metrics are those declared, with random values within their ranges.
 """
 
 import sys
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,23 +25,16 @@ from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.records import Block, Cell, RunRecord
 from skipbench.bench.records.metrics import Measured, Metric
 from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.contracts import Finding
 from skipbench.display import in_words
 from skipbench.reports.errors import BrokenFigureError, NothingToShow
-from skipbench.reports.figures import FigureKind, figure_kind
+from skipbench.reports.figures import figure_kind
 from skipbench.reports.plot import draw, save
 from skipbench.reports.tables import Table
 
-SIZE = (16, 24)  # of the images of which predictions are kept
+SIZE = (16, 24)  # of the images with predictions
 NAMES = ("ground", "car")  # of classes, where the data name the groups of a score
 SEEDS = (0, 1)
-
-
-class Finding(NamedTuple):
-    """The outcome of one check; archs.testing has the same, but brings torch."""
-
-    check: str
-    ok: bool
-    message: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class MadeUp:
 
     measured: Mapping[str, Measured]  # by kind of measurement, "train" with the task's scores
     arms: int
-    lacking: frozenset[str] = field(default=frozenset())  # the kinds of which no cell has a result
+    lacking: frozenset[str] = field(default=frozenset())  # the kinds without any result
 
     def write(self, folder: Path) -> Frames:
         """Write the run folder, and return its study."""
@@ -68,7 +61,7 @@ class MadeUp:
         return study
 
     def _cell(self, kind: str, arm: int, seed: int | None) -> Cell:
-        """Return the cell of an arm; two arms in turn differ in their fusion alone."""
+        """Return the cell of an arm; arms come in pairs that differ only in their fusion."""
         model, fusion = f"model{arm // 2}", ("add", "concat")[arm % 2]
         spec = {"lateral": model, "post": model, "fusion": fusion}
         of: dict[str, Any] = {
@@ -91,7 +84,7 @@ class MadeUp:
 
 
 def _values(metrics: tuple[Metric, ...], random: np.random.Generator) -> dict[str, float]:
-    """Return a number for every metric, and for every group of it, as people read it mostly from 1 to 10."""
+    """Return a number for every metric, and for every group of it, mostly 1 to 10 in its unit."""
     values = {}
     for metric in metrics:
         groups = [f"{by.prefix}{group}" for by in metric.by for group in by.groups or NAMES]
@@ -104,7 +97,7 @@ def _values(metrics: tuple[Metric, ...], random: np.random.Generator) -> dict[st
 
 
 def _timed(values: dict[str, float], random: np.random.Generator) -> dict[str, Any]:
-    """Return the outcome of a latency: samples in blocks, and values that are theirs."""
+    """Return the outcome of a latency: samples in blocks, and the values that follow from them."""
     samples = random.gamma(50, random.uniform(0.05, 0.2), 30)
     names = {"p10": 10, "low": 40, "median": 50, "high": 60, "p90": 90}
     values |= {f"latency_ms/{name}": float(np.percentile(samples, share)) for name, share in names.items()}
@@ -125,7 +118,7 @@ def _predicted(random: np.random.Generator) -> Mapping[str, np.ndarray]:
 def check_figure(name: str, measured: Mapping[str, Measured]) -> list[Finding]:
     """Return one Finding per made-up study: a registered figure draws it, or says why there is nothing to show.
 
-    `measured` says what can be in a study, see `bench.testing.declarations`.
+    `measured` declares what a study may contain, see `bench.testing.declarations`.
     """
     studies = {
         "one arm": MadeUp(measured, 1),
@@ -144,37 +137,33 @@ def _finding(check: str, show: Callable[[], str], must_show: bool) -> Finding:
     try:
         return Finding(check, True, show())
     except NothingToShow as reason:
-        said = f"nothing to show: {reason}"
-        return Finding(check, not must_show, f"{said} But here everything is measured." if must_show else said)
+        message = f"nothing to show: {reason}"
+        return Finding(check, not must_show, f"{message} But this study lacks nothing." if must_show else message)
     except BrokenFigureError as broken:
-        return Finding(check, False, f"{broken} Where facts are missing, raise NothingToShow with a sentence.")
+        return Finding(check, False, f"{broken} Where facts are missing, raise NothingToShow and say which.")
     except Exception as error:
         return Finding(check, False, in_words(error))
 
 
 def _shown(name: str, made_up: MadeUp, folder: Path) -> str:
-    """Draw the study and write what stands around it, as a report does."""
+    """Draw the study and write the figure's text and tables, as a report does."""
     study, kind, before = made_up.write(folder / "run"), figure_kind(name), _global_figures()
     figures = draw(name, study)
     for view, what in kind.views(study).items():
         save(figures[view], folder / f"{view}.png", "png")
-        _require_words(kind, what)
+        for role, given in (("alt", kind.alt), ("caption", kind.caption)):
+            text = given if isinstance(given, str) else given(*what)
+            if not (isinstance(text, str) and text.strip()):
+                raise TypeError(f"its {role} is {text!r}, expected a sentence")
         for block in kind.below(*what):
             if not isinstance(block, Table | str):
-                raise TypeError(f"below it stands {block!r:.80}, expected a Table or a sentence")
+                raise TypeError(f"`below` gives {block!r:.80}, expected a Table or a sentence")
             if isinstance(block, Table):
                 block.write(folder / "tables")
     if _global_figures() != before:
-        raise TypeError("it is made by pyplot, which keeps it: make a matplotlib.figure.Figure")
+        raise TypeError("it is made with pyplot, which keeps it open: use matplotlib.figure.Figure instead")
     sizes = ("{:.1f} x {:.1f} in".format(*figure.get_size_inches()) for figure in figures.values())
     return f"drawn, {', '.join(sizes)}"
-
-
-def _require_words(kind: FigureKind, what: tuple[Any, ...]) -> None:
-    for name, given in (("alt", kind.alt), ("caption", kind.caption)):
-        text = given if isinstance(given, str) else given(*what)
-        if not (isinstance(text, str) and text.strip()):
-            raise TypeError(f"its {name} is {text!r}, expected a sentence")
 
 
 def _global_figures() -> list[int]:

@@ -1,6 +1,6 @@
 """One design space for Hourglass, FPN, U-Net and hierarchical rectified Gaussians, measured honestly.
 
-What it offers stands in __init__.pyi, and is imported when it is first asked for.
+Its names are listed in __init__.pyi, and each is imported when it is first used.
 """
 
 import lazy_loader

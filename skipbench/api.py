@@ -1,4 +1,4 @@
-"""What a notebook asks for, a call each: what networks cost, how fast they are, a run, its tables, its report."""
+"""One call each for a notebook: what networks cost, how fast they are, a run, its tables, its report."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -29,7 +29,7 @@ __all__ = ["cost", "latency", "open_run", "plot", "report", "run"]
 def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int] = (256, 256)) -> pd.Series:
     """Return what one image of (H, W) pixels costs: parameters, MACs, element-wise operations, bytes, by key.
 
-    Raises BenchError where the network doesn't take such an image.
+    Raises BenchError where the network does not take such an image.
     """
     outcome = insist(partial(costs.cost, model, image_size), "cost")
     return pd.Series(outcome.values)
@@ -44,16 +44,15 @@ def latency(builders: Mapping[str, Callable[[], nn.Module]], **options: Any) -> 
     given = parse(LatencyOptions, {"size": [256, 256], **options}, place="latency")
     contenders = {name: given.contender(build) for name, build in builders.items()}
     timed = insist(partial(measure_latency, contenders, given, lambda share: None), "latency")
-    samples = {name: (outcome.samples, outcome.blocks) for name, outcome in timed.items()}
-    table = compare(samples, next(iter(builders)), given.margin, given.blocks)
+    table = compare(timed, next(iter(builders)), given.margin, given.blocks)
     medians = [outcome.values["latency_ms/median"] for outcome in timed.values()]
     return table[["arm", "ratio", "low", "high", "p_holm", "verdict"]].assign(median_ms=medians)
 
 
 def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | str] = ()) -> Frames:
-    """Measure what the folder `out` lacks of a suite, a shipped one or a YAML file, and return the run's tables.
+    """Measure what the folder `out` lacks of a suite, shipped or a YAML file, and return the run's tables.
 
-    `overrides` are such as "recipe.images=512". A cell that fails is a row with its reason. Raises BenchError or
+    `overrides` are like "recipe.images=512". A cell that fails is a row with its reason. Raises BenchError or
     ArchError where the suite is wrong.
     """
     load_plugins(map(Path, plugins))

@@ -1,4 +1,4 @@
-"""Texts from anywhere as people may see them: on one line, without control characters, cut where they are long."""
+"""Text from anywhere, made fit to print: on one line, without control characters, cut where it is long."""
 
 import json
 import logging
@@ -10,8 +10,8 @@ from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
-MAX_LENGTH = 80  # characters of what was given, in a sentence that says what is wrong with it
-_FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, a spreadsheet takes it for a formula
+MAX_LENGTH = 80  # characters of an input that an error message quotes
+_FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, where spreadsheets read a formula
 
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, MAX_LENGTH, MAX_LENGTH, MAX_LENGTH
@@ -40,14 +40,14 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def label(title: str, told: Mapping[str, Any]) -> str:
-    """Return what an arm is called: "unet / fusion=add, recipe.lr=0.002"; where nothing is told, its title."""
-    parts = ", ".join(f"{key}={shown(value)}" for key, value in told.items())
+def label(title: str, factors: Mapping[str, Any]) -> str:
+    """Return an arm's label: "unet / fusion=add, recipe.lr=0.002"; without factors, its title."""
+    parts = ", ".join(f"{key}={shown(value)}" for key, value in factors.items())
     return f"{title} / {parts}" if parts else title
 
 
 def without(name: str, key: str, value: str) -> str:
-    """Return an arm's label without what it tells of `key`, if it does."""
+    """Return an arm's label without its part on `key`, if there is one."""
     part = f"{key}={value}"
     for text in (f", {part}", f"{part}, ", f" / {part}"):
         if text in name:
@@ -56,17 +56,17 @@ def without(name: str, key: str, value: str) -> str:
 
 
 def inert(value: Any) -> Any:
-    """Return a cell for a file that spreadsheets open; a text that they took for a formula begins with '."""
+    """Return a cell that is safe in a spreadsheet: text that would run as a formula gets a ' in front."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's text without its full stop, or its type where it says nothing."""
+    """Return the first line of an error's text without its full stop, or its type where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
 
 
 def in_words(error: BaseException) -> str:
-    """Return what somebody else's code raised: "ValueError: no idea"."""
+    """Return an error of somebody else's code as text: "ValueError: no idea"."""
     try:
         text = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:
@@ -75,7 +75,7 @@ def in_words(error: BaseException) -> str:
 
 
 def where(error: BaseException, file: str) -> str:
-    """Return where the error arose: in `file`, ", line 3", in one beside, ", helper.py, line 3", else ""."""
+    """Return where an error arose: ", line 3" in `file`, ", helper.py, line 3" in a file beside it, else ""."""
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
         places.append((error.filename or "", error.lineno))
@@ -98,11 +98,11 @@ def human_time(seconds: float) -> str:
 
 @contextmanager
 def quieter(logger: str, level: int) -> Iterator[None]:
-    """Keep the logger of that name from saying anything below `level` while the block runs."""
-    speaker = logging.getLogger(logger)
-    before = speaker.level
-    speaker.setLevel(level)
+    """Silence the logger of that name below `level` while the block runs."""
+    named = logging.getLogger(logger)
+    before = named.level
+    named.setLevel(level)
     try:
         yield
     finally:
-        speaker.setLevel(before)
+        named.setLevel(before)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from skipbench.display import quoted
 
-MAX_CHOICES = 40  # a list of all timm encoders helps nobody,
-MAX_NEAREST = 8  # so of more choices than that only the nearest are named
+MAX_CHOICES = 40  # that are all listed: a list of all timm encoders helps nobody
+MAX_NEAREST = 8  # that are listed where there are more
 
 
 class SkipbenchError(Exception):
@@ -14,7 +14,7 @@ class SkipbenchError(Exception):
 
 
 def unknown_name(kind: str, name: str, choices: Iterable[str]) -> str:
-    """Return the sentence for an unknown name: what it is, the nearest right one, all choices."""
+    """Return the sentence for an unknown name: its kind, the nearest known name, all choices."""
     known = sorted(choices)
     given = quoted(name)
     near = difflib.get_close_matches(given.strip("'"), known, n=MAX_NEAREST, cutoff=0.5)

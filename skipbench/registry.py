@@ -1,4 +1,4 @@
-"""A table from names to what they stand for, with errors that help. Imports no torch."""
+"""A table of names and what is registered under them, with helpful errors. Imports no torch."""
 
 import fnmatch
 from collections.abc import Callable, Collection
@@ -7,15 +7,15 @@ from typing import Generic, TypeVar, cast
 from skipbench.display import quoted
 from skipbench.errors import SkipbenchError, unknown_name
 
-MAX_LISTED = 10  # names that are listed in a line
+MAX_LISTED = 10  # names that are listed on one line
 T = TypeVar("T")
 E = TypeVar("E")
 
 
 class Registry(Generic[T]):
-    """Names of one kind ("fusion", "task" ...) and what each stands for: classes derived from `base`, if any.
+    """Names of one kind ("fusion", "task" ...) and their entries: classes derived from `base`, if it is given.
 
-    What is wrong with a name or an entry raises `error`; an `unknown` or a `duplicate` name may have its own.
+    A name or an entry that is not valid raises `error`; unknown and duplicate names may have errors of their own.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Registry(Generic[T]):
     def register(self, name: str, members: Collection[str] = ()) -> Callable[[E], E]:
         """Return a decorator that registers what it decorates under `name`.
 
-        A name that ends in * is a family's: it stands for those of the `members` that begin so. A member that
-        is registered by itself takes precedence.
+        A name that ends in * is a family's: it covers those of the `members` that begin with it. A member that
+        is registered under its own name takes precedence.
         Raises an error where the name is taken or not a name, a family has no members, or the entry is not derived
         from the registry's `base`.
         """
 
         def file(entry: E) -> E:
             if not (isinstance(name, str) and name.strip() and name.isprintable()):
-                raise self.error(f"the name of a {self.kind} is a line of text, not {quoted(name)}.")
+                raise self.error(f"the name of a {self.kind} must be one line of text, not {quoted(name)}.")
             if self.base and not (isinstance(entry, type) and issubclass(entry, self.base)):
                 base = f"{self.base.__module__.rpartition('.')[0]}.{self.base.__name__}"
                 raise self.error(f"{self.kind} '{name}' must be a class derived from {base}, not {quoted(entry)}.")
@@ -69,11 +69,11 @@ class Registry(Generic[T]):
 
     @property
     def registered(self) -> dict[str, T]:
-        """All that was registered, by the names given: a family once, by one that ends in *."""
+        """All entries by their registered names: a family once, under a name that ends in *."""
         return dict(self._entries)
 
     def __getitem__(self, name: str) -> T:
-        """Return what `name` stands for. Raises an error with the choices and the nearest one."""
+        """Return the entry called `name`. Raises an error with the choices and the nearest one."""
         if name in self._entries and name not in self._members:
             return self._entries[name]
         for family in sorted(self._members, key=len, reverse=True):
@@ -97,7 +97,7 @@ class Registry(Generic[T]):
         return [*sorted(fnmatch.filter(own, pattern)), *sorted(fnmatch.filter(members - own, pattern))]
 
     def __str__(self) -> str:
-        """Return the choices in one line, those of a family as it says itself; of many, where they are listed."""
+        """Return the choices on one line, a family as it describes itself; if too many, how to list them."""
         own = self._entries.keys() - self._members
         if len(own) > MAX_LISTED:
             return f"see `skipbench list {self.plural}`"

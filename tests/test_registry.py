@@ -33,7 +33,7 @@ def test_an_unknown_name_is_an_error_of_its_room(registry: Registry[Any], error:
 
 @pytest.mark.parametrize("name", [None, 3, "", " ", "two\nlines"])
 def test_a_name_is_a_line_of_text(name: Any) -> None:
-    with pytest.raises(SkipbenchError, match="the name of a word is a line of text, not "):
+    with pytest.raises(SkipbenchError, match="the name of a word must be one line of text, not "):
         Registry[str]("word").register(name)("it")
 
 

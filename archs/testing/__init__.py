@@ -1,4 +1,4 @@
-"""The contracts of a network's parts, for the tests of whoever writes one:
+"""The contracts of a network's parts, for the tests of their authors:
 
 from skipbench.archs.testing import check_fusion
 
@@ -7,17 +7,16 @@ def test_my_fusion():
         assert finding.ok, finding.message
 """
 
-from skipbench.archs.testing.cases import BrokenContractError, Case, require
-from skipbench.archs.testing.checks import CHECKS, Finding, check_fusion, check_part, check_registered, run_check
+from skipbench.archs.testing.cases import Case
+from skipbench.archs.testing.checks import CHECKS, check_fusion, check_part, check_registered, run_check
+from skipbench.contracts import Finding
 
 __all__ = [
     "CHECKS",
-    "BrokenContractError",
     "Case",
     "Finding",
     "check_fusion",
     "check_part",
     "check_registered",
-    "require",
     "run_check",
 ]

@@ -1,4 +1,4 @@
-"""How a network builds and feeds a part of each kind, and what it expects back: what contracts are checked on."""
+"""The inputs for which contracts are checked: how a network builds and calls a part, and what it expects back."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,18 @@ from torch import Tensor, nn
 from skipbench.archs.blocks import Block, BlockStyle
 from skipbench.archs.bottom_up import BottomUp, PooledResiduals
 from skipbench.archs.encoders import build_encoder
-from skipbench.archs.errors import ArchError
 from skipbench.archs.fusion import Fusion
 from skipbench.archs.levels import FeatureSpec, Size, level_size
 from skipbench.archs.resampling import Link, Upsample
 from skipbench.archs.restarts import Restart
 from skipbench.archs.spec import ArchSpec
+from skipbench.contracts import require
 
 CHANNELS = ((32, 16, 16), (16, 16, 16), (8, 24, 16))  # coarse, skip, out
 SIZES = ((6, 5), (9, 4), (1, 1))
 WIDTHS, STRIDES = (8, 8, 12), (1, 2, 4)
 STYLE = BlockStyle()
 Shape = tuple[int, ...]
-
-
-class BrokenContractError(ArchError):
-    """A part breaks its contract; the text says how, and how to fix it."""
-
-
-def require(holds: bool, sentence: str) -> None:
-    """Raise BrokenContractError with the sentence unless it holds."""
-    if not holds:
-        raise BrokenContractError(sentence)
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ def cases_of_fusion(fusion: type[Fusion]) -> Iterator[Case]:
         def promised(module: Fusion, size: Size, channels: Shape = channels, fused: int = fused) -> list[Shape]:
             require(
                 module.out_channels == fused,
-                f"fused_channels{channels} promises {fused} channels but the module's out_channels is "
+                f"fused_channels{channels} promises {fused} channels, but the module's out_channels is "
                 f"{module.out_channels}; call super().__init__ with the three channel counts.",
             )
             return [(2, fused, *size)]
@@ -113,7 +103,7 @@ def cases_of_bottom_up(bottom_up: type[BottomUp]) -> Iterator[Case]:
 
 
 def cases_of_restart(restart: type[Restart]) -> Iterator[Case]:
-    """Yield a stack's input, features of 6 channels and a prediction of 3: None last, where it is of no use."""
+    """Yield a stack's input, features of 6 channels and a prediction of 3; lastly None for one that is not used."""
     for size in ((24, 16), (27, 18)):
         maps = {"x": _map(WIDTHS[0], size), "features": _map(6, size), "prediction": _map(3, size)}
         uses = [name for name in maps if name != "prediction" or restart.uses_prediction]

@@ -1,7 +1,6 @@
-"""The contracts of a network's parts, as checks that say in words what is wrong."""
+"""The contracts of a network's parts, as checks that explain what is wrong."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,6 @@ from skipbench.archs.model import EncoderDecoder
 from skipbench.archs.presets import PRESETS
 from skipbench.archs.spec import ArchSpec
 from skipbench.archs.testing.cases import (
-    BrokenContractError,
     Case,
     cases_of_block,
     cases_of_bottom_up,
@@ -23,30 +21,21 @@ from skipbench.archs.testing.cases import (
     cases_of_fusion,
     cases_of_restart,
     cases_of_upsampler,
-    require,
 )
+from skipbench.contracts import BrokenContractError, Finding, require
 from skipbench.display import first_line
 from skipbench.registry import Registry
 
-Check = Callable[[list[Case]], str]  # the first two cases are of one build at two sizes, if there are two
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check."""
-
-    check: str
-    ok: bool
-    message: str
+Check = Callable[[list[Case]], str]  # the first two cases are the same build at two sizes, if there are two
 
 
 def check_fusion(fusion: type[Fusion]) -> list[Finding]:
-    """Return one Finding per check, all of them run; whatever a fusion raises becomes a finding."""
+    """Return one Finding per check; all checks run, and whatever the fusion raises becomes a finding."""
     return check_part("fusion", fusion)
 
 
 def check_registered(registry: Registry[Any], name: str) -> list[Finding]:
-    """Return the findings on a registered part; of a family, on its first member; of a layout, none."""
+    """Return the findings on a registered part, or on the first member of a family; none for a layout."""
     if registry.kind == "layout":
         return []
     if registry.kind not in ("encoder", "model"):
@@ -55,7 +44,7 @@ def check_registered(registry: Registry[Any], name: str) -> list[Finding]:
 
 
 def check_part(kind: str, part: Any) -> list[Finding]:
-    """Return one Finding per check of a part's contract, all of them run; whatever it raises becomes a finding.
+    """Return one Finding per check of a part's contract; all run, and whatever the part raises becomes a finding.
 
     `kind` is its registry's; an encoder and a model are given by name, any other part as the class.
     """
@@ -69,7 +58,7 @@ def _on_cases(check: Check, kind: str, part: Any) -> str:
 
 
 def run_check(name: str, check: Callable[[], str]) -> Finding:
-    """Return what became of a check, which says a few words or raises; torch's random state stays as it was."""
+    """Return the outcome of a check, which returns a message or raises; torch's random state is restored."""
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -85,7 +74,7 @@ def _maps(result: Tensor | list[Tensor]) -> list[Tensor]:
 
 
 def check_shapes(cases: list[Case]) -> str:
-    """The result has the channels that the part publishes and the size that its kind keeps, for every input."""
+    """For every input, the result has the channels that the part declares and the size that its kind promises."""
     for case in cases:
         module = case.build()
         want = case.promised(module)
@@ -94,7 +83,7 @@ def check_shapes(cases: list[Case]) -> str:
         require(
             got == want,
             f"{given} gave {' and '.join(map(str, got))}, expected {' and '.join(map(str, want))}; keep the size "
-            "that this kind of part keeps, and publish the channels that it gives.",
+            "that this kind of part promises, and declare the channels that it returns.",
         )
     return f"{len(cases)} inputs"
 
@@ -123,7 +112,7 @@ def check_determinism(cases: list[Case]) -> str:
     first, second = ([x.clone() for x in _maps(module(*inputs.values()))] for _ in range(2))
     untouched = all(torch.equal(x, inputs[name]) for name, x in before.items())  # type: ignore[arg-type]
     require(untouched, "it changes its inputs in place: the encoder's maps are used elsewhere, so copy first.")
-    require(_equal(first, second), "two calls with the same maps differ in eval mode.")
+    require(_equal(first, second), "two calls with the same maps give different results in eval mode.")
     return "same maps, same result, inputs untouched"
 
 
@@ -133,7 +122,7 @@ def check_state_dict(cases: list[Case]) -> str:
     copy.load_state_dict(module.state_dict())
     require(
         _equal(_maps(module(*inputs)), _maps(copy(*inputs))),
-        "a copy with the same state_dict differs: register what it learns or draws as parameters or buffers.",
+        "a copy with the same state_dict differs: register all that it learns or draws as parameters or buffers.",
     )
     return f"{len(module.state_dict())} tensors"
 
@@ -146,7 +135,7 @@ def check_export(cases: list[Case]) -> str:
     second = cases[several].inputs.values()  # of another size, if there are several
     pairs = zip(_maps(program.module()(*second)), _maps(module(*second)), strict=True)
     agree = all(torch.allclose(x, y, atol=1e-5) for x, y in pairs)
-    require(agree, "the exported program gives another result at another size.")
+    require(agree, "the exported program gives another result than the module at another size.")
     return "torch.export, any size" if several else "torch.export, its only size"
 
 
@@ -162,21 +151,23 @@ def check_cost(cases: list[Case]) -> str:
     parameters, macs = sum(p.numel() for p in module.parameters()), ledger.macs.total()
     sizes = " and ".join(f"{x.shape[-2]}x{x.shape[-1]}" for x in inputs)
     return (
-        f"{parameters} parameters, {macs} MACs and {ledger.elementwise.total()} element-wise operations for two "
-        f"maps each of {sizes}"
+        f"{parameters} parameters, {macs} MACs and {ledger.elementwise.total()} element-wise operations for a "
+        f"batch of 2 at {sizes}"
     )
 
 
 def check_preset(name: str) -> str:
     """The preset is a spec that comes back from YAML, and a network whose logits have a channel per class."""
     spec = ArchSpec.from_dict({**PRESETS[name], "classes": 3})
-    require(ArchSpec.from_yaml(spec.to_yaml()) == spec, "its factors change on the way to YAML and back.")
+    require(ArchSpec.from_yaml(spec.to_yaml()) == spec, "its factors change when written to YAML and read back.")
     side = 256 if spec.padding == "same" else 204  # a tile that is valid for the unpadded U-Net
     with torch.device("meta"), torch.no_grad():
         model = EncoderDecoder(spec).eval()
         logits = model.predictions(torch.empty(2, spec.in_channels, side, side))
-    wrong = {x.shape[1] for x in logits} - {3}
-    require(not wrong, f"it gives {wrong} channels for 3 classes: its head has to give one per class.")
+    wrong = sorted({x.shape[1] for x in logits} - {3})
+    require(
+        not wrong, f"it gives {', '.join(map(str, wrong))} channels for 3 classes: the head must give one each."
+    )
     return f"{len(logits)} predictions for an image of {side}x{side} px, the last of {tuple(logits[-1].shape[2:])}"
 
 

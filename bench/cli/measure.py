@@ -175,8 +175,7 @@ def compared(
 
     with progress("timing") as advance:
         measured = insist(partial(measure_latency, contenders, options, advance), "latency")
-    samples = {name: (outcome.samples, outcome.blocks) for name, outcome in measured.items()}
-    return measured, compare(samples, next(iter(contenders)), options.margin, options.blocks)
+    return measured, compare(measured, next(iter(contenders)), options.margin, options.blocks)
 
 
 def known(table: "DataFrame") -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@
 Those of a network's parts are in archs.testing, that of a figure in reports.testing.
 """
 
-from skipbench.archs.testing import Finding
 from skipbench.bench.data import DATASETS
 from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.tasks import METRICS, TASKS
 from skipbench.bench.testing.datasets import check_dataset
 from skipbench.bench.testing.measurements import check_measurement, declarations
 from skipbench.bench.testing.tasks import check_metric, check_task
+from skipbench.contracts import Finding
 
 __all__ = [
     "Finding",

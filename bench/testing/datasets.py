@@ -10,10 +10,11 @@ import torch
 from pydantic import ValidationError
 from torch.utils.data import Dataset
 
-from skipbench.archs.testing import BrokenContractError, Finding, require, run_check
+from skipbench.archs.testing import run_check
 from skipbench.bench.data import Data, DataSource, Sample
 from skipbench.bench.data.base import SPLITS
 from skipbench.bench.training.sheet import contact_sheet
+from skipbench.contracts import BrokenContractError, Finding, require
 
 SAMPLES = 32  # of each split, at most
 

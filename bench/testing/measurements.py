@@ -6,7 +6,7 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
-from skipbench.archs.testing import Finding, require, run_check
+from skipbench.archs.testing import run_check
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure
 from skipbench.bench.measure import Forecast, Measurement, measurements
@@ -15,6 +15,7 @@ from skipbench.bench.records.metrics import Measured
 from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.suites.reading import load_suite
 from skipbench.bench.tasks import TASKS, plugged_metrics
+from skipbench.contracts import Finding, require
 
 SMALL = (  # of the suite quick, one study of which is measured
     "arms=[{model: fpn}]",

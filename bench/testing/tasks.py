@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from skipbench.archs import create_model
-from skipbench.archs.testing import Finding, require, run_check
+from skipbench.archs.testing import run_check
 from skipbench.bench.data import Data
 from skipbench.bench.data.loading import Batch, collate
 from skipbench.bench.predictions import Prediction, read_prediction
@@ -23,6 +23,7 @@ from skipbench.bench.tasks import TASKS, Metrics, Scorer, Task
 from skipbench.bench.training import train
 from skipbench.bench.training.augmentation import Augmentation
 from skipbench.bench.training.recipe import Recipe
+from skipbench.contracts import Finding, require
 
 NETWORK = {"encoder": "test_resnet", "width": 8}  # of an FPN
 IMAGES = 12  # of the example's test images at most

@@ -1,6 +1,6 @@
-"""The figures by name. A file in this folder declares one, and so may a plug-in; their names cost no import.
+"""The figures by name. Each file in this folder declares one, and a plug-in may; listing names imports none.
 
-A figure is a function that draws one study, with what is said of it and what stands under it:
+A figure is a function that draws one study, declared with its caption and with what goes below it:
 
     @register_figure("speed", title="Speed", caption="Mean speed per arm.", alt="The mean speed of each arm.")
     def speed(study):
@@ -31,28 +31,28 @@ if TYPE_CHECKING:  # these bring pandas and matplotlib
 
 FORMATS = ("png", "svg", "pdf")
 
-Draw = Callable[..., "Figure"]  # of a study or, where a figure is drawn for each of some things, of study and thing
+Draw = Callable[..., "Figure"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]
 Below = Callable[..., Iterable["Table | str"]]
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure that can be drawn of a study; all but `draw` are asked only where `draw` found facts to show."""
+    """A figure that can be drawn of a study; the other functions are called only where `draw` had facts to show."""
 
     name: str
-    title: str  # heads its section of the page
+    title: str  # the heading of its section
     draw: Draw
     caption: Words
-    alt: Words  # what it shows, to those who don't see it
-    below: Below  # the tables and sentences that stand under it on the page
-    embed: Literal["svg", "png"]  # as what the page holds it; beside the page lie both
-    each: Callable[["Frames"], Sequence[str]] | None  # for what it is drawn, once each; None: for the study
+    alt: Words  # describes it to those who cannot see it
+    below: Below  # the tables and sentences below it on the page
+    embed: Literal["svg", "png"]  # its form on the page; both are written beside the page
+    each: Callable[["Frames"], Sequence[str]] | None  # the items for which it is drawn; None: once, for the study
 
     def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
-        """Return of what it is drawn, the arguments of `draw`, by the name of the figure's files.
+        """Return the arguments of `draw` for each of its figures, by the name of their files.
 
-        Raises NothingToShow where it is drawn for each of some things and the study has none.
+        Raises NothingToShow where it is drawn for each item of a study that has none.
         """
         if self.each is None:
             return {self.name: (study,)}
@@ -60,14 +60,14 @@ class FigureKind:
 
     @property
     def plugin(self) -> str | None:
-        """The file of the plug-in that it is from, None for one of the project's own."""
+        """The file of the plug-in that declares it, None for a built-in figure."""
         module = self.draw.__module__
         own = module.startswith(f"{__name__}.")
         return None if own else getattr(sys.modules.get(module), "__file__", None)
 
     @contextmanager
     def guarded(self, passing: type[ReportError] = NothingToShow) -> Iterator[None]:
-        """Raise BrokenFigureError in place of what a plug-in's figure raises, but for errors that are `passing`."""
+        """Turn what a plugged-in figure raises into BrokenFigureError, except errors of the type `passing`."""
         try:
             yield
         except passing:
@@ -82,12 +82,12 @@ class FigureKind:
 
 
 def slug(text: str) -> str:
-    """Return a text as part of a file's name: "pose-on-scenes"."""
+    """Return a text as part of a file name: "pose-on-scenes"."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 class _Figures(Registry[FigureKind]):
-    """Figures by name: the files of this folder, each imported when its figure is asked for, and plug-ins'."""
+    """Figures by name: the files of this folder, each imported when its figure is first used, and plug-ins."""
 
     own = frozenset(module.name for module in pkgutil.iter_modules(__path__))
 
@@ -97,7 +97,7 @@ class _Figures(Registry[FigureKind]):
         return {**dict.fromkeys(self.own), **self._entries}
 
     def __getitem__(self, name: str) -> FigureKind:
-        """Return the figure called `name`. Raises ReportError with the nearest name where there is none."""
+        """Return the figure called `name`. Raises ReportError, which suggests a name, if there is none."""
         if name in self.own:
             import_module(f"{__name__}.{name}")
         return super().__getitem__(name)
@@ -118,17 +118,17 @@ def register_figure(
     embed: Literal["svg", "png"] = "svg",
     each: Callable[["Frames"], Sequence[str]] | None = None,
 ) -> Callable[[Draw], Draw]:
-    """Return a decorator that makes a function from a study's `Frames` to a matplotlib Figure a choice of `plot`.
+    """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
-    The function raises NothingToShow, with the one sentence why, for a study without the facts that it needs. It
-    makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions from
-    the study to them. With `each`, which returns names, one figure is drawn for each name, and every function takes
-    it after the study. Raises ReportError where `name` is taken or can't be part of a file's name.
+    For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why. It
+    makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions that
+    return one for a study. With `each`, which returns names, one figure is drawn per name, and every function takes
+    the name after the study. Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
     def register(draw: Draw) -> Draw:
         if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name)):
-            raise ReportError(f"a figure's name is made of a-z, 0-9, - and _, not {name!r:.80}.")
+            raise ReportError(f"a figure's name may only contain a-z, 0-9, - and _; {name!r:.80} does not fit.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is already registered; choose another name.")
         FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each))

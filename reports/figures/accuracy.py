@@ -20,7 +20,7 @@ def score_of(study: Frames) -> Metric:
     """Return the study's headline score. Raises NothingToShow where no training run has finished."""
     score = headline(study)
     if score is None:
-        raise NothingToShow("There is no accuracy to show: no training run of this run folder has a score.")
+        raise NothingToShow("There is no accuracy to show: no training run in this run folder has a score.")
     return score
 
 
@@ -35,8 +35,8 @@ def _below(study: Frames) -> Iterator[Table | str]:
     score = score_of(study)
     yield accuracy_table(study, score)
     yield from (class_table(study, score, by) for by in score.by if not by.groups and groups(study, by))
-    if said := reference(study):
-        yield said
+    if definition := reference(study):
+        yield definition
     yield runs_table(study)
 
 
@@ -51,7 +51,7 @@ def accuracy_figure(study: Frames) -> Figure:
     """Return the score of every run, per arm, with mean and t-interval."""
     score, looks = headline(study), arm_looks(study)
     if score is None:
-        raise NothingToShow(why_empty(study, "train") or "No finished run has a score that this report knows.")
+        raise NothingToShow(why_empty(study, "train") or "No finished run has a declared score.")
     runs = scores(study, score.key)
     rows = [
         seeds_row(arm["arm"], looks[arm["arm"]], score, runs.loc[runs.arm == arm["arm"], "value"], arm)
@@ -62,7 +62,7 @@ def accuracy_figure(study: Frames) -> Figure:
 
 
 def accuracy_table(study: Frames, score: Metric) -> Table:
-    """Return the headline score per arm with every seed and the t-interval, and the means of other scores."""
+    """Return each arm's headline score with every seed and the t-interval, and the means of other scores."""
     frame = accuracy(study, score.key)
     frame["seeds"] = each_seed(frame["arm"], scores(study, score.key), "value", score)
     others = [other for other in study.scores if other != score and other.key in set(study.values["key"])]
@@ -78,12 +78,12 @@ def accuracy_table(study: Frames, score: Metric) -> Table:
         *(value(other.key, other, f"Mean {other.title}") for other in others),
         Column("seeds", f"{score.label}, each seed", number=True),
     )
-    caption = f"{score.label} on the test images, once per run; t-interval over seeds, none for one seed."
+    caption = f"{score.label} on the test images, one value per run; t-interval over seeds, none for one seed."
     return Table("accuracy", caption, frame, columns)
 
 
 def class_table(study: Frames, score: Metric, by: Breakdown) -> Table:
-    """Return the mean over seeds of a score for each class or joint, one column each."""
+    """Return the mean of a score over seeds, with a column for each class or joint."""
     table, keys = breakdown(study, by), [f"{by.prefix}{group}" for group in groups(study, by)]
     means = table.assign(key=by.prefix + table["group"]).pivot(index="arm", columns="key", values="mean")
     frame = means.reindex(index=table["arm"].unique(), columns=keys).reset_index()

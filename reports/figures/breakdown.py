@@ -1,4 +1,4 @@
-"""Breakdown: scores by size and by occlusion, a panel each, in it a column per group and a row per arm."""
+"""Breakdown: scores by size and by occlusion, in panels with a column per group and a row per arm."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -35,7 +35,7 @@ from skipbench.reports.tables import (
     value,
 )
 
-ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, all around the arms of a panel, the legend
+ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, everything around the arms of a panel, the legend
 TICKS = 4
 Group = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
 
@@ -47,8 +47,8 @@ def _alt(study: Frames) -> str:
 def _caption(study: Frames) -> str:
     defined = " ".join(dict.fromkeys(definition(study, by) for _, by in measured_breakdowns(study)))
     return (
-        f"{defined} The axes of one breakdown are equally long, so that differences on them can be compared, "
-        "but each begins where its own arms do."
+        f"{defined} All axes of a breakdown have the same length, so that differences can be compared, but each "
+        "starts at its own value."
     )
 
 
@@ -59,7 +59,7 @@ def _below(study: Frames) -> Iterator[Table]:
             yield gap_table(study, score, by)
 
 
-@register_figure("breakdown", title="By size and by occlusion", caption=_caption, alt=_alt, below=_below)
+@register_figure("breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below)
 def breakdown_figure(study: Frames) -> Figure:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
     panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
@@ -71,14 +71,14 @@ def breakdown_figure(study: Frames) -> Figure:
     width = max(map(len, panels.values()))
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     remarks = [_panel(part, *panel, width) for part, panel in zip(parts, panels.items(), strict=True)]
-    said = "; ".join(dict.fromkeys(remark for found in remarks for remark in found))
+    title = "; ".join(dict.fromkeys(remark for panel in remarks for remark in panel))
     place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(SEEDS)}
-    figure.legend(handles=marks(rows, SEEDS), fontsize=9, title=said, title_fontsize=9, **place)
+    figure.legend(handles=marks(rows, SEEDS), fontsize=9, title=title, title_fontsize=9, **place)
     return figure
 
 
 def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Group]:
-    """Return a column per group that was measured, and one for the difference of two contrasted groups."""
+    """Return a column for each measured group, and one for the difference between two contrasted groups."""
     looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
     arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
     label = f"{score.title}, lower is better" if score.better == "lower" else score.title
@@ -97,7 +97,7 @@ def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Group]:
 def _rows(
     arms: Mapping[str, Look], score: Metric, table: pd.DataFrame, runs: pd.DataFrame, signed: bool = False
 ) -> list[Row]:
-    """Return a row per arm with the mean beside it; the row of an arm without a value is empty."""
+    """Return a row per arm with its mean beside it, or an empty row where it has no value."""
     summaries = {row["arm"]: row for row in table.to_dict("records")}
     nothing = dict.fromkeys(("mean", "low", "high"), float("nan")) | {"n": 0}
     rows = []
@@ -109,7 +109,7 @@ def _rows(
 
 
 def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Group], width: int) -> list[str]:
-    """Draw one breakdown; its axes start where their arms need it, but are all equally long."""
+    """Draw one breakdown; its axes start at different values, but all have the same length."""
     score, by = what
     part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=11, fontweight="bold")
     spans = [span(rows, zero=False) for _, _, rows in columns]
@@ -140,10 +140,15 @@ def _column(axes: Axes, title: str, label: str, rows: list[Row], limits: tuple[f
 
 
 def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:
-    """Return the mean and the t-interval over seeds of a score for each size, or each visibility, per arm."""
-    frame, columns = _wide(breakdown(study, by)), [ARM]
+    """Return each arm's mean score and its t-interval over seeds for each size or visibility."""
+    table = breakdown(study, by)
+    frame = table.pivot(index="arm", columns="group", values=["n", "mean", "low", "high"])
+    frame.columns = frame.columns.map(lambda pair: f"{pair[1]} {pair[0]}")
+    frame, columns = frame.reindex(table["arm"].unique()).reset_index(), [ARM]
     for group in groups(study, by):
-        frame[f"{group} interval"] = _intervals(frame, group, score)
+        ends = frame[[f"{group} low", f"{group} high"]].itertuples(index=False, name=None)
+        shown = [f"{score.show(low)} to {score.show(high)}" if pd.notna(low) else "–" for low, high in ends]
+        frame[f"{group} interval"] = shown
         columns += [
             value(f"{group} mean", score, f"{group} ({score.unit})"),
             Column(f"{group} interval", "95 %", number=True),
@@ -153,21 +158,9 @@ def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:
 
 
 def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
-    """Return the difference between the two groups of `by`, paired by seed, per arm."""
+    """Return each arm's difference between the two groups of `by`, paired by seed."""
     frame = gap_effects(study, by)
     frame["seeds"] = each_seed(frame["arm"], gaps(study, by), "difference", score, signed=True)
     first, second = by.groups
-    caption = f"{score.label}, {first} less {second}, paired by seed."
+    caption = f"{score.label}, {first} minus {second}, paired by seed."
     return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *difference_columns(score)))
-
-
-def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm with the columns "<group> n", "<group> mean", "<group> low" and "<group> high"."""
-    wide = table.pivot(index="arm", columns="group", values=["n", "mean", "low", "high"])
-    wide.columns = wide.columns.map(lambda pair: f"{pair[1]} {pair[0]}")
-    return wide.reindex(table["arm"].unique()).reset_index()
-
-
-def _intervals(frame: pd.DataFrame, group: str, score: Metric) -> list[str]:
-    ends = frame[[f"{group} low", f"{group} high"]].itertuples(index=False, name=None)
-    return [f"{score.show(low)} to {score.show(high)}" if pd.notna(low) else "–" for low, high in ends]

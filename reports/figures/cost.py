@@ -1,4 +1,4 @@
-"""Cost: where parameters and MACs sit, as stacked bars by part of the network."""
+"""Cost: parameters and MACs as stacked bars, by part of the network."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ DRAWN = ("params", "macs")
 
 @register_figure(
     "cost",
-    title="Where parameters, MACs and bytes sit",
-    caption="Parameters and MACs of one image by part of the network: all of it, and without the encoder.",
+    title="Parameters, MACs and bytes by part",
+    caption="Parameters and MACs for one image by part of the network: all parts, and all but the encoder.",
     alt="Parameters and MACs of each arm, stacked by encoder, lateral, fusion, decoder and head.",
     below=lambda study: [parts_table(study, name) for name in (*DRAWN, "bytes") if len(parts(study, name))],
 )
 def cost_figure(study: Frames) -> Figure:
-    """Return parameters and MACs per arm by part: on the left all parts, on the right those beside the encoder."""
+    """Return parameters and MACs per arm by part: on the left all parts, on the right all but the encoder."""
     tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
     if not tables:
-        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show: no cost is split by part.")
+        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
     size = (WIDTH, 0.7 + (0.8 + 0.32 * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
@@ -51,7 +51,7 @@ def cost_figure(study: Frames) -> Figure:
 
 
 def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: set[str]) -> None:
-    """Draw one bar per row of `counts` (arm x part), its sum at the end; a part that is not counted has no bar.
+    """Draw one bar per row of `counts` (arm x part), its sum at the end; parts that were not counted have none.
 
     The sum of an arm in `unsure` is a lower bound.
     """
@@ -71,7 +71,7 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
 
 
 def parts_table(study: Frames, quantity: str) -> Table:
-    """Return how an arm's parameters or MACs are shared among its parts; the counts stand in the CSV."""
+    """Return the share of each part in an arm's parameters or MACs; the CSV has the counts too."""
     total = study.metric(f"{quantity}/total")
     rows = parts(study, quantity)
     present = [part for part in PARTS if part in set(rows["part"])]

@@ -1,4 +1,4 @@
-"""Factor: what another choice of one factor is worth, paired by seed; a figure for each factor that is studied."""
+"""Factor: the effect of another choice of one factor, paired by seed; a figure for each factor that varies."""
 
 from matplotlib.figure import Figure
 
@@ -13,28 +13,28 @@ from skipbench.reports.tables import Table, difference_columns, each_seed, text
 
 
 def studied(study: Frames) -> list[str]:
-    """Return the factors in which alone two arms with a common seed differ. Raises NothingToShow where none is."""
-    found = list(differences(study, score_of(study).key)["factor"].unique())
-    if not found:
+    """Return the factors that alone set two arms with a common seed apart. Raises NothingToShow without any."""
+    factors = list(differences(study, score_of(study).key)["factor"].unique())
+    if not factors:
         raise NothingToShow(
-            "There is no choice to compare: no two arms with a common seed differ in one factor alone."
+            "There is no choice to compare: no two arms with a common seed differ in a single factor."
         )
-    return found
+    return factors
 
 
 @register_figure(
     "factor",
-    title="What one choice is worth",
+    title="The effect of a single choice",
     caption=lambda study, factor: (
-        f"Score of a choice of {factor} less that of the first in the suite, all else equal, at the same seed "
-        "(same order of images, same augmentation). A description: no hypothesis is tested here."
+        f"Score with a choice of {factor} minus the score with the first in the suite, all else being equal, at "
+        "the same seed (same order of images, same augmentation). Descriptive only: no hypothesis is tested."
     ),
-    alt=lambda study, factor: f"Difference in score that another choice of {factor} makes, per seed.",
+    alt=lambda study, factor: f"The difference in score that another choice of {factor} makes, per seed.",
     below=lambda study, factor: [factor_table(study, factor)],
     each=studied,
 )
 def factor_figure(study: Frames, factor: str) -> Figure:
-    """Return the paired difference of each choice of `factor` to its reference."""
+    """Return the paired difference between each choice of `factor` and its reference."""
     score, looks = score_of(study), arm_looks(study)
     runs = differences(study, score.key)
     runs = runs[runs.factor == factor]
@@ -51,16 +51,16 @@ def factor_figure(study: Frames, factor: str) -> Figure:
         if pair["factor"] == factor
     ]
     axis = f"difference in {score.label} (points)" if score.unit == "%" else f"difference in {score.title}"
-    return forest(rows, f"What another {factor} changes, same seed", axis, SEEDS, zero=True)
+    return forest(rows, f"Effect of another {factor} at the same seed", axis, SEEDS, zero=True)
 
 
 def factor_table(study: Frames, factor: str) -> Table:
-    """Return what another choice of `factor` changes, paired by seed."""
+    """Return the effect of another choice of `factor`, paired by seed."""
     score = score_of(study)
     frame, runs = (
         table[table.factor == factor] for table in (effects(study, score.key), differences(study, score.key))
     )
     frame = frame.assign(seeds=each_seed(frame["arm"], runs, "difference", score, signed=True))
-    caption = f"Difference in {score.label} between two choices of {factor}, all else equal, paired by seed."
+    caption = f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed."
     columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score))
     return Table(f"factor-{slug(factor)}", caption, frame, columns)

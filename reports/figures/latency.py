@@ -46,18 +46,18 @@ def latency_figure(study: Frames) -> Figure:
 
 
 def latency_table(study: Frames) -> Table:
-    """Return the latency of each arm; the options that all arms share stand in the caption."""
+    """Return the latency of each arm; options that all arms share are in the caption."""
     frame = latency(study)
     frame["samples"] = [len(record.samples) for record in study.finished("latency")]
     options = distinct(record.settings for record in study.finished("latency"))
     shared = ", ".join(f"{name} {values[0]}" for name, values in options.items() if len(values) == 1)
     varied = [text(f"setting/{name}", name) for name, values in options.items() if len(values) > 1]
     caption = (
-        "Latency of one forward pass, arms timed in interleaved rounds of several blocks, each with fresh builds; "
-        "median with its 95 % interval over blocks."
+        "Latency of one forward pass. Arms were timed in interleaved rounds within blocks, and built afresh for "
+        "each block; the 95 % interval of the median is over blocks."
     )
     if shared:
-        caption += f" The same for all arms: {shared}."
+        caption += f" Shared by all arms: {shared}."
     keys = [*KEYS, "throughput/images_per_s"]
     if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
         keys.append("error/to_eager")

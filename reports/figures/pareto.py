@@ -27,13 +27,13 @@ LINE = 0.2  # inches
 @register_figure(
     "pareto",
     title="Accuracy against cost",
-    caption="Mean score against cost. An arm is off the front where another costs no more, scores no less, and is "
-    "better in one of the two. Means only: the front is as uncertain as they are.",
+    caption="Mean score against cost. An arm is off the front if another one costs no more, scores no worse, and "
+    "is better in at least one of the two. The front rests on the means alone and is as uncertain as they are.",
     alt=lambda study: f"Mean {score_of(study).label} against cost, one point per arm.",
     below=lambda study: [tradeoff_table(study)],
 )
 def pareto_figure(study: Frames) -> Figure:
-    """Return mean score against MACs and against latency: one panel for each that was measured."""
+    """Return the mean score against MACs and against latency, a panel for each that was measured."""
     score, looks = score_of(study), arm_looks(study)
     panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
     if not panels:
@@ -51,7 +51,7 @@ def pareto_figure(study: Frames) -> Figure:
 
 
 def _legend_shape(names: Iterable[str]) -> tuple[int, int]:
-    """Return the rows (in lines) and columns of a legend that holds all names, the front and the seeds."""
+    """Return the number of lines and columns of a legend with all names, the front and the seeds."""
     entries = [*map(fitted, names), "Pareto front of the means", "one seed"]
     widest = max(len(line) for entry in entries for line in entry.split("\n"))
     columns = min(len(entries), LEGEND_LETTERS // (widest + LEGEND_MARK))
@@ -88,7 +88,7 @@ def _panel(
 
 
 def tradeoff_table(study: Frames) -> Table:
-    """Return score and costs side by side, and on which front an arm is."""
+    """Return score and costs side by side, and whether each arm is on their fronts."""
     score = score_of(study)
     frame = accuracy(study, score.key)[["arm", "mean"]].dropna()
     columns: list[Column] = [ARM, value("mean", score, f"Mean {score.title}")]
@@ -100,12 +100,12 @@ def tradeoff_table(study: Frames) -> Table:
             frame = frame.merge(points[["arm", key, front, beaten]], on="arm", how="left")
             columns += [
                 value(key, study.metric(key)),
-                Column(front, "On the front of the means", _yes),
-                Column(beaten, "Beaten for certain", _yes),
+                Column(front, "On the Pareto front", _yes),
+                Column(beaten, "Significantly worse", _yes),
             ]
     caption = (
-        "Mean score against cost. Beaten for certain: one that costs no more scores higher at 5 %, by a one-sided "
-        "t-test paired by seed, Holm-corrected for all such pairs."
+        "Mean score against cost. Significantly worse: an arm that costs no more has a better score at the 5 % "
+        "level in a one-sided t-test paired by seed, Holm-corrected over all such pairs."
     )
     frame["at_least"] = frame["arm"].isin(at_least(study))
     return Table("tradeoff", caption, frame, tuple(columns))

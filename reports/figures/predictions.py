@@ -16,47 +16,43 @@ from skipbench.reports.figures import register_figure
 from skipbench.reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns
 
 LETTER, CAPTION, LEGEND = 0.08, 0.2, 0.6  # inches: a letter of an arm's name, a line of captions, the legend
-GAP = 0.06  # between images, of an image's width
+GAP = 0.06  # between images, as a share of their width
 
 
 @once
 def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
-    """Return the prediction of each arm's first finished run that kept one that can be used, in the plan's order.
+    """Return the usable predictions of each arm's first finished run that has any, in the plan's order.
 
-    And a sentence on each file that a record names and that cannot be used.
+    The second value is a sentence on each file that a record names and that cannot be used.
     """
-    found: dict[str, Prediction] = {}
+    usable: dict[str, Prediction] = {}
     lost: list[str] = []
     for record in study.finished("train"):
         path = record.artifacts.get("predictions")
-        if record.arm in found or path is None or study.directory is None:
+        if record.arm in usable or path is None or study.directory is None:
             continue
         try:
             kept = read_prediction(_inside(study.directory, path))
-            for arm, first in list(found.items())[:1]:
+            for arm, first in list(usable.items())[:1]:
                 if type(kept) is not type(first) or kept.images.shape != first.images.shape:
                     raise ValueError(f"its images are not those of {arm}")
-            found[record.arm] = kept
-        except Exception as error:  # numpy and zipfile raise whatever a damaged file leads them to
+            usable[record.arm] = kept
+        except Exception as error:  # numpy and zipfile raise all kinds of errors for a damaged file
             why = one_line(str(error) or type(error).__name__, 200).rstrip(".")
             lost.append(f"The predictions of {record.arm}, seed {record.seed}, cannot be used: {why}.")
-    return found, lost
+    return usable, lost
 
 
 def _inside(directory: Path, name: str) -> Path:
-    """Return the path of a file of the run folder. Raises ValueError where it lies outside."""
+    """Return the path of a file in the run folder. Raises ValueError where it lies outside."""
     path = (directory / name).resolve()
     if not path.is_relative_to(directory.resolve()):
         raise ValueError(f"{name} lies outside the run folder")
     return path
 
 
-def _alt(study: Frames) -> str:
-    return f"{next(iter(kept_predictions(study)[0].values())).alt}."
-
-
 def _caption(study: Frames) -> str:
-    same = "The first test images with something to predict, the same for all arms, at the first finished seed"
+    same = "The first test images with something to predict, and each arm's predictions at its first finished seed"
     return f"{same}. {next(iter(kept_predictions(study)[0].values())).caption}"
 
 
@@ -64,7 +60,7 @@ def _caption(study: Frames) -> str:
     "predictions",
     title="Predictions",
     caption=_caption,
-    alt=_alt,
+    alt=lambda study: f"{next(iter(kept_predictions(study)[0].values())).alt}.",
     below=lambda study: kept_predictions(study)[1],
     embed="png",
 )
@@ -73,7 +69,7 @@ def predictions_figure(study: Frames) -> Figure:
     arms, lost = kept_predictions(study)
     if not arms:
         raise NothingToShow(
-            " ".join(["There are no predictions to show: no run of this study kept any that can be drawn.", *lost])
+            " ".join(["There are no predictions to show: no run of this study kept any that can be used.", *lost])
         )
     first = next(iter(arms.values()))
     shown = first.shown()
@@ -94,7 +90,7 @@ def predictions_figure(study: Frames) -> Figure:
 
 
 def _draw(axes: Axes, strip: Strip, shown: Sequence[int]) -> None:
-    """Draw the pictures at `shown` side by side as one image, what lies over each, and its caption below."""
+    """Draw the pictures at `shown` side by side as one image, with their overlays, and captions below."""
     height, width = strip.pictures.shape[1:3]
     step = width + max(1, round(GAP * width))
     places = {index: place * step for place, index in enumerate(shown)}  # of the left edges

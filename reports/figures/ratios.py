@@ -1,4 +1,4 @@
-"""Ratios: latencies over that of a reference arm, with the band in which arms are equal."""
+"""Ratios: latencies relative to that of a reference arm, with the band in which arms count as equal."""
 
 from matplotlib.figure import Figure
 
@@ -18,21 +18,21 @@ NAMES = ("one block", "geometric mean", "95 % interval")
 
 def _alt(study: Frames) -> str:
     compared = ratios(study)
-    return f"Latency of {count(len(compared) - 1, 'arm')} over that of {compared.reference.iloc[0]}."
+    return f"Latency of {count(len(compared) - 1, 'arm')} relative to that of {compared.reference.iloc[0]}."
 
 
 @register_figure(
     "ratios",
-    title="Latency over that of the reference",
-    caption="Ratio in each block, geometric mean and 95 % interval; inside the band arms are equal.",
+    title="Latency relative to the reference",
+    caption="Ratio in each block, geometric mean and 95 % interval; arms within the band count as equal.",
     alt=_alt,
     below=lambda study: [ratio_table(study)],
 )
 def ratios_figure(study: Frames) -> Figure:
-    """Return each arm's latency over the reference's: every block, mean, interval, and the band of the margin."""
+    """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
     table, looks = ratios(study), arm_looks(study)
     if len(table) < 2:
-        none = "There is no ratio of latencies to show: no two arms were timed in one session."
+        none = "There are no latencies to compare: no two arms were timed in one session."
         raise NothingToShow(why_empty(study, "latency") or none)
     reference, width = table.reference.iloc[0], 1 + margin(study)
     rows = [
@@ -47,7 +47,7 @@ def ratios_figure(study: Frames) -> Figure:
         )
         for arm in table[table.arm != reference].itertuples()
     ]
-    figure = forest(rows, "Latency over that of the reference", f"ratio to {fitted(reference)}", NAMES)
+    figure = forest(rows, "Latency relative to the reference", f"ratio to {fitted(reference)}", NAMES)
     (axes,) = figure.axes
     axes.axvspan(1 / width, width, color=MUTED, alpha=0.15, zorder=0)
     axes.axvline(1, color=INK, linewidth=1, zorder=0)
@@ -55,7 +55,7 @@ def ratios_figure(study: Frames) -> Figure:
 
 
 def ratio_table(study: Frames) -> Table:
-    """Return each arm's latency over that of the reference arm, and what can be said of it."""
+    """Return each arm's latency over that of the reference arm, and the verdict on it."""
     frame = ratios(study)
     ratio = Metric("ratio", "Ratio", better="lower", digits=3)
     columns = (
@@ -70,8 +70,8 @@ def ratio_table(study: Frames) -> Table:
     )
     share = f"{margin(study):.1%}".replace("%", " %")
     caption = (
-        f"Latency over that of {listing(frame.reference.unique())}, geometric mean over blocks with its 95 % "
-        f"t-interval; p of a ratio of 1, corrected by Holm. Equal: the interval is within {share} of 1. Faster or "
-        f"slower: corrected p below .05 and the ratio itself beyond {share}. Open: neither."
+        f"Latency relative to {listing(frame.reference.unique())}: geometric mean over blocks with its 95 % "
+        f"t-interval; p for a ratio of 1, and after Holm's correction. Equal: the interval is within {share} of 1. "
+        f"Faster or slower: the corrected p is below .05 and the ratio itself beyond {share}. Open: neither."
     )
     return Table("latency-ratios", caption, frame, columns)

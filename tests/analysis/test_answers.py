@@ -16,26 +16,27 @@ def test_the_best_mean_is_named_with_its_interval_and_its_rivals(trained):
     best = _saying(answers(study), "Best mean")
     assert best == (
         "Best mean mIoU: b / x with 61.0 % (3 seeds, 95 % interval 58.5 to 63.5); "
-        "the intervals of 1 of the 2 other arms that have one overlap with it."
+        "of 2 other arms with an interval, 1 overlaps with it."
     )
 
 
 def test_one_seed_gives_no_interval(trained):
     sentences = answers(trained({"a / x": [0.5], "b / x": [0.6]}))
     assert _saying(sentences, "Best mean") == "Best mean mIoU: b / x with 60.0 % (1 seed, so no interval)."
-    assert _saying(sentences, "lie within") == "The means of the 2 arms lie within 10.0 points."
+    assert _saying(sentences, "The means") == "The means of the 2 arms span 10.0 points."
 
 
 def test_arms_are_set_against_the_spread_of_seeds(trained):
-    sentence = _saying(answers(trained({"a / x": [0.50, 0.54], "b / x": [0.53, 0.53]})), "lie within")
+    sentence = _saying(answers(trained({"a / x": [0.50, 0.54], "b / x": [0.53, 0.53]})), "The means")
     assert (
-        sentence
-        == "The means of the 2 arms lie within 1.0 points; the seeds of a single arm differ by up to 4.0 points."
+        sentence == "The means of the 2 arms span 1.0 points; the seeds of a single arm differ by up to 4.0 points."
     )
 
 
 def test_a_fusion_s_worth_is_a_paired_mean(trained):
-    sentence = _saying(answers(trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})), "by fusion")
+    sentence = _saying(
+        answers(trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})), "choice of fusion"
+    )
     assert "fpn / concat: concat − add = +0.5 points (higher in 1 of 2 seeds)" in sentence
 
 
@@ -57,10 +58,10 @@ def _pose(cell, record, frames, arms):
 def test_groups_have_a_best_arm_each_and_a_gap(cell, record, frames):
     sentences = answers(_pose(cell, record, frames, {"a / x": (0.6, 0.9, 0.3), "b / x": (0.5, 0.6, 0.4)}))
     assert _saying(sentences, "by visibility") == (
-        "Best mean PCK@.1 by visibility, and how many intervals overlap; "
-        "visible: a / x (90.0 %; 1 seed); occluded: b / x (40.0 %; 1 seed)."
+        "Best mean PCK@.1 by visibility (in brackets, how many other arms' intervals overlap): "
+        "visible, a / x with 90.0 % [1 seed]; occluded, b / x with 40.0 % [1 seed]."
     )
-    gap = _saying(sentences, "less that of occluded")
+    gap = _saying(sentences, "minus that of occluded")
     assert gap.endswith("ones: from +20.0 points (b / x) to +60.0 points (a / x).")
 
 
@@ -91,10 +92,10 @@ def test_fronts_and_costs_name_their_arms(cell, record, frames):
     ]
     sentences = answers(frames(cells.values(), records))
     assert (
-        "mIoU against MACs: no arm is beaten for certain by one that costs no more; "
-        "the means alone put a / x and b / x on the front." in sentences
+        "mIoU against MACs: no arm is significantly worse than one that costs no more; "
+        "by the means alone, the Pareto front is a / x and b / x." in sentences
     )
-    assert "MACs from 1.000 G (a / x) to 2.000 G (b / x)." in sentences
+    assert "MACs range from 1.000 G (a / x) to 2.000 G (b / x)." in sentences
     assert not [one for one in sentences if one.startswith("Median latency")]
 
 
@@ -105,5 +106,5 @@ def test_exact_ties_are_named(cell, record, frames):
     records += [record(cell("cost", arm), {"macs/total": 1e9 + (arm == "c / x") * 1e9}) for arm in arms]
     sentences = answers(frames(records, records))
     assert _saying(sentences, "Best mean").startswith("Best mean mIoU: a / x and b / x, exactly equal, with 50.0 %")
-    assert "MACs from 1.000 G (a / x and b / x) to 2.000 G (c / x)." in sentences
-    assert "mIoU against MACs: c / x is beaten for certain" in _saying(sentences, "against MACs")
+    assert "MACs range from 1.000 G (a / x and b / x) to 2.000 G (c / x)." in sentences
+    assert "mIoU against MACs: c / x is significantly worse than one" in _saying(sentences, "against MACs")

@@ -97,5 +97,5 @@ def test_groups_are_defined_by_what_the_records_say(scored):
     joints = scored("test/pck@", {"a / x": [{"0.1": 0.5}]}, settings={"data": data})
     assert reference(joints) == "The reference length of a person: nose to tail."
     silent = scored(BY_SIZE.prefix, {"a / x": [{"small": 0.1}]})
-    assert "do not say" in definition(silent, BY_SIZE)
+    assert "do not give the limits" in definition(silent, BY_SIZE)
     assert reference(silent) is None

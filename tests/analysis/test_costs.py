@@ -52,9 +52,9 @@ def test_a_lower_bound_beats_nobody_for_certain(study, cell, record, frames):
 
 def test_sentences_say_at_least(study):
     said = " ".join([*answers(study), *limits(study)])
-    assert "MACs from 0.500 G (c / mine) to 2.000 G (b / x), at least, of c / mine." in said
-    assert "put c / mine (which costs at least as much as counted) on the front" in said
-    assert "The MACs of c / mine are lower bounds: operators ran that have no rule for their cost" in said
+    assert "MACs range from 0.500 G (c / mine) to 2.000 G (b / x); those of c / mine are a lower bound." in said
+    assert "the Pareto front is c / mine (whose cost is a lower bound)" in said
+    assert "The MACs of c / mine are lower bounds: some of the operators that ran have no cost rule" in said
 
 
 def test_parameters_and_bytes_are_no_lower_bounds():
@@ -72,8 +72,8 @@ def test_the_roofline_is_what_its_formula_says(study):
 
 def test_what_bounds_the_arms_is_a_sentence(study):
     (sentence,) = bounds(study)
-    assert "(100.0 G/s and 10.0 GB/s: 10.0 MACs to a byte)" in sentence
-    assert sentence.endswith("what takes longest is the bytes of every arm.")
+    assert "(100.0 G/s and 10.0 GB/s, or 10.0 MACs per byte)" in sentence
+    assert sentence.endswith("the bottleneck is the bytes for every arm.")
 
 
 def test_arms_that_are_bound_by_different_things_are_named(study, monkeypatch):
@@ -82,7 +82,7 @@ def test_arms_that_are_bound_by_different_things_are_named(study, monkeypatch):
         "skipbench.analysis.costs.roofline", lambda _: table.assign(bound=["bytes", "MACs", "bytes"])
     )
     (sentence,) = bounds(study)
-    assert sentence.endswith("what takes longest is the bytes of a / x and c / mine; the MACs of b / x.")
+    assert sentence.endswith("the bottleneck is the bytes for a / x and c / mine, and the MACs for b / x.")
 
 
 def test_older_records_have_no_roofline_and_keep_their_notes(cell, record, frames):
@@ -91,5 +91,5 @@ def test_older_records_have_no_roofline_and_keep_their_notes(cell, record, frame
     assert roofline(study).empty
     assert list(bounds(study)) == []
     assert not cost(study).at_least.any()
-    assert [one for one in limits(study) if one.startswith("The counters left operators out in 1 of 1 arm")]
+    assert [one for one in limits(study) if one.startswith("In 1 of 1 arm the counters left out operators")]
     assert math.isnan(cost(study).get("macs/per_byte", math.nan))

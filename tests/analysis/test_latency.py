@@ -8,18 +8,22 @@ from statsmodels.stats.multitest import multipletests
 
 from skipbench.analysis.frames import from_records
 from skipbench.analysis.latency import compare, margin, ratios, verdicts
-from skipbench.bench.records import Block
+from skipbench.bench.records import Block, Outcome
 from skipbench.bench.records.blocks import geometric
 
 RNG = np.random.default_rng(1)
 BLOCKS = [Block(started_at=str(number), process=0, positions=[0, 0, 0], calibration_ms=1.0) for number in range(8)]
 
 
+def timed(samples, blocks: list[Block] = BLOCKS) -> Outcome:
+    return Outcome({}, samples=list(samples), blocks=blocks)
+
+
 def arms(**factors: float) -> dict:
     """Return samples of a reference and of arms that take so many times as long; builds differ by 1 %."""
     medians = {"reference": 1.0, **factors}
     return {
-        name: ((factor * RNG.lognormal(1, 0.01, (8, 1)) * [0.9, 1, 1.3]).ravel().tolist(), BLOCKS)
+        name: timed((factor * RNG.lognormal(1, 0.01, (8, 1)) * [0.9, 1, 1.3]).ravel())
         for name, factor in medians.items()
     }
 
@@ -27,7 +31,7 @@ def arms(**factors: float) -> dict:
 def test_the_comparison_is_that_of_scipy_and_statsmodels() -> None:
     samples = arms(a=1.0, b=1.1, c=0.98)
     table = compare(samples, "reference", 0.03).set_index("arm")
-    logs = {name: np.log(np.array(each).reshape(8, 3)[:, 1]) for name, (each, _) in samples.items()}
+    logs = {name: np.log(np.array(arm.samples).reshape(8, 3)[:, 1]) for name, arm in samples.items()}
     expected = []
     for name in "abc":
         difference = logs[name] - logs["reference"]
@@ -53,7 +57,7 @@ def test_the_comparison_is_that_of_scipy_and_statsmodels() -> None:
     ],
 )
 def test_the_verdict(times: list[float], verdict: str) -> None:
-    samples = {"a": ([1.0] * 24, BLOCKS), "b": (np.repeat(times, 3).tolist(), BLOCKS)}
+    samples = {"a": timed([1.0] * 24), "b": timed(np.repeat(times, 3))}
     row = compare(samples, "a", 0.03).iloc[1]
     assert row.verdict == verdict
     assert not np.isnan([row.ratio, row.low, row.high, row.p]).any()
@@ -61,7 +65,7 @@ def test_the_verdict(times: list[float], verdict: str) -> None:
 
 def test_a_disturbed_block_does_not_count() -> None:
     disturbed = [*BLOCKS[:7], BLOCKS[7].model_copy(update={"others_cores": 1.5})]
-    samples = {"a": ([1.0] * 24, disturbed), "b": ([1.1] * 21 + [9.0] * 3, disturbed)}
+    samples = {"a": timed([1.0] * 24, disturbed), "b": timed([1.1] * 21 + [9.0] * 3, disturbed)}
     row = compare(samples, "a", 0.03, least=7).iloc[1]
     assert (row.blocks, row.ratio) == (7, pytest.approx(1.1))
     assert compare(samples, "a", 0.03, least=8).iloc[1].blocks == 8
@@ -69,10 +73,10 @@ def test_a_disturbed_block_does_not_count() -> None:
 
 def test_what_is_said_names_every_arm_once() -> None:
     names = {"a": [1.0] * 24, "same": [1.0] * 24, "near": [1.01] * 24, "slow": [1.2] * 24, "fast": [0.5] * 24}
-    samples = {name: (times, BLOCKS) for name, times in names.items()}
+    samples = {name: timed(times) for name, times in names.items()}
     (sentence,) = verdicts(compare(samples, "a", 0.03), 0.03)
     assert sentence == (
-        "Latency against a, over 8 blocks, faster: fast (0.500 times, 0.500 to 0.500); "
+        "Latency relative to a over 8 blocks; faster: fast (0.500 times, 0.500 to 0.500); "
         "slower: slow (1.200 times, 1.200 to 1.200); equal within 3.0 %: near; exactly equal in all blocks: same."
     )
     assert verdicts(compare({"a": samples["a"]}, "a", 0.03), 0.03) == []
@@ -103,9 +107,8 @@ def simulated(rng: np.random.Generator, planted: float, copies: int = 8) -> pd.D
         count += 1
     blocks = [BLOCKS[0].model_copy(update={"positions": [0]})] * count
     names = ["reference", *(f"copy {number}" for number in range(copies)), "planted"]
-    return compare(
-        {name: (each[:count].tolist(), blocks) for name, each in zip(names, times, strict=True)}, names[0], 0.03
-    )
+    samples = {name: timed(arm[:count], blocks) for name, arm in zip(names, times, strict=True)}
+    return compare(samples, names[0], 0.03)
 
 
 def _reach(ratios: np.ndarray) -> float:

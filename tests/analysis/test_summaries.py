@@ -104,7 +104,7 @@ def test_an_empty_kind_says_why(cell, record, frames):
     study = frames(cells, [record(cells[0], {"params/total": 1.0}), record(cells[1], reason="no GPU")])
     assert why_empty(study, "cost") is None
     assert why_empty(study, "latency") == "No latency cell has a result: 1 failed, 1 not run yet."
-    assert why_empty(study, "train") == "The suite plans no train cell."
+    assert why_empty(study, "train") == "The suite has no train cells."
 
 
 def test_spread_is_how_much_more_the_largest_is():

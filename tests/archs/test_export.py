@@ -72,7 +72,7 @@ def test_an_encoder_that_needs_padding_takes_multiples(small: Small, tmp_path: P
     written = export_model(model, tmp_path / "a.pt2", (64, 96))
     assert written.inputs == {"image": ("batch", 3, "16*h", "16*w")}
     assert written.checked == ((1, 3, 64, 96), (3, 3, 144, 144))
-    with pytest.raises(archs.ShapeError, match=r"multiples of 16 px, and \(60, 64\) are not"):
+    with pytest.raises(archs.ShapeError, match=r"multiples of 16 px, which \(60, 64\) are not"):
         export_model(model, tmp_path / "b.pt2", (60, 64))
 
 

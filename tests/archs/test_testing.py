@@ -91,4 +91,4 @@ def test_a_preset_is_checked_as_a_network(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(archs.REGISTRIES["models"]._entries, "mine", {"encoder": "test_resnet", "head": "relu"})
     (finding,) = check_part("model", "mine")
     assert not finding.ok
-    assert "gives {64} channels for 3 classes" in finding.message
+    assert "gives 64 channels for 3 classes" in finding.message

@@ -97,7 +97,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
     ]
     page = (folder / "report" / "index.html").read_text()
     assert "Peak memory (MB)" in page
-    assert "What the measurement &#39;peak_memory&#39; found of each arm." in page
+    assert "Results of the measurement &#39;peak_memory&#39; for each arm." in page
     skipbench("run", suite, "--out", str(folder))
     assert run.records() == list(records.values()), "something was measured twice"
 

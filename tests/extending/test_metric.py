@@ -73,7 +73,7 @@ def test_a_metric_from_one_file_shows_wherever_scores_do(tmp_path: Path) -> None
     assert pd.read_csv(tables / "runs.csv")["test/pixel_accuracy"].tolist() == pytest.approx(found)
     assert (tables / "pixel_accuracy-by-light.csv").exists()
     assert "Mean Pixel accuracy (%)" in page
-    assert "Pixel accuracy, bright less dark, paired by seed." in page
+    assert "Pixel accuracy, bright minus dark, paired by seed." in page
     assert "Best mean mIoU" in page, "the task's own headline stays what it is"
     drawn = tmp_path / "breakdown.svg"
     assert main(["plot", str(run), "--kind", "breakdown", "--format", "svg", "--out", str(drawn)]) == 0

@@ -363,7 +363,7 @@ def test_unknown_kinds_and_formats_are_named_with_the_nearest(study, tmp_path):
 
 @pytest.mark.parametrize("name", ["Mine", "../mine", "", "a b", 7])
 def test_a_name_that_cannot_be_that_of_a_file_is_refused(name):
-    with pytest.raises(ReportError, match=r"a figure's name is made of a-z, 0-9, - and _, not"):
+    with pytest.raises(ReportError, match=r"a figure's name may only contain a-z, 0-9, - and _; "):
         register_figure(name, title="", caption="", alt="")(lambda study: None)
 
 

@@ -83,7 +83,7 @@ def test_a_complete_run_fills_every_section(complete):
         assert float(low.replace("\N{MINUS SIGN}", "-")) < float(high)
         assert page.row("cost", arm)
         assert page.row("latency", arm)
-    assert "2 seeds: descriptive only." in page.text["answer"]
+    assert "With 2 seeds the intervals are descriptive only." in page.text["answer"]
     assert "None: all 16 cells have a result." in page.text["gaps"]
     assert page.row("setup", "data fingerprint")[1] == "f00d"
     assert page.row("setup", "versions.torch")[1] == "2.0"
@@ -101,7 +101,7 @@ def test_costs_come_in_columns_and_lower_bounds_are_marked(made_up):
     assert plain["Bytes moved (MB)"] == bound["Bytes moved (MB)"] == "4.000"
     assert ["Arm", "Element-wise: norm (M)"] in page.rows["cost"]
     assert ["unet / add", "66.0", "1.0", "26.41", "0.40", "MACs"] in page.rows["cost"]
-    assert "what takes longest is the MACs of every arm" in page.text["answer"]
+    assert "the bottleneck is the MACs for every arm" in page.text["answer"]
     assert "The MACs of unet / mine are lower bounds" in page.text["limits"]
 
 
@@ -109,7 +109,7 @@ def test_one_seed_has_no_interval(made_up):
     page = Page(write_report(made_up(seeds=(0,), finished=_trained)))
     assert page.row("accuracy", "fpn / add")[1] == "1"
     assert page.row("accuracy", "fpn / add")[3:6] == ["–", "–", "–"]  # sd, low, high
-    assert "1 seed: no interval." in page.text["limits"]
+    assert "With 1 seed there are no intervals:" in page.text["limits"]
 
 
 def test_failed_and_missing_cells_are_rows_with_their_reason(made_up):
@@ -158,7 +158,7 @@ def test_a_run_in_which_all_failed_has_a_report(made_up):
 
 def test_one_arm_has_nothing_to_be_compared_to(made_up):
     page = Page(write_report(made_up(arms=("unet / add",), finished=_trained)))
-    assert "no two arms with a common seed differ in one factor alone" in page.text["factors"]
+    assert "no two arms with a common seed differ in a single factor" in page.text["factors"]
     assert "no other arm has an interval to compare it with" in page.text["answer"]
 
 
@@ -312,11 +312,13 @@ def test_every_training_run_has_its_speed(three):
 def test_one_figure_of_several_studies_must_be_chosen(three):
     folder, _ = three
     titles = "segmentation on shapes, pose on shapes, detection on shapes"
-    with pytest.raises(ReportError, match=f"3 of its studies fit .* --task and --dataset. Its studies: {titles}"):
+    with pytest.raises(
+        ReportError, match=f"3 of the studies in .* match; .* --task and --dataset. Its studies: {titles}"
+    ):
         write_plot(folder, "accuracy")
-    with pytest.raises(ReportError, match="none of its studies fits"):
+    with pytest.raises(ReportError, match=r"none of the studies in .* matches"):
         write_plot(folder, "accuracy", task="poze")
-    with pytest.raises(ReportError, match="none of its studies fits"):
+    with pytest.raises(ReportError, match=r"none of the studies in .* matches"):
         write_plot(folder, "accuracy", task="pose", dataset="streets")
     (file,) = write_plot(folder, "accuracy", "pdf", task="pose")
     assert file == folder / "report" / "figures" / "pose-on-shapes-accuracy.pdf"
@@ -378,8 +380,8 @@ def test_a_figure_for_each_factor_has_a_file_a_table_and_a_sentence_each(made_up
     for factor, label in (("fusion", "unet / concat: concat − add"), ("stacks", "unet / add / 2: 2 − 1")):
         assert (report / "figures" / f"factor-{factor}.png").is_file()
         assert pd.read_csv(report / "tables" / f"factor-{factor}.csv")["label"].tolist() == [label]
-        assert f"Mean change of mIoU by {factor}, paired by seed: {label} = " in page.text["answer"]
-        assert f"Score of a choice of {factor} less" in page.text["factors"]
+        assert f"Mean difference in mIoU by choice of {factor}, paired by seed: {label} = " in page.text["answer"]
+        assert f"Score with a choice of {factor} minus" in page.text["factors"]
     files = write_plot(folder, "factor", "svg", tmp_path / "mine.svg")
     assert [file.name for file in files] == ["mine-factor-fusion.svg", "mine-factor-stacks.svg"]
     files[0].write_text("my own")

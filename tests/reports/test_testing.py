@@ -40,9 +40,9 @@ def broken():
     """Register a figure and return what is found wrong with it, by study; then forget it."""
 
     def findings(draw, **words):
-        said = {"title": "Mine", "caption": "A figure of mine.", "alt": "It shows something."}
-        register_figure("mine", **said | words)(draw)
-        return {each.check: each.message for each in check_figure("mine", DECLARED) if not each.ok}
+        own = {"title": "Mine", "caption": "A figure of mine.", "alt": "It shows something."}
+        register_figure("mine", **own | words)(draw)
+        return {finding.check: finding.message for finding in check_figure("mine", DECLARED) if not finding.ok}
 
     yield findings
     figures.FIGURES._entries.pop("mine", None)
@@ -61,13 +61,13 @@ def test_a_figure_may_lack_facts_and_say_so(broken, draw):
             lambda study: Figure(figsize=(study.wide("cost")["params/total"].min() / 1e6, 3)),
             {},
             ["no results", "no cost results"],
-            "Where facts are missing, raise NothingToShow with a sentence.",
+            "Where facts are missing, raise NothingToShow and say which.",
         ),
-        (lambda study: pyplot.figure(), {}, STUDIES, "it is made by pyplot, which keeps it"),
+        (lambda study: pyplot.figure(), {}, STUDIES, "it is made with pyplot, which keeps it open"),
         (lambda study: None, {}, STUDIES, "TypeError: it returns None, expected a matplotlib Figure."),
         (lambda study: Figure(), {"caption": " "}, STUDIES, "its caption is ' ', expected a sentence"),
         (lambda study: Figure(), {"alt": lambda study: 3}, STUDIES, "its alt is 3, expected a sentence"),
-        (lambda study: Figure(), {"below": lambda study: [3]}, STUDIES, "below it stands 3, expected a Table or"),
+        (lambda study: Figure(), {"below": lambda study: [3]}, STUDIES, "`below` gives 3, expected a Table or"),
     ],
 )
 def test_what_breaks_the_contract_is_said_in_words(broken, draw, words, studies, says):
@@ -80,6 +80,4 @@ def test_a_figure_that_never_draws_is_told_so(broken):
     def shy(study):
         raise NothingToShow("There is never anything.")
 
-    assert broken(shy) == {
-        "forty arms": "nothing to show: There is never anything. But here everything is measured."
-    }
+    assert broken(shy) == {"forty arms": "nothing to show: There is never anything. But this study lacks nothing."}

@@ -167,7 +167,7 @@ def test_what_is_no_factor_or_no_file_name(skipbench: Any, tiny_suite: str) -> N
 def test_a_plug_in_whose_name_is_none(skipbench: Any, tiny_suite: str, tmp_path: Path, name: str) -> None:
     head = "from skipbench.archs import Fusion, register_fusion"
     (tmp_path / "mine.py").write_text(f"{head}\n@register_fusion({name})\nclass Mine(Fusion):\n    pass\n")
-    assert "the name of a fusion is a line of text, not" in refused(
+    assert "the name of a fusion must be one line of text, not" in refused(
         skipbench, tiny_suite, "--plugin", tmp_path / "mine.py"
     )
 

@@ -74,7 +74,7 @@ def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) 
     table = skipbench(*command).out
     for column in ("ratio", "verdict", "median, ms", "p90, ms", "images/s", "memory format", "precision", "32x48"):
         assert column in table
-    assert "Latency against unet, over " in table
+    assert "Latency relative to unet over " in table
     assert "Ended by: " in table
 
 

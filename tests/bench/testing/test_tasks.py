@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from skipbench.archs.testing import Finding
 from skipbench.bench.data import Boxes, Data, DataInfo, Joints, Mask
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import LabelMaps
@@ -15,6 +14,7 @@ from skipbench.bench.tasks import TASKS, Scorer, Task
 from skipbench.bench.tasks.segmentation import Segmentation
 from skipbench.bench.testing import check_metric, check_task
 from skipbench.bench.testing.tasks import CHECKS
+from skipbench.contracts import Finding
 
 STEPS = ["network", *CHECKS]
 
