@@ -109,7 +109,7 @@ class Assembly:
             background = "background" if "background" not in self._names else "no object"
             annotations.append(Mask.of(dict(enumerate((background, *self._names))), frozenset({IGNORE_INDEX})))
             self._found.notes.append(
-                f"Pixels of no object are a class of their own, '{background}'; crowds are ignored."
+                f"Pixels of no object are their own class, '{background}'; crowds are ignored."
             )
         if "boxes" in self._kinds and self._names:
             annotations += [Instances(), Boxes(self._names)] if "masks" in self._kinds else [Boxes(self._names)]

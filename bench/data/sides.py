@@ -34,13 +34,13 @@ class Sides:
         """Yield what was decided about `what` ("joints"), with the option that changes it."""
         if self.pairs and not self.unpaired:
             pairs = ", ".join(f"{name} with {partner}" for name, partner in self.pairs)
-            yield f"Flips exchange {pairs}; data.mirror=[[NAME, NAME]] pairs other {what}."
+            yield f"Flips swap {pairs}; data.mirror=[[NAME, NAME]] pairs other {what}."
         if self.unpaired:
             first = self.unpaired[0]
             yield (
-                f"Images are never flipped where {what} are learnt: by their names, {', '.join(self.unpaired)} "
-                "belong to one side, and their counterparts are missing. Name these with "
-                f"data.mirror=[[{first}, NAME]]; what has none is its own, [[{first}, {first}]]."
+                f"Images are never flipped when {what} are learnt: by their names, {', '.join(self.unpaired)} "
+                "belong to one side, but their counterparts are missing. Name them with "
+                f"data.mirror=[[{first}, NAME]], or [[{first}, {first}]] for a name without a counterpart."
             )
 
 

@@ -23,8 +23,8 @@ class Boxes(Prediction):
     RIGHT: ClassVar[float] = 0.5  # a box is right that has this IoU with a true one of its class
     alt = "Test images with the true boxes and those that each arm predicts"
     caption = (
-        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
-        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
+        "Of the predictions that a run kept, those with the highest scores are drawn, at most as many as the image "
+        "has true boxes. Below: how many of the true boxes they find, with the right class and an IoU of "
         f"{RIGHT:g} or more."
     )
 

@@ -49,7 +49,7 @@ class LearningRates:
         """Return the one with the best mean over arms, of those at which none failed. Raises TuningError."""
         means = self.sign * self.scores.mean(0)
         if np.isnan(means).all():
-            raise TuningError(f"{self.task}: at every learning rate some arm failed; add lower ones with --lr.")
+            raise TuningError(f"{self.task}: no learning rate worked for all arms; add lower ones with --lr.")
         return self.lrs[int(np.nanargmax(means))]
 
     def at_the_edge(self) -> list[str]:
@@ -115,13 +115,13 @@ def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningR
     return LearningRates(*study.name, headline.key, names, lrs, scores.reshape(len(names), -1), headline.sign)
 
 
-def tuned(suite: Suite, found: Sequence[LearningRates], each: bool, told: str) -> Suite:
-    """Return `suite` at each arm's best learning rate, or at the common one; `told` goes into its description.
+def tuned(suite: Suite, found: Sequence[LearningRates], each: bool, remark: str) -> Suite:
+    """Return `suite` at each arm's best learning rate, or at the common one; `remark` goes into its description.
 
     Raises TuningError where none can be chosen.
     """
     studies = [(_each if each else _common)(*pair) for pair in zip(suite.studies, found, strict=True)]
-    description = f"{suite.description} {told}".strip()
+    description = f"{suite.description} {remark}".strip()
     return suite.model_copy(update={"name": f"{suite.name}-tuned", "description": description, "studies": studies})
 
 

@@ -92,7 +92,9 @@ class Task(ABC):
         """Raises TaskError where the dataset has nothing to learn this task from."""
         if self.annotation not in info:
             missing = self.annotation.plural
-            raise TaskError(f"the data '{info.name}' have no {missing}: there is nothing to learn this task from.")
+            raise TaskError(
+                f"the data '{info.name}' have no {missing}, so there is nothing to learn this task from."
+            )
         self.info = info
         self.options = options or self.Options()
 
@@ -176,11 +178,11 @@ def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
 
     def file(scorer: type[Scorer]) -> type[Scorer]:
         if not getattr(scorer, "scores", ()):
-            raise TaskError(f"{scorer.__name__} declares no score: list some in {scorer.__name__}.scores.")
+            raise TaskError(f"{scorer.__name__} declares no scores: list them in {scorer.__name__}.scores.")
         present = (*TASKS[task].scorers, *plugged_metrics(task).values())
         for other in (score for each in present for score in each.scores):
             for score in filter(other.overlaps, scorer.scores):
-                raise TaskError(f"{task} has a score '{other.key}' already: choose another key than '{score.key}'.")
+                raise TaskError(f"{task} already has a score '{other.key}': choose a key other than '{score.key}'.")
         return METRICS.register(f"{task}/{scorer.scores[0].key}")(scorer)
 
     return file

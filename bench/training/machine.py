@@ -13,13 +13,13 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]  # Lightning Fabric's words
 
 
 class MachineError(BenchError):
-    """This machine lacks what was asked for."""
+    """This machine lacks what was requested."""
 
 
 def resolve_device(device: Device) -> torch.device:
     """Return the device meant: "auto" is the GPU where there is one. Raises MachineError without one."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise MachineError("device 'cuda' was asked for, but torch finds no GPU here; use 'cpu' or 'auto'.")
+        raise MachineError("device 'cuda' was requested, but torch finds no GPU; use 'cpu' or 'auto'.")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)

@@ -71,7 +71,7 @@ def _colour(index: int) -> Colour:
 
 
 def palettes(info: DataInfo) -> dict[str, dict[str, Colour]]:
-    """Return the colour of each name by the legend in which it stands."""
+    """Return the colour of each name by the legend that it is in."""
     legends = dict.fromkeys(annotation.legend for annotation in info.annotations if annotation.legend)
     return {
         legend: palette(

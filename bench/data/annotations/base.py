@@ -201,7 +201,7 @@ def register_annotation(name: str) -> Callable[[type[A]], type[A]]:
     def file(kind: type[A]) -> type[A]:
         for key in kind.keys:
             if key == "image" or key in KEYS:
-                raise BenchError(f"the key '{key}' of annotation '{name}' is taken; choose another one.")
+                raise BenchError(f"the key '{key}' of annotation '{name}' is already taken; choose another one.")
         ANNOTATIONS.register(name)(kind)
         KEYS.update(kind.keys)
         return kind

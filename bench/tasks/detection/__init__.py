@@ -98,8 +98,8 @@ class Detection(Task):
         for wrong in (level for level in maps if level.shape[1] != needed):
             factors = ", ".join(f"{name}={value!r}" for name, value in self.factors.items())
             raise TaskError(
-                f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info[Boxes].names)} "
-                f"kinds of objects reads {needed} at every level; build it with {factors}."
+                f"the network predicts {wrong.shape[1]} channels where detecting {len(self.info[Boxes].names)} "
+                f"classes needs {needed} at every level; build it with {factors}."
             )
         sizes = [(level.shape[2], level.shape[3]) for level in maps]
         locations = locate(sizes, self.info.size, self.options.range_per_stride, maps[0].device)

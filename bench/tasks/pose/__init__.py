@@ -31,7 +31,7 @@ class PoseOptions(Options):
     @classmethod
     def _renamed(cls, region: Any) -> Any:
         if region == "figure":
-            raise ValueError("'figure' is called 'person' now.")
+            raise ValueError("'figure' is now called 'person'.")
         return region
 
 

@@ -192,7 +192,7 @@ def test_what_is_no_python_file_is_refused(tmp_path: Path) -> None:
         load([tmp_path / "notes.txt"])
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "_helper.py").write_text("")
-    with pytest.raises(PluginError, match=r"plug-in folder .*/empty holds no Python file whose name does not"):
+    with pytest.raises(PluginError, match=r"plug-in folder .*/empty contains no Python file to load"):
         load([tmp_path / "empty"])
 
 
@@ -221,7 +221,7 @@ except PluginError as error:
             fusion_source("from_a_package"),
             "skipbench.fusions",
             "the installed package 'their-parts' offers its parts under the entry-point group 'skipbench.fusions', "
-            "which is 'skipbench.plugins' now: rename the group in that package, or uninstall it.",
+            "which is now 'skipbench.plugins': rename the group in that package, or uninstall it.",
         ),
     ],
 )
