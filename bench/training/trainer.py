@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +59,9 @@ def train(
     artifact of the first images of the test split.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
-    with _seeded(seed), use_threads(recipe.threads) as threads:
+    own_random_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with own_random_state, use_threads(recipe.threads) as threads:
+        torch.manual_seed(seed)
         trainer = _Trainer(build_model(), task, recipe)
         values = trainer.fit(data.train, data.val, seed, progress)
         tested = trainer.evaluate(data.test)
@@ -70,13 +71,6 @@ def train(
         settings, absent = trainer.settings | {"threads": threads}, tested.absent()
         notes = [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
         return Outcome(values, settings, notes, arrays={"predictions": predictions})
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def _length(dataset: Dataset[Sample]) -> int:
