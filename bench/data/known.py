@@ -47,7 +47,7 @@ class Downloaded(FileSource):
 
 @register_dataset("oxford_pet")
 class OxfordPet(Downloaded):
-    """The folder into which torchvision downloads the dataset (0.8 GB), or where it lies already.
+    """The folder into which torchvision downloads the dataset (0.8 GB), or where it already is.
 
     Segmentation into pet and background; the border between them is ignored, as it is drawn with a margin.
     Validation takes one in five of the published training images.
@@ -85,7 +85,7 @@ class OxfordPet(Downloaded):
 
 @register_dataset("voc2012")
 class Voc2012(Downloaded, Voc):
-    """The folder into which torchvision downloads the dataset (1.9 GB), or where it lies already.
+    """The folder into which torchvision downloads the dataset (1.9 GB), or where it already is.
 
     By default boxes; read=[masks] for the 2,913 images that have masks. The published validation images are the
     test split, and validation takes one in five of the published training images.

@@ -54,9 +54,9 @@ class Folder:
         waiting, files = [(module, file)], dict[str, Path]()
         while waiting:
             for name in self._imports(*waiting.pop()):
-                if name not in files and name != module and (found := self.file(name)):
-                    files[name] = found
-                    waiting.append((name, found))
+                if name not in files and name != module and (path := self.file(name)):
+                    files[name] = path
+                    waiting.append((name, path))
         return files
 
     def _imports(self, module: str, file: Path) -> Iterator[str]:
@@ -120,7 +120,7 @@ def source_of(module: ModuleType) -> str:
     root = getattr(sys.modules.get(top), "__path__", None)
     folder = _FOLDERS.get(top) or (Folder(Path(root[0]), top, top, beside=False) if root else None)
     others = folder.reached(module.__name__, file) if folder else {}
-    texts = {name.partition(".")[2]: decode_source(found.read_bytes()) for name, found in sorted(others.items())}
+    texts = {name.partition(".")[2]: decode_source(path.read_bytes()) for name, path in sorted(others.items())}
     return decode_source(file.read_bytes()) + "".join(f"# {name}\n{text}" for name, text in texts.items())
 
 

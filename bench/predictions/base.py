@@ -117,14 +117,14 @@ P = TypeVar("P", bound=type[Prediction])
 
 
 def register_prediction(kind: str) -> Callable[[P], P]:
-    """Return the decorator that files a kind of prediction, so that reports can show it. Raises BenchError."""
+    """Return the decorator that registers a kind of prediction, so that reports can show it. Raises BenchError."""
 
-    def file(prediction: P) -> P:
+    def register(prediction: P) -> P:
         PREDICTIONS.register(kind)(prediction)
         prediction.kind = kind
         return prediction
 
-    return file
+    return register
 
 
 def read_prediction(path: Path) -> Prediction:

@@ -37,8 +37,8 @@ class Boxes(Prediction):
 
     def best(self, index: int) -> Array:
         """Return which predictions of an image to look at, best first: at most as many as it has true boxes."""
-        found = np.flatnonzero(self.labels[index] >= 0)
-        order = found[np.argsort(-self.scores[index][found], kind="stable")]
+        predicted = np.flatnonzero(self.labels[index] >= 0)
+        order = predicted[np.argsort(-self.scores[index][predicted], kind="stable")]
         return order[: int((self.truth_labels[index] >= 0).sum())]
 
     def right(self, index: int) -> tuple[int, int]:

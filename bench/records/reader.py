@@ -46,7 +46,7 @@ class Run:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the database holds nothing at all, as after a start that was cut short."""
+        """Whether the database holds nothing at all, as after a start that was interrupted."""
         return not self._query("SELECT 1 FROM sqlite_master")
 
     @property
@@ -84,14 +84,14 @@ class Run:
             "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
         )
         contents = {_text(cell_id): content for cell_id, *content in rows}
-        found = Outcomes(self.cells(), [], {})
-        for cell in found.cells:
+        outcomes = Outcomes(self.cells(), [], {})
+        for cell in outcomes.cells:
             if cell.cell_id in contents:
                 try:
-                    found.records.append(_checked(cell, *contents[cell.cell_id]))
+                    outcomes.records.append(_checked(cell, *contents[cell.cell_id]))
                 except ValueError as error:
-                    found.unreadable[cell.cell_id] = str(error)
-        return found
+                    outcomes.unreadable[cell.cell_id] = str(error)
+        return outcomes
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""

@@ -52,9 +52,9 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
     """
     opened: dict[str, Data] = {}
-    found = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
-    studies = [study for study in found if isinstance(study, StudyPlan)]
-    left_out = [reason for reason in found if isinstance(reason, str)]
+    made = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
+    studies = [study for study in made if isinstance(study, StudyPlan)]
+    left_out = [reason for reason in made if isinstance(reason, str)]
     if not studies:
         raise SuiteError(" ".join(left_out))
     _require_distinct(studies)
@@ -119,9 +119,11 @@ def expand_arms(study: Study, task: Task) -> list[Arm]:
         spec, values = _spec(variant, study.model, task.factors), _dotted(options)
         models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
         here = {**values, **spec.to_dict(), "model": variant.model}
-        told = {key: value for key, value in variant.told.items() if here.get(key) != models_own.get(key)}
+        differences = {
+            key: value for key, value in variant.differences.items() if here.get(key) != models_own.get(key)
+        }
         own = {key: value for key, value in values.items() if key in varied}
-        arm = Arm(label(variant.name or variant.model, told), variant.model, spec, options, variant.own, own)
+        arm = Arm(label(variant.name or variant.model, differences), variant.model, spec, options, variant.own, own)
         for other in arms:
             if (arm.spec, arm.options) == (other.spec, other.options):
                 raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; remove one of them.")

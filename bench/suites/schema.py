@@ -69,8 +69,8 @@ class Variant:
     swept: dict[str, Any]  # what of all this was a choice, by dotted names
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What may tell it from other arms of its name or model."""
+    def differences(self) -> dict[str, Any]:
+        """What may distinguish it from other arms of its name or model."""
         return self.swept if self.name else {**self.factors, **dotted(self.own)}
 
 

@@ -1,4 +1,4 @@
-"""What a dataset format has to keep: samples as its description says, the same each time, splits apart."""
+"""The contract of a dataset format: samples as its description says, the same each time, splits apart."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

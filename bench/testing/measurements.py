@@ -1,4 +1,4 @@
-"""What a measurement has to keep: declared, finite values, and cells that are the same in every plan."""
+"""The contract of a measurement: declared, finite values, and cells that are the same in every plan."""
 
 import json
 import math

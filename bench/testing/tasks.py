@@ -1,4 +1,4 @@
-"""What a task and a metric have to keep: loss, scores and pictures agree on what is right."""
+"""The contract of a task and of a metric: loss, scores and pictures agree on what is right."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,17 +107,17 @@ def make_case(kind: type[Task], scorers: Sequence[type[Scorer]]) -> Case:
 
 def least_loss(task: Task, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
     """Return what descent on the loss comes to from outputs that know nothing."""
-    found = [task.neutral(output).clone().requires_grad_() for output in outputs]
-    descent = torch.optim.LBFGS(found, max_iter=100, line_search_fn="strong_wolfe")
+    logits = [task.neutral(output).clone().requires_grad_() for output in outputs]
+    descent = torch.optim.LBFGS(logits, max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         descent.zero_grad()
-        value = task.loss(found, batch)
+        value = task.loss(logits, batch)
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
     descent.step(loss)  # type: ignore[no-untyped-call]
-    return [output.detach() for output in found]
+    return [output.detach() for output in logits]
 
 
 def check_network(case: Case) -> str:
@@ -229,12 +229,12 @@ def check_prediction(case: Case) -> str:
         require(same, f"'{name}' of its {shown.kind} is changed by writing and reading it.")
     _draw(kept)
     right = [kept.right(index) for index in range(len(kept.images))]
-    found, there = (sum(numbers) for numbers in zip(*right, strict=True))
+    hits, total = (sum(numbers) for numbers in zip(*right, strict=True))
     require(
-        all(0 <= some <= every for some, every in right) and found >= (1 - NEAR) * there,
-        f"for perfect outputs its artifact has {found} of {there} right.",
+        all(0 <= hit <= of for hit, of in right) and hits >= (1 - NEAR) * total,
+        f"for perfect outputs its artifact has {hits} of {total} right.",
     )
-    return f"{shown.kind}, {found} of {there} right"
+    return f"{shown.kind}, {hits} of {total} right"
 
 
 def _draw(prediction: Prediction) -> None:

@@ -1,4 +1,4 @@
-"""What this machine can do, and its settings changed only for a while."""
+"""What this machine can do, and its settings, changed for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class MachineError(BenchError):
 
 
 def resolve_device(device: Device) -> torch.device:
-    """Return the device meant: "auto" is the GPU where there is one. Raises MachineError without one."""
+    """Return the device to use: "auto" is the GPU where there is one. Raises MachineError without one."""
     if device == "cuda" and not torch.cuda.is_available():
         raise MachineError("device 'cuda' was requested, but torch finds no GPU; use 'cpu' or 'auto'.")
     if device == "auto":
@@ -26,7 +26,7 @@ def resolve_device(device: Device) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
-    """Return the precision meant: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
+    """Return the precision to use: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
     if precision == "auto":
         return "bf16-mixed" if _native_bfloat16(device) else "32-true"
     return precision

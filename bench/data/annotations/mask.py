@@ -146,10 +146,10 @@ class Mask(PixelMap):
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there are fewer than two classes."""
         if len(self.names) < 2:
-            found = f"contain one class ({self.names[0]})" if self.names else "contain no class"
+            content = f"contain one class ({self.names[0]})" if self.names else "contain no class"
             ignored = ", ".join(map(str, sorted(self.ignored)))
             hint = f" besides the ignored {ignored}; if that is a class, set ignore_index=null" if ignored else ""
-            yield Problem("masks", f"{found}{hint}; expected at least two classes")
+            yield Problem("masks", f"{content}{hint}; expected at least two classes")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""

@@ -156,7 +156,7 @@ def recognise(root: Path) -> str:
 
 def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
     """Return what was found out about the entries of each split."""
-    facts = {each.entry.image: each for each in checked.facts}
+    facts = {entry_facts.entry.image: entry_facts for entry_facts in checked.facts}
     return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
 
 

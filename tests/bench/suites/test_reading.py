@@ -32,7 +32,7 @@ def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
     (study,) = suite.studies
     assert study.task.name == "segmentation"
     assert study.data.options == {"size": [64, 96], "train": 8}
-    assert [(arm.name, arm.model, arm.told) for entry in study.arms for arm in entry.variants] == [
+    assert [(arm.name, arm.model, arm.differences) for entry in study.arms for arm in entry.variants] == [
         (None, "unet", {"fusion": "concat_wide"}),
         (None, "unet", {"fusion": "add"}),
         (None, "fpn", {}),
