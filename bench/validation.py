@@ -35,7 +35,7 @@ EXPECTED = {  # pydantic's error type -> what people call it; other types keep p
 
 
 def parse(model: type[Model], content: Any, place: str = "") -> Model:
-    """Return `content` as an instance of `model`; `place` is where it stands in the suite ("recipe").
+    """Return `content` as an instance of `model`; `place` is where it is in the suite ("recipe").
 
     Raises SuiteError: one sentence on the first thing that is wrong, a misspelt key before all else.
     """

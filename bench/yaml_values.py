@@ -56,14 +56,14 @@ def read_yaml(text: str, source: str) -> Any:
 
 
 def _require_plain(content: Any) -> None:
-    """Raise ValueError for what no suite needs and others stumble over; an alias counts wherever it stands."""
+    """Raise ValueError for what no suite needs and others stumble over; an alias counts each time it is used."""
     waiting, seen = [(content, 0)], 0
     while waiting:
         value, depth = waiting.pop()
         seen += 1
         if seen > MAX_VALUES or depth > MAX_LEVELS:
             raise ValueError(
-                f"it holds more than {MAX_VALUES:,} values or {MAX_LEVELS} levels, with aliases expanded"
+                f"it contains more than {MAX_VALUES:,} values or {MAX_LEVELS} levels, with aliases expanded"
             )
         if isinstance(value, dict):
             unnamed = [key for key in value if not isinstance(key, str)]
@@ -95,19 +95,19 @@ def assign(content: dict[str, Any], assignment: str, example: str) -> None:
     put(content, path, value, assignment)
 
 
-def put(content: dict[str, Any], path: str, value: Any, said: str) -> None:
-    """Set the value at a dotted `path` in place, making the mappings on the way; an error quotes what was `said`.
+def put(content: dict[str, Any], path: str, value: Any, source: str) -> None:
+    """Set the value at a dotted `path` in place, making the mappings on the way; an error quotes `source`.
 
     Raises SuiteError.
     """
     *outer, key = path.split(".")
     if len(outer) > MAX_LEVELS:
-        raise SuiteError(f"{quoted(said)} is nested more than {MAX_LEVELS} levels deep.")
+        raise SuiteError(f"{quoted(source)} is nested more than {MAX_LEVELS} levels deep.")
     for step in outer:
         content = content.setdefault(step, {})
         if not isinstance(content, dict):
             raise SuiteError(
-                f"{quoted(said)} sets a key inside {quoted(step)}, which is {quoted(content)} and has no keys."
+                f"{quoted(source)} sets a key inside {quoted(step)}, which is {quoted(content)} and has no keys."
             )
     content[key] = value
 

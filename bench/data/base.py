@@ -92,7 +92,7 @@ DATASETS: Registry[type[DataSource]] = Registry("dataset", DataSource, BenchErro
 
 
 def register_dataset(name: str) -> Callable[[type[DataSource]], type[DataSource]]:
-    """Return the decorator that files a DataSource under `name`. Raises BenchError where it is taken."""
+    """Return the decorator that registers a DataSource under `name`. Raises BenchError where it is taken."""
     return DATASETS.register(name)
 
 

@@ -37,7 +37,7 @@ class Coco(FileSource):
     """Where a COCO dataset lies: JSON files in annotations/, in the folder itself or beside the images.
 
     A file's name, or its folder's, tells its split (instances_train2017.json, valid/_annotations.coco.json); one
-    that tells none is for training. What several files of a split say of one annotation is merged. The images lie
+    without a split is for training. What several files of a split say of one annotation is merged. The images lie
     beside the file, in the folder or its images/, or in one named like the split (train/, train2017/).
 
     `read` says what is read; by default all that there is, masks where every object has one. Classes are the
@@ -81,7 +81,7 @@ class Assembly:
         self._describe()
         self._found.problems += self._lacking()
         for split, content in self._contents.items():
-            for number, image in sorted(content.images.items(), key=lambda each: each[1].name):
+            for number, image in sorted(content.images.items(), key=lambda item: item[1].name):
                 self._add(split, image, list(content.instances.get(number, {}).values()))
         if self._unused:
             self._found.notes.append(f"{self._unused:,} image(s) without an annotated keypoint are not used.")
@@ -109,7 +109,7 @@ class Assembly:
             background = "background" if "background" not in self._names else "no object"
             annotations.append(Mask.of(dict(enumerate((background, *self._names))), frozenset({IGNORE_INDEX})))
             self._found.notes.append(
-                f"Pixels of no object are a class of their own, '{background}'; crowds are ignored."
+                f"Pixels of no object are their own class, '{background}'; crowds are ignored."
             )
         if "boxes" in self._kinds and self._names:
             annotations += [Instances(), Boxes(self._names)] if "masks" in self._kinds else [Boxes(self._names)]
@@ -223,8 +223,8 @@ def files_for(read: Collection[str] | None, files: list[Path]) -> list[Path]:
 def split_of(root: Path, path: Path) -> str:
     """Return the split that the name of the file, or of the folder it lies in, tells; "train" if none does."""
     folder = "" if path.parent == root else path.parent.name
-    found = _SPLIT.search(path.stem.lower()) or _SPLIT.search(folder.lower())
-    return found[1] if found else "train"
+    match = _SPLIT.search(path.stem.lower()) or _SPLIT.search(folder.lower())
+    return match[1] if match else "train"
 
 
 def image_folders(root: Path, path: Path) -> list[Path]:

@@ -102,7 +102,7 @@ class Content:
             raise ValueError(f"states {image.size[0]:.4g}x{image.size[1]:.4g} pixels, which is not a valid size")
         known = self.images.setdefault(content["id"], image)
         if known.name != image.name:
-            raise ValueError(f"is both {known.name} and {image.name}; expected an id of its own for each image")
+            raise ValueError(f"is both {known.name} and {image.name}; expected a unique id for each image")
         if known is not image and known.source == path:
             raise ValueError(f"({image.name}) is a duplicate")
 
@@ -160,7 +160,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
         raise FileError(path, f"cannot be read as JSON ({error})") from None
     missing = [key for key in _LISTS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:
-        raise FileError(path, f"holds no list '{missing[0]}'; expected COCO's {', '.join(_LISTS)}")
+        raise FileError(path, f"has no list '{missing[0]}'; expected COCO's {', '.join(_LISTS)}")
     return dict(content)
 
 

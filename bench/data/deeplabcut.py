@@ -88,8 +88,8 @@ class DeepLabCut(FileSource):
             self._add(found, table, names)
         if len(tables) == 1:
             found.notes.append(
-                f"All frames are from one video ({tables[0].path.parent.name}), where neighbours are alike: those "
-                "held out show how well a network fills gaps, not how it does on another video."
+                f"All frames are from one video ({tables[0].path.parent.name}), where neighbouring frames are "
+                "alike: held-out frames show how well a network fills gaps, not how it does on another video."
             )
         return found
 
@@ -135,7 +135,7 @@ def read_config(path: Path) -> Config:
     except (SuiteError, OSError, UnicodeDecodeError) as error:
         raise FileError(path, f"cannot be read ({str(error).rstrip('.')})") from None
     if not isinstance(content, dict):
-        raise FileError(path, "holds no keys; expected those of a DeepLabCut project")
+        raise FileError(path, "has no keys; expected those of a DeepLabCut project")
     several = content.get("multianimalproject")
     keys = ("multianimalbodyparts", "uniquebodyparts") if several else ("bodyparts",)
     parts = tuple(part for key in keys for part in _names(path, key, content.get(key)))

@@ -88,7 +88,7 @@ def find_pairs(root: Path) -> tuple[list[Entry], list[Problem]]:
 def _pair_up(root: Path, split: str) -> tuple[list[Entry], list[Problem]]:
     """Return the pairs of one split and its files that have no partner or more than one."""
     images, masks = (images_by_name(root / kind / split) for kind in ("images", "masks"))
-    problems = [] if images else [Problem(f"images/{split}", "holds no images")]
+    problems = [] if images else [Problem(f"images/{split}", "contains no images")]
     pairs = []
     for name in sorted(images | masks):
         image_files, mask_files = images.get(name, []), masks.get(name, [])

@@ -40,14 +40,14 @@ class Downloaded(FileSource):
             reason = str(error).rstrip(".")
             raise DataError(
                 f"{self.title} is not in {self.root}, and its download failed ({reason}); check the connection, or "
-                "give the folder into which torchvision has downloaded it already."
+                "give the folder into which torchvision has already downloaded it."
             ) from None
         return super().survey(watch)
 
 
 @register_dataset("oxford_pet")
 class OxfordPet(Downloaded):
-    """The folder into which torchvision downloads the dataset (0.8 GB), or where it lies already.
+    """The folder into which torchvision downloads the dataset (0.8 GB), or where it already is.
 
     Segmentation into pet and background; the border between them is ignored, as it is drawn with a margin.
     Validation takes one in five of the published training images.
@@ -74,7 +74,7 @@ class OxfordPet(Downloaded):
     def find(self) -> Found:
         """Return the published lists' images."""
         classes = {_BACKGROUND: "background", _PET: "pet"}
-        found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "The border of a pet is ignored.")])
+        found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "Pixels on a pet's border are ignored.")])
         for split, file in _LISTS.items():
             lines = found.read(_lines, self.place / file, self.place) or []
             for name in (line.split()[0] for line in lines):
@@ -85,7 +85,7 @@ class OxfordPet(Downloaded):
 
 @register_dataset("voc2012")
 class Voc2012(Downloaded, Voc):
-    """The folder into which torchvision downloads the dataset (1.9 GB), or where it lies already.
+    """The folder into which torchvision downloads the dataset (1.9 GB), or where it already is.
 
     By default boxes; read=[masks] for the 2,913 images that have masks. The published validation images are the
     test split, and validation takes one in five of the published training images.
@@ -145,7 +145,7 @@ class Coco2017(Coco):
 def report_on_val(found: Found) -> None:
     """Make the published validation images the test split; the truth of the published test split is kept."""
     found.entries = [replace(entry, split="test") if entry.split == "val" else entry for entry in found.entries]
-    found.notes.append("The published validation images, on which papers report, are the test split here.")
+    found.notes.append("The published validation images, on which papers report results, serve as the test split.")
 
 
 def _lines(path: Path) -> list[str]:

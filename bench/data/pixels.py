@@ -107,5 +107,5 @@ def decode_mask(path: Path, upright: bool = True) -> npt.NDArray[np.int64]:
         raise FileError(path, f"is a mask of mode {mask.mode}, {expected}")
     values = np.asarray(mask).astype(np.int64)
     if values.max() > MAX_MASK_VALUE or values.min() < 0:
-        raise FileError(path, f"holds values outside 0 to {MAX_MASK_VALUE}")
+        raise FileError(path, f"contains values outside 0 to {MAX_MASK_VALUE}")
     return values

@@ -1,4 +1,4 @@
-"""Left and right in names: what takes whose place when an image is mirrored."""
+"""Left and right in names: which names swap when an image is mirrored."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ _OF_ONE_SIDE = re.compile(  # a token that speaks of a side: whole or joined wor
 
 @dataclass(frozen=True)
 class Sides:
-    """How the names of one kind of annotation change places in a mirror."""
+    """How the names of one kind of annotation swap when an image is mirrored."""
 
     names: tuple[str, ...]
     partners: tuple[int, ...]  # for each name the index of the one that takes its place, often its own
@@ -34,13 +34,13 @@ class Sides:
         """Yield what was decided about `what` ("joints"), with the option that changes it."""
         if self.pairs and not self.unpaired:
             pairs = ", ".join(f"{name} with {partner}" for name, partner in self.pairs)
-            yield f"Flips exchange {pairs}; data.mirror=[[NAME, NAME]] pairs other {what}."
+            yield f"Flips swap {pairs}; data.mirror=[[NAME, NAME]] pairs other {what}."
         if self.unpaired:
             first = self.unpaired[0]
             yield (
-                f"Images are never flipped where {what} are learnt: by their names, {', '.join(self.unpaired)} "
-                "belong to one side, and their counterparts are missing. Name these with "
-                f"data.mirror=[[{first}, NAME]]; what has none is its own, [[{first}, {first}]]."
+                f"Images are never flipped when {what} are learnt: by their names, {', '.join(self.unpaired)} "
+                "belong to one side, but their counterparts are missing. Name them with "
+                f"data.mirror=[[{first}, NAME]], or [[{first}, {first}]] for a name without a counterpart."
             )
 
 
@@ -50,13 +50,13 @@ def pair_sides(names: Sequence[str], given: Iterable[tuple[str, str]] = (), lett
     Two names are a pair where exchanging one "left" for "right" makes the one of the other; with `letters` also
     one l for r: L_Hip and R_Hip, lhip and rhip, eyeL and eyeR, paw_FL and paw_FR.
     """
-    told = {name: partner for pair in given for name, partner in (pair, pair[::-1])}
+    known = {name: partner for pair in given for name, partner in (pair, pair[::-1])}
     partners, unpaired = [], []
     for name in names:
-        mirrored = {told[name]} if name in told else {*_mirrored(name, letters)} & {*names} - {name} - {*told}
+        mirrored = {known[name]} if name in known else {*_mirrored(name, letters)} & {*names} - {name} - {*known}
         partner = mirrored.pop() if len(mirrored) == 1 else name
         partners.append(names.index(partner))
-        if name not in told and partner == name and _of_one_side(name, letters):
+        if name not in known and partner == name and _of_one_side(name, letters):
             unpaired.append(name)
     return Sides(tuple(names), tuple(partners), tuple(unpaired))
 

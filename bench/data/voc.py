@@ -133,7 +133,7 @@ def listed_images(root: Path, lists: Path) -> tuple[list[Listed], list[Problem],
     images = images_by_name(root / "JPEGImages")
     names = _names(lists) or {"train": (root / "JPEGImages", sorted(images))}
     listed: list[Listed] = []
-    problems = [] if names.get("train", ("", []))[1] else [Problem("JPEGImages", "holds no images for training")]
+    problems = [] if names.get("train", ("", []))[1] else [Problem("JPEGImages", "contains no images for training")]
     seen: dict[str, str] = {}
     for split, (source, members) in names.items():
         for name in members:
@@ -144,7 +144,7 @@ def listed_images(root: Path, lists: Path) -> tuple[list[Listed], list[Problem],
                 listed.append(Listed(split, name, images[name][0]))
             seen[name] = split
     unlisted = len(images.keys() - seen.keys())
-    return listed, problems, [f"{unlisted:,} image(s) are not listed and not used."] if unlisted else []
+    return listed, problems, [f"{unlisted:,} image(s) are not listed, so they are not used."] if unlisted else []
 
 
 def _names(lists: Path) -> dict[str, tuple[Path, list[str]]]:

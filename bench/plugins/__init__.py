@@ -1,4 +1,4 @@
-"""Parts from elsewhere: files, folders and installed packages, and which files a result hangs on. No torch."""
+"""Parts from elsewhere: files, folders and installed packages, and which files a result depends on. No torch."""
 
 from skipbench.bench.plugins.loading import (
     ENTRY_POINTS,

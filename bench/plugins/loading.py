@@ -34,7 +34,7 @@ def load_plugins(paths: Iterable[Path] = (), registries: Collection[Registry[Any
     for entry_point in entry_points(group=FORMERLY):
         raise PluginError(
             f"{_package(entry_point)} offers its parts under the entry-point group '{FORMERLY}', which is "
-            f"'{ENTRY_POINTS}' now: rename the group in that package, or uninstall it."
+            f"now '{ENTRY_POINTS}': rename the group in that package, or uninstall it."
         )
     for entry_point in entry_points(group=ENTRY_POINTS):
         _load_installed(entry_point)
@@ -53,8 +53,8 @@ def loaded_paths() -> list[Path]:
 def plugin_source(parts: Iterable[object]) -> str | None:
     """Return the hash of the files that define what of `parts` is plugged in, None where all are the project's own.
 
-    With each file counts what it imports from its own folder. It belongs to a result's identity: an edited plug-in
-    is another part under the same name.
+    The hash includes what each file imports from its own folder. It belongs to a result's identity: an edited
+    plug-in is another part under the same name.
     """
     modules = {module for module in map(inspect.getmodule, parts) if module}
     foreign = [module for module in modules if module.__name__.partition(".")[0] != OWN]
@@ -87,7 +87,7 @@ def _load(path: Path, registries: Collection[Registry[Any]]) -> Parts:
         if registries and not _LOADED[place]:
             raise PluginError(
                 f"plug-in {path} registers nothing; put @register_fusion('name') above a class derived from "
-                "skipbench.Fusion, or register another part."
+                "skipbench.Fusion, or register another kind of part."
             )
     return _LOADED[place]
 
@@ -98,7 +98,9 @@ def _files(path: Path) -> list[Path]:
         package = path / "__init__.py"
         files = [package] if package.is_file() else sorted(path.glob("[!_]*.py"))
         if not files:
-            raise PluginError(f"plug-in folder {path} holds no Python file whose name does not begin with _.")
+            raise PluginError(
+                f"plug-in folder {path} contains no Python file to load (names that begin with _ are skipped)."
+            )
         return files
     if not os.path.isfile(path):
         raise PluginError(f"no such plug-in file: {path}.")
@@ -117,7 +119,9 @@ def _import(file: Path) -> None:
             raise PluginError(f"plug-in {file}: {error}") from error
         line = where(error, os.path.realpath(file))
         old = FORMER_IMPORT.search(file.read_text(errors="replace")) if isinstance(error, ImportError) else None
-        words = f"{old[1]} is skipbench.{old[1]} now, or `from skipbench import ...`" if old else in_words(error)
+        words = (
+            f"{old[1]} is now skipbench.{old[1]}; or use `from skipbench import ...`" if old else in_words(error)
+        )
         raise PluginError(f"plug-in {file} cannot be imported{line}: {words}.") from error
 
 

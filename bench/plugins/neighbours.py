@@ -1,7 +1,8 @@
-"""What a plug-in imports from its own folder: found there, whatever other folders and installed packages hold.
+"""What a plug-in imports from its own folder: found there, whatever other folders and installed packages contain.
 
-A plug-in's folder becomes a package whose name no other has. In it `import helper` means the helper.py beside, so
-that two plug-ins may each have one, and neither takes the place of anybody else's module.
+A plug-in's folder becomes a package with a unique name. In its files `import helper` means the helper.py beside
+them: two plug-ins may each have one, and neither replaces another module. The import is rewritten when a file is
+compiled, so that torch.compile, which imports by name what a function imports, finds the same module.
 """
 
 import ast
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import decode_source, module_from_spec, spec_from_file_location
+from importlib.util import decode_source, module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +35,7 @@ class Folder:
     beside: bool = True  # whether its files may import each other by their names alone
 
     def inside(self, name: str) -> str | None:
-        """Return what the package calls the module that a file imports as `name`, None if that lies elsewhere."""
+        """Return the package's name for the module that a file imports as `name`, None if it is not inside."""
         top, _, rest = name.partition(".")
         if top in FIRST:
             return None
@@ -53,9 +54,9 @@ class Folder:
         waiting, files = [(module, file)], dict[str, Path]()
         while waiting:
             for name in self._imports(*waiting.pop()):
-                if name not in files and name != module and (found := self.file(name)):
-                    files[name] = found
-                    waiting.append((name, found))
+                if name not in files and name != module and (path := self.file(name)):
+                    files[name] = path
+                    waiting.append((name, path))
         return files
 
     def _imports(self, module: str, file: Path) -> Iterator[str]:
@@ -98,17 +99,14 @@ def import_file(file: Path) -> ModuleType:
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     importlib.invalidate_caches()  # a file beside may be new
-    return _executed(spec_from_file_location(name, file, loader=_Loader(name, str(file))))
-
-
-def _executed(spec: ModuleSpec | None) -> ModuleType:
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = module_from_spec(spec)
+    loader = _Loader(name, str(file))
+    entry = spec_from_loader(name, loader)
+    assert entry is not None
+    module = sys.modules[name] = module_from_spec(entry)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
-        del sys.modules[spec.name]
+        del sys.modules[name]
         raise
     return module
 
@@ -122,7 +120,7 @@ def source_of(module: ModuleType) -> str:
     root = getattr(sys.modules.get(top), "__path__", None)
     folder = _FOLDERS.get(top) or (Folder(Path(root[0]), top, top, beside=False) if root else None)
     others = folder.reached(module.__name__, file) if folder else {}
-    texts = {name.partition(".")[2]: decode_source(found.read_bytes()) for name, found in sorted(others.items())}
+    texts = {name.partition(".")[2]: decode_source(path.read_bytes()) for name, path in sorted(others.items())}
     return decode_source(file.read_bytes()) + "".join(f"# {name}\n{text}" for name, text in texts.items())
 
 
@@ -140,7 +138,7 @@ _FINDER = _Finder()
 
 
 class _Loader(SourceFileLoader):
-    """Compiles a file of a plug-in's folder, in which an import of what lies there is one from its package."""
+    """Compiles a file of a plug-in's folder, making each import of a file in it an import from its package."""
 
     def get_code(self, fullname: str) -> Any:
         """Return the code, which is not cached: the file's own cache is other programs' too."""

@@ -57,8 +57,8 @@ class Prediction(ABC):
 
     kind: ClassVar[str]  # the name in the file, under which it is registered
     columns: ClassVar[int] = 4  # images in a row of the figure
-    alt: ClassVar[str]  # what the figure shows to those who don't see it
-    caption: ClassVar[str]  # and to those who do; a sentence or more
+    alt: ClassVar[str]  # describes the figure to those who can't see it
+    caption: ClassVar[str]  # explains it to those who can; a sentence or more
 
     images: Annotated[Array, Layout("u", "n H W 3")]
 
@@ -76,7 +76,7 @@ class Prediction(ABC):
                 raise ValueError(f"{name} is {array.dtype} of shape {array.shape}, expected ({layout.axes})")
             extents |= dict(zip(axes, array.shape, strict=True))
         if self.images.size == 0:
-            raise ValueError("it holds no images")
+            raise ValueError("it contains no images")
         for name, layout in layouts.items():
             array, names = getattr(self, name), layout.indices_of
             if names and array.size and array.max() >= len(getattr(self, names)):
@@ -103,7 +103,7 @@ class Prediction(ABC):
         """Return the handles of the figure's legend."""
 
     def captions(self) -> list[str]:
-        """Return what stands below each image of an arm: "3 of 4"."""
+        """Return the caption below each image of an arm: "3 of 4"."""
         return ["{} of {}".format(*self.right(index)) for index in range(len(self.images))]
 
     def shown(self) -> list[int]:
@@ -117,14 +117,14 @@ P = TypeVar("P", bound=type[Prediction])
 
 
 def register_prediction(kind: str) -> Callable[[P], P]:
-    """Return the decorator that files a kind of prediction, so that reports can show it. Raises BenchError."""
+    """Return the decorator that registers a kind of prediction, so that reports can show it. Raises BenchError."""
 
-    def file(prediction: P) -> P:
+    def register(prediction: P) -> P:
         PREDICTIONS.register(kind)(prediction)
         prediction.kind = kind
         return prediction
 
-    return file
+    return register
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -136,6 +136,6 @@ def read_prediction(path: Path) -> Prediction:
     with np.load(path, allow_pickle=False) as arrays:
         kind = str(arrays["kind"])
         if kind not in PREDICTIONS.registered:
-            raise ValueError(f"no class for predictions of the kind '{kind}' is registered here")
+            raise ValueError(f"no class is registered for predictions of kind '{kind}'")
         prediction = PREDICTIONS[kind]
         return prediction(**{field.name: arrays[field.name] for field in fields(prediction)})

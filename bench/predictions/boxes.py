@@ -23,8 +23,8 @@ class Boxes(Prediction):
     RIGHT: ClassVar[float] = 0.5  # a box is right that has this IoU with a true one of its class
     alt = "Test images with the true boxes and those that each arm predicts"
     caption = (
-        "Of the predictions that a run kept at most as many are drawn as the image has true boxes, those with the "
-        "highest scores. Below: how many of the true boxes these find, being of the right class and at an IoU of "
+        "Of the predictions that a run kept, those with the highest scores are drawn, at most as many as the image "
+        "has true boxes. Below: how many of the true boxes they find, with the right class and an IoU of "
         f"{RIGHT:g} or more."
     )
 
@@ -37,8 +37,8 @@ class Boxes(Prediction):
 
     def best(self, index: int) -> Array:
         """Return which predictions of an image to look at, best first: at most as many as it has true boxes."""
-        found = np.flatnonzero(self.labels[index] >= 0)
-        order = found[np.argsort(-self.scores[index][found], kind="stable")]
+        predicted = np.flatnonzero(self.labels[index] >= 0)
+        order = predicted[np.argsort(-self.scores[index][predicted], kind="stable")]
         return order[: int((self.truth_labels[index] >= 0).sum())]
 
     def right(self, index: int) -> tuple[int, int]:

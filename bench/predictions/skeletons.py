@@ -74,18 +74,18 @@ class Skeletons(Prediction):
         known, near = self.annotated[index], self.near[index]
         hidden = self.visibility[index] == HIDDEN
         height, width = self.images.shape[1:3]
-        found = self.prediction[index].clip(0, (width, height))
+        points = self.prediction[index].clip(0, (width, height))
         self._bones(axes, self.truth[index], known, x, outlined(TRUE_BONE))
-        self._bones(axes, found, known, x, BONE)
-        _points(axes, found[near & ~hidden], x, RIGHT_MARK)
-        _points(axes, found[near & hidden], x, HIDDEN_MARK)
-        _points(axes, found[known & ~near], x, WRONG_MARK, size=5)
+        self._bones(axes, points, known, x, BONE)
+        _points(axes, points[near & ~hidden], x, RIGHT_MARK)
+        _points(axes, points[near & hidden], x, HIDDEN_MARK)
+        _points(axes, points[known & ~near], x, WRONG_MARK, size=5)
 
     def _bones(self, axes: "Axes", points: Array, known: Array, x: float, line: dict[str, Any]) -> None:
         """Draw the bones of each person whose two ends are annotated; `points`: (P, J, 2), `known`: (P, J)."""
-        for person, there in zip(points, known, strict=True):
+        for person, annotated in zip(points, known, strict=True):
             for start, end in self.bones:
-                if there[start] and there[end]:
+                if annotated[start] and annotated[end]:
                     ends = person[[start, end]]
                     axes.plot(ends[:, 0] + x, ends[:, 1], **line)
 

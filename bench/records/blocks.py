@@ -28,7 +28,7 @@ class Interval(NamedTuple):
 
 
 def undisturbed(blocks: Sequence[Block]) -> NDArray[np.bool_]:
-    """Return, per block of a session, whether the machine was itself.
+    """Return, per block of a session, whether the machine was undisturbed.
 
     It was not where the calibration kernel's time is off the session's median by more than MAX_OFF_MEDIAN, or
     others kept more than MAX_OTHERS_CORES cores busy. Neither looks at what the networks took.
@@ -47,7 +47,7 @@ def kept(blocks: Sequence[Block], least: int) -> NDArray[np.bool_]:
 
 
 def medians(samples: Sequence[float], blocks: Sequence[Block]) -> NDArray[np.float64]:
-    """Return the median of each block of a record's samples, which stand in order: (blocks,)."""
+    """Return the median of each block of a record's samples, which are in order: (blocks,)."""
     ends = np.cumsum([len(block.positions) for block in blocks])
     return np.array([np.median(part) for part in np.split(np.asarray(samples), ends[:-1])])
 

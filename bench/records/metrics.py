@@ -1,4 +1,4 @@
-"""What is measured: how each value is called, in which unit it is shown, which way is up.
+"""What is measured: what each value is called, in which unit it is shown, whether more is better.
 
 Imports no torch, so that a run can keep the declarations of its values and analysis can read them anywhere.
 """
@@ -25,11 +25,11 @@ class Breakdown:
     prefix: str  # "miou_by_size/"
     groups: tuple[str, ...] = ()  # in the order in which they are shown; () for those that the data name
     rule: str = ""  # what says which group something belongs to, as the start of a sentence
-    contrast: str = ""  # what its two groups are of ("joints"), where the difference of the two is told too
+    contrast: str = ""  # what its two groups are of ("joints"), where their difference is reported too
 
     def __post_init__(self) -> None:
         if self.contrast and len(self.groups) != 2:
-            raise ValueError(f"a contrast is one of two groups; {self.prefix} has {len(self.groups)}")
+            raise ValueError(f"a contrast needs two groups; {self.prefix} has {len(self.groups)}")
 
     def holds(self, key: str) -> bool:
         """Return whether `key` is that of one of its groups."""
@@ -54,7 +54,7 @@ class Metric:
     counted: bool = False  # by rules per operator: where an operator has none, the value is a lower bound
     least: float | None = None  # that a recorded number can be, and the most; None without such a limit
     most: float | None = None
-    rule: str = ""  # how it is measured, a sentence; "$name" stands for what the data's facts say under that name
+    rule: str = ""  # how it is measured, a sentence; "$name" stands for the fact of that name about the data
 
     def __post_init__(self) -> None:
         Template(self.rule).substitute(defaultdict(str))  # raises ValueError for a "$" that begins no name

@@ -25,7 +25,7 @@ RESTORE = "restore it from a copy, or start again in another folder."
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What has been measured of a plan, in its order, and why a record that is there cannot be used."""
+    """What has been measured of a plan, in its order, and why some records cannot be used."""
 
     cells: list[Cell]  # of the whole plan
     records: list[RunRecord]
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the database holds nothing at all, as after a start that was cut short."""
+        """Whether the database holds nothing at all, as after a start that was interrupted."""
         return not self._query("SELECT 1 FROM sqlite_master")
 
     @property
@@ -66,7 +66,7 @@ class Run:
         try:
             return from_json(self._meta("metrics") or b"")
         except ValueError:
-            raise StoreError(f"what {self.directory} measures cannot be read; {RESTORE}") from None
+            raise StoreError(f"the metrics in {self.directory} cannot be read; {RESTORE}") from None
 
     def cells(self) -> list[Cell]:
         """Return all cells of the plan, in the order in which they run."""
@@ -84,14 +84,14 @@ class Run:
             "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
         )
         contents = {_text(cell_id): content for cell_id, *content in rows}
-        found = Outcomes(self.cells(), [], {})
-        for cell in found.cells:
+        outcomes = Outcomes(self.cells(), [], {})
+        for cell in outcomes.cells:
             if cell.cell_id in contents:
                 try:
-                    found.records.append(_checked(cell, *contents[cell.cell_id]))
+                    outcomes.records.append(_checked(cell, *contents[cell.cell_id]))
                 except ValueError as error:
-                    found.unreadable[cell.cell_id] = str(error)
-        return found
+                    outcomes.unreadable[cell.cell_id] = str(error)
+        return outcomes
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
@@ -100,18 +100,20 @@ class Run:
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
         if self.is_empty:
-            raise StoreError(f"{self.directory} holds no run yet: its start was cut short, so start it again.")
+            raise StoreError(f"{self.directory} contains no run yet: its start was interrupted; start it again.")
         version = _text(self._meta("schema_version"))
         if not (version.isascii() and version.isdecimal() and int(version[:9])):
             raise StoreError(
                 f"the version of {self.directory} is {quoted(version)}, which is not a number; {RESTORE}"
             )
         if int(version[:9]) > SCHEMA_VERSION:
-            raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
+            raise StoreError(
+                f"{self.directory} was written by a newer version of skipbench; update skipbench to read it."
+            )
         if int(version[:9]) < SCHEMA_VERSION:
             raise StoreError(
-                f"{self.directory} was written by an older skipbench: read it with that one, or measure again: "
-                f"skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
+                f"{self.directory} was written by an older version of skipbench: read it with that version, or "
+                f"measure again: skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
             )
 
     def _meta(self, key: str) -> Any:
@@ -149,7 +151,7 @@ def open_run(directory: Path) -> Run:
     """
     database = directory / DATABASE
     if not database.is_file():
-        raise StoreError(f"{directory} holds no run; start one with: skipbench run SUITE --out {directory}")
+        raise StoreError(f"{directory} contains no run; start one with: skipbench run SUITE --out {directory}")
     run = Run(directory)
     run.check_version()
     return run
@@ -162,7 +164,7 @@ def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
-    """Return the record of `cell`. Raises ValueError with the reason why it is none."""
+    """Return the record of `cell`. Raises ValueError with the reason why it cannot be used."""
     if not isinstance(content, bytes):
         raise ValueError("it is not text")
     if stated is not None and _text(stated) != digest(content):

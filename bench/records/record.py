@@ -59,7 +59,7 @@ class Cell(BaseModel):
 
     @property
     def factors(self) -> dict[str, Any]:
-        """All that may tell the arm from others."""
+        """Everything that may distinguish the arm from others."""
         return {**self.spec, **self.varied}
 
     @property
@@ -98,7 +98,7 @@ class RunRecord(Cell):
     """A cell and its outcome. A missing number is absent from `values`, never zero.
 
     What the keys of `values` mean is declared where they are measured and kept with the run (records/metrics.py);
-    a score of the best state stands there as "test/<score>" and as "val/<score>".
+    a score of the best state is kept there as "test/<score>" and as "val/<score>".
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -157,7 +157,7 @@ def _refuse_foreign(directory: Path) -> None:
     foreign = sorted(path.name for path in directory.iterdir() if path.name != LOCK)
     if foreign:
         raise StoreError(
-            f"{directory} is not empty and holds no run (it holds {foreign[0]}); nothing was overwritten; "
+            f"{directory} is not empty and contains no run (it contains {foreign[0]}); nothing was overwritten; "
             "choose another folder with --out."
         )
 
@@ -199,8 +199,8 @@ def _check_plan(run: Run, suite: Mapping[str, Any], cells: Sequence[Cell]) -> No
     if {cell.cell_id for cell in run.cells()} == {cell.cell_id for cell in cells}:
         return
     keys = _plan_difference(run.suite, suite)
-    what = f"another suite (which differs in: {', '.join(keys)})" if keys else "a run on other data or plug-ins"
-    raise StoreError(f"{run.directory} holds {what}; choose another folder with --out.")
+    what = f"another suite (which differs in: {', '.join(keys)})" if keys else "a run with other data or plug-ins"
+    raise StoreError(f"{run.directory} contains {what}; choose another folder with --out.")
 
 
 def _refuse_emptied(directory: Path) -> None:
@@ -208,7 +208,7 @@ def _refuse_emptied(directory: Path) -> None:
     left = [name for name in (SUITE, ARTIFACTS) if (directory / name).exists()]
     if left:
         raise StoreError(
-            f"{directory / DATABASE} is empty, but the folder still holds {left[0]} of a run: restore it "
+            f"{directory / DATABASE} is empty, but the folder still contains {left[0]} of a run: restore it "
             "from a copy, or choose another folder with --out."
         )
 

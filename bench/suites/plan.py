@@ -23,7 +23,7 @@ DEFAULTS = {name: factor.default for name, factor in FACTORS.items()}
 
 @dataclass(frozen=True)
 class Plan:
-    """A suite made concrete; whatever can be known to be wrong with it has been looked at."""
+    """A suite made concrete; everything that can be checked before measuring has been checked."""
 
     suite: dict[str, Any]
     studies: list[StudyPlan]
@@ -39,7 +39,7 @@ class Plan:
         return MEASUREMENTS[cell.kind](self.study_of(cell))
 
     def forecast(self, cell: Cell) -> dict[str, Forecast]:
-        """Return what can be told of a cell's arm before it is measured, by measurement; writes nothing."""
+        """Return what is known of a cell's arm before it is measured, by measurement; writes nothing."""
         study = self.study_of(cell)
         arm = next(arm for arm in study.arms if arm.name == cell.arm)
         return {measurement.name: measurement(study).forecast(arm) for measurement in measurements()}
@@ -48,13 +48,13 @@ class Plan:
 def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     """Open the suite's data, resolve its arms and expand its grid.
 
-    `leave_out_unserved`: a study whose task the data hold nothing for is left out, and a note says so.
+    `leave_out_unserved`: a study whose data have nothing for its task is left out, and a note says so.
     Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
     """
     opened: dict[str, Data] = {}
-    found = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
-    studies = [study for study in found if isinstance(study, StudyPlan)]
-    left_out = [reason for reason in found if isinstance(reason, str)]
+    made = [_made_concrete(study, opened, leave_out_unserved) for study in suite.studies]
+    studies = [study for study in made if isinstance(study, StudyPlan)]
+    left_out = [reason for reason in made if isinstance(reason, str)]
     if not studies:
         raise SuiteError(" ".join(left_out))
     _require_distinct(studies)
@@ -101,7 +101,7 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
     for task, dataset in names:
         if names.count((task, dataset)) > 1:
             raise SuiteError(
-                f"two studies are of {task} on {dataset}; merge their arms into one study, or split the suite."
+                f"there are two studies of {task} on {dataset}; merge their arms into one, or split the suite."
             )
 
 
@@ -119,14 +119,16 @@ def expand_arms(study: Study, task: Task) -> list[Arm]:
         spec, values = _spec(variant, study.model, task.factors), _dotted(options)
         models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
         here = {**values, **spec.to_dict(), "model": variant.model}
-        told = {key: value for key, value in variant.told.items() if here.get(key) != models_own.get(key)}
+        differences = {
+            key: value for key, value in variant.differences.items() if here.get(key) != models_own.get(key)
+        }
         own = {key: value for key, value in values.items() if key in varied}
-        arm = Arm(label(variant.name or variant.model, told), variant.model, spec, options, variant.own, own)
+        arm = Arm(label(variant.name or variant.model, differences), variant.model, spec, options, variant.own, own)
         for other in arms:
             if (arm.spec, arm.options) == (other.spec, other.options):
-                raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; leave one of them out.")
+                raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; remove one of them.")
             if arm.name == other.name:
-                raise SuiteError(f"two different arms are called '{arm.name}'; give each a name of its own.")
+                raise SuiteError(f"two different arms are called '{arm.name}'; give each its own name.")
         arms.append(arm)
     return arms
 

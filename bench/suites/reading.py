@@ -73,13 +73,13 @@ def _separate(content: dict[str, Any], source: str) -> list[dict[str, Any]]:
     studies = content.get("studies", [{}])
     if not isinstance(studies, list) or not studies or not all(isinstance(study, dict) for study in studies):
         raise SuiteError(
-            f"studies in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
+            f"'studies' in {source} is {quoted(studies)}, expected a list of mappings, such as [{{task: pose}}]."
         )
     return [_merged(_named(shared), _named(study)) for study in studies]
 
 
 def _named(study: dict[str, Any]) -> dict[str, Any]:
-    """Return a study whose task, where it stands as a mere name, is a section that options may join."""
+    """Return a study whose task, where only its name is given, is a section that options may join."""
     return study | {"task": as_section(study["task"])} if "task" in study else study
 
 
@@ -128,7 +128,7 @@ def _of_tasks(studies: list[dict[str, Any]], tasks: Sequence[str]) -> list[dict[
 
 
 def _size_of(data: Any) -> dict[str, Any]:
-    """Return of a data section the image size alone, which a folder of one's own is read at."""
+    """Return the image size alone of a data section, at which another folder is read."""
     return {"size": data["size"]} if isinstance(data, dict) and "size" in data else {}
 
 
@@ -149,5 +149,5 @@ def _read(source: str) -> dict[str, Any]:
         raise SuiteError(f"{one_line(source, 300)} cannot be read as text: {error}.") from None
     content = read_yaml(text, str(file))
     if not isinstance(content, dict):
-        raise SuiteError(f"{file} holds {type(content).__name__}, expected a mapping with the keys of a suite.")
+        raise SuiteError(f"{file} is {quoted(content)}, expected a mapping with the keys of a suite.")
     return content

@@ -43,7 +43,7 @@ class DataSection(TaskSection):
 
 
 def as_section(given: Any) -> Any:
-    """Return a task by its mere name as the section that it stands for."""
+    """Return the section that a task's name alone stands for."""
     return {"name": given} if isinstance(given, str) else given
 
 
@@ -55,7 +55,7 @@ def _one_model(given: Any) -> Any:
 
 def choice_of(key: str, values: Sequence[Any]) -> str:
     """Return how a suite says that arms differ in `key`, as the end of a sentence."""
-    return f"put a choice under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
+    return f"list the choices under sweep: {{{key}: [{', '.join(map(shown, values))}]}}."
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ class Variant:
     swept: dict[str, Any]  # what of all this was a choice, by dotted names
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What may tell it from other arms of its name or model."""
+    def differences(self) -> dict[str, Any]:
+        """What may distinguish it from other arms of its name or model."""
         return self.swept if self.name else {**self.factors, **dotted(self.own)}
 
 
 class ArmEntry(BaseModel):
-    """A model and its factors, each a value. What stands under `sweep` is a choice: each combination is an arm.
+    """A model and its factors, each a value. `sweep` lists choices: each combination of them is an arm.
 
-    Under a section's name stands by what these arms are measured instead of the study's section, such as a
-    `recipe` with an lr that suits them; such options are swept by their dotted names, `recipe.lr`. `name` is what
-    the arm is called; without it, it's called by its model and what the entry says that isn't the model's own.
+    A section, such as a `recipe` with an lr that suits these arms, goes over the study's section of that name;
+    its options are swept by their dotted names, `recipe.lr`. `name` is what the arm is called; without it,
+    it's called by its model and what the entry says that isn't the model's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -92,18 +92,20 @@ class ArmEntry(BaseModel):
     def _check(self) -> "ArmEntry":
         factors, own = self._given
         if (self.model is None) == ("model" not in self.sweep):
-            raise ValueError("expected one model: unet, or a choice of some, sweep: {model: [unet, fpn]}.")
+            raise ValueError(
+                "expected one model (model: unet), or several under sweep (sweep: {model: [unet, fpn]})."
+            )
         for section, options in own.items():
             if not isinstance(options, dict):
                 raise ValueError(f"'{section}' is {quoted(options)}, expected a mapping (keys and values).")
         for key in self.sweep:
             if key in factors | dotted(own):
-                raise ValueError(f"'{key}' has a value, and a choice under sweep; leave one of the two out.")
+                raise ValueError(f"'{key}' has both a value and choices under sweep; remove one of the two.")
         return self
 
     @property
     def _given(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What stands beside the model: the factors, and by section what these arms have of their own."""
+        """What is given beside the model: the factors, and by section what these arms have of their own."""
         factors, sections = deepcopy(self.model_extra or {}), sections_known(of_arms=True)
         return factors, {section: factors.pop(section) for section in sections if section in factors}
 
@@ -146,7 +148,7 @@ class Study(BaseModel):
 class Suite(BaseModel):
     """Everything a run needs: its studies, each with the same seeds.
 
-    In a file, what stands beside `studies` is what all of them share; without `studies`, it is the only one.
+    In a file, the keys beside `studies` are what all of them share; without `studies`, they are the only one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,5 +163,5 @@ class Suite(BaseModel):
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
         for seed in seeds:
             if seeds.count(seed) > 1:
-                raise ValueError(f"{seed} is a duplicate seed; each seed is one run.")
+                raise ValueError(f"duplicate seed {seed}; each seed is one run.")
         return seeds

@@ -46,10 +46,10 @@ class LearningRates:
         return [self.lrs[best] for best in np.nanargmax(self.sign * self.scores, 1)]
 
     def common(self) -> float:
-        """Return the one with the best mean over arms, of those at which none failed. Raises TuningError."""
+        """Return the one with the best mean over arms, among those at which none failed. Raises TuningError."""
         means = self.sign * self.scores.mean(0)
         if np.isnan(means).all():
-            raise TuningError(f"{self.task}: at every learning rate some arm failed; add lower ones with --lr.")
+            raise TuningError(f"{self.task}: no learning rate worked for all arms; add lower ones with --lr.")
         return self.lrs[int(np.nanargmax(means))]
 
     def at_the_edge(self) -> list[str]:
@@ -107,30 +107,30 @@ def _learning_rates(study: StudyPlan, records: Sequence[RunRecord]) -> LearningR
     lrs = list(dict.fromkeys(Training(study).options_of(arm).lr for arm in study.arms))
     headline = study.task.scores[0]
     names = [without(arm.name, LR, shown(lrs[0])) for arm in study.arms[:: len(lrs)]]
-    found: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
+    by_arm: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     for record in records:
         if (record.task, record.dataset) == study.name:
-            found[record.arm].append(record.values.get(headline.on("val").key, math.nan))
-    scores = np.array([np.mean(values) if values else math.nan for values in found.values()])
+            by_arm[record.arm].append(record.values.get(headline.on("val").key, math.nan))
+    scores = np.array([np.mean(values) if values else math.nan for values in by_arm.values()])
     return LearningRates(*study.name, headline.key, names, lrs, scores.reshape(len(names), -1), headline.sign)
 
 
-def tuned(suite: Suite, found: Sequence[LearningRates], each: bool, told: str) -> Suite:
-    """Return `suite` at each arm's best learning rate, or at the common one; `told` goes into its description.
+def tuned(suite: Suite, rates: Sequence[LearningRates], each: bool, remark: str) -> Suite:
+    """Return `suite` at each arm's best learning rate, or at the common one; `remark` goes into its description.
 
     Raises TuningError where none can be chosen.
     """
-    studies = [(_each if each else _common)(*pair) for pair in zip(suite.studies, found, strict=True)]
-    description = f"{suite.description} {told}".strip()
+    studies = [(_each if each else _common)(*pair) for pair in zip(suite.studies, rates, strict=True)]
+    description = f"{suite.description} {remark}".strip()
     return suite.model_copy(update={"name": f"{suite.name}-tuned", "description": description, "studies": studies})
 
 
-def _each(study: Study, found: LearningRates) -> Study:
-    best = zip(_variants(study), found.each(), strict=True)
+def _each(study: Study, rates: LearningRates) -> Study:
+    best = zip(_variants(study), rates.each(), strict=True)
     arms = [_entry(arm, {**arm.own.get(SECTION, {}), "lr": lr}) for arm, lr in best]
     return study.model_copy(update={"arms": arms})
 
 
-def _common(study: Study, found: LearningRates) -> Study:
-    recipe = {**study.sections.get(SECTION, {}), "lr": found.common()}
+def _common(study: Study, rates: LearningRates) -> Study:
+    recipe = {**study.sections.get(SECTION, {}), "lr": rates.common()}
     return study.model_copy(update={"arms": list(map(_without_lr, study.arms)), SECTION: recipe})

@@ -1,4 +1,4 @@
-"""What a task must offer so that trainer, store and reports need to know no task by name."""
+"""What a task must offer so that trainer, store and reports need not know any task by name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -60,12 +60,12 @@ class Metrics:
         """Return all scores by key. Raises TaskError for one that its scorer does not declare."""
         values: dict[str, float] = {}
         for scorer in self._scorers:
-            found = scorer.compute()
-            for key in found:
+            scores = scorer.compute()
+            for key in scores:
                 if not any(score.holds(key) for score in scorer.scores):
                     name = type(scorer).__name__
                     raise TaskError(f"{name} computes '{key}', which it does not declare: add it to {name}.scores.")
-            values |= found
+            values |= scores
         return values
 
     def absent(self) -> list[str]:
@@ -92,7 +92,9 @@ class Task(ABC):
         """Raises TaskError where the dataset has nothing to learn this task from."""
         if self.annotation not in info:
             missing = self.annotation.plural
-            raise TaskError(f"the data '{info.name}' have no {missing}: there is nothing to learn this task from.")
+            raise TaskError(
+                f"the data '{info.name}' have no {missing}, so there is nothing to learn this task from."
+            )
         self.info = info
         self.options = options or self.Options()
 
@@ -158,14 +160,14 @@ METRICS: Registry[type[Scorer]] = Registry(  # of tasks that somebody else wrote
 
 
 def register_task(name: str) -> Callable[[type[Task]], type[Task]]:
-    """Return the decorator that files a Task under `name`. Raises BenchError where it is taken."""
+    """Return the decorator that registers a Task under `name`. Raises BenchError where it is taken."""
 
-    def file(task: type[Task]) -> type[Task]:
+    def register(task: type[Task]) -> type[Task]:
         TASKS.register(name)(task)
         task.name = name
         return task
 
-    return file
+    return register
 
 
 def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
@@ -174,22 +176,24 @@ def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
     Raises BenchError for an unknown task, TaskError for a score without a declaration or with another's key.
     """
 
-    def file(scorer: type[Scorer]) -> type[Scorer]:
+    def register(scorer: type[Scorer]) -> type[Scorer]:
         if not getattr(scorer, "scores", ()):
-            raise TaskError(f"{scorer.__name__} declares no score: list some in {scorer.__name__}.scores.")
+            raise TaskError(f"{scorer.__name__} declares no scores: list them in {scorer.__name__}.scores.")
         present = (*TASKS[task].scorers, *plugged_metrics(task).values())
-        for other in (score for each in present for score in each.scores):
+        for other in (score for known in present for score in known.scores):
             for score in filter(other.overlaps, scorer.scores):
-                raise TaskError(f"{task} has a score '{other.key}' already: choose another key than '{score.key}'.")
+                raise TaskError(f"{task} already has a score '{other.key}': choose a key other than '{score.key}'.")
         return METRICS.register(f"{task}/{scorer.scores[0].key}")(scorer)
 
-    return file
+    return register
 
 
 def list_metrics() -> list[str]:
     """Return every score of every task, plugged-in ones too, such as "segmentation/miou"."""
     scorers = {task: (*TASKS[task].scorers, *plugged_metrics(task).values()) for task in TASKS.names()}
-    return [f"{task}/{score.key}" for task, each in scorers.items() for scorer in each for score in scorer.scores]
+    return [
+        f"{task}/{score.key}" for task, of_task in scorers.items() for scorer in of_task for score in scorer.scores
+    ]
 
 
 def plugged_metrics(task: str) -> dict[str, type[Scorer]]:

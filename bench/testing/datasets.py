@@ -1,4 +1,4 @@
-"""What a dataset format has to keep: samples as its description says, the same each time, splits apart."""
+"""The contract of a dataset format: samples as its description says, the same each time, splits apart."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Case:
 
 def check_dataset(source: type[DataSource] | DataSource) -> list[Finding]:
     """Return one Finding per check of a format, on its `example`, or of a source as it is given."""
-    checks = {"samples": check_samples, "same twice": check_twice, "splits": check_splits, "use": check_use}
+    checks = {"samples": check_samples, "opened again": check_twice, "splits": check_splits, "use": check_use}
     made: list[Case] = []
     with TemporaryDirectory() as folder:
 
@@ -56,7 +56,7 @@ def _example(source: type[DataSource], folder: Path) -> DataSource:
         return source.example(folder)
     except ValidationError as error:
         raise BrokenContractError(
-            "it cannot be opened without options: write a small one into the folder in `example`, and return it."
+            "it cannot be opened without options: in `example`, write a small one into the folder and return it."
         ) from error
 
 
@@ -64,15 +64,15 @@ def check_description(case: Case) -> str:
     """It says how many samples of which size there are, and what is annotated on them."""
     info = case.data.info
     counts = {name: len(case.split(name)) for name in SPLITS}  # type: ignore[arg-type]
-    require(info.counts == counts, f"it says {info.counts} and holds {counts} samples.")
+    require(info.counts == counts, f"its info says {info.counts}, but it has {counts} samples.")
     require(min(counts.values()) > 0, f"a split is empty: {counts}.")
-    require(bool(info.annotations), "nothing is annotated: describe what is, DataInfo(annotations=(Mask(...),)).")
-    require(bool(info.fingerprint), "it has no fingerprint: hash all that determines the samples.")
+    require(bool(info.annotations), "it has no annotations: list them, DataInfo(annotations=(Mask(...),)).")
+    require(bool(info.fingerprint), "it has no fingerprint: hash everything that determines the samples.")
     kinds = [type(annotation).__name__ for annotation in info.annotations]
-    require(len({*kinds}) == len(kinds), f"it has an annotation twice: {', '.join(kinds)}.")
+    require(len({*kinds}) == len(kinds), f"it has duplicate annotations: {', '.join(kinds)}.")
     for annotation in info.annotations:
         names = list(annotation.names)
-        require(len({*names}) == len(names), f"a name is used twice: {', '.join(names)}.")
+        require(len({*names}) == len(names), f"it has duplicate names: {', '.join(names)}.")
     return f"{', '.join(f'{count} {name}' for name, count in counts.items())}, with {', '.join(kinds)}"
 
 
@@ -85,7 +85,7 @@ def check_samples(case: Case) -> str:
             place = f"sample {index} of {name}"
             require(
                 {*sample} == {"image", *types},
-                f"{place} holds {', '.join(sorted(sample))}; expected {', '.join(['image', *types])}.",
+                f"{place} has {', '.join(sorted(sample))}; expected {', '.join(['image', *types])}.",
             )
             image = (tuple(sample["image"].shape), sample["image"].dtype)
             expected = (3, *info.size), torch.uint8
@@ -113,13 +113,16 @@ def check_twice(case: Case) -> str:
             for key in kept:
                 require(
                     _equal(one[key], kept[key]),
-                    f"'{key}' of {name} {index} changes with a sample that was given out.",
+                    f"'{key}' of {name} {index} changes when a returned sample is changed.",
                 )
                 require(
-                    _equal(other[key], kept[key]), f"'{key}' of {name} {index} differs when it is opened again."
+                    _equal(other[key], kept[key]),
+                    f"'{key}' of {name} {index} differs when the dataset is opened again.",
                 )
     prints = case.data.info.fingerprint, again.data.info.fingerprint
-    require(prints[0] == prints[1], f"opened twice, its fingerprint is {prints[0]} and {prints[1]}.")
+    require(
+        prints[0] == prints[1], f"its fingerprint differs when it is opened again: {prints[0]}, then {prints[1]}."
+    )
     return f"fingerprint {prints[0]}"
 
 
@@ -129,13 +132,13 @@ def check_splits(case: Case) -> str:
     for name in SPLITS:
         for index, sample in enumerate(case.samples(name)):
             other = seen.setdefault(sample["image"].numpy().tobytes(), name)
-            require(other == name, f"image {index} of {name} is one of {other}, too.")
+            require(other == name, f"image {index} of {name} is also in {other}.")
         try:
             case.split(name)[case.data.info.counts[name]]
         except IndexError:
             continue
-        require(False, f"{name} gives a sample past its end: raise IndexError there.")
-    return f"{len(seen)} images, each in one"
+        require(False, f"{name} returns a sample past its end: raise IndexError there.")
+    return f"{len(seen)} images, each in one split"
 
 
 def check_use(case: Case) -> str:

@@ -1,4 +1,4 @@
-"""What a measurement has to keep: declared, finite values, and cells that are the same in every plan."""
+"""The contract of a measurement: declared, finite values, and cells that are the same in every plan."""
 
 import json
 import math
@@ -60,21 +60,24 @@ def _planned(measurement: type[Measurement[Any]], overrides: tuple[str, ...]) ->
 
 
 def check_declarations(planned: Planned, again: Planned) -> str:
-    """It declares its values under keys that are its own."""
+    """It declares its values under keys that no other measurement has."""
     own = type(planned[0])
     others = [metric for other in measurements() if other is not own for metric in other.metrics]
     pairs = [*combinations(own.metrics, 2), *((mine, other) for mine in own.metrics for other in others)]
     for mine, other in pairs:
-        require(not mine.overlaps(other), f"'{mine.key}' is declared twice: choose another key.")
+        require(not mine.overlaps(other), f"duplicate key '{mine.key}': choose another one.")
     return ", ".join(metric.key for metric in own.metrics[:5]) + ", ..." * (len(own.metrics) > 5)
 
 
 def check_cells(planned: Planned, again: Planned) -> str:
     """The same suite has the same cells, each once."""
     ids, others = ([cell.cell_id for cell in cells] for _, cells in (planned, again))
-    require(bool(ids), "a study of one arm and one seed has no cell.")
-    require(len({*ids}) == len(ids), f"cells have one identity: {', '.join(cell.name for cell in planned[1])}.")
-    require(ids == others, "the same suite has other cells when it is planned again: leave out what changes.")
+    require(bool(ids), "a study of one arm and one seed has no cells.")
+    require(
+        len({*ids}) == len(ids),
+        f"several cells have the same identity: {', '.join(cell.name for cell in planned[1])}.",
+    )
+    require(ids == others, "the same suite has different cells when it is planned again: leave out what changes.")
     return ", ".join(cell.name for cell in planned[1])
 
 
@@ -83,8 +86,8 @@ def check_forecast(planned: Planned, again: Planned) -> str:
     measurement, _ = planned
     forecast = measurement.forecast(measurement.study.arms[0])
     require(isinstance(forecast, Forecast), f"`forecast` returns {forecast!r:.80}, expected a Forecast.")
-    require(0 <= forecast.seconds < math.inf, f"a cell is to take {forecast.seconds} s.")
-    return f"about {forecast.seconds:.1f} s a cell"
+    require(0 <= forecast.seconds < math.inf, f"`forecast` says that a cell takes {forecast.seconds} s.")
+    return f"about {forecast.seconds:.1f} s per cell"
 
 
 def check_values(planned: Planned, again: Planned) -> str:
@@ -96,14 +99,14 @@ def check_values(planned: Planned, again: Planned) -> str:
         outcome = outcomes.get(cell.cell_id)
         require(not isinstance(outcome, Failure), f"{cell.name} fails: {getattr(outcome, 'reason', '')}")
         if not isinstance(outcome, Outcome):
-            require(False, f"{cell.name} has {outcome!r:.80}, expected an Outcome.")
+            require(False, f"{cell.name} returns {outcome!r:.80}, expected an Outcome.")
             continue
-        require(bool(outcome.values), f"{cell.name} leaves no value.")
+        require(bool(outcome.values), f"{cell.name} measures no values.")
         for key, value in outcome.values.items():
             declared = [metric for metric in measurement.study.metrics if metric.holds(key)]
             require(bool(declared), f"'{key}' is not declared: add it to {type(measurement).__name__}.metrics.")
-            require(math.isfinite(value), f"'{key}' is {value}: leave out what is not known.")
-            require(declared[0].within(value), f"'{key}' is {value:g}, outside of its declared range.")
+            require(math.isfinite(value), f"'{key}' is {value}: leave out unknown values.")
+            require(declared[0].within(value), f"'{key}' is {value:g}, outside its declared range.")
         json.dumps(outcome.settings)
         counts.append(len(outcome.values))
     return f"{' and '.join(map(str, counts))} values"

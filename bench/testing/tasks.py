@@ -1,4 +1,4 @@
-"""What a task and a metric have to keep: loss, scores and pictures agree on what is right."""
+"""The contract of a task and of a metric: loss, scores and pictures agree on what is right."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,24 +108,24 @@ def make_case(kind: type[Task], scorers: Sequence[type[Scorer]]) -> Case:
 
 def least_loss(task: Task, outputs: list[Tensor], batch: Batch) -> list[Tensor]:
     """Return what descent on the loss comes to from outputs that know nothing."""
-    found = [task.neutral(output).clone().requires_grad_() for output in outputs]
-    descent = torch.optim.LBFGS(found, max_iter=100, line_search_fn="strong_wolfe")
+    logits = [task.neutral(output).clone().requires_grad_() for output in outputs]
+    descent = torch.optim.LBFGS(logits, max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         descent.zero_grad()
-        value = task.loss(found, batch)
+        value = task.loss(logits, batch)
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
     descent.step(loss)  # type: ignore[no-untyped-call]
-    return [output.detach() for output in found]
+    return [output.detach() for output in logits]
 
 
 def check_network(case: Case) -> str:
     """The loss of what a network gives is one finite number that depends on all of it."""
     outputs = [output.clone().requires_grad_() for output in case.outputs["untrained"]]
     loss = case.task.loss(outputs, case.batch)
-    require(loss.shape == (), f"its loss is of shape {tuple(loss.shape)}, expected one number.")
+    require(loss.shape == (), f"its loss has shape {tuple(loss.shape)}, expected one number.")
     require(bool(loss.isfinite()), f"its loss is {loss.item()} for an untrained network.")
     loss.backward()  # type: ignore[no-untyped-call]
     for number, output in enumerate(outputs):
@@ -141,13 +141,13 @@ def check_scores(case: Case) -> str:
         for score in case.scores:
             require(score.better is not None, f"'{score.key}' does not say which way is better.")
             for key in _missing(score, values):
-                require(False, f"'{key}' is declared and not computed on the example.")
+                require(False, f"'{key}' is declared but not computed on the example.")
             for key in filter(score.holds, values):
                 require(
                     score.within(values[key]),
-                    f"'{key}' is {values[key]:g} for {kind} outputs, not within {score.least} and {score.most}.",
+                    f"'{key}' is {values[key]:g} for {kind} outputs, not between {score.least} and {score.most}.",
                 )
-    return f"{', '.join(score.key for score in case.scores)}: there, and in their ranges"
+    return f"{', '.join(score.key for score in case.scores)}: computed and within range"
 
 
 def check_best(case: Case) -> str:
@@ -160,13 +160,13 @@ def check_best(case: Case) -> str:
             if best is None:
                 require(
                     score.sign * (got - other) > 0,
-                    f"'{key}' is {got:g} for perfect outputs and {other:g} for neutral ones.",
+                    f"'{key}' is {got:g} for perfect outputs, but {other:g} for neutral ones.",
                 )
             else:
                 require(
                     abs(got - best) <= (NEAR if key == score.key else HALF) * abs(other - best) + 1e-6,
-                    f"'{key}' is {got:g} for perfect outputs, its best is {best:g}: fix `better` or the range, or "
-                    "say in the task's `perfect` what is right.",
+                    f"'{key}' is {got:g} for perfect outputs, but its best is {best:g}: fix `better` or the range, "
+                    "or say in the task's `perfect` what is right.",
                 )
     return ", ".join(f"{score.key} {perfect[score.key]:.3g}" for score in case.scores)
 
@@ -178,7 +178,7 @@ def check_batches(case: Case) -> str:
         for key, value in whole.items():
             require(
                 key in parts and abs(value - parts[key]) <= 1e-5 * max(1, abs(value)),
-                f"'{key}' is {value:g} of one batch and {parts.get(key)} of several: collect what is counted, and "
+                f"'{key}' is {value:g} over one batch but {parts.get(key)} over several: accumulate counts, and "
                 "divide in `compute`.",
             )
     return "the same in one batch and in several"
@@ -189,8 +189,8 @@ def check_least_loss(case: Case) -> str:
     losses = {kind: case.loss(kind) for kind in case.outputs}
     least = losses.pop("perfect")
     for kind, loss in losses.items():
-        require(loss > least, f"perfect outputs cost {least:.4g}, {kind} ones {loss:.4g}.")
-    return f"{least:.3g}, and {min(losses.values()):.3g} of what comes next"
+        require(loss > least, f"the loss of perfect outputs is {least:.4g}, that of {kind} ones {loss:.4g}.")
+    return f"{least:.3g}; the next lowest is {min(losses.values()):.3g}"
 
 
 def check_training(case: Case) -> str:
@@ -227,15 +227,15 @@ def check_prediction(case: Case) -> str:
         kept = read_prediction(file)
     for name, array in shown.arrays().items():
         same = np.array_equal(array, kept.arrays()[name], equal_nan=array.dtype.kind == "f")
-        require(same, f"'{name}' of its {shown.kind} does not come back from the file as it was.")
+        require(same, f"'{name}' of its {shown.kind} is changed by writing and reading it.")
     _draw(kept)
     right = [kept.right(index) for index in range(len(kept.images))]
-    found, there = (sum(numbers) for numbers in zip(*right, strict=True))
+    hits, total = (sum(numbers) for numbers in zip(*right, strict=True))
     require(
-        all(0 <= some <= every for some, every in right) and found >= (1 - NEAR) * there,
-        f"of what perfect outputs show, {found} of {there} are right.",
+        all(0 <= hit <= of for hit, of in right) and hits >= (1 - NEAR) * total,
+        f"for perfect outputs its artifact has {hits} of {total} right.",
     )
-    return f"{shown.kind}, {found} of {there} right"
+    return f"{shown.kind}, {hits} of {total} right"
 
 
 def _draw(prediction: Prediction) -> None:

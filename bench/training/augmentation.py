@@ -75,7 +75,7 @@ class Augmenter:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
 
         A flip exchanges what is called left and right; where a name belongs to one side and its counterpart is not
-        known, nothing is flipped. Annotations say themselves what becomes of what leaves the image. torchvision
+        known, nothing is flipped. Annotations decide what happens to what leaves the image. torchvision
         draws from torch's global generator, which is left as it was.
         """
         annotations = [annotation for annotation in self._annotations if annotation.is_in(batch)]

@@ -1,4 +1,4 @@
-"""What this machine can do, and its settings changed only for a while."""
+"""What this machine can do, and its settings, changed for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +13,20 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]  # Lightning Fabric's words
 
 
 class MachineError(BenchError):
-    """This machine lacks what was asked for."""
+    """This machine lacks what was requested."""
 
 
 def resolve_device(device: Device) -> torch.device:
-    """Return the device meant: "auto" is the GPU where there is one. Raises MachineError without one."""
+    """Return the device to use: "auto" is the GPU where there is one. Raises MachineError without one."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise MachineError("device 'cuda' was asked for, but torch finds no GPU here; use 'cpu' or 'auto'.")
+        raise MachineError("device 'cuda' was requested, but torch finds no GPU; use 'cpu' or 'auto'.")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
-    """Return the precision meant: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
+    """Return the precision to use: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
     if precision == "auto":
         return "bf16-mixed" if _native_bfloat16(device) else "32-true"
     return precision

@@ -33,7 +33,11 @@ def contact_sheet(data: Data, count: int, seed: int = 0) -> Image.Image:
     varied = [unpadded({key: values[index] for key, values in batch.items()}, data.info) for index in range(count)]
     tiles = [draw_sample(sample, data.info) for pair in zip(samples, varied, strict=True) for sample in pair]
     grid = F.to_pil_image(make_grid(tiles, min(_COLUMNS, len(tiles)), padding=4, pad_value=255))
-    return _above(_legend(data.info, grid.width), grid)
+    legend = _legend(data.info, grid.width)
+    sheet = Image.new("RGB", (grid.width, legend.height + grid.height), _WHITE)
+    sheet.paste(legend, (0, 0))
+    sheet.paste(grid, (0, legend.height))
+    return sheet
 
 
 def unpadded(sample: Sample, info: DataInfo) -> Sample:
@@ -71,7 +75,7 @@ def _colour(index: int) -> Colour:
 
 
 def palettes(info: DataInfo) -> dict[str, dict[str, Colour]]:
-    """Return the colour of each name by the legend in which it stands."""
+    """Return the colour of each name by the legend that it is in."""
     legends = dict.fromkeys(annotation.legend for annotation in info.annotations if annotation.legend)
     return {
         legend: palette(
@@ -106,10 +110,3 @@ def _write(strip: Image.Image, lines: Sequence[tuple[str, Mapping[str, Colour]]]
             x += length
         y += _LINE
     return y + 4
-
-
-def _above(top: Image.Image, bottom: Image.Image) -> Image.Image:
-    sheet = Image.new("RGB", (bottom.width, top.height + bottom.height), _WHITE)
-    sheet.paste(top, (0, 0))
-    sheet.paste(bottom, (0, top.height))
-    return sheet

@@ -75,35 +75,35 @@ def _last_layers(model: nn.Module, predict: Predict, image: Tensor, task: Task) 
     calls: dict[object, Call] = {}  # by the place of a call's output in autograd's graph
     with _hooked(model, Convolution, lambda layer, output: calls.update({output.grad_fn: (layer, output)})):
         predictions = predict(image)
-    found: dict[Convolution, _Seen] = defaultdict(_Seen)
+    layers: dict[Convolution, _Seen] = defaultdict(_Seen)
     for logits in predictions:
         wanted = task.logit_std(logits)
         distance = (logits - task.neutral(logits)).square().mean().item() / wanted**2
         for layer, output in _nearest(logits, calls):
             bias = 0.0 if layer.bias is None else layer.bias.detach()[:, None, None]
-            found[layer].outputs.append(output.detach().float() - bias)
-            found[layer].distances.append(distance)
-            found[layer].wanted = wanted
-    return found
+            layers[layer].outputs.append(output.detach().float() - bias)
+            layers[layer].distances.append(distance)
+            layers[layer].wanted = wanted
+    return layers
 
 
 def _nearest(logits: Tensor, calls: dict[object, Call]) -> list[Call]:
     """Return the calls that lie next to `logits` on the ways back through autograd's graph."""
-    waiting, passed, found = [logits.grad_fn], set(), []
+    waiting, passed, nearest = [logits.grad_fn], set(), []
     while waiting:
         node = waiting.pop()
         if node is None or node in passed:
             continue
         passed.add(node)
         if node in calls:
-            found.append(calls[node])
+            nearest.append(calls[node])
         else:
             waiting += [previous for previous, _ in node.next_functions]
-    return found
+    return nearest
 
 
 def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[str, float]:
-    """Return what a first step would find in a prepared batch; the model is left as it was.
+    """Return the loss and gradients of a first step on a prepared batch; the model is left as it was.
 
     "loss", "loss_over_chance" and "gradient_norm"; of a network with decoders also "signal_rms", of the last
     one's finest map, and "decoder_gradient_norm", of all parameters that are neither encoder nor head.
@@ -118,14 +118,14 @@ def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[s
     parts = parts_of(model)
     norms = {module: _gradient_norm(module) for module in model.modules()}
     model.zero_grad()
-    found = {"loss": loss.item(), "gradient_norm": math.hypot(*norms.values())}
+    values = {"loss": loss.item(), "gradient_norm": math.hypot(*norms.values())}
     if chance:  # an image without joints has an empty heatmap, which costs nothing
-        found["loss_over_chance"] = loss.item() / chance
+        values["loss_over_chance"] = loss.item() / chance
     if signals:
         inner = [norm for module, norm in norms.items() if parts.get(module) not in ("encoder", "head")]
-        found["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
-        found["decoder_gradient_norm"] = math.hypot(*inner)
-    return found
+        values["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
+        values["decoder_gradient_norm"] = math.hypot(*inner)
+    return values
 
 
 def _gradient_norm(module: nn.Module) -> float:

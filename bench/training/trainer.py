@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +58,9 @@ def train(
     artifact of the first images of the test split.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
-    with _seeded(seed), use_threads(recipe.threads) as threads:
+    own_random_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with own_random_state, use_threads(recipe.threads) as threads:
+        torch.manual_seed(seed)
         trainer = _Trainer(build_model(), task, recipe)
         values = trainer.fit(data.train, data.val, seed, advance or Advance())
         tested = trainer.evaluate(data.test)
@@ -69,13 +70,6 @@ def train(
         settings, absent = trainer.settings | {"threads": threads}, tested.absent()
         notes = [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
         return Outcome(values, settings, notes, arrays={"predictions": predictions})
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def _length(dataset: Dataset[Sample]) -> int:
@@ -142,17 +136,17 @@ class _Trainer:
         return ("image", *self.task.info.keys((*self.task.targets, *self.task.truths)))
 
     def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, advance: Advance) -> dict[str, float]:
-        """Train for the whole budget, go back to the best state, and return what there is to tell."""
+        """Train for the whole budget, go back to the best state, and return the values to record."""
         recipe, best = self.recipe, _Best()
         varied = self._varied(train, recipe.steps, seed, recipe.augmentation)
         busy = seconds = 0.0
-        told: dict[str, float] = {}
+        start_values: dict[str, float] = {}
         clipped = 0
         for step in range(1, recipe.steps + 1):
             start = time.perf_counter()
             batch = next(varied)
             if step == 1:
-                told = self._begin(batch)
+                start_values = self._begin(batch)
                 start = time.perf_counter()
             ready = time.perf_counter()
             loss, norm = self._step(batch, step * recipe.batch_size)
@@ -169,7 +163,7 @@ class _Trainer:
         images = recipe.steps * recipe.batch_size
         return (
             _prefixed("val", best.scores | {"best_at_images": best.images})
-            | told
+            | start_values
             | {
                 "train/clipped_share": clipped / recipe.steps,
                 "train/images": images,
@@ -181,7 +175,7 @@ class _Trainer:
         )
 
     def _begin(self, batch: Batch) -> dict[str, float]:
-        """Bring the logits to their scale on the first batch, and return what there is to tell of the start."""
+        """Bring the logits to their scale on the first batch, and return the values of the start."""
         if self.recipe.data_init:
             scale_logits(self.model, self._predictions, batch["image"], self.task)
         return _prefixed("start", look(self.model, self._predictions, batch, self.task))
@@ -229,7 +223,7 @@ class _Trainer:
         scores, headline = self.evaluate(val).compute(), self.task.scores[0]
         key, sign = headline.key, headline.sign
         if key not in scores:
-            raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
+            raise TrainingError(f"'{key}' cannot be computed on the validation split: nothing in it is annotated.")
         if sign * (scores[key] - best.scores.get(key, -sign * math.inf)) > 0:
             best.scores, best.images = scores, images
             best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -252,5 +246,5 @@ class _Trainer:
         given = self.model(self._prepare(self.fabric.to_device(batch))["image"])
         outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
         if not all(output.isfinite().all() for output in outputs):
-            raise TrainingError("the network's predictions in evaluation are not finite, so they are not scored.")
+            raise TrainingError("the network's predictions in evaluation are not finite, so they cannot be scored.")
         return outputs

@@ -104,5 +104,5 @@ def test_a_run_folder_gives_the_same_tables(run, tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match="contains no run"):
         load(tmp_path)

@@ -73,4 +73,4 @@ def test_where_its_file_is_not_there_the_report_says_so(
 ) -> None:
     del PREDICTIONS._entries["depth_maps"]
     assert main(["plot", str(run), "--kind", "predictions"]) == 2
-    assert "no class for predictions of the kind 'depth_maps' is registered here" in capsys.readouterr().err
+    assert "no class is registered for predictions of kind 'depth_maps'" in capsys.readouterr().err

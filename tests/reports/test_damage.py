@@ -91,8 +91,8 @@ def suite(value: str) -> Damage:
 
 
 REFUSED: dict[str, tuple[Damage, str]] = {  # by every command
-    "no database": (lambda run: (run / "run.sqlite").unlink(), "holds no run"),
-    "an empty database": (database(lambda content: b""), "holds no run yet"),
+    "no database": (lambda run: (run / "run.sqlite").unlink(), "contains no run"),
+    "an empty database": (database(lambda content: b""), "contains no run yet"),
     "a text": (database(lambda content: b"text " * 999), "is damaged, or is not a run"),
     "a cut database": (database(lambda content: content[:5000]), "is damaged"),
     "a cut page": (database(lambda content: content[:-5000]), "is damaged"),
@@ -103,9 +103,9 @@ REFUSED: dict[str, tuple[Damage, str]] = {  # by every command
     "an odd version": (version("1.5"), "is '1.5', which is not a number"),
     "version nothing": (version(""), "which is not a number"),
     "version zero": (version("0"), "which is not a number"),
-    "an older version": (version("1"), "older skipbench.* measure again: skipbench run .*suite.yaml --out"),
-    "a newer version": (version("99"), "newer skipbench"),
-    "a long version": (version("9" * 5000), "newer skipbench"),
+    "an older version": (version("1"), "older version of skip.* measure again: skipbench run .*suite.yaml --out"),
+    "a newer version": (version("99"), "newer version of skipbench"),
+    "a long version": (version("9" * 5000), "newer version of skipbench"),
     "no suite": (change("DELETE FROM meta WHERE key = 'suite'"), "suite in .* cannot be read"),
     "a suite of no JSON": (suite("{"), "suite in .* cannot be read"),
     "a suite that is a list": (suite("[]"), "suite in .* cannot be read"),
@@ -167,7 +167,7 @@ KEPT: dict[str, tuple[Damage, str]] = {  # predictions that cannot be used: all 
     "a cut file": (artifact(lambda path, _: path.write_bytes(path.read_bytes()[:200])), "not a zip file"),
     "a folder": (artifact(lambda path, _: (path.unlink(), path.mkdir())), "Is a directory"),
     "no images": (saved(images=none), "truth is uint8 of shape"),
-    "nothing": (saved(images=none, truth=none, prediction=none), "it holds no images"),
+    "nothing": (saved(images=none, truth=none, prediction=none), "it contains no images"),
     "no truth": (
         artifact(lambda path, arrays: np.savez(path, kind=arrays["kind"], images=arrays["images"])),
         "truth",
@@ -238,7 +238,7 @@ def test_without_its_declarations_a_run_has_no_report(damage: Damage, run: Path)
     damage(run)
     code, _, complaint = call("results", run)
     assert (code, complaint.count("\n")) == (2, 1), complaint
-    assert re.search(r"what .* measures cannot be read; restore it from a copy", complaint)
+    assert re.search(r"the metrics in .* cannot be read; restore it from a copy", complaint)
     assert call("status", run)[0] == 0
 
 

@@ -50,8 +50,8 @@ def test_what_cannot_be_shown_is_said(study):
     _, lost = kept_predictions(study)
     assert "The predictions of fpn / add, seed 0, cannot be used: [Errno 2] No such file" in lost[0]
     assert lost[1] == (
-        "The predictions of fpn / max, seed 0, cannot be used: no class for predictions of the kind 'depth' is "
-        "registered here."
+        "The predictions of fpn / max, seed 0, cannot be used: no class is registered for predictions of "
+        "kind 'depth'."
     )
 
 

@@ -362,7 +362,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_report_as_it_was(complete, t
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match="contains no run"):
         write_report(tmp_path)
 
 

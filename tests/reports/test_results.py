@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_written_says_so(runs, tmp_path):
 
 
 def test_no_run_leaves_no_file(tmp_path):
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match="contains no run"):
         write_results([tmp_path], tmp_path / "RESULTS.md")
     assert not (tmp_path / "RESULTS.md").exists()
 

@@ -1,4 +1,4 @@
-"""What every kind of annotation says of itself, so that whatever handles samples needs to know no kind by name."""
+"""What every kind of annotation declares, so that code that handles samples need not know any kind by name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -193,17 +193,17 @@ KEYS: dict[str, Key] = {}  # of all registered kinds
 
 
 def register_annotation(name: str) -> Callable[[type[A]], type[A]]:
-    """Return the decorator that files an Annotation under `name`.
+    """Return the decorator that registers an Annotation under `name`.
 
     Raises BenchError where the name, or one of the annotation's keys in a sample, is taken.
     """
 
-    def file(kind: type[A]) -> type[A]:
+    def register(kind: type[A]) -> type[A]:
         for key in kind.keys:
             if key == "image" or key in KEYS:
-                raise BenchError(f"the key '{key}' of annotation '{name}' is taken; choose another one.")
+                raise BenchError(f"the key '{key}' of annotation '{name}' is already taken; choose another one.")
         ANNOTATIONS.register(name)(kind)
         KEYS.update(kind.keys)
         return kind
 
-    return file
+    return register

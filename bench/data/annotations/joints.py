@@ -95,7 +95,10 @@ class Joints(Annotation):
                 f"expected (P, {len(self.names)}, 2) and (P, {len(self.names)})"
             )
         elif visibility.gt(2).any():
-            yield f"'visibility' holds {int(visibility.max())}; expected 0 (not annotated), 1 (hidden), 2 (visible)"
+            yield (
+                f"'visibility' contains {int(visibility.max())}; "
+                "expected 0 (not annotated), 1 (hidden) or 2 (visible)"
+            )
         elif not torch.equal(visibility > 0, inside(joints, size)):
             yield "a joint outside the image, or not annotated, has a visibility above 0, or one inside has 0"
 
@@ -123,13 +126,13 @@ class Joints(Annotation):
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no joint at all."""
         if not any(image.truth.visibility.any() for image in seen):
-            yield Problem("", "holds no annotated joint")
+            yield Problem("", "contains no annotated joint")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield how many joints lie outside their image."""
         outside = sum(image.facts for image in seen)
         if outside:
-            yield f"{outside:,} annotated joint(s) lie outside their image and count as not seen."
+            yield f"{outside:,} annotated joint(s) lie outside their image and are treated as not annotated."
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
         """Return the annotated joints of each name."""

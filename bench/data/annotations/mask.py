@@ -78,7 +78,7 @@ class Mask(PixelMap):
 
     @property
     def reading(self) -> dict[str, Any]:
-        """The classes and what stands for them in files."""
+        """The classes and their values in files."""
         return {"classes": [self.names, self.values]}
 
     def settled(self, seen: Sequence[Seen]) -> "Mask":
@@ -99,8 +99,9 @@ class Mask(PixelMap):
             else "if one of them means unlabelled, set data.ignore_index to it"
         )
         return (
-            f"The masks hold {len(values)} values, {values[0]} to {values[-1]}, and each is a class; {unlabelled}. "
-            f"To name them, put {CLASSES_FILE} into the folder, one name a line, or set data.classes."
+            f"The masks contain {len(values)} values, {values[0]} to {values[-1]}, and each is a class; "
+            f"{unlabelled}. To name them, put {CLASSES_FILE} into the folder, one name per line, or set "
+            "data.classes."
         )
 
     def exchanged(self, batch: Batch) -> Batch:
@@ -116,7 +117,7 @@ class Mask(PixelMap):
         known = {*range(len(self.names)), self.ignore_index}
         if wrong := sorted({*np.unique(sample["mask"]).tolist()} - known):
             expected = f"0 to {len(self.names) - 1}, or {self.ignore_index} (ignored)"
-            yield f"'mask' holds {wrong[0]}, which is not a class; expected {expected}"
+            yield f"'mask' contains {wrong[0]}, which is not a class; expected {expected}"
 
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Tint the pixels of each class; a background stays as it is, ignored pixels are darkened."""
@@ -139,16 +140,16 @@ class Mask(PixelMap):
         if self.names and unknown:
             ignored = ", ".join(map(str, sorted(self.ignored)))
             allowed = f"{min(self.values)} to {max(self.values)}" + (f", or {ignored} (ignored)" if ignored else "")
-            raise FileError(truth, f"holds the value {unknown[0]}, which is not a class; expected {allowed}")
+            raise FileError(truth, f"contains the value {unknown[0]}, which is not a class; expected {allowed}")
         return seen
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there are fewer than two classes."""
         if len(self.names) < 2:
-            found = f"hold one class ({self.names[0]})" if self.names else "hold no class"
+            content = f"contain one class ({self.names[0]})" if self.names else "contain no class"
             ignored = ", ".join(map(str, sorted(self.ignored)))
-            hint = f" beside the ignored {ignored}; if that is a class, set ignore_index=null" if ignored else ""
-            yield Problem("masks", f"{found}{hint}; expected at least two classes")
+            hint = f" besides the ignored {ignored}; if that is a class, set ignore_index=null" if ignored else ""
+            yield Problem("masks", f"{content}{hint}; expected at least two classes")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""
@@ -176,7 +177,7 @@ class Mask(PixelMap):
 
 
 def read_names(file: Path) -> tuple[str, ...]:
-    """Return the names in `file`, one a line, the first for mask value 0. Raises FileError."""
+    """Return the names in `file`, one per line, the first for mask value 0. Raises FileError."""
     try:
         names = tuple(line.strip() for line in file.read_text(encoding="utf-8").strip().splitlines())
     except (OSError, UnicodeDecodeError) as error:

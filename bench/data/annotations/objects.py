@@ -82,7 +82,7 @@ def clipping_notes(seen: Iterable[Seen]) -> Iterator[str]:
     left, dropped = sum(image.facts.left for image in every), sum(image.facts.dropped for image in every)
     total = dropped + sum(len(image.truth.labels) for image in every)
     if left:
-        yield f"{left:,} of {total:,} boxes reached beyond their image and were clipped."
+        yield f"{left:,} of {total:,} boxes extended beyond their image and were clipped."
     if dropped:
         yield (
             f"{dropped:,} of {total:,} boxes were dropped: inside the image they are at most "
@@ -109,7 +109,7 @@ class Boxes(Annotation):
     legend: ClassVar[str] = "classes"
     tallied: ClassVar[str] = "boxes"
     unbendable: ClassVar[str] = (
-        "boxes: bent, they would no longer be boxes; leave recipe.augmentation.elastic out for detection"
+        "boxes, which would no longer be boxes; leave out recipe.augmentation.elastic for detection"
     )
 
     def exchanged(self, batch: Batch) -> Batch:
@@ -150,10 +150,10 @@ class Boxes(Annotation):
             yield f"{shapes} do not match; expected (n, 4), (n,) and (n,)"
             return
         if ((labels < 0) | (labels >= len(self.names))).any():
-            yield f"'labels' holds {labels.tolist()}; expected 0 to {len(self.names) - 1}"
+            yield f"'labels' contains {labels.tolist()}; expected 0 to {len(self.names) - 1}"
         inside = (boxes >= 0) & (boxes <= boxes.new_tensor([size[1], size[0]] * 2))
         for box in boxes[~(inside.all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1))].tolist():
-            yield f"the box {box} has no extent, or leaves the image of {size[1]}x{size[0]} px"
+            yield f"the box {box} has no area, or extends beyond the image of {size[1]}x{size[0]} px"
 
     def draw(self, image: Tensor, sample: Sample, factor: int, colours: Mapping[str, Colour]) -> Tensor:
         """Draw each box in its class's colour with the class's name; an ignored one is grey."""
@@ -178,7 +178,7 @@ class Boxes(Annotation):
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no box at all."""
         if not any(len(image.truth.labels) for image in seen):
-            yield Problem("", "holds no box that can be used")
+            yield Problem("", "contains no usable box")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield how many boxes were clipped or dropped."""

@@ -72,7 +72,7 @@ def divide(entries: Sequence[Entry], wanted: str = "") -> tuple[Splits, list[str
         provide = f"{wanted.format(split=missing[0])}, or " if wanted else ""
         raise DataError(
             f"there is no split '{missing[0]}', and {len(splits['train'])} training image(s) are too few to hold "
-            f"any out; expected {provide}{HELD_OUT} training images."
+            f"any out; expected {provide}at least {HELD_OUT} training images."
         )
     shuffled = sorted(splits["train"], key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
     by_name = attrgetter("name")

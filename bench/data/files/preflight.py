@@ -50,7 +50,7 @@ def examine(found: Found, root: Path, upright: bool, watch: Watch) -> Examined:
     usable = [facts for facts in every if not facts.problem]
     annotations = [annotation.settled(seen_of(annotation, usable)) for annotation in found.annotations]
     if not (problems or annotations):
-        problems = [Problem("", "holds no annotations")]
+        problems = [Problem("", "contains no annotations")]
     if not problems:
         problems = [
             problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
@@ -86,7 +86,7 @@ def _inspect(root: Path, annotations: Sequence[Annotation], upright: bool, entry
 
 def _other_size(entry: Entry, picture: Picture) -> str:
     stated = "x".join(map(str, entry.stated_size or ()))
-    sentence = f"states {stated} pixels for {entry.image.name}, but the file holds {picture.width}x{picture.height}"
+    sentence = f"states {stated} pixels for {entry.image.name}, but the file has {picture.width}x{picture.height}"
     if decode(entry.image, not picture.upright).size == entry.stated_size:
         turned = "as stored" if picture.upright else "turned as its EXIF orientation says"
         fitting = str(not picture.upright).lower()

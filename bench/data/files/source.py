@@ -73,7 +73,7 @@ class FileSource(DataSource):
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
         if not self.place.is_dir() or self.missing(self.place):
             lacking = (
-                f"it holds no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
+                f"it contains no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
             )
             return Survey(None, [Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
@@ -91,7 +91,7 @@ class FileSource(DataSource):
         survey = self.survey()
         if survey.data is None or survey.problems:
             more = len(survey.problems) - 1
-            rest = f"; {more} more problem(s), all of which `skipbench data check` lists" if more else ""
+            rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
             raise DataError(f"data folder {self.place}: {survey.problems[0]}{rest}.")
         return survey.data
 
@@ -150,13 +150,13 @@ def recognise(root: Path) -> str:
         return fitting[0]
     looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())
     if fitting:
-        raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; say which with --format.")
+        raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; choose one with --format.")
     raise DataError(f"data folder {root} is not in a known format. Looked for: {looked_for}.")
 
 
 def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
     """Return what was found out about the entries of each split."""
-    facts = {each.entry.image: each for each in checked.facts}
+    facts = {entry_facts.entry.image: entry_facts for entry_facts in checked.facts}
     return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
 
 

@@ -48,7 +48,7 @@ class DetectionOptions(base.Options):
 class Detection(Task):
     """One of the dataset's objects in every box. All levels that the network gives are one prediction.
 
-    The maps cover the whole image, each with a stride told by its size.
+    The maps cover the whole image, each with a stride that follows from its size.
     """
 
     Options = DetectionOptions
@@ -98,8 +98,8 @@ class Detection(Task):
         for wrong in (level for level in maps if level.shape[1] != needed):
             factors = ", ".join(f"{name}={value!r}" for name, value in self.factors.items())
             raise TaskError(
-                f"the network predicts {wrong.shape[1]} channels where detection of {len(self.info[Boxes].names)} "
-                f"kinds of objects reads {needed} at every level; build it with {factors}."
+                f"the network predicts {wrong.shape[1]} channels where detecting {len(self.info[Boxes].names)} "
+                f"classes needs {needed} at every level; build it with {factors}."
             )
         sizes = [(level.shape[2], level.shape[3]) for level in maps]
         locations = locate(sizes, self.info.size, self.options.range_per_stride, maps[0].device)
@@ -115,12 +115,12 @@ class Detection(Task):
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> predictions.Boxes:
         """Return true boxes, without the ignored ones, and the surest of the found ones."""
-        found = [
+        surest = [
             Detections(*(value[image.scores >= SHOWN_SCORE][:SHOWN_BOXES] for value in image))
             for image in self.detect(outputs)
         ]
         boxes, labels, scores = (
-            pad_sequence([image[part] for image in found], batch_first=True, padding_value=empty)
+            pad_sequence([image[part] for image in surest], batch_first=True, padding_value=empty)
             for part, empty in enumerate((0.0, -1.0, 0.0))
         )
         truth_labels = batch["labels"].long().masked_fill(batch["ignored"].bool(), -1)

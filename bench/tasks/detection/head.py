@@ -119,11 +119,11 @@ def decode(
     boxes = clip_boxes_to_image(output.boxes(locations).gather(1, place), image)
     above = best > threshold
     return [
-        _suppress(Detections(*(value[keep] for value in each)), nms_iou)
-        for keep, *each in zip(above, boxes, which % classes, best, strict=True)
+        _suppress(Detections(*(value[keep] for value in values)), nms_iou)
+        for keep, *values in zip(above, boxes, which % classes, best, strict=True)
     ]
 
 
-def _suppress(found: Detections, nms_iou: float) -> Detections:
-    kept = batched_nms(found.boxes, found.scores, found.labels, nms_iou)[:MAX_DETECTIONS]
-    return Detections(*(value[kept] for value in found))
+def _suppress(detections: Detections, nms_iou: float) -> Detections:
+    kept = batched_nms(detections.boxes, detections.scores, detections.labels, nms_iou)[:MAX_DETECTIONS]
+    return Detections(*(value[kept] for value in detections))

@@ -55,11 +55,11 @@ class DetectionScorer(Scorer):
     def add(self, detections: list[Detections], batch: Batch) -> None:
         """Take in what was found in each image of a batch."""
         truths = zip(batch["boxes"], batch["labels"].long(), batch["ignored"], strict=True)
-        for found, (boxes, labels, ignored) in zip(detections, truths, strict=True):
+        for detection, (boxes, labels, ignored) in zip(detections, truths, strict=True):
             self._images += 1
             real = labels >= 0
             self._truth += self._annotations(boxes[real], labels[real], iscrowd=ignored[real].int())
-            self._found += self._annotations(found.boxes, found.labels, score=found.scores)
+            self._found += self._annotations(detection.boxes, detection.labels, score=detection.scores)
 
     def _annotations(self, boxes: Tensor, labels: Tensor, **more: Tensor) -> Iterable[Annotation]:
         """Yield the boxes (n, 4) of the newest image, each with its value of `more`."""

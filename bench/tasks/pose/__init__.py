@@ -31,7 +31,7 @@ class PoseOptions(Options):
     @classmethod
     def _renamed(cls, region: Any) -> Any:
         if region == "figure":
-            raise ValueError("'figure' is called 'person' now.")
+            raise ValueError("'figure' is now called 'person'.")
         return region
 
 
@@ -120,12 +120,12 @@ class Pose(Task):
         stride = self._stride(size)
         images, numbers, regions = people.search(self.options.region, stride, size)
         peaks, tops = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
-        found = torch.full_like(people.joints, torch.nan)
-        found[images, numbers] = peaks * peaks.new_tensor(stride)
-        heights = torch.full_like(found[..., 0], torch.nan)
+        points = torch.full_like(people.joints, torch.nan)
+        points[images, numbers] = peaks * peaks.new_tensor(stride)
+        heights = torch.full_like(points[..., 0], torch.nan)
         heights[images, numbers] = tops
         unknown = ~people.annotated
-        return found.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
+        return points.masked_fill(unknown[..., None], torch.nan), heights.masked_fill(unknown, torch.nan)
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> Skeletons:
         """Return true and predicted joints; those that are not annotated are NaN in both."""

@@ -198,11 +198,11 @@ class PoseScorer(Scorer):
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in outputs, the last of which counts, (N, J, h, w), and a batch's joints and visibility."""
-        found, heights = (values.cpu() for values in self.task.locate(outputs[-1], batch))
+        points, heights = (values.cpu() for values in self.task.locate(outputs[-1], batch))
         truth = {key: batch[key].cpu() for key in Joints.keys}  # a device need not know float64
         people = People.of(truth)
-        self._scores.add(found, people, truth["visibility"])
-        self._oks.add(found, heights, people)
+        self._scores.add(points, people, truth["visibility"])
+        self._oks.add(points, heights, people)
 
     def compute(self) -> dict[str, float]:
         """Return the scores; one that no joint or no person counts in is absent."""

@@ -78,7 +78,7 @@ class Segmentation(Task):
     def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Return the cross-entropy of each pixel (N, H, W), 0 where ignored."""
         if logits.shape[-2:] != mask.shape[-2:]:
-            sizes = ["x".join(map(str, each.shape[-2:])) for each in (logits, mask)]
+            sizes = ["x".join(map(str, tensor.shape[-2:])) for tensor in (logits, mask)]
             raise TaskError(
                 f"the network predicts {sizes[0]} pixels where the mask has {sizes[1]}; segmentation needs "
                 "predictions at the input's size (head_stride=1, padding='same')."
@@ -132,8 +132,8 @@ def connected_objects(mask: Tensor, background: int, ignore_index: int) -> Tenso
 def _components(mask: NDArray[np.integer], left_out: set[int]) -> NDArray[np.int32]:
     numbers = np.zeros(mask.shape, np.int32)
     for value in sorted(set(np.unique(mask).tolist()) - left_out):
-        found, _ = ndimage.label(mask == value)
-        numbers += np.where(found > 0, found + numbers.max(), 0)
+        components, _ = ndimage.label(mask == value)
+        numbers += np.where(components > 0, components + numbers.max(), 0)
     return numbers
 
 

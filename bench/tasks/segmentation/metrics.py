@@ -72,8 +72,8 @@ class SegmentationScorer(Scorer):
         seen = matrix.sum(1) > 0
         scores = {"iou": right / (marked - right), "dice": 2 * right / marked}
         values = {
-            f"{score}/{name}": float(each[index])
-            for score, each in scores.items()
+            f"{score}/{name}": float(per_class[index])
+            for score, per_class in scores.items()
             for index, name in enumerate(self._classes)
             if seen[index]
         }
@@ -101,16 +101,16 @@ class BoundaryScore:
     def update(self, prediction: Tensor, mask: Tensor) -> None:
         """Take in the predicted and the true labels, both (N, H, W)."""
         labelled = mask != self._ignore_index
-        found, true = (boundaries(labels, labelled) for labels in (prediction, mask))
+        predicted, true = (boundaries(labels, labelled) for labels in (prediction, mask))
         reach = max(1.0, TOLERANCE * math.hypot(*mask.shape[-2:]))
-        counted = found[matched(found, true, reach)], found, true[matched(true, found, reach)], true
+        counted = predicted[matched(predicted, true, reach)], predicted, true[matched(true, predicted, reach)], true
         per_class = partial(torch.bincount, minlength=len(self._classes))
         self._counts += torch.stack([per_class(marks[marks != NONE].long()) for marks in counted])
 
     def compute(self) -> dict[str, float]:
         """Return "boundary_f/<class>" and their mean "boundary_f", each between 0 and 1."""
-        found_right, found, true_found, true = self._counts.double().cpu()
-        precision, recall = found_right / found.clamp(min=1), true_found / true.clamp(min=1)
+        predicted_right, predicted, true_right, true = self._counts.double().cpu()
+        precision, recall = predicted_right / predicted.clamp(min=1), true_right / true.clamp(min=1)
         scores = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(torch.double).tiny)
         seen = true > 0
         values = {f"boundary_f/{name}": float(scores[i]) for i, name in enumerate(self._classes) if seen[i]}
@@ -196,9 +196,9 @@ def object_scores(
     numbers = torch.arange(1, len(classes) + 1, device=classes.device)
     own = (instances == numbers[:, None, None]) & labelled
     owner = torch.cat([classes.new_full((1,), -1), classes])[instances.long()]  # the class of a pixel's object
-    each = classes[:, None, None]
-    hit = (prediction == each) & labelled
-    wrong = hit & (owner != each) & _inside(boxes, *prediction.shape)
+    own_class = classes[:, None, None]
+    hit = (prediction == own_class) & labelled
+    wrong = hit & (owner != own_class) & _inside(boxes, *prediction.shape)
     pixels, right = own.sum((1, 2)), (own & hit).sum((1, 2))
     scores = right.double() / (pixels + wrong.sum((1, 2)))
     return scores.masked_fill(pixels == 0, torch.nan)

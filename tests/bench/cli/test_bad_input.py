@@ -47,9 +47,9 @@ def empty(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (empty, ["images/train", "holds no images"]),
+        (empty, ["images/train", "contains no images"]),
         (remove_masks, ["images/train/0.png", "has no mask", "expected masks/train/0.png"]),
-        (lambda root: write_mask(root, 7), ["masks/train/0.png", "holds the value 7", "expected 0 to 1"]),
+        (lambda root: write_mask(root, 7), ["masks/train/0.png", "contains the value 7", "expected 0 to 1"]),
         (lambda root: write_mask(root, 0, (40, 55)), ["masks/train/0.png", "55x40", "56x40"]),
         (truncate_image, ["images/val/1.png", "cannot be read as an image"]),
         (lambda root: (root / "images" / "test" / "0.png").write_text("no image"), ["images/test/0.png"]),
@@ -98,7 +98,7 @@ def test_images_that_differ_in_size_are_normal(
         ("arms=[{model: unet, sweep: {fusion: [add, ad]}}]", "unknown fusion 'ad'. Did you mean 'add'?"),
         (
             "arms=[{model: unet}, {model: unet, fusion: concat_wide}]",
-            "the arms 'unet' and 'unet' are the same; leave one of them out.",
+            "the arms 'unet' and 'unet' are the same; remove one of them.",
         ),
         ("model.encoder=resnet81", "unknown encoder 'resnet81'. Did you mean 'resnet"),
         ("model.width=wide", "factor 'width' is 'wide'"),
@@ -130,7 +130,7 @@ def test_a_suite_with_something_wrong_in_it(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("a: &a [*a]", "holds more than 10,000 values or 30 levels"),
+        ("a: &a [*a]", "contains more than 10,000 values or 30 levels"),
         (f"a: [&a [x], {', '.join(f'&{after} [*{one}, *{one}]' for one, after in pairwise(LETTERS))}]", "10,000"),
         ("a: " + "[" * 5000, "nested too deeply"),
         ("a: " + "[" * 50 + "]" * 50, "30 levels"),
@@ -193,7 +193,7 @@ def test_the_run_folder_of_another_suite_or_of_something_else(
     assert skipbench("run", tiny_suite, *short, "--out", tmp_path / "run").code == 0
     records = open_run(tmp_path / "run").records()
     said = refused(skipbench, tiny_suite, "--out", tmp_path / "run")
-    assert "holds another suite (which differs in: arms, recipe, seeds); choose another folder with --out." in said
+    assert "another suite (which differs in: arms, recipe, seeds); choose another folder with --out." in said
     assert open_run(tmp_path / "run").records() == records
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("do not lose")
@@ -204,4 +204,4 @@ def test_the_run_folder_of_another_suite_or_of_something_else(
 
 def test_boxes_are_not_bent(skipbench: Any, tiny_suite: str, tmp_path: Path) -> None:
     said = refused(skipbench, tiny_suite, "task=detection", "recipe.augmentation.elastic.sigma=2", "--dry-run")
-    assert "leave recipe.augmentation.elastic out for detection" in said
+    assert "leave out recipe.augmentation.elastic for detection" in said

@@ -103,10 +103,10 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         (["cost", "unet", "--plugin", "absent.py"], "no such plug-in file: absent.py."),
         (
             ["status", "no/run"],
-            "no/run holds no run; start one with: skipbench run SUITE --out no/run",
+            "no/run contains no run; start one with: skipbench run SUITE --out no/run",
         ),
-        (["report", "no/run"], "no/run holds no run"),
-        (["plot", "no/run"], "no/run holds no run"),
+        (["report", "no/run"], "no/run contains no run"),
+        (["plot", "no/run"], "no/run contains no run"),
     ],
 )
 def test_a_wrong_call_is_one_sentence_and_exit_code_2(skipbench: Any, arguments: list[str], sentence: str) -> None:

@@ -164,6 +164,6 @@ def test_a_key_of_another_kind_is_refused() -> None:
     class Distance(Depth):
         """Depth under another name."""
 
-    with pytest.raises(BenchError, match="the key 'depth' of annotation 'distance' is taken"):
+    with pytest.raises(BenchError, match="the key 'depth' of annotation 'distance' is already taken"):
         register_annotation("distance")(Distance)
     assert "distance" not in ANNOTATIONS

@@ -267,7 +267,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "no annotations": (
         lambda root: rewrite(root, lambda content: content.pop("annotations"), "annotations/instances_val.json"),
-        ["annotations/instances_val.json: holds no list 'annotations'; expected COCO's images, annotations"],
+        ["annotations/instances_val.json: has no list 'annotations'; expected COCO's images, annotations"],
     ),
     "no such image file": (
         lambda root: (root / "train/train3.png").unlink(),
@@ -279,7 +279,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "another size": (
         lambda root: Image.new("RGB", (50, 40)).save(root / "train/train3.png"),
-        [f"{TRAIN}: states 56x40 pixels for train3.png, but the file holds 50x40"],
+        [f"{TRAIN}: states 56x40 pixels for train3.png, but the file has 50x40"],
     ),
     "unknown image": (
         set_field("annotations", 0, image_id=99),
@@ -437,7 +437,7 @@ def test_images_without_any_annotation_are_a_finding(root: Path) -> None:
     for split in ("train", "val", "test"):
         file = f"annotations/instances_{split}.json"
         rewrite(root, lambda content: content["annotations"].clear(), file)
-    assert [str(each) for each in Coco(root=root).survey().problems] == ["holds no annotations"]
+    assert [str(each) for each in Coco(root=root).survey().problems] == ["contains no annotations"]
 
 
 def test_categories_of_one_name_are_a_finding(root: Path) -> None:

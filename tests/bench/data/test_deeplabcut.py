@@ -96,7 +96,7 @@ def test_a_joint_outside_the_image_is_not_seen_and_counted(root: Path) -> None:
     joints, visibility = joints_of(data, root, 0)
     assert joints[0, 1].tolist() == [56.5, 20.5]
     assert visibility.tolist() == [[2, 0]]
-    assert "1 annotated joint(s) lie outside their image and count as not seen." in data.info.notes
+    assert "1 annotated joint(s) lie outside their image and are treated as not annotated." in data.info.notes
 
 
 def test_several_videos_and_frames_of_the_same_name(root: Path) -> None:
@@ -244,7 +244,7 @@ def test_sides_are_told_by_names_or_given(root: Path) -> None:
     assert [note for note in info.notes if "data.mirror=[[L_fin, NAME]]" in note]
     info = opened(root, mirror=[["L_fin", "R_tail"]]).info
     assert info[Joints].sides.partners == (1, 0)
-    assert [note for note in info.notes if note.startswith("Flips exchange L_fin with R_tail;")]
+    assert [note for note in info.notes if note.startswith("Flips swap L_fin with R_tail;")]
     with pytest.raises(SuiteError, match=r"in data\.mirror: unknown name 'Lfin'\. Did you mean 'L_fin'"):
         opened(root, mirror=[["Lfin", "R_tail"]])
 

@@ -274,9 +274,9 @@ PROBLEMS = {
     ),
     "no training images": (
         lambda root: [empty(root / kind / "train") for kind in ("images", "masks")],
-        ["images/train: holds no images"],
+        ["images/train: contains no images"],
     ),
-    "no masks": (lambda root: (root / "masks").rename(root / "labels"), ["it holds no folder masks/"]),
+    "no masks": (lambda root: (root / "masks").rename(root / "labels"), ["it contains no folder masks/"]),
     "classes.txt without names": (
         lambda root: (root / "classes.txt").touch(),
         ["classes.txt: names fewer than two"],
@@ -306,7 +306,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="it holds no folder images/"):
+    with pytest.raises(DataError, match="it contains no folder images/"):
         opened(tmp_path)
 
 
@@ -315,14 +315,16 @@ def test_a_value_beyond_the_named_classes(root: Path) -> None:
     values[3, 3] = 9
     replace_mask(root, values)
     assert [str(problem) for problem in check_folder(root, ["ground", "disc"])] == [
-        "masks/train/0.png: holds the value 9, which is not a class; expected 0 to 1, or 255 (ignored)"
+        "masks/train/0.png: contains the value 9, which is not a class; expected 0 to 1, or 255 (ignored)"
     ]
 
 
 def test_one_sentence_names_the_first_file_and_counts_the_others(root: Path) -> None:
     for name in ("0", "1", "2"):
         (root / f"images/train/{name}.png").write_text("hello")
-    with pytest.raises(DataError, match=r"images/train/0\.png: cannot .*; 2 more problem\(s\), all of which"):
+    with pytest.raises(
+        DataError, match=r"images/train/0\.png: cannot .*; `skipbench data check` lists 2 more problem\(s\)"
+    ):
         opened(root)
 
 

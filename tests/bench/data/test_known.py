@@ -73,7 +73,10 @@ def test_voc_is_found_where_torchvision_leaves_it(tmp_path: Path, write_voc2012:
     data = open_data("voc2012", write_voc2012(tmp_path))
     assert data.info.name == "voc2012"
     assert data.info.counts == {"train": 7, "val": 1, "test": 2}
-    assert "The published validation images, on which papers report, are the test split here." in data.info.notes
+    assert (
+        "The published validation images, on which papers report results, serve as the test split."
+        in data.info.notes
+    )
 
 
 def test_coco_2017_is_tested_on_its_published_validation_images(tmp_path: Path, write_coco2017: Write) -> None:
@@ -117,7 +120,7 @@ def test_an_unreachable_host_is_one_sentence(tmp_path: Path, name: str, unreacha
 
 def test_coco_2017_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "annotations").mkdir()
-    with pytest.raises(DataError, match="it holds no folder train2017/"):
+    with pytest.raises(DataError, match="it contains no folder train2017/"):
         open_data("coco2017", tmp_path)
 
 

@@ -36,7 +36,7 @@ def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path: Path) -> None:
 def test_two_formats_at_once_must_be_told_apart(tmp_path: Path, write_coco: Write, write_voc: Write) -> None:
     write_coco(tmp_path)
     write_voc(tmp_path)
-    with pytest.raises(DataError, match="can be read as coco or voc; say which with --format"):
+    with pytest.raises(DataError, match="can be read as coco or voc; choose one with --format"):
         recognise(tmp_path)
 
 

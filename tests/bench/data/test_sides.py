@@ -78,7 +78,7 @@ def test_a_name_that_two_could_mirror_is_not_guessed() -> None:
 
 def test_the_note_names_the_pairs() -> None:
     (note,) = pair_sides(["LHip", "RHip", "LEar", "REar"]).notes("joints")
-    assert note.startswith("Flips exchange LHip with RHip, LEar with REar;")
+    assert note.startswith("Flips swap LHip with RHip, LEar with REar;")
 
 
 def test_of_a_class_single_letters_tell_nothing() -> None:

@@ -116,7 +116,7 @@ def test_trainval_without_train_is_what_val_leaves_of_it(root: Path) -> None:
 
 def test_images_that_no_list_names_are_counted(root: Path) -> None:
     (root / "ImageSets/Main/train.txt").write_text("00\n01\n")
-    assert "6 image(s) are not listed and not used." in opened(root).info.notes
+    assert "6 image(s) are not listed, so they are not used." in opened(root).info.notes
 
 
 def test_the_fingerprint_is_of_images_annotations_and_masks(root: Path) -> None:
@@ -148,7 +148,7 @@ def test_boxes_are_clipped_or_dropped_and_counted(root: Path) -> None:
     )
     data = opened(root)
     assert data.train[0]["boxes"].tolist() == [[0, 30, 56, 40], [0, 0, 56, 40], [4, 4, 6, 6]]
-    assert "1 of 28 boxes reached beyond their image and were clipped." in data.info.notes
+    assert "1 of 28 boxes extended beyond their image and were clipped." in data.info.notes
     dropped = "3 of 28 boxes were dropped: inside the image they are at most 1 px wide or high."
     assert dropped in data.info.notes
 
@@ -207,7 +207,7 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "another size": (
         lambda root: Image.new("RGB", (50, 40)).save(root / "JPEGImages/03.jpg"),
-        ["Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file holds 50x40"],
+        ["Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file has 50x40"],
     ),
     "mask of another size": (
         lambda root: Image.new("L", (50, 40)).save(root / "SegmentationClass/03.png"),
@@ -215,7 +215,10 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "mask with a value that is no class": (
         lambda root: Image.new("L", (56, 40), 99).save(root / "SegmentationClass/03.png"),
-        ["SegmentationClass/03.png: holds the value 99, which is not a class; expected 0 to 20, or 255 (ignored)"],
+        [
+            "SegmentationClass/03.png: contains the value 99, which is not a class; "
+            "expected 0 to 20, or 255 (ignored)"
+        ],
     ),
     "listed in two splits": (
         lambda root: (root / "ImageSets/Main/val.txt").write_text("08\n09\n03\n"),
@@ -257,7 +260,7 @@ def test_a_photograph_is_read_as_stored_unless_upright_is_set(root: Path) -> Non
     Image.new("RGB", (40, 56)).save(root / "JPEGImages/03.jpg", exif=exif)
     problems = Voc(root=root, read=frozenset({"boxes"})).survey().problems
     assert [str(problem) for problem in problems] == [
-        "Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file holds 40x56; the annotations fit the "
+        "Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file has 40x56; the annotations fit the "
         "image turned as its EXIF orientation says, so set upright=true"
     ]
     assert opened(root, upright=True).train[3]["boxes"].tolist() == [[0, 0, 10, 20], [20, 10, 56, 40]]

@@ -173,5 +173,5 @@ def test_a_reference_that_is_none_of_the_arms_is_said_in_words() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_said_in_words() -> None:
-    with pytest.raises(MachineError, match="torch finds no GPU here; use 'cpu' or 'auto'"):
+    with pytest.raises(MachineError, match="torch finds no GPU; use 'cpu' or 'auto'"):
         run(TINY.model_copy(update={"device": "cuda"}))

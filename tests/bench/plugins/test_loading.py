@@ -58,43 +58,10 @@ def test_a_plug_in_is_known_by_its_source_and_the_projects_own_by_their_name(tmp
     assert plugin_source(parts_of_spec(resolve_spec("fpn"))) is None
 
 
-PARTS = """
-import torch
-import torch.nn.functional as F
+RESTART_BOTTOM_UP_AND_PRESET = """
 from torch import nn
 
 from skipbench import archs
-
-
-@archs.register_block("{0}_block")
-class Depthwise(archs.Block):
-    def __init__(self, in_channels, out_channels, style):
-        super().__init__(in_channels, out_channels, style)
-        self.deep = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels)
-        self.wide = nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x):
-        return self.wide(self.deep(x).relu())
-
-
-@archs.register_upsampler("{0}_up")
-class Bicubic(archs.Upsample):
-    def forward(self, coarse, size, below=None):
-        return F.interpolate(coarse, size=size, mode="bicubic")
-
-
-@archs.register_encoder("{0}-*", members=["{0}-tiny", "{0}-small"])
-class Family(archs.Encoder):
-    def __init__(self, spec):
-        super().__init__()
-        width = 4 if spec.encoder.endswith("tiny") else 8
-        fed = [spec.in_channels, width, 2 * width]
-        self.convs = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in zip(fed, fed[1:]))
-        self.specs = [archs.FeatureSpec(width, 2), archs.FeatureSpec(2 * width, 4)]
-
-    def levels(self, image):
-        fine = self.convs[0](image)
-        return [fine, self.convs[1](fine)]
 
 
 @archs.register_restart("{0}_restart")
@@ -122,17 +89,26 @@ class Pooled(archs.BottomUp):
 
 
 archs.register_preset("{0}")(
-    dict(encoder="{0}-tiny", width=8, post="{0}_block", upsample="{0}_up", stacks=2, restart="{0}_restart",
+    dict(encoder="{0}-4", width=8, post="{0}_block", upsample="{0}_up", stacks=2, restart="{0}_restart",
          bottom_up="{0}_down")
 )
 """
+
+
+def every_part(name: str) -> str:
+    """Return a file of a part of each kind, whose names begin with `name`."""
+    files = Path(__file__).parents[2] / "parts"
+    source = "".join((files / f"{part}.py").read_text() for part in ("block", "upsampler", "encoder"))
+    for given, own in (("depthwise", f"{name}_block"), ('r("bicubic', f'r("{name}_up'), ("plain-", f"{name}-")):
+        source = source.replace(given, own)
+    return source + RESTART_BOTTOM_UP_AND_PRESET.replace("{0}", name)
 
 
 def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_the_identity(
     tmp_path: Path, skipbench: Any
 ) -> None:
     name, file = next(names), tmp_path / "parts.py"
-    file.write_text(PARTS.replace("{0}", name))
+    file.write_text(every_part(name))
     registered = load([file])
     assert {kind: list(parts) for kind, parts in registered.items()} == {
         "models": [name],
@@ -142,17 +118,17 @@ def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_th
         "restarts": [f"{name}_restart"],
         "bottom-ups": [f"{name}_down"],
     }
-    assert skipbench("list", "encoders", f"{name}*").out.split() == [f"{name}-small", f"{name}-tiny"]
+    assert skipbench("list", "encoders", f"{name}*").out.split() == [f"{name}-4", f"{name}-8"]
     checked = skipbench("check", file)
     assert checked.code == 0, checked.out
     assert checked.out.count("ok  ") == 5 * 6 + 1
-    model = create_model(name, encoder_name=f"{name}-small", classes=3)
+    model = create_model(name, encoder_name=f"{name}-8", classes=3)
     assert model(torch.zeros(1, 3, 40, 56)).shape == (1, 3, 40, 56)
     assert plugin_source(parts_of_spec(model.spec)) == plugin_source(
         parts_of_spec(resolve_spec("fpn", post=f"{name}_block"))
     )
-    with pytest.raises(UnknownNameError, match=f"Did you mean '{name}-tiny'"):
-        create_model(name, encoder_name=f"{name}-tinny")
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{name}-4'"):
+        create_model(name, encoder_name=f"{name}-44")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +168,7 @@ def test_what_is_no_python_file_is_refused(tmp_path: Path) -> None:
         load([tmp_path / "notes.txt"])
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "_helper.py").write_text("")
-    with pytest.raises(PluginError, match=r"plug-in folder .*/empty holds no Python file whose name does not"):
+    with pytest.raises(PluginError, match=r"plug-in folder .*/empty contains no Python file to load"):
         load([tmp_path / "empty"])
 
 
@@ -221,7 +197,7 @@ except PluginError as error:
             fusion_source("from_a_package"),
             "skipbench.fusions",
             "the installed package 'their-parts' offers its parts under the entry-point group 'skipbench.fusions', "
-            "which is 'skipbench.plugins' now: rename the group in that package, or uninstall it.",
+            "which is now 'skipbench.plugins': rename the group in that package, or uninstall it.",
         ),
     ],
 )

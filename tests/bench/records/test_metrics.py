@@ -69,7 +69,10 @@ def test_declarations_come_back_from_json_as_they_were():
     [
         ('"better": "sideways"', "sideways"),
         ('"rule": "It costs $5."', "Invalid placeholder"),
-        ('"by": [{"name": "size", "prefix": "a/", "groups": ["small"], "contrast": "objects"}]', "of two groups"),
+        (
+            '"by": [{"name": "size", "prefix": "a/", "groups": ["small"], "contrast": "objects"}]',
+            "needs two groups",
+        ),
         ('"scale": 0', "greater than 0"),
     ],
 )

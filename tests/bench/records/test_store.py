@@ -80,8 +80,8 @@ def test_arrays_are_whole_or_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suite", "cells", "what"),
     [
-        ({**SUITE, "seeds": [0]}, CELLS[:1], r"holds another suite \(which differs in: seeds\)"),
-        (SUITE, [make_cell(9)], "a run on other data or plug-ins"),
+        ({**SUITE, "seeds": [0]}, CELLS[:1], r"contains another suite \(which differs in: seeds\)"),
+        (SUITE, [make_cell(9)], "a run with other data or plug-ins"),
     ],
 )
 def test_another_plan_is_refused_and_nothing_changes(
@@ -135,7 +135,7 @@ def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
 def test_reading_what_is_no_run_says_so(tmp_path: Path, content: bytes | None) -> None:
     if content:
         (tmp_path / "run.sqlite").write_bytes(content)
-    with pytest.raises(StoreError, match="file is not a database" if content else "holds no run"):
+    with pytest.raises(StoreError, match="file is not a database" if content else "contains no run"):
         open_run(tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_a_run_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         pass
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-    with pytest.raises(StoreError, match="newer skipbench"):
+    with pytest.raises(StoreError, match="newer version of skipbench"):
         open_run(tmp_path)
 
 
@@ -213,7 +213,7 @@ def test_an_emptied_database_beside_what_was_measured_is_refused(tmp_path: Path)
         run.save([make_record(CELLS[0])])
     (tmp_path / "run.sqlite").write_bytes(b"")
     with (
-        pytest.raises(StoreError, match=r"is empty, but the folder still holds suite\.yaml"),
+        pytest.raises(StoreError, match=r"is empty, but the folder still contains suite\.yaml"),
         write_run(tmp_path, SUITE, CELLS),
     ):
         pass
@@ -223,7 +223,7 @@ def test_an_emptied_database_beside_what_was_measured_is_refused(tmp_path: Path)
 def test_a_start_that_was_cut_short_is_told_and_started_over(tmp_path: Path) -> None:
     (tmp_path / "run.sqlite").touch()
     (tmp_path / "run.lock").touch()
-    with pytest.raises(StoreError, match="holds no run yet: its start was cut short"):
+    with pytest.raises(StoreError, match="contains no run yet: its start was interrupted"):
         open_run(tmp_path)
     with write_run(tmp_path, SUITE, CELLS) as run:
         assert run.missing() == CELLS

@@ -200,7 +200,7 @@ def test_an_edited_plug_in_is_another_fusion(tiny_suite: str, tmp_path: Path, sk
     assert skipbench("run", tiny_suite, *options).code == 0
     plugin.write_text(source + "# a change\n")
     _, complaint = start(tiny_suite, run, *options).communicate()
-    assert "holds a run on other data or plug-ins" in complaint
+    assert "contains a run with other data or plug-ins" in complaint
 
 
 def test_a_full_disk_ends_the_run_with_one_sentence_and_keeps_what_is_finished(

@@ -68,7 +68,7 @@ def test_an_arm_s_own_name_is_what_it_is_called_everywhere(plan) -> None:
         ("[{name: x, model: fpn}, {model: fpn}]", "the arms 'x' and 'fpn' are the same"),
         (
             "[{model: fpn, fusion: [add, concat]}]",
-            r"the factor 'fusion' takes one value, not \['add', 'concat'\]; put a choice under "
+            r"the factor 'fusion' takes one value, not \['add', 'concat'\]; list the choices under "
             r"sweep: \{fusion: \[add, concat\]\}",
         ),
         ("[{model: fpn, encoder_name: resnet18}]", "the factor 'encoder_name' is called 'encoder'"),
@@ -198,7 +198,8 @@ def test_a_study_that_the_data_cannot_serve_is_left_out_in_words_or_refused(
     plan = make_plan(load_suite(str(path)), leave_out_unserved=True)
     assert [study.name for study in plan.studies] == [("segmentation", "bare")]
     assert plan.notes == [
-        "The study of pose is left out: the data 'bare' have no joints: there is nothing to learn this task from."
+        "The study of pose is left out: the data 'bare' have no joints, so there is nothing to learn "
+        "this task from."
     ]
     with pytest.raises(SuiteError, match="The study of pose is left out"):
         make_plan(load_suite(str(path), tasks=["pose"]), leave_out_unserved=True)

@@ -32,7 +32,7 @@ def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
     (study,) = suite.studies
     assert study.task.name == "segmentation"
     assert study.data.options == {"size": [64, 96], "train": 8}
-    assert [(arm.name, arm.model, arm.told) for entry in study.arms for arm in entry.variants] == [
+    assert [(arm.name, arm.model, arm.differences) for entry in study.arms for arm in entry.variants] == [
         (None, "unet", {"fusion": "concat_wide"}),
         (None, "unet", {"fusion": "add"}),
         (None, "fpn", {}),
@@ -121,27 +121,27 @@ def test_a_data_folder_takes_the_place_of_the_data_and_keeps_the_image_size(tiny
         ("seeds=[0, a]", "seeds[1] is 'a', expected a whole number."),
         ("seeds=[-1]", "seeds[0] is -1, expected 0 or more."),
         ("seeds=[]", "seeds is [], expected at least 1 item(s)."),
-        ("seeds=[0, 0]", "seeds: 0 is a duplicate seed"),
+        ("seeds=[0, 0]", "seeds: duplicate seed 0"),
         ("arms=unet", "arms is 'unet', expected a list."),
         (
             "arms=[{fusion: add}]",
-            "arms[0]: expected one model: unet, or a choice of some, sweep: {model: [unet, fpn]}.",
+            "arms[0]: expected one model (model: unet), or several under sweep (sweep: {model: [unet, fpn]}).",
         ),
-        ("arms=[{model: unet, sweep: {model: [fpn]}}]", "arms[0]: expected one model: unet, or a choice"),
+        ("arms=[{model: unet, sweep: {model: [fpn]}}]", "arms[0]: expected one model (model: unet), or several"),
         ("arms=[{model: unet, sweep: {fusion: []}}]", "arms[0].sweep.fusion is [], expected at least 1 item(s)."),
         ("arms=[{model: unet, sweep: {fusion: add}}]", "arms[0].sweep.fusion is 'add', expected a list."),
         (
             "arms=[{model: [unet, fpn]}]",
-            "arms[0].model: expected one name, not ['unet', 'fpn']; put a choice under sweep: "
+            "arms[0].model: expected one name, not ['unet', 'fpn']; list the choices under sweep: "
             "{model: [unet, fpn]}.",
         ),
         (
             "arms=[{model: unet, fusion: add, sweep: {fusion: [max]}}]",
-            "arms[0]: 'fusion' has a value, and a choice under sweep; leave one of the two out.",
+            "arms[0]: 'fusion' has both a value and choices under sweep; remove one of the two.",
         ),
         (
             "arms=[{model: unet, recipe: {lr: 1}, sweep: {recipe.lr: [2]}}]",
-            "arms[0]: 'recipe.lr' has a value, and a choice under sweep",
+            "arms[0]: 'recipe.lr' has both a value and choices under sweep",
         ),
         ("arms=[{model: unet, name: ''}]", "arms[0].name is '', expected text that matches"),
         ("task=[pose]", "task is ['pose'], expected a mapping (keys and values)."),
@@ -168,8 +168,8 @@ def test_what_is_wrong_is_named_with_its_place_and_what_is_right(tiny: str, over
         ("name: x\narms: [", ", line 2: "),
         ("name: x\nseeds: [0]\nname: y", ", line 3: duplicate key 'name'."),
         ("name: \x00", "is not valid YAML"),
-        ("- 1", "holds list, expected a mapping"),
-        ("", "holds NoneType, expected a mapping"),
+        ("- 1", "is [1], expected a mapping"),
+        ("", "is None, expected a mapping"),
         (b"name: \xff", "cannot be read as text"),
     ],
 )

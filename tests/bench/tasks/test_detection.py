@@ -228,7 +228,7 @@ def test_a_network_of_the_tasks_factors_fits(levels: str, shared: bool) -> None:
 
 
 def test_another_number_of_channels_is_answered_with_the_factors() -> None:
-    expected = r"predicts 3 channels where detection of 3 kinds of objects reads 8 .*classes=8, head='fcos'"
+    expected = r"predicts 3 channels where detecting 3 classes needs 8 .*classes=8, head='fcos'"
     with pytest.raises(TaskError, match=expected):
         detection().loss([torch.zeros(2, 3, 12, 16)], some_boxes())
     with pytest.raises(TaskError, match=expected):

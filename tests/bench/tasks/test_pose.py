@@ -179,7 +179,7 @@ def test_a_person_is_looked_for_in_their_grown_box_or_in_the_whole_image() -> No
 
 
 def test_the_old_name_of_a_region_is_refused_with_the_new_one() -> None:
-    with pytest.raises(SuiteError, match=r"^task.region: 'figure' is called 'person' now.$"):
+    with pytest.raises(SuiteError, match=r"^task.region: 'figure' is now called 'person'.$"):
         create_task("pose", INFO, {"region": "figure"})
 
 

@@ -84,13 +84,13 @@ def test_a_score_that_is_not_declared_is_refused() -> None:
 @pytest.mark.parametrize("key", ["miou", "iou/car", "miou_by_size/small"])
 def test_a_metric_s_key_is_its_own(key: str) -> None:
     taken = type("Taken", (Brightness,), {"scores": (percentage(key, "Taken"),)})
-    with pytest.raises(TaskError, match=f"segmentation has a score 'miou' already: .* than '{key}'"):
+    with pytest.raises(TaskError, match=f"segmentation already has a score 'miou': .* than '{key}'"):
         register_metric("segmentation")(taken)
 
 
 def test_a_metric_without_a_declaration_is_refused() -> None:
     silent = type("Silent", (Brightness,), {"scores": ()})
-    with pytest.raises(TaskError, match=r"Silent declares no score: list some in Silent\.scores"):
+    with pytest.raises(TaskError, match=r"Silent declares no scores: list them in Silent\.scores"):
         register_metric("segmentation")(silent)
 
 

@@ -69,22 +69,22 @@ def kept() -> Data:
         (
             with_info(counts={"train": 3, "val": 2, "test": 9}),
             "description",
-            "it says {'train': 3, 'val': 2, 'test': 9}",
+            "its info says {'train': 3, 'val': 2, 'test': 9}",
         ),
-        (with_info(annotations=()), "description", "nothing is annotated"),
+        (with_info(annotations=()), "description", "it has no annotations"),
         (
             with_info(annotations=(Mask(("a", "b")), Mask(("c", "d")))),
             "description",
-            "an annotation twice: Mask, Mask.",
+            "duplicate annotations: Mask, Mask.",
         ),
-        (with_info(annotations=(Mask(("a", "a")),)), "description", "a name is used twice: a, a."),
+        (with_info(annotations=(Mask(("a", "a")),)), "description", "duplicate names: a, a."),
         (with_info(fingerprint=""), "description", "it has no fingerprint"),
         (
             with_info(size=(32, 32)),
             "samples",
             "the image of sample 0 of train is ((3, 32, 48), torch.uint8), expected",
         ),
-        (with_samples(lambda s: s.pop("labels")), "samples", "sample 0 of train holds boxes, ignored, image"),
+        (with_samples(lambda s: s.pop("labels")), "samples", "sample 0 of train has boxes, ignored, image"),
         (
             with_samples(lambda s: s.update(mask=s["mask"].int())),
             "samples",
@@ -93,7 +93,7 @@ def kept() -> Data:
         (
             with_samples(lambda s: s["mask"].add_(7)),
             "samples",
-            "'mask' holds 7, which is not a class; expected 0 to 5, or",
+            "'mask' contains 7, which is not a class; expected 0 to 5, or",
         ),
         (
             with_samples(lambda s: s.update(mask=s["mask"].T)),
@@ -101,7 +101,7 @@ def kept() -> Data:
             "'mask' is (48, 32), expected a value for each",
         ),
         (with_samples(lambda s: s["labels"].sub_(1)), "samples", "; expected 0 to 4"),
-        (with_samples(lambda s: s["boxes"].add_(40)), "samples", "or leaves the image of 48x32 px"),
+        (with_samples(lambda s: s["boxes"].add_(40)), "samples", "or extends beyond the image of 48x32 px"),
         (
             with_samples(lambda s: s.update(boxes=s["boxes"].repeat(2, 1))),
             "samples",
@@ -111,7 +111,7 @@ def kept() -> Data:
         (
             with_samples(lambda s: s["visibility"].mul_(2)),
             "samples",
-            "'visibility' holds 4; expected 0 (not annotated)",
+            "'visibility' contains 4; expected 0 (not annotated)",
         ),
         (
             with_samples(lambda s: s["joints"].sub_(99)),
@@ -119,11 +119,15 @@ def kept() -> Data:
             "a joint outside the image, or not annotated, has",
         ),
         (with_samples(lambda s: s["joints"].resize_(0, 3, 2)), "samples", "'joints' (0, 3, 2) and 'visibility' ("),
-        (with_samples(lambda s: s["image"].add_(next(calls))), "same twice", "'image' of train 0 "),
-        (kept, "same twice", "'image' of train 0 changes with a sample that was given out."),
-        (lambda: scenes(seed=next(calls)), "same twice", "differs when it is opened again."),
-        (lambda: replace(scenes(), val=scenes().test), "splits", "image 0 of test is one of val, too."),
-        (lambda: replace(scenes(), test=Endless()), "splits", "test gives a sample past its end: raise IndexError"),
+        (with_samples(lambda s: s["image"].add_(next(calls))), "opened again", "'image' of train 0 "),
+        (kept, "opened again", "'image' of train 0 changes when a returned sample is changed."),
+        (lambda: scenes(seed=next(calls)), "opened again", "differs when the dataset is opened again."),
+        (lambda: replace(scenes(), val=scenes().test), "splits", "image 0 of test is also in val."),
+        (
+            lambda: replace(scenes(), test=Endless()),
+            "splits",
+            "test returns a sample past its end: raise IndexError",
+        ),
         (with_info(annotations=(Boxes(("one", "two")),)), "samples", "expected image, boxes, labels, ignored."),
     ],
 )
@@ -149,12 +153,12 @@ class Unexemplified(FileSource):
 def test_one_that_lies_in_files_says_what_an_example_is() -> None:
     (finding,) = check_dataset(Unexemplified)
     assert not finding.ok
-    assert "it cannot be opened without options: write a small one into the folder in `example`" in finding.message
+    assert "it cannot be opened without options: in `example`, write a small one into the folder" in finding.message
 
 
 def test_one_without_files_is_checked_as_it_is() -> None:
     findings = check_dataset(Scenes(size=(32, 32), train=3, val=2, test=2))
-    assert [finding.check for finding in findings] == ["description", "samples", "same twice", "splits", "use"]
+    assert [finding.check for finding in findings] == ["description", "samples", "opened again", "splits", "use"]
     assert all(finding.ok for finding in findings), findings
 
 

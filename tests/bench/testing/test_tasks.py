@@ -89,14 +89,14 @@ class Elsewhere(Segmentation):
 @pytest.mark.parametrize(
     ("task", "check", "says"),
     [
-        (Backwards, "least loss", "perfect outputs cost -0, untrained ones -2."),
-        (Deaf, "least loss", "perfect outputs cost 1, untrained ones 1."),
+        (Backwards, "least loss", "the loss of perfect outputs is -0, that of untrained ones -2."),
+        (Deaf, "least loss", "the loss of perfect outputs is 1, that of untrained ones 1."),
         (Deaf, "training", "its loss is 1 at first and 1 after 24 steps on the same images."),
         (Flat, "network", "its loss does not depend on prediction 0 of 1."),
-        (PerPixel, "network", "its loss is of shape (12, 64, 64), expected one number."),
-        (Mistaken, "prediction", "of what perfect outputs show, 0 of 49152 are right."),
+        (PerPixel, "network", "its loss has shape (12, 64, 64), expected one number."),
+        (Mistaken, "prediction", "for perfect outputs its artifact has 0 of 49152 right."),
         (Careless, "prediction", "its artifact is dict, expected a Prediction."),
-        (Unread, "prediction", "no class for predictions of the kind 'unheard_of' is registered here"),
+        (Unread, "prediction", "no class is registered for predictions of kind 'unheard_of'"),
         (Elsewhere, "network", "the data 'joints alone' have no masks"),
     ],
 )
@@ -164,12 +164,12 @@ def test_a_metric_keeps_the_contract() -> None:
 @pytest.mark.parametrize(
     ("metric", "check", "says"),
     [
-        (Percent, "scores", "'accuracy' is 100 for perfect outputs, not within 0.0 and 1.0."),
-        (LowIsBetter, "best score", "'accuracy' is 1 for perfect outputs, its best is 0: fix `better` or the"),
-        (LowIsBetterWithoutLimit, "best score", "'accuracy' is 1 for perfect outputs and 0."),
+        (Percent, "scores", "'accuracy' is 100 for perfect outputs, not between 0.0 and 1.0."),
+        (LowIsBetter, "best score", "'accuracy' is 1 for perfect outputs, but its best is 0: fix `better` or the"),
+        (LowIsBetterWithoutLimit, "best score", "'accuracy' is 1 for perfect outputs, but 0."),
         (Undirected, "scores", "'accuracy' does not say which way is better."),
-        (Hopeful, "scores", "'accuracy_by_light/dim' is declared and not computed on the example."),
-        (OfBatches, "batches", "collect what is counted, and divide in `compute`."),
+        (Hopeful, "scores", "'accuracy_by_light/dim' is declared but not computed on the example."),
+        (OfBatches, "batches", "accumulate counts, and divide in `compute`."),
         (
             Undeclared,
             "scores",

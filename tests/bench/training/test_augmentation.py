@@ -191,5 +191,5 @@ def test_elastic_deformation_bends_image_and_mask_alike_and_is_refused_for_boxes
     told = ((found["image"].mean(1) * 255 - 20) / 100).round()
     assert not torch.equal(found["mask"], batch()["mask"])
     assert (told == found["mask"]).float().mean() > 0.85  # but for the pixels that interpolation mixes
-    with pytest.raises(SuiteError, match=r"leave recipe\.augmentation\.elastic out"):
+    with pytest.raises(SuiteError, match=r"leave out recipe\.augmentation\.elastic"):
         Augmenter(Augmentation(elastic=Elastic()), INFO)(marked(), 0)

@@ -155,7 +155,7 @@ def test_where_the_field_folds_a_lost_joint_is_not_annotated() -> None:
 
 def test_boxes_are_refused_in_one_sentence() -> None:
     batch = {"image": noise(1, 3, *SIZE), "boxes": torch.zeros(1, 2, 4)}
-    with pytest.raises(SuiteError, match=r"cannot bend boxes.*leave recipe.augmentation.elastic out"):
+    with pytest.raises(SuiteError, match=r"cannot bend boxes.*leave out recipe.augmentation.elastic"):
         deform(batch, annotations_in(batch), Elastic(), seeded())
 
 

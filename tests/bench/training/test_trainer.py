@@ -256,7 +256,7 @@ def test_predictions_that_are_not_finite_are_never_scored(task: str) -> None:
     data = open_data("scenes", size=[32, 32], train=8, val=2, test=2)
     chosen = create_task(task, data.info)
     channels, short = chosen.factors["classes"], QUICK.model_copy(update={"images": 8, "validations": 1})
-    with pytest.raises(TrainingError, match="predictions in evaluation are not finite, so they are not scored"):
+    with pytest.raises(TrainingError, match="predictions in evaluation are not finite, so they cannot be scored"):
         train(lambda: OverflowingInEval(channels), data, chosen, short, 0)
 
 
@@ -264,7 +264,7 @@ def test_nothing_annotated_for_validation_is_said_in_words() -> None:
     data = dataset()
     for sample in data.val:
         sample["mask"] = torch.full(SIZE, 255)
-    with pytest.raises(TrainingError, match="the validation split has no 'miou'"):
+    with pytest.raises(TrainingError, match="'miou' cannot be computed on the validation split"):
         run(data=data)
 
 
