@@ -22,9 +22,10 @@ def convert(
         typer.Argument(metavar="SOURCE", help="A checkpoint: .safetensors, or of torch.save.", show_default=False),
     ],
     layout: Annotated[str, typer.Option(metavar="NAME", help="Whose it is (`skipbench list layouts`).")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must not hold anything yet.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must be empty or not exist.")],
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The preset, where the layout has several; else its first.")
+        str | None,
+        typer.Option(metavar="NAME", help="The preset, where the layout has several; the first by default."),
     ] = None,
     encoder: Encoder = None,
     classes: Classes = 1,
@@ -43,7 +44,7 @@ def convert(
     """
     load(plugin)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise SuiteError(f"--out is {out}, which already exists: name a new folder.")
+        raise SuiteError(f"--out is {out}, which already exists: choose a new folder.")
     chosen = {"classes": classes, **read_factors(encoder, factors or [])}
     for line in _convert(source, layout, model, chosen, out):
         print(line)
@@ -72,7 +73,7 @@ def _convert(source: Path, layout: str, name: str | None, chosen: dict[str, Any]
     return [
         f"Wrote {out}: {name or presets[0]} on {model.spec.encoder}, {count:,} parameters.",
         *_counted(unused, "of the checkpoint are not used"),
-        *_counted(untrained, "are not in the checkpoint, and still to be trained"),
+        *_counted(untrained, "are not in the checkpoint, so they still need training"),
     ]
 
 

@@ -154,7 +154,7 @@ def _fastest(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         agreeing = [row for row in rows if row["precision"] == precision and _agrees(row)]
         best = min(agreeing, key=lambda row: float(row["ratio"]), default=None)
         if best is None or best["verdict"] != "faster":
-            said.append(f"{rows[0]['model']}, {precision}: nothing that agrees with eager is faster than it.")
+            said.append(f"{rows[0]['model']}, {precision}: no runtime that agrees with eager is faster.")
         else:
             low, high = 1 / best["high"], 1 / best["low"]
             said.append(

@@ -81,6 +81,6 @@ def _network(model: str, encoder: str | None, classes: int | None, factors: Sequ
         return build_model(resolve_spec(model, **{"classes": classes or 1, **read_factors(encoder, factors)}))
     if encoder or classes or factors:
         raise SuiteError(
-            f"{model} is a saved network, which says what it is: leave out --encoder, --classes and --set."
+            f"{model} is a saved network, which has its own settings: remove --encoder, --classes and --set."
         )
     return EncoderDecoder.from_pretrained(model)

@@ -52,9 +52,7 @@ def cost(
     img_size: ImageSize = "256x256",
     classes: Classes = 1,
     factors: Factors = None,
-    roofline: Annotated[
-        bool, typer.Option("--roofline", help="Measure what this machine does at best, too.")
-    ] = False,
+    roofline: Annotated[bool, typer.Option("--roofline", help="Also measure this machine's peak rates.")] = False,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
 ) -> None:
@@ -108,12 +106,12 @@ def latency(
     threads: Threads = None,
     device: DeviceName = "auto",
     rounds: Annotated[int, typer.Option(help="Forward passes timed per model and block, at least.")] = 10,
-    warmup: Annotated[int, typer.Option(help="Rounds of each block that are run first and not kept.")] = 3,
+    warmup: Annotated[int, typer.Option(help="Rounds of each block that are run first and discarded.")] = 3,
     blocks: Blocks = 6,
     processes: Processes = 3,
     precise_to: PreciseTo = 0.02,
     time_limit: TimeLimit = 60.0,
-    margin: Annotated[float, typer.Option(help="Models that differ by less are equal.")] = 0.03,
+    margin: Annotated[float, typer.Option(help="Models that differ by less count as equal.")] = 0.03,
     plugin: Plugins = None,
     format: FormatOption = Format.table,
 ) -> None:

@@ -19,7 +19,7 @@ SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="A shipped suite, or a YAML file.", show_default=False)
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that take the place of the suite's.")
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that replace the suite's.")
 ]
 Plugins = Annotated[
     list[Path] | None,
@@ -61,7 +61,7 @@ DeviceName = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Blocks = Annotated[int, typer.Option(help="Blocks, each with fresh builds, at least.")]
 Processes = Annotated[int, typer.Option(help="Fresh processes that take turns; 0: this one alone.")]
 PreciseTo = Annotated[float, typer.Option(help="Stop when no ratio's interval reaches further.")]
-TimeLimit = Annotated[float, typer.Option(help="Seconds after which no more blocks are begun.")]
+TimeLimit = Annotated[float, typer.Option(help="Seconds after which no new block starts.")]
 
 
 def read_factors(encoder: str | None, assignments: Sequence[str]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def read_factors(encoder: str | None, assignments: Sequence[str]) -> dict[str, A
     factors = assigned(assignments, example="fusion=concat")
     if encoder is not None and factors.setdefault("encoder", encoder) != encoder:
         raise SuiteError(
-            f"--encoder is {encoder}, and --set gives encoder={factors['encoder']}: leave one of them out."
+            f"--encoder is {encoder}, and --set gives encoder={factors['encoder']}: remove one of them."
         )
     return factors
 

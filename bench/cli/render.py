@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     directory: RunFolder,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to; DIR/report if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write; DIR/report by default.")] = None,
     plugin: Plugins = None,
 ) -> None:
     """Write the report of a run: one HTML page that opens offline.
@@ -55,13 +55,11 @@ def plot(
     ] = "pareto",
     format: Annotated[str, typer.Option(metavar="FORMAT", help=f"How to save it: {', '.join(FORMATS)}.")] = "png",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to; DIR/report/figures if not given.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write; DIR/report/figures by default.")
     ] = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of which task, where the run has several.")
-    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="The task, where the run has several.")] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="On which dataset, where the run has several.")
+        str | None, typer.Option(metavar="NAME", help="The dataset, where the run has several.")
     ] = None,
     plugin: Plugins = None,
 ) -> None:
@@ -86,7 +84,7 @@ def results(
         list[Path],
         typer.Argument(metavar="DIR", help="Run folders, as `skipbench run` makes them.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to.")] = Path("RESULTS.md"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("RESULTS.md"),
 ) -> None:
     """Write what runs have shown, with budget, seeds and machine, and what they can't show.
 

@@ -123,7 +123,10 @@ def measured(plan: "Plan", directory: Path, executor: "Executor", retry_failed: 
         records = run_plan(plan, directory, console(), executor, retry_failed)
     except Stopped as stopped:
         folder = shlex.quote(str(directory))
-        print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
+        print(
+            f"Interrupted; every finished cell is kept in {folder}. Run the same command to continue.",
+            file=sys.stderr,
+        )
         raise typer.Exit(stopped.code) from None
     for record in records:
         if record.status == "failed":

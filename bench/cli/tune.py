@@ -28,7 +28,9 @@ def tune(
     overrides: Overrides = None,
     lr: Annotated[
         list[float] | None,
-        typer.Option(metavar="LR", help="A learning rate; repeatable. Else 1/2, 1, 2 and 4 times the suite's own."),
+        typer.Option(
+            metavar="LR", help="A learning rate; repeatable. By default 1/2, 1, 2 and 4 times the suite's own."
+        ),
     ] = None,
     each: Annotated[
         bool, typer.Option("--each/--common", help="Give each arm its own best, or all arms the best common one.")

@@ -200,7 +200,7 @@ SomeMeasurement = TypeVar("SomeMeasurement", bound=type[Measurement[Any]])
 
 
 def register_measurement(name: str) -> Callable[[SomeMeasurement], SomeMeasurement]:
-    """Return the decorator that files a Measurement under `name`. Raises BenchError where it is taken."""
+    """Return the decorator that registers a Measurement under `name`. Raises BenchError where it is taken."""
 
     def file(measurement: SomeMeasurement) -> SomeMeasurement:
         MEASUREMENTS.register(name)(measurement)

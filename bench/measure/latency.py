@@ -256,11 +256,11 @@ class Session:
             notes.append(
                 f"{disturbed} of {count} blocks were disturbed (others kept more than {MAX_OTHERS_CORES} cores "
                 f"busy, or a fixed kernel's time was off its median by more than {MAX_OFF_MEDIAN:.0%}): "
-                + ("they are left out." if left_out else "too many to leave them out, so they count.")
+                + ("they are left out." if left_out else "too many to leave them out, so they are kept.")
             )
         if self.reach() > log1p(self.options.precise_to):
             notes.append(
-                f"the time limit of {self.options.time_limit_s:g} s came before every interval was within "
+                f"the time limit of {self.options.time_limit_s:g} s was reached before every interval was within "
                 f"{self.options.precise_to:.1%} of its ratio; the widest reaches {expm1(self.reach()):.1%}."
             )
         return notes

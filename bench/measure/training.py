@@ -51,7 +51,7 @@ class Training(Measurement[Recipe]):
         """Return the recipe, with what the machine decides in words."""
         if "task" in {**sections.get(cls.section, {}), **own}:
             raise SuiteError(
-                f"in recipe: 'task' is not part of it; a study's options of its task stand beside the task's name: "
+                f"in recipe: 'task' is not part of it; a study's options of its task go next to the task's name: "
                 f"task: {{name: {task.name}, ...}}."
             )
         recipe = super().read(sections, task, own).resolved()

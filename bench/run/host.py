@@ -31,7 +31,7 @@ from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
 
 TELL_EVERY_S = 0.2  # between two messages on how far a cell is
-FORK_S = 1.0  # within which a fork that a cell made comes back, or is taken for one that does its own work
+FORK_S = 1.0  # within which copies of a session's process have to end
 VICTIM = "500"  # of 1000, in the kernel's choice of whom to kill for memory: the cell, not the run
 
 
@@ -150,13 +150,10 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
     """Measure a session, send what it finds, and end the process."""
     own = os.getpid()
     os.setpgid(own, own)
-    forks: list[None] = []
-    come_back = order.output.with_suffix(".fork")
+    forks = _Forks(order.output.with_suffix(".fork"))
 
     def tell(kind: str, content: Any) -> None:
-        if os.getpid() != own:  # a fork that the session made has come back
-            come_back.touch()
-            os._exit(0)
+        forks.end()
         connection.send((kind, content))
 
     with suppress(OSError):  # there is none but on Linux
@@ -169,7 +166,6 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
     def stop(number: int, frame: FrameType | None) -> None:
         advance.stopping = Stopped(number)
 
-    os.register_at_fork(after_in_parent=lambda: forks.append(None))
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
@@ -178,8 +174,9 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
         found = None
     except BaseException as error:  # KeyboardInterrupt, too: only the session itself can have raised it
         found = dict.fromkeys(order.session.lacking, failed(error))
-    if forks and _appears(come_back):
-        found = dict.fromkeys(order.session.lacking, Failure("it forks its process, and both go on with the cell."))
+    forks.end()
+    if forks.left():
+        found = dict.fromkeys(order.session.lacking, Failure("it forks its process, and the copy goes on."))
     try:
         tell("found", found)
     except Exception as error:  # what a plug-in returns may be anything
@@ -187,11 +184,44 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
     os._exit(0)
 
 
-def _appears(file: Path) -> bool:
-    deadline = time.monotonic() + FORK_S
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return file.exists()
+class _Forks:
+    """Copies that a session makes of its process: where they don't end by themselves, the session has failed."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark, self._own, self._made, self._depth = mark, os.getpid(), False, 0
+        os.register_at_fork(after_in_parent=self._note, after_in_child=self._deeper)
+
+    def _note(self) -> None:
+        self._made = True
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > 1:  # a copy that itself forks would do so without end
+            os._exit(0)
+
+    def end(self) -> None:
+        """End this process where it is a copy."""
+        if os.getpid() != self._own:
+            self._mark.touch()
+            os._exit(0)
+
+    def left(self) -> bool:
+        """Return whether copies have come back, or go on by themselves; to end takes them a moment."""
+        deadline = time.monotonic() + FORK_S
+        while self._made and not self._mark.exists() and _has_children():
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.01)
+        return self._mark.exists()
+
+
+def _has_children() -> bool:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _seldom(tell: Callable[[float], None]) -> Callable[[float], None]:

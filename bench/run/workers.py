@@ -268,7 +268,7 @@ class _Host:
             code = self._process.wait()
             raise BenchError(
                 f"the process that starts cells has ended ({_ended(code)}); every finished cell is kept, and "
-                "the same command goes on."
+                "run the same command to continue."
             ) from error
 
 

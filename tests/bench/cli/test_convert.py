@@ -43,7 +43,9 @@ def test_a_backbone_says_that_its_head_is_untrained(skipbench: Any, tmp_path: Pa
     save_file(backbone.state_dict(), tmp_path / "fpn.safetensors")
     command = ("convert", tmp_path / "fpn.safetensors", "--layout", "torchvision-fpn", "--encoder", "resnet18")
     done = skipbench(*command, "--out", tmp_path / "fpn")
-    assert "2 tensors are not in the checkpoint, and still to be trained: stages.0.head.predictors.0.w" in done.out
+    assert (
+        "2 tensors are not in the checkpoint, so they still need training: stages.0.head.predictors.0.w" in done.out
+    )
     again = skipbench(*command, "--out", tmp_path / "again")
     assert (done.code, again.code) == (0, 0)
     one, other = ((tmp_path / folder / "model.safetensors").read_bytes() for folder in ("fpn", "again"))

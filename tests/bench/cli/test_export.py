@@ -40,7 +40,7 @@ def test_a_saved_network(skipbench: Any, tmp_path: Path) -> None:
     [
         (("unte", "--out", "x.onnx"), "unknown model 'unte'. Did you mean 'unet'?"),
         (("runs/absent", "--out", "x.onnx"), "there is no folder runs/absent"),
-        (("{saved}", "--out", "x.onnx", "--classes", "3"), "which says what it is"),
+        (("{saved}", "--out", "x.onnx", "--classes", "3"), "which has its own settings"),
         (("{empty}", "--out", "x.onnx"), "holds no config.json"),
         (("unet", "--out", "x.pb"), "name the format"),
         (("unet", "--out", "x.onnx", "--format", "tflite"), "unknown format 'tflite'"),

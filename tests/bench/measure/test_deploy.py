@@ -80,5 +80,5 @@ def test_the_fastest_named_agrees_and_is_told_apart() -> None:
         "m, 32-true: right is the fastest that agrees, 2.00 times as fast as eager (95 % interval 1.82 to 2.22), "
         "error 1.0e-05."
     )
-    assert said[1] == "m, bf16-mixed: nothing that agrees with eager is faster than it."
+    assert said[1] == "m, bf16-mixed: no runtime that agrees with eager is faster."
     assert "nothing that agrees" in _fastest([eager, row("maybe", 0.9, 0, "open")])[0]

@@ -179,8 +179,12 @@ def test_a_failing_cell_is_a_record_with_its_reason_and_the_others_go_on(
     assert status.code == 0
     assert "5 ok, 7 failed, 0 missing of 12 cells" in status.out
     assert "broken on purpose" in status.out
+    assert "--retry-failed tries them again" in outcome.out
     assert skipbench(*command).code == 1
+    assert records(run) == by_name, "what failed is not tried again without being asked for"
+    assert skipbench(*command, "--retry-failed").code == 1
     again = records(run)
+    assert {record.tries for record in again.values() if record.status == "failed"} == {2}
     unchanged = {name for name in again if again[name] == by_name[name]}
     assert unchanged == {
         "cost segmentation: fpn",
