@@ -42,6 +42,13 @@ CellTimeout = Annotated[
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Try cells that failed before again, up to three times in all.")
 ]
+ExecutorName = Annotated[
+    str, typer.Option("--executor", metavar="local|ray", help="Measure on this machine, or on a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster (auto: the one that this machine is part of)."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Measure in this process and show where a cell fails.")]
 Models = Annotated[
     list[str], typer.Argument(metavar="MODEL", help="Names from `skipbench list models`.", show_default=False)

@@ -5,13 +5,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skipbench.bench.attempt import Failure, attempt
-from skipbench.bench.cli.options import CellTimeout, Debug, Jobs, Overrides, Plugins, RetryFailed, SuiteName, load
+from skipbench.bench.cli.options import (
+    Address,
+    CellTimeout,
+    Debug,
+    ExecutorName,
+    Jobs,
+    Overrides,
+    Plugins,
+    RetryFailed,
+    SuiteName,
+    load,
+)
 from skipbench.bench.cli.output import console, print_table
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.records import Cell, RunRecord
@@ -49,6 +61,8 @@ def run(
     jobs: Jobs = "auto",
     cell_timeout: CellTimeout = 3600.0,
     retry_failed: RetryFailed = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
     debug: Debug = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, their cost and the time; write nothing.")
@@ -76,13 +90,13 @@ def run(
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
     directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
-    with executor_of(chosen, directory, jobs, cell_timeout, debug) as executor:
+    with executor_of(chosen, directory, jobs, cell_timeout, debug, executor, address) as measuring:
         plan = make_plan(chosen, leave_out_unserved=data is not None)
     for note in plan.notes:
         print(f"note: {note}")
     if dry_run:
         return _preview(plan)
-    return _measure(plan, directory, executor, retry_failed)
+    return _measure(plan, directory, measuring, retry_failed)
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -97,22 +111,35 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
 
 
 @contextmanager
-def executor_of(suite: Suite, directory: Path, jobs: str, cell_timeout: float, debug: bool) -> "Iterator[Executor]":
+def executor_of(
+    suite: Suite, directory: Path, jobs: str, cell_timeout: float, debug: bool, executor: str, address: str | None
+) -> "Iterator[Executor]":
     """Yield who measures the suite's cells; within the block torch has the threads of a cell that states none."""
     from skipbench.bench.run.here import Here
-    from skipbench.bench.run.jobs import share_out
+    from skipbench.bench.run.jobs import settled_threads, share_out
     from skipbench.bench.run.workers import Workers
     from skipbench.bench.training.machine import use_threads
 
     if jobs != "auto" and not (jobs.isdecimal() and len(jobs) < 5):
         raise SuiteError(f"--jobs is '{jobs}', expected a number, or auto.")
-    if debug or jobs == "0":
+    if executor not in ("local", "ray"):
+        raise SuiteError(f"--executor is '{executor}', expected local or ray.")
+    if address and executor != "ray":
+        raise SuiteError(f"--address {address} is of a Ray cluster: add --executor ray.")
+    if executor == "ray":
+        if find_spec("ray") is None:
+            raise SuiteError("--executor ray needs Ray: pip install 'skipbench[ray]'.")
+        from skipbench.bench.run.on_ray import OnRay
+
+        with use_threads(settled_threads(suite, directory) or 1):
+            yield OnRay(address, cell_timeout)
+    elif debug or jobs == "0":
         yield Here(debug)
-        return
-    share = share_out(suite, None if jobs == "auto" else int(jobs), directory)
-    print(share)
-    with use_threads(share.threads):
-        yield Workers(share.jobs, cell_timeout, gpus=share.gpus)
+    else:
+        share = share_out(suite, None if jobs == "auto" else int(jobs), directory)
+        print(share)
+        with use_threads(share.threads):
+            yield Workers(share.jobs, cell_timeout, gpus=share.gpus)
 
 
 def measured(plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool) -> list[RunRecord]:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.cli.options import CellTimeout, Debug, Jobs, Overrides, Plugins, RetryFailed, SuiteName, load
+from skipbench.bench.cli.options import (
+    Address,
+    CellTimeout,
+    Debug,
+    ExecutorName,
+    Jobs,
+    Overrides,
+    Plugins,
+    RetryFailed,
+    SuiteName,
+    load,
+)
 from skipbench.bench.cli.output import print_table
 from skipbench.bench.cli.run import executor_of, measured
 from skipbench.bench.suites import load_suite, write_suite
@@ -49,6 +60,8 @@ def tune(
     jobs: Jobs = "auto",
     cell_timeout: CellTimeout = 3600.0,
     retry_failed: RetryFailed = False,
+    executor: ExecutorName = "local",
+    address: Address = None,
     debug: Debug = False,
 ) -> int:
     """Train every arm at the same few learning rates, and write the suite at the best: an arm that loses at one
@@ -70,9 +83,9 @@ def tune(
     chosen = load_suite(suite, overrides or [], tasks=task or [])
     seeds = min(seeds, len(chosen.seeds))
     directory = out or Path("runs") / f"{chosen.name}-tune"
-    with executor_of(chosen, directory, jobs, cell_timeout, debug) as executor:
+    with executor_of(chosen, directory, jobs, cell_timeout, debug, executor, address) as measuring:
         plan = tuning_plan(chosen, lr or [], share, seeds)
-    records = measured(plan, directory, executor, retry_failed)
+    records = measured(plan, directory, measuring, retry_failed)
     found = learning_rates(plan, records)
     for study in found:
         _show(study, each)

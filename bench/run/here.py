@@ -7,7 +7,7 @@ from functools import partial
 
 from skipbench.bench.advance import KEEP_EVERY_S, Advance
 from skipbench.bench.attempt import Failure
-from skipbench.bench.run.session import Ended, Session, States, Watch
+from skipbench.bench.run.session import Ended, Session, States, Watch, prepared
 from skipbench.bench.suites.plan import Plan
 
 
@@ -19,7 +19,7 @@ class Here:
 
     def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
         """Measure one session after the other."""
-        for session in sessions:
+        for session in prepared(sessions):
             start, show = time.perf_counter(), watch.begin(session)
             advance = Advance(show, partial(states.keep, session), states.of(session), self._keep_every_s)
             outcomes = session.measure(plan, advance)

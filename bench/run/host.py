@@ -26,11 +26,10 @@ from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, failed
 from skipbench.bench.data import CachedDataset
 from skipbench.bench.plugins import load_plugins, plugin_source
-from skipbench.bench.run.session import Session
+from skipbench.bench.run.session import TELL_EVERY_S, Session
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
 
-TELL_EVERY_S = 0.2  # between two messages on how far a cell is
 FORK_S = 1.0  # within which copies of a session's process have to end
 VICTIM = "500"  # of 1000, in the kernel's choice of whom to kill for memory: the cell, not the run
 
@@ -156,12 +155,18 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
         forks.end()
         connection.send((kind, content))
 
+    seldom = _seldom(partial(tell, "share"))
+
+    def show(share: float) -> None:
+        forks.end()
+        seldom(share)
+
     with suppress(OSError):  # there is none but on Linux
         Path("/proc/self/oom_score_adj").write_text(VICTIM)
     os.environ.update(order.environment)
     _print_to(order.output)
     torch.set_num_threads(threads)
-    advance = Advance(_seldom(partial(tell, "share")), partial(tell, "state"), order.state, order.keep_every_s)
+    advance = Advance(show, partial(tell, "state"), order.state, order.keep_every_s)
 
     def stop(number: int, frame: FrameType | None) -> None:
         advance.stopping = Stopped(number)

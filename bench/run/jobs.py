@@ -36,9 +36,8 @@ def share_out(suite: Suite, jobs: int | None, directory: Path) -> Share:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cells = len(suite.seeds) * sum(len(entry.variants) for study in suite.studies for entry in study.arms)
     recipes = [study.sections.get("recipe", {}) for study in suite.studies]
-    stated = [recipe.get("threads") for recipe in recipes]
     gpus = _gpus() if any(recipe.get("device", "auto") != "cpu" for recipe in recipes) else ()
-    threads = max(filter(None, stated), default=None) if all(stated) else _threads_of(directory)
+    threads = settled_threads(suite, directory)
     most = len(gpus) or max(1, cores // (threads or 1))
     chosen = jobs or max(1, min(most, cells))
     return Share(chosen, threads or max(1, cores // chosen), gpus)
@@ -51,8 +50,11 @@ def _gpus() -> tuple[str, ...]:
     return tuple(visible.split(",")) if visible else tuple(map(str, range(torch.cuda.device_count())))
 
 
-def _threads_of(directory: Path) -> int | None:
-    """Return the most threads on which the run in `directory` trains, None where there is none."""
+def settled_threads(suite: Suite, directory: Path) -> int | None:
+    """Return the most threads that a training has by the suite, or else by the run in `directory`, if by any."""
+    stated = [study.sections.get("recipe", {}).get("threads") or 0 for study in suite.studies]
+    if all(stated):
+        return int(max(stated))
     try:
         studies = open_run(directory).suite["studies"]
         return int(max(study["recipe"]["threads"] for study in studies))

@@ -48,7 +48,7 @@ def run_plan(
         with RunProgress(console, plan.cells, due) as progress:
             for ended in (executor or Here()).run(plan, due, states, progress):
                 measured = ended.session.lacking | ended.outcomes.keys()
-                shared = {"environment": machine, "seconds": ended.seconds / len(measured)}
+                shared = {"environment": ended.environment or machine, "seconds": ended.seconds / len(measured)}
                 records = [
                     _record(cell, ended.outcomes.get(cell.cell_id), run, shared | _tries(earlier.get(cell.cell_id)))
                     for cell in ended.session.cells

@@ -1,7 +1,7 @@
 """What is measured together, who measures it, and what comes of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,9 @@ from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.records import Cell
 from skipbench.bench.suites.plan import Plan
 
+SILENCE_S = 3600.0  # without a sign of life, after which a session has failed
+TELL_EVERY_S = 0.2  # between two messages on how far a session is: people see no more
+
 
 @dataclass(frozen=True)
 class Session:
@@ -25,9 +28,14 @@ class Session:
     rehearsal: bool = False  # whether its cell is only tried, as one of a session that died of one of them
 
     @property
+    def kind(self) -> str:
+        """What is measured."""
+        return self.cells[0].kind
+
+    @property
     def alone(self) -> bool:
         """Whether it has the machine to itself: arms that take turns are timed."""
-        return MEASUREMENTS[self.cells[0].kind].in_turns
+        return MEASUREMENTS[self.kind].in_turns
 
     @property
     def name(self) -> str:
@@ -48,7 +56,8 @@ class Session:
     def measure(self, plan: Plan, advance: Advance) -> dict[str, Any]:
         """Return what is measured, or the Failure, by cell id."""
         measurement = plan.measurement_of(self.cells[0])
-        measurement.prepared = self.prepared
+        if self.prepared is not None:
+            measurement.prepared = self.prepared
         if self.rehearsal:
             arm = next(arm for arm in measurement.study.arms if arm.name == self.cells[0].arm)
             tried = attempt(partial(measurement.rehearse, arm))
@@ -58,19 +67,21 @@ class Session:
 
 
 def sessions(cells: Sequence[Cell], lacking: Set[str]) -> Iterator[Session]:
-    """Yield what is measured together: all of a study where arms take turns and one is missing, else each alone.
-
-    Before the first, each measurement prepares what its sessions share.
-    """
-    kinds = dict.fromkeys(cell.kind for cell in cells if cell.cell_id in lacking)
-    prepared = {kind: MEASUREMENTS[kind].prepare() for kind in kinds}
+    """Yield what is measured together: all of a study where arms take turns and one is missing, else each alone."""
     for (kind, *_), group in groupby(cells, key=lambda cell: (cell.kind, cell.task, cell.dataset)):
         study = list(group)
         missing = [cell for cell in study if cell.cell_id in lacking]
         if MEASUREMENTS[kind].in_turns and missing:
-            yield Session(study, frozenset(cell.cell_id for cell in missing), prepared[kind])
+            yield Session(study, frozenset(cell.cell_id for cell in missing))
         else:
-            yield from (Session([cell], frozenset({cell.cell_id}), prepared[kind]) for cell in missing)
+            yield from (Session([cell], frozenset({cell.cell_id})) for cell in missing)
+
+
+def prepared(sessions: Iterable[Session]) -> list[Session]:
+    """Return the sessions with what those of each measurement share, measured once, on this machine."""
+    due = list(sessions)
+    shared = {kind: MEASUREMENTS[kind].prepare() for kind in dict.fromkeys(session.kind for session in due)}
+    return [replace(session, prepared=shared[session.kind]) for session in due]
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,7 @@ class Ended:
     session: Session
     outcomes: Mapping[str, Any]  # by cell id: an Outcome or a Failure, as far as the measurement keeps its word
     seconds: float
+    environment: Mapping[str, Any] | None = None  # of the process that measured it, where that is another machine's
 
 
 class States:

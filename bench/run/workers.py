@@ -24,12 +24,12 @@ from skipbench.bench.attempt import Failure, failed
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import loaded_paths
 from skipbench.bench.run.host import Order
-from skipbench.bench.run.session import Ended, Session, States, Watch
+from skipbench.bench.run.inquiry import Inquiries
+from skipbench.bench.run.session import SILENCE_S, Ended, Session, States, Watch, prepared
 from skipbench.bench.signals import noting
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import in_words, one_line
 
-SILENCE_S = 3600.0  # without a sign of life, after which a cell is stopped
 MAX_OUTPUT = 16 * 2**20  # bytes that a cell may print
 GRACE_S = 2.0  # for a process to end after it has closed its connection
 TICK_S = 0.5  # between looks at whether somebody wants the run to stop, or a cell says nothing
@@ -73,8 +73,8 @@ class Workers:
 
     def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
         """Measure all sessions, each in a process of its own. Raises BenchError where none can be started."""
-        waiting = deque(sessions)
-        inquiries: dict[str, _Inquiry] = {}
+        waiting = deque(prepared(sessions))
+        inquiries = Inquiries()
         if not waiting:
             return
         with noting() as asked, _Host(plan, states, watch) as host:
@@ -84,7 +84,9 @@ class Workers:
                     environment = {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]} if self._gpus else {}
                     host.begin(waiting.popleft(), slot, self._keep_every_s, environment)
                 for ended in host.listen(stopping=bool(asked)):
-                    yield from self._judged(ended, waiting, inquiries)
+                    again: list[Session] = []
+                    yield from inquiries.judge(ended, again)
+                    waiting.extendleft(again)
                 host.kill_silent_and_loud(self._silence_s)
                 if asked:
                     host.ask_to_stop()
@@ -94,47 +96,6 @@ class Workers:
     def _may_begin(self, session: Session, running: Collection[_Running]) -> bool:
         alone = session.alone or any(other.session.alone for other in running)
         return len(running) < (1 if alone else self._jobs)
-
-    def _judged(self, ended: Ended, waiting: deque[Session], inquiries: dict[str, "_Inquiry"]) -> Iterator[Ended]:
-        """Yield what is over; where a session of several cells has died, try each apart, and the others again."""
-        session, outcomes = ended.session, ended.outcomes
-        if session.rehearsal:
-            inquiry = inquiries[session.key]
-            inquiry.guilty |= outcomes
-            inquiry.left -= 1
-            if not inquiry.left:
-                yield from inquiry.closed(waiting)
-        elif len(session.cells) > 1 and _died(outcomes):
-            inquiry = _Inquiry(ended, len(session.cells))
-            for cell in session.cells:
-                inquiries[cell.cell_id] = inquiry
-                waiting.appendleft(Session([cell], frozenset({cell.cell_id}), session.prepared, rehearsal=True))
-        else:
-            yield ended
-
-
-@dataclass
-class _Inquiry:
-    """Which cells a session has died of."""
-
-    ended: Ended
-    left: int  # of its cells that have not been tried
-    guilty: dict[str, Any] = field(default_factory=dict)
-
-    def closed(self, waiting: deque[Session]) -> Iterator[Ended]:
-        """Yield the failure of the guilty, and let the others be measured; if none is guilty, all have failed."""
-        session = self.ended.session
-        failed_cells = [cell for cell in session.cells if cell.cell_id in self.guilty]
-        if not failed_cells:
-            yield self.ended
-            return
-        lacking = session.lacking & self.guilty.keys()
-        if lacking:
-            failures = {cell_id: self.guilty[cell_id] for cell_id in lacking}
-            yield Ended(Session(failed_cells, lacking), failures, self.ended.seconds)
-        if session.lacking - lacking:
-            others = [cell for cell in session.cells if cell not in failed_cells]
-            waiting.appendleft(Session(others, session.lacking - lacking, session.prepared))
 
 
 class _Host:
@@ -270,10 +231,6 @@ class _Host:
                 f"the process that starts cells has ended ({_ended(code)}); every finished cell is kept, and "
                 "run the same command to continue."
             ) from error
-
-
-def _died(outcomes: Mapping[str, Any]) -> bool:
-    return any(isinstance(outcome, Failure) and outcome.died for outcome in outcomes.values())
 
 
 def _death(running: _Running, exit_code: int) -> Failure:
