@@ -9,16 +9,19 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision, Precision
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 
+from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Sample
 from skipbench.bench.data.loading import Batch, batches, collate, in_random_order
 from skipbench.bench.records import Outcome
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
+from skipbench.bench.training.curve import POINTS, Curve
 from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision, use_threads
 from skipbench.bench.training.recipe import Recipe
@@ -27,6 +30,7 @@ from skipbench.bench.training.state import Progress, StateError, pack, passing, 
 
 __all__ = ["Recipe", "TrainingError", "train"]
 
+WEIGHTS = "best.safetensors"  # the file of the state that was tested
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
 
 
@@ -51,7 +55,8 @@ def train(
     "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
     of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
     was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
-    artifact of the first images of the test split.
+    artifact of the first images of the test split. Tables: "curve", "validations", and of the test split
+    "images.<name>" for all that scorers keep per image. The file WEIGHTS is the state that was tested.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
     advance = advance or Advance()
@@ -67,7 +72,15 @@ def train(
         settings = trainer.settings | {"threads": threads}
         if absent := tested.absent():
             notes.append(f"Not in the test split and so not scored: {', '.join(absent)}.")
-        return Outcome(values, settings, notes, arrays={"predictions": predictions})
+        of_images = {f"images.{name}": columns for name, columns in tested.per_image().items()}
+        return Outcome(
+            values,
+            settings,
+            notes,
+            arrays={"predictions": predictions},
+            tables=trainer.curve.tables() | of_images,
+            files={WEIGHTS: save(tensors(trainer.raw), {"format": "pt"})},
+        )
 
 
 @contextmanager
@@ -113,7 +126,7 @@ class _Trainer:
             self.raw_optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
         )
         self.predictor = Predictor(self.fabric, self.model, task, recipe)
-        self.found = Progress()
+        self.found, self.curve = Progress(), Curve()
         self.unscored: dict[str, Any] | None = None  # while a validation is going on, what it changes, as it was
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
@@ -138,6 +151,7 @@ class _Trainer:
             "optimizer": self.raw_optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "found": vars(self.found),
+            "curve": vars(self.curve),
         }
         return pack(content, self.identity)
 
@@ -152,7 +166,7 @@ class _Trainer:
         put_back(content, self.raw, self.fabric.device)
         self.raw_optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
-        self.found = Progress(**content["found"])
+        self.found, self.curve = Progress(**content["found"]), Curve(**content["curve"])
         return []
 
     def tell(self) -> None:
@@ -162,7 +176,7 @@ class _Trainer:
 
     def fit(self, train: Dataset[Sample], val: Dataset[Sample]) -> dict[str, float]:
         """Train for what is left of the budget, go back to the best state, and return what there is to tell."""
-        recipe, found = self.recipe, self.found
+        recipe, found, points = self.recipe, self.found, self.recipe.spread(POINTS)
         varied = self._varied(train, recipe.steps, recipe.augmentation, found.step)
         self._validate(train, val)  # where an earlier process was stopped in the middle of it
         while found.step < recipe.steps:
@@ -171,12 +185,15 @@ class _Trainer:
             if not found.step:
                 found.told = self._begin(batch)
                 start = time.perf_counter()
-            ready = time.perf_counter()
+            ready, (lr, _) = time.perf_counter(), self.schedule.get_last_lr()
             found.loss, norm = self._step(batch)
             end = time.perf_counter()
             found.step += 1
             found.clipped += norm > recipe.clip_norm
             found.busy, found.seconds = found.busy + end - ready, found.seconds + end - start
+            self.curve.add_step(found.loss, end - start)
+            if found.step in points:
+                self.curve.add_point(found.step * recipe.batch_size, lr, recipe.batch_size)
             self.tell()
             self._validate(train, val)
         self.model.load_state_dict(found.best_state)
@@ -247,6 +264,7 @@ class _Trainer:
         key, sign = headline.key, headline.sign
         if key not in scores:
             raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
+        self.curve.add_validation(found.step * recipe.batch_size, scores)
         if sign * (scores[key] - found.best_scores.get(key, -sign * math.inf)) > 0:
             found.best_scores, found.best_images = scores, found.step * recipe.batch_size
             found.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
