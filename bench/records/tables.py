@@ -22,7 +22,7 @@ def to_parquet(columns: Mapping[str, np.ndarray]) -> bytes:
 def read_table(directory: Path, name: str) -> pa.Table:
     """Return the table in the file `name` of a run folder. Raises StoreError where it cannot be read."""
     try:
-        return pq.read_table(inside(directory, name))
+        return pq.read_table(pa.BufferReader(inside(directory, name).read_bytes()))
     except Exception as error:  # pyarrow raises whatever a damaged file leads it to
         why = one_line(str(error) or type(error).__name__, 200).rstrip(".")
         raise StoreError(f"{name} of {directory} cannot be read: {why}.") from error
