@@ -1,6 +1,6 @@
 """A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from lightning.fabric import Fabric
@@ -27,6 +27,11 @@ def length(dataset: Dataset[Sample]) -> int:
     return len(dataset)  # type: ignore[arg-type]
 
 
+def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return images (N, 3, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
+    return transforms.normalize(transforms.to_dtype(images, torch.float32, scale=True), list(mean), list(std))
+
+
 class Predictor:
     """Predicts and scores by a network that Fabric has set up."""
 
@@ -42,8 +47,7 @@ class Predictor:
 
     def prepare(self, batch: Batch) -> Batch:
         """Return the batch with images as the network takes them: normalised, in the memory format."""
-        image = transforms.to_dtype(batch["image"], torch.float32, scale=True)
-        image = transforms.normalize(image, list(MEAN), list(STD))
+        image = normalised(batch["image"], MEAN, STD)
         return batch | {"image": image.contiguous(memory_format=self._memory_format)}
 
     def evaluate(self, split: Dataset[Sample], alive: Callable[[], None]) -> Metrics:

@@ -132,6 +132,7 @@ class _Trainer:
             "device": device.type,
             "precision": precision,
             "task": task.options.model_dump(mode="json"),
+            "classes": list(task.info[task.annotation].names),
             "data": _facts(task.info),
             "mean": list(MEAN),
             "std": list(STD),
