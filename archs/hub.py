@@ -153,7 +153,7 @@ def _read_factors(path: Path, source: str) -> dict[str, Any]:
             f"{CONFIG_NAME} of {source} has version {config.get('version')}, but this skipbench reads version "
             f"{VERSION}: install the skipbench that wrote it."
         )
-    return config["factors"]
+    return dict(config["factors"])
 
 
 def _safe_spec(factors: dict[str, Any], place: str) -> ArchSpec:

@@ -29,7 +29,9 @@ def length(dataset: Dataset[Sample]) -> int:
 
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Return images (N, 3, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
-    return transforms.normalize(transforms.to_dtype(images, torch.float32, scale=True), list(mean), list(std))
+    scaled = transforms.to_dtype(images, torch.float32, scale=True)
+    prepared: Tensor = transforms.normalize(scaled, list(mean), list(std))
+    return prepared
 
 
 class Predictor:

@@ -186,7 +186,7 @@ class _Trainer:
             if not found.step:
                 found.told = self._begin(batch)
                 start = time.perf_counter()
-            ready, (lr, _) = time.perf_counter(), self.schedule.get_last_lr()
+            ready, lr = time.perf_counter(), float(self.schedule.get_last_lr()[0])
             found.loss, norm = self._step(batch)
             end = time.perf_counter()
             found.step += 1
