@@ -1,6 +1,6 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.metrics import Declared, Metric
 from skipbench.bench.records.store import open_run
+from skipbench.bench.records.tables import read_table
 from skipbench.display import shown
 
 MISSING = "not run yet"
@@ -20,6 +21,7 @@ DERIVED = (  # computed here from what is measured
 )
 
 _IDENTITY = ("kind", "arm", "model", "task", "dataset", "seed", "cell_id")
+_IMAGES = "images."  # begins the roles of what is kept per image
 _ARM = ("task", "dataset", "arm", "model")
 
 
@@ -30,8 +32,12 @@ class Frames:
     Every table has the columns kind, arm, model, task, dataset, seed, cell_id, and
     - `cells`: status ("ok", "failed", "missing"), reason, seconds: one row per planned cell;
     - `values`: key, value: one row per number that a finished cell measured;
-    - `samples`: order, latency_ms: one row per timed forward pass.
-    `factors` has one row per planned arm: task, dataset, arm, model, and a column of text for every factor.
+    - `samples`: order, latency_ms: one row per timed forward pass;
+    `factors` has one row per planned arm: task, dataset, arm, model, and a column for every factor, in words.
+    Of trainings there are also, read from the run folder when they are asked for,
+    - `curves`: images (seen), loss (its mean since the row before), lr, images_per_s;
+    - `validations`: images, and a column per score ("val/miou");
+    - `images`: tables by name of what the scores of the test split are computed from, "image" by "image".
     """
 
     suite: Mapping[str, Any]
@@ -79,6 +85,33 @@ class Frames:
     def runs(self) -> pd.DataFrame:
         """One row per finished training, with a column for every measured value."""
         return self.wide("train")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Some rows per finished training, evenly spread over its steps. Raises StoreError."""
+        return self._kept("curve", ("images", "loss", "lr", "images_per_s"))
+
+    @cached_property
+    def validations(self) -> pd.DataFrame:
+        """One row per validation of a finished training. Raises StoreError."""
+        return self._kept("validations", ("images",))
+
+    @cached_property
+    def images(self) -> dict[str, pd.DataFrame]:
+        """What scorers keep per test image, by the table's name. Raises StoreError."""
+        roles = dict.fromkeys(role for record in self.records for role in record.artifacts)
+        return {role.removeprefix(_IMAGES): self._kept(role) for role in roles if role.startswith(_IMAGES)}
+
+    def _kept(self, role: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """Return the tables that records keep in a role as one, with the identity's columns."""
+        tables = [
+            read_table(self.directory, record.artifacts[role]).to_pandas().assign(**_identity(record))
+            for record in self.records
+            if self.directory and role in record.artifacts
+        ]
+        joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_IDENTITY, *columns])
+        own = [name for name in joined.columns if name not in _IDENTITY]
+        return joined[[*_IDENTITY, *own]].astype({"seed": "Int64"})
 
     @property
     def varied(self) -> list[str]:

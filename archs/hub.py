@@ -84,23 +84,31 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
         and the errors of `ArchSpec.from_dict` and `build_model`, naming the file.
         """
         source = str(pretrained_model_name_or_path)
-        spec = _read_spec(_locate(source, CONFIG_NAME, download), source)
+        factors = _read_factors(_locate(source, CONFIG_NAME, download), source)
         weights = _locate(source, WEIGHTS_NAME, download)
+        return cls.from_weights(factors, weights, (CONFIG_NAME, source)).to(map_location)
+
+    @classmethod
+    def from_weights(cls, factors: dict[str, Any], weights: Path, origin: tuple[str, str]) -> Self:
+        """Return the network of these factors with the weights of a safetensors file, ready for inference.
+
+        `origin` says in errors where the factors stand, and whose both are. Raises as `from_pretrained` does.
+        """
+        config, source = origin
+        spec = _safe_spec(factors, f"{config} of {source}")
         saved = _read_weights(weights, source)
-        with torch.device("meta"), _at_most(MAX_PER_TENSOR * len(saved) + MAX_EXTRA, source):
+        with torch.device("meta"), _at_most(MAX_PER_TENSOR * len(saved) + MAX_EXTRA, f"{config} of {source}"):
             try:
                 planned = cls(spec)  # before what the config asks for takes memory
             except ArchError:
                 raise
             except Exception as error:  # layers raise whatever strange factors lead them to
                 words = f"{type(error).__name__}: {first_line(error)}"
-                raise PretrainedError(
-                    f"{CONFIG_NAME} of {source} does not describe a network ({words})."
-                ) from error
-        _require_fit(planned, saved, source)
+                raise PretrainedError(f"{config} of {source} does not describe a network ({words}).") from error
+        _require_fit(planned, saved, f"{weights.name} of {source} does not fit its {config}")
         model = cls(spec)
         model.load_state_dict(saved, strict=False)  # the second names of shared tensors are not in the file
-        return model.to(map_location).eval()
+        return model.eval()
 
 
 def tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -130,8 +138,8 @@ def _locate(source: str, name: str, download: dict[str, Any]) -> Path:
         ) from error
 
 
-def _read_spec(path: Path, source: str) -> ArchSpec:
-    """Return the spec of a config.json, with `pretrained` off: all weights come from the file beside it."""
+def _read_factors(path: Path, source: str) -> dict[str, Any]:
+    """Return the factors in a config.json of this version."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -145,18 +153,23 @@ def _read_spec(path: Path, source: str) -> ArchSpec:
             f"{CONFIG_NAME} of {source} has version {config.get('version')}, but this skipbench reads version "
             f"{VERSION}: install the skipbench that wrote it."
         )
+    return dict(config["factors"])
+
+
+def _safe_spec(factors: dict[str, Any], place: str) -> ArchSpec:
+    """Return the spec, with `pretrained` off: all weights come from the file beside it, and none from elsewhere."""
     try:
-        spec = ArchSpec.from_dict({**config["factors"], "pretrained": False})
+        spec = ArchSpec.from_dict({**factors, "pretrained": False})
     except UnknownNameError as error:
         mend = " A part from a plug-in has to be registered first: import its module (or --plugin FILE)."
-        mend = mend if config["factors"].keys() <= FACTORS.keys() else ""
-        raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}{mend}") from error
+        mend = mend if factors.keys() <= FACTORS.keys() else ""
+        raise PretrainedError(f"{place}: {error}{mend}") from error
     except ArchError as error:
-        raise PretrainedError(f"{CONFIG_NAME} of {source}: {error}") from error
+        raise PretrainedError(f"{place}: {error}") from error
     unsafe = [name for name in spec.encoder_args if name.startswith("pretrained") or name in UNSAFE]
     if unsafe:
         raise PretrainedError(
-            f"{CONFIG_NAME} of {source} has encoder_args.{unsafe[0]}, which would read other files: remove it; "
+            f"{place} has encoder_args.{unsafe[0]}, which would read other files: remove it; "
             "all weights come from the folder."
         )
     return spec
@@ -177,13 +190,13 @@ def _read_weights(weights: Path, source: str) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _at_most(limit: int, source: str) -> Iterator[None]:
+def _at_most(limit: int, config: str) -> Iterator[None]:
     """Raise PretrainedError where more than `limit` parameters are made: a config may ask for endless layers."""
     made = itertools.count(1)
 
     def count(*parameter: object) -> None:
         if next(made) > limit:
-            raise PretrainedError(f"{CONFIG_NAME} of {source} asks for far more layers than its weights have.")
+            raise PretrainedError(f"{config} asks for far more layers than its weights have.")
 
     hook = register_module_parameter_registration_hook(count)
     try:
@@ -192,8 +205,8 @@ def _at_most(limit: int, source: str) -> Iterator[None]:
         hook.remove()
 
 
-def _require_fit(model: nn.Module, saved: dict[str, Tensor], source: str) -> None:
-    """Raise PretrainedError unless the model has just these tensors."""
+def _require_fit(model: nn.Module, saved: dict[str, Tensor], misfit: str) -> None:
+    """Raise PretrainedError, which `misfit` begins, unless the model has just these tensors."""
     have = {name: _described(x) for name, x in saved.items()}
     want = {name: _described(x) for name, x in tensors(model).items()}
     if have != want:
@@ -202,10 +215,7 @@ def _require_fit(model: nn.Module, saved: dict[str, Tensor], source: str) -> Non
             for name in sorted(have.keys() | want.keys())
             if have.get(name) != want.get(name)
         ]
-        raise PretrainedError(
-            f"{WEIGHTS_NAME} of {source} does not fit its {CONFIG_NAME}: {len(wrong)} tensors differ, "
-            f"first {'; '.join(wrong[:MAX_NAMED])}."
-        )
+        raise PretrainedError(f"{misfit}: {len(wrong)} tensors differ, first {'; '.join(wrong[:MAX_NAMED])}.")
 
 
 def _described(x: Tensor) -> str:

@@ -24,8 +24,9 @@ from torchvision.transforms import v2
 from skipbench import archs
 from skipbench.bench.data import Data, Mask, Sample, open_data
 from skipbench.bench.tasks import create_task
-from skipbench.bench.training import MEAN, STD, train
+from skipbench.bench.training import train
 from skipbench.bench.training.augmentation import Augmentation
+from skipbench.bench.training.evaluation import MEAN, STD
 from skipbench.bench.training.recipe import Recipe
 
 

@@ -51,6 +51,7 @@ from .bench.predictions import LabelMaps, Prediction, Skeletons, register_predic
 from .bench.records import Outcome
 from .bench.records.metrics import Breakdown, Metric, percentage
 from .bench.tasks import Scorer, Task, register_metric, register_task
+from .bench.training.trained import Trained, load_trained
 from .errors import SkipbenchError
 from .reports.errors import NothingToShow
 from .reports.figures import register_figure
@@ -88,6 +89,7 @@ __all__ = [
     "Skeletons",
     "SkipbenchError",
     "Task",
+    "Trained",
     "Upsample",
     "Work",
     "build_model",
@@ -100,6 +102,7 @@ __all__ = [
     "list_layouts",
     "list_models",
     "load_reference",
+    "load_trained",
     "open_data",
     "open_run",
     "percentage",

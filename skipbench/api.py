@@ -63,6 +63,7 @@ def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | s
 def open_run(directory: Path | str) -> Frames:
     """Return the tables of a run folder: `arms`, `runs`, `values`, `samples` are tidy DataFrames.
 
-    Raises StoreError where it holds no run.
+    So are `curves`, `validations` and, by name, `images`, which are read when they are asked for. Raises StoreError
+    where it holds no run.
     """
     return load(Path(directory))

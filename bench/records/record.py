@@ -91,6 +91,7 @@ class Outcome:
     samples: list[float] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # role -> what its .npz file holds
+    tables: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)  # role -> column -> (rows,)
     files: dict[str, bytes] = field(default_factory=dict)  # name -> content
 
 

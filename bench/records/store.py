@@ -25,6 +25,7 @@ from skipbench.bench.files import whole_file, write_whole
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.metrics import Declared, to_json
 from skipbench.bench.records.reader import DATABASE, Outcomes, Run, digest, open_run, sentences
+from skipbench.bench.records.tables import to_parquet
 
 __all__ = ["Outcomes", "Run", "RunWriter", "open_run", "write_run"]
 
@@ -60,9 +61,15 @@ class RunWriter(Run):
             _patiently(insert)
 
     def save_artifacts(
-        self, cell: Cell, arrays: Mapping[str, Mapping[str, np.ndarray]], files: Mapping[str, bytes] | None = None
+        self,
+        cell: Cell,
+        arrays: Mapping[str, Mapping[str, np.ndarray]],
+        files: Mapping[str, bytes] | None = None,
+        tables: Mapping[str, Mapping[str, np.ndarray]] | None = None,
     ) -> dict[str, str]:
-        """Write a cell's arrays, an .npz file per role, and its files; return their paths inside the run folder.
+        """Write a cell's arrays (.npz) and tables (.parquet), a file per role, and its files.
+
+        Returns their paths inside the run folder, by role or name.
 
         A file gets its name only when it is whole and on the disk. Raises StoreError.
         """
@@ -70,6 +77,9 @@ class RunWriter(Run):
         for role, named in arrays.items():
             with self._artifact(cell, f"{role}.npz") as (paths[role], file):
                 np.savez_compressed(file, **named)  # type: ignore[arg-type]
+        for role, columns in (tables or {}).items():
+            with self._artifact(cell, f"{role}.parquet") as (paths[role], file):
+                file.write(to_parquet(columns))
         for name, content in (files or {}).items():
             with self._artifact(cell, name) as (paths[name], file):
                 file.write(content)

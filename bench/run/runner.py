@@ -93,5 +93,5 @@ def _fields(cell: Cell, outcome: Any, run: RunWriter) -> dict[str, Any]:
         "notes": outcome.notes,
         "samples": outcome.samples,
         "blocks": outcome.blocks,
-        "artifacts": run.save_artifacts(cell, outcome.arrays, outcome.files),
+        "artifacts": run.save_artifacts(cell, outcome.arrays, outcome.files, outcome.tables),
     }

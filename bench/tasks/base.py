@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -16,6 +17,7 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
 
+Tables = dict[str, dict[str, np.ndarray]]  # name -> column -> (rows,)
 LOGIT_STD = 0.1  # before training, of logits without unit: near what FCOS's own start gives
 
 
@@ -44,6 +46,14 @@ class Scorer(ABC):
         """Return the classes, objects or joints that the data name and the truth seen does not show."""
         return []
 
+    def per_image(self) -> Tables:
+        """Return what the scores can be computed from anew for any choice of images, as tables; {} for none.
+
+        A row is a class of an image, a joint, a detection ...; in the column "image" stands the image's number in
+        the split, from 0. Other columns are numbers or words, each (rows,).
+        """
+        return {}
+
 
 class Metrics:
     """All scores of a task in one pass over a split."""
@@ -71,6 +81,21 @@ class Metrics:
     def absent(self) -> list[str]:
         """Return what the data name and the truth seen does not show."""
         return list(dict.fromkeys(name for scorer in self._scorers for name in scorer.absent()))
+
+    def per_image(self) -> Tables:
+        """Return the tables of all scorers. Raises TaskError where two have one name, or one has no images."""
+        found: Tables = {}
+        for scorer in self._scorers:
+            for name, columns in scorer.per_image().items():
+                scorer_name = type(scorer).__name__
+                if name in found:
+                    raise TaskError(f"{scorer_name} has a table '{name}', as another scorer does: rename it.")
+                if "image" not in columns or len({len(column) for column in columns.values()}) > 1:
+                    raise TaskError(
+                        f"the table '{name}' of {scorer_name} needs a column 'image', and columns of one length."
+                    )
+                found[name] = columns
+        return found
 
 
 class Options(BaseModel):

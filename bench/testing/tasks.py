@@ -1,6 +1,6 @@
 """The contract of a task and of a metric: loss, scores and pictures agree on what is right."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,12 +50,16 @@ class Case:
 
     def values(self, kind: str, batch_size: int = IMAGES) -> dict[str, float]:
         """Return what the scorers compute of outputs, taken in by batches."""
+        return self.metrics(kind, batch_size).compute()
+
+    def metrics(self, kind: str, batch_size: int = IMAGES) -> Metrics:
+        """Return the scorers after they have taken in outputs by batches."""
         metrics = Metrics([scorer(self.task, CPU) for scorer in self.scorers])
         for start in range(0, len(self.batch["image"]), batch_size):
             part = slice(start, start + batch_size)
             outputs = [output[part] for output in self.outputs[kind]]
             metrics.update(outputs, {key: value[part] for key, value in self.batch.items()})
-        return metrics.compute()
+        return metrics
 
     def loss(self, kind: str) -> float:
         """Return the loss of outputs."""
@@ -69,7 +73,9 @@ def check_task(task: type[Task]) -> list[Finding]:
 
 def check_metric(metric: type[Scorer], task: str) -> list[Finding]:
     """Return one Finding per check of a metric of the task of that name; whatever it raises becomes a finding."""
-    return _checked(TASKS[task], [metric], {name: CHECKS[name] for name in ("scores", "best score", "batches")})
+    return _checked(
+        TASKS[task], [metric], {name: CHECKS[name] for name in ("scores", "best score", "batches", "per image")}
+    )
 
 
 def _checked(
@@ -184,6 +190,26 @@ def check_batches(case: Case) -> str:
     return "the same in one batch and in several"
 
 
+def check_per_image(case: Case) -> str:
+    """What is kept per image is of the split's images, whatever batches they come in."""
+    whole, parts = (case.metrics("noisy", batch_size).per_image() for batch_size in (IMAGES, 5))
+    for name, columns in whole.items():
+        images, others = (columns["image"], parts[name]["image"]) if name in parts else (columns["image"], ())
+        require(
+            np.array_equal(np.sort(images), np.sort(others))
+            and set(images) <= set(range(len(case.batch["image"]))),
+            f"the images of its table '{name}' are {_numbers(images)} in one batch and {_numbers(others)} in "
+            f"several, where they are 0 to {len(case.batch['image']) - 1}: count them over all batches.",
+        )
+    return (
+        ", ".join(f"{name}: {len(columns['image'])} rows" for name, columns in whole.items()) or "nothing is kept"
+    )
+
+
+def _numbers(images: Iterable[int]) -> list[int]:
+    return sorted({int(image) for image in images})
+
+
 def check_least_loss(case: Case) -> str:
     """No other prediction costs less than a perfect one."""
     losses = {kind: case.loss(kind) for kind in case.outputs}
@@ -267,6 +293,7 @@ CHECKS: dict[str, Callable[[Case], str]] = {
     "scores": check_scores,
     "best score": check_best,
     "batches": check_batches,
+    "per image": check_per_image,
     "least loss": check_least_loss,
     "training": check_training,
     "prediction": check_prediction,

@@ -61,4 +61,8 @@ class Recipe(BaseModel):
     @property
     def validation_steps(self) -> set[int]:
         """The steps, counted from 1, after which the validation split is scored."""
-        return {-(-self.steps * turn // self.validations) for turn in range(1, self.validations + 1)}
+        return self.spread(self.validations)
+
+    def spread(self, times: int) -> set[int]:
+        """Return so many steps, counted from 1, evenly spread with the last among them; all if there are fewer."""
+        return {-(-self.steps * turn // times) for turn in range(1, times + 1)}

@@ -3,37 +3,35 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision, Precision
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as transforms
 
+from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Sample
-from skipbench.bench.data.loading import Batch, batches, collate, in_order, in_random_order
-from skipbench.bench.errors import BenchError
+from skipbench.bench.data.loading import Batch, batches, collate, in_random_order
 from skipbench.bench.records import Outcome
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
+from skipbench.bench.training.curve import POINTS, Curve
+from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision, use_threads
 from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.training.start import look, scale_logits
+from skipbench.bench.training.state import Progress, StateError, pack, passing, put_back, unpack
 
 __all__ = ["Recipe", "TrainingError", "train"]
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
-STD = (0.229, 0.224, 0.225)
+WEIGHTS = "best.safetensors"  # the file of the state that was tested
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
-
-
-class TrainingError(BenchError):
-    """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
 
 
 def train(
@@ -48,32 +46,48 @@ def train(
 
     The seed varies initialisation, order and augmentation; order and augmentation are the same for every
     network, so that arms can be paired by seed. The state that scores best on `data.val` is scored once on
-    `data.test`. On the CPU the same seed gives the same values, timings aside. torch's random state and
-    thread count are left as they were found.
+    `data.test`. On the CPU the same seed gives the same values, timings aside, also where several processes had a
+    part in it: `advance` is given states to keep, and what it has of an earlier process is gone on from; a state
+    that cannot be used is named in a note, and training starts afresh. torch's random state and thread count are
+    left as they were found.
 
     Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
     "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
     of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
     was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
-    artifact of the first images of the test split.
+    artifact of the first images of the test split. Tables: "curve", "validations", and of the test split
+    "images.<name>" for all that scorers keep per image. The file WEIGHTS is the state that was tested.
     Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
     """
-    own_random_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with own_random_state, use_threads(recipe.threads) as threads:
-        torch.manual_seed(seed)
-        trainer = _Trainer(build_model(), task, recipe)
-        values = trainer.fit(data.train, data.val, seed, advance or Advance())
+    advance = advance or Advance()
+    with _seeded(seed), use_threads(recipe.threads) as threads:
+        trainer = _Trainer(build_model(), task, recipe, seed, advance)
+        notes = trainer.go_on()
+        values = trainer.fit(data.train, data.val)
         tested = trainer.evaluate(data.test)
         values |= _prefixed("test", tested.compute())
-        shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, _length(data.test)))], trainer.keys)
-        predictions = task.artifact(trainer.predict(shown), shown).arrays()
-        settings, absent = trainer.settings | {"threads": threads}, tested.absent()
-        notes = [f"Not in the test split and so not scored: {', '.join(absent)}."] if absent else []
-        return Outcome(values, settings, notes, arrays={"predictions": predictions})
+        predictor = trainer.predictor
+        shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, length(data.test)))], predictor.keys)
+        predictions = task.artifact(predictor.predict(shown), shown).arrays()
+        settings = trainer.settings | {"threads": threads}
+        if absent := tested.absent():
+            notes.append(f"Not in the test split and so not scored: {', '.join(absent)}.")
+        of_images = {f"images.{name}": columns for name, columns in tested.per_image().items()}
+        return Outcome(
+            values,
+            settings,
+            notes,
+            arrays={"predictions": predictions},
+            tables=trainer.curve.tables() | of_images,
+            files={WEIGHTS: save(tensors(trainer.raw), {"format": "pt"})},
+        )
 
 
-def _length(dataset: Dataset[Sample]) -> int:
-    return len(dataset)  # type: ignore[arg-type]
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
 
 
 def _facts(info: DataInfo) -> dict[str, Any]:
@@ -95,82 +109,106 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-@dataclass
-class _Best:
-    """The state that scores best on validation so far."""
-
-    scores: dict[str, float] = field(default_factory=dict)
-    state: dict[str, Tensor] = field(default_factory=dict)
-    images: int = 0
-
-
 class _Trainer:
-    """A network with its optimizer and schedule, on its device."""
+    """A network with its optimizer and schedule, on its device, and how far its training is."""
 
-    def __init__(self, model: nn.Module, task: Task, recipe: Recipe) -> None:
-        self.task, self.recipe = task, recipe
+    def __init__(self, model: nn.Module, task: Task, recipe: Recipe, seed: int, advance: Advance) -> None:
+        self.task, self.recipe, self.seed, self.advance = task, recipe, seed, advance
         device = resolve_device(recipe.device)
         precision = resolve_precision(recipe.precision, device)
         mixed = precision == "bf16-mixed"  # given as a plug-in, which Fabric does not announce each time
         plugin = MixedPrecision("bf16-mixed", device.type) if mixed else Precision()
         self.fabric = Fabric(accelerator=device.type, devices=1, plugins=plugin)
-        self.memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        model = model.to(memory_format=self.memory_format)
-        optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), recipe.lr, fused=True)
-        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        self.raw = model.to(memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
+        self.raw_optimizer = torch.optim.AdamW(_groups(self.raw, recipe.weight_decay), recipe.lr, fused=True)
+        self.model, self.optimizer = self.fabric.setup(self.raw, self.raw_optimizer)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
+            self.raw_optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
         )
+        self.predictor = Predictor(self.fabric, self.model, task, recipe)
+        self.found, self.curve = Progress(), Curve()
+        self.unscored: dict[str, Any] | None = None  # while a validation is going on, what it changes, as it was
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
             "precision": precision,
             "task": task.options.model_dump(mode="json"),
+            "classes": list(task.info[task.annotation].names),
             "data": _facts(task.info),
             "mean": list(MEAN),
             "std": list(STD),
         }
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """What is read of a sample for scores and pictures."""
-        return ("image", *self.task.info.keys((*self.task.targets, *self.task.truths)))
+    def identity(self) -> dict[str, Any]:
+        """What a state must be of, to be gone on from."""
+        recipe = self.recipe.model_dump(mode="json")
+        return {"task": self.task.name, "data": self.task.info.fingerprint, "recipe": recipe, "seed": self.seed}
 
-    def fit(self, train: Dataset[Sample], val: Dataset[Sample], seed: int, advance: Advance) -> dict[str, float]:
-        """Train for the whole budget, go back to the best state, and return the values to record."""
-        recipe, best = self.recipe, _Best()
-        varied = self._varied(train, recipe.steps, seed, recipe.augmentation)
-        busy = seconds = 0.0
-        start_values: dict[str, float] = {}
-        clipped = 0
-        for step in range(1, recipe.steps + 1):
+    def state(self) -> bytes:
+        """Return all that another process needs to go on from the last step; a validation begins again."""
+        content = {
+            "weights": dict(self.raw.named_parameters()),
+            **(self.unscored or passing(self.raw, self.fabric.device)),
+            "optimizer": self.raw_optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "found": vars(self.found),
+            "curve": vars(self.curve),
+        }
+        return pack(content, self.identity)
+
+    def go_on(self) -> list[str]:
+        """Go on from the state that an earlier process has kept; return a note where it cannot be used."""
+        if self.advance.state is None:
+            return []
+        try:
+            content = unpack(self.advance.state, self.identity, self.raw)
+        except StateError as error:
+            return [f"Trained from the start, as the state that was kept cannot be used: {error}."]
+        put_back(content, self.raw, self.fabric.device)
+        self.raw_optimizer.load_state_dict(content["optimizer"])
+        self.schedule.load_state_dict(content["schedule"])
+        self.found, self.curve = Progress(**content["found"]), Curve(**content["curve"])
+        return []
+
+    def tell(self) -> None:
+        """Give a state to keep, where it is time to, and say how far training is: a sign of life."""
+        self.advance.keep(self.state)
+        self.advance(self.found.step / self.recipe.steps)
+
+    def fit(self, train: Dataset[Sample], val: Dataset[Sample]) -> dict[str, float]:
+        """Train for what is left of the budget, go back to the best state, and return what there is to tell."""
+        recipe, found, points = self.recipe, self.found, self.recipe.spread(POINTS)
+        varied = self._varied(train, recipe.steps, recipe.augmentation, found.step)
+        self._validate(train, val)  # where an earlier process was stopped in the middle of it
+        while found.step < recipe.steps:
             start = time.perf_counter()
             batch = next(varied)
-            if step == 1:
-                start_values = self._begin(batch)
+            if not found.step:
+                found.told = self._begin(batch)
                 start = time.perf_counter()
-            ready = time.perf_counter()
-            loss, norm = self._step(batch, step * recipe.batch_size)
+            ready, lr = time.perf_counter(), float(self.schedule.get_last_lr()[0])
+            found.loss, norm = self._step(batch)
             end = time.perf_counter()
-            clipped += norm > recipe.clip_norm
-            busy, seconds = busy + end - ready, seconds + end - start
-            advance(step / recipe.steps)
-            if step in recipe.validation_steps:
-                if recipe.recalibration_steps:
-                    again = self._varied(train, recipe.recalibration_steps, seed, recipe.augmentation.geometry)
-                    update_bn((batch["image"] for batch in again), self.model)
-                self._keep_best(best, val, step * recipe.batch_size)
-        self.model.load_state_dict(best.state)
+            found.step += 1
+            found.clipped += norm > recipe.clip_norm
+            found.busy, found.seconds = found.busy + end - ready, found.seconds + end - start
+            self.curve.add_step(found.loss, end - start)
+            if found.step in points:
+                self.curve.add_point(found.step * recipe.batch_size, lr, recipe.batch_size)
+            self.tell()
+            self._validate(train, val)
+        self.model.load_state_dict(found.best_state)
         images = recipe.steps * recipe.batch_size
         return (
-            _prefixed("val", best.scores | {"best_at_images": best.images})
-            | start_values
+            _prefixed("val", found.best_scores | {"best_at_images": found.best_images})
+            | found.told
             | {
-                "train/clipped_share": clipped / recipe.steps,
+                "train/clipped_share": found.clipped / recipe.steps,
                 "train/images": images,
-                "train/seconds": seconds,
-                "train/images_per_s": images / seconds,
-                "train/busy_share": busy / seconds,
-                "train/loss_last": loss,
+                "train/seconds": found.seconds,
+                "train/images_per_s": images / found.seconds,
+                "train/busy_share": found.busy / found.seconds,
+                "train/loss_last": found.loss,
             }
         )
 
@@ -185,17 +223,19 @@ class _Trainer:
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
             return [logits.float() for logits in self.model.predictions(image)]
 
-    def _varied(self, train: Dataset[Sample], steps: int, seed: int, augmentation: Augmentation) -> Iterator[Batch]:
-        """Yield batches of the training split as `seed` orders and augments them, prepared."""
-        recipe, generator = self.recipe, torch.Generator().manual_seed(seed)
-        order = in_random_order(_length(train), steps, recipe.batch_size, generator)
-        draws = torch.randint(2**62, (steps,), generator=generator).tolist()
+    def _varied(
+        self, train: Dataset[Sample], steps: int, augmentation: Augmentation, taken: int = 0
+    ) -> Iterator[Batch]:
+        """Yield prepared training batches as the seed orders and augments them, after `taken` steps."""
+        recipe, generator = self.recipe, torch.Generator().manual_seed(self.seed)
+        order = in_random_order(length(train), steps, recipe.batch_size, generator)[taken:]
+        draws = torch.randint(2**62, (steps,), generator=generator).tolist()[taken:]
         augment = Augmenter(augmentation, self.task.info)
         keys = ("image", *self.task.info.keys(self.task.targets))
         for batch, draw in zip(batches(train, keys, order), draws, strict=True):
-            yield self._prepare(augment(self.fabric.to_device(batch), draw))
+            yield self.predictor.prepare(augment(self.fabric.to_device(batch), draw))
 
-    def _step(self, batch: Batch, images: int) -> tuple[float, float]:
+    def _step(self, batch: Batch) -> tuple[float, float]:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
         self.model.train()
         loss = self.task.loss(self._predictions(batch["image"]), batch)
@@ -204,6 +244,7 @@ class _Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         for name, value in (("the loss", loss.item()), ("the gradient norm", norm.item())):
             if not math.isfinite(value):
+                images = (self.found.step + 1) * self.recipe.batch_size
                 raise TrainingError(
                     f"{name} became {value} at image {images} of {self.recipe.images}; "
                     f"try a lower lr than {self.recipe.lr:g}, or precision 32-true."
@@ -212,39 +253,30 @@ class _Trainer:
         self.schedule.step()
         return loss.item(), norm.item()
 
-    def _prepare(self, batch: Batch) -> Batch:
-        """Return the batch with images as the network takes them: normalised, in the memory format."""
-        image = transforms.to_dtype(batch["image"], torch.float32, scale=True)
-        image = transforms.normalize(image, list(MEAN), list(STD))
-        return batch | {"image": image.contiguous(memory_format=self.memory_format)}
-
-    def _keep_best(self, best: _Best, val: Dataset[Sample], images: int) -> None:
-        """Score the validation split; where it is better than before, keep scores and state in memory."""
+    def _validate(self, train: Dataset[Sample], val: Dataset[Sample]) -> None:
+        """Score the validation split where that is due after the last step; keep what is best."""
+        recipe, found = self.recipe, self.found
+        if found.step not in recipe.validation_steps or found.validated == found.step:
+            return
+        self.unscored = passing(self.raw, self.fabric.device)
+        if recipe.recalibration_steps:
+            update_bn(self._told_images(train), self.model)
         scores, headline = self.evaluate(val).compute(), self.task.scores[0]
         key, sign = headline.key, headline.sign
         if key not in scores:
-            raise TrainingError(f"'{key}' cannot be computed on the validation split: nothing in it is annotated.")
-        if sign * (scores[key] - best.scores.get(key, -sign * math.inf)) > 0:
-            best.scores, best.images = scores, images
-            best.state = {name: value.clone() for name, value in self.model.state_dict().items()}
+            raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
+        self.curve.add_validation(found.step * recipe.batch_size, scores)
+        if sign * (scores[key] - found.best_scores.get(key, -sign * math.inf)) > 0:
+            found.best_scores, found.best_images = scores, found.step * recipe.batch_size
+            found.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        found.validated, self.unscored = found.step, None
+
+    def _told_images(self, train: Dataset[Sample]) -> Iterator[Tensor]:
+        """Yield the images that statistics are averaged over."""
+        for batch in self._varied(train, self.recipe.recalibration_steps, self.recipe.augmentation.geometry):
+            yield batch["image"]
+            self.tell()
 
     def evaluate(self, split: Dataset[Sample]) -> Metrics:
-        """Return the task's metrics, filled by a whole split, without augmentation."""
-        metrics = self.task.metrics(self.fabric.device)
-        for batch in batches(split, self.keys, in_order(_length(split), self.recipe.batch_size)):
-            batch = self.fabric.to_device(batch)
-            metrics.update(self.predict(batch), batch)
-        return metrics
-
-    @torch.inference_mode()
-    def predict(self, batch: Batch) -> list[Tensor]:
-        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored.
-
-        Raises TrainingError where it is not finite: the largest of such numbers would be scored all the same.
-        """
-        self.model.eval()
-        given = self.model(self._prepare(self.fabric.to_device(batch))["image"])
-        outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
-        if not all(output.isfinite().all() for output in outputs):
-            raise TrainingError("the network's predictions in evaluation are not finite, so they cannot be scored.")
-        return outputs
+        """Return the task's metrics, filled by a whole split."""
+        return self.predictor.evaluate(split, self.tell)

@@ -1,7 +1,6 @@
 """What every arm predicts on the same test images, beside the truth."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from skipbench.analysis.frames import Frames, once
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
+from skipbench.bench.records.tables import inside
 from skipbench.display import one_line
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
@@ -32,7 +32,7 @@ def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
         if record.arm in usable or path is None or study.directory is None:
             continue
         try:
-            kept = read_prediction(_inside(study.directory, path))
+            kept = read_prediction(inside(study.directory, path))
             for arm, first in list(usable.items())[:1]:
                 if type(kept) is not type(first) or kept.images.shape != first.images.shape:
                     raise ValueError(f"its images are not those of {arm}")
@@ -43,12 +43,8 @@ def kept_predictions(study: Frames) -> tuple[dict[str, Prediction], list[str]]:
     return usable, lost
 
 
-def _inside(directory: Path, name: str) -> Path:
-    """Return the path of a file in the run folder. Raises ValueError where it lies outside."""
-    path = (directory / name).resolve()
-    if not path.is_relative_to(directory.resolve()):
-        raise ValueError(f"{name} lies outside the run folder")
-    return path
+def _alt(study: Frames) -> str:
+    return f"{next(iter(kept_predictions(study)[0].values())).alt}."
 
 
 def _caption(study: Frames) -> str:

@@ -1,5 +1,6 @@
 """Records as tables: every planned cell is a row, whatever became of it."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -106,3 +107,44 @@ def test_a_run_folder_gives_the_same_tables(run, tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(StoreError, match="contains no run"):
         load(tmp_path)
+
+
+def test_what_trainings_keep_is_read_as_tidy_tables_of_the_run_and_of_a_study(tmp_path, cell, record):
+    cells = [cell(seed=0), cell(seed=1), cell(seed=0, task="pose"), cell("cost")]
+    with write_run(tmp_path, {"name": "tiny"}, cells) as writer:
+        for number, one in enumerate(cells[:3]):
+            seen = np.array([8, 16])
+            tables = {
+                "curve": {
+                    "images": seen,
+                    "loss": np.array([2.0, 1.0]),
+                    "lr": seen / 100,
+                    "images_per_s": seen * 1.0,
+                },
+                "validations": {"images": seen[1:], f"val/{one.task}": np.array([0.5 + number])},
+                f"images.{one.task}": {"image": seen, "class": np.array(["car", "tram"])},
+            }
+            writer.save([record(one, {"test/miou": 0.5}, artifacts=writer.save_artifacts(one, {}, tables=tables))])
+        writer.save([record(cells[3], {"params/total": 1.0})])
+    run = load(tmp_path)
+    assert run.curves.columns.tolist()[7:] == ["images", "loss", "lr", "images_per_s"]
+    assert run.curves[["task", "seed", "images"]].values.tolist() == [
+        [one.task, one.seed, images] for one in cells[:3] for images in (8, 16)
+    ]
+    segmentation, pose = run.studies()
+    assert segmentation.validations["val/segmentation"].tolist() == [0.5, 1.5]
+    assert pose.validations["val/pose"].tolist() == [2.5]
+    assert list(run.images) == ["segmentation", "pose"]
+    assert list(pose.images) == ["pose"]
+    assert segmentation.images["segmentation"]["class"].tolist() == ["car", "tram"] * 2
+    assert segmentation.images["segmentation"]["seed"].dtype == "Int64"
+
+    (tmp_path / "artifacts" / f"{cells[2].cell_id}.curve.parquet").unlink()
+    with pytest.raises(StoreError, match=r"curve.parquet of .* cannot be read: .*No such file"):
+        _ = load(tmp_path).studies()[1].curves
+
+
+def test_where_no_training_kept_anything_the_tables_are_empty(run):
+    frames = from_records(*run)
+    assert frames.curves.columns.tolist()[7:] == ["images", "loss", "lr", "images_per_s"]
+    assert len(frames.curves) == len(frames.validations) == len(frames.images) == 0

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor
@@ -14,8 +13,9 @@ from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, percentage
-from skipbench.bench.tasks.base import Scorer
+from skipbench.bench.tasks.base import Scorer, Tables
 from skipbench.bench.tasks.detection.head import MAX_DETECTIONS, Detections
+from skipbench.bench.tasks.matching import rows
 
 if TYPE_CHECKING:
     from skipbench.bench.tasks.detection import Detection
@@ -74,7 +74,10 @@ class DetectionScorer(Scorer):
 
         AP is that of the 100 surest boxes of an image and a class, as COCO has it; AR of 100 and of 1,000.
         """
-        precisions, recalls = self._evaluate()  # (IoU, recall, class, size, most), (IoU, class, size, most)
+        evaluator = self._evaluated()
+        evaluator.accumulate()
+        precisions, recalls = evaluator.eval["precision"], evaluator.eval["recall"]
+        # (IoU, recall, class, size, most), (IoU, class, size, most)
         precision, recall, every_recall = precisions[..., 0], recalls[..., 0], recalls[..., 1]
         values = {
             "ap": precision[..., 0],
@@ -95,14 +98,28 @@ class DetectionScorer(Scorer):
         seen = {box["category_id"] for box in self._truth if not box["iscrowd"]}
         return [name for label, name in enumerate(self._info[Boxes].names) if label not in seen]
 
-    def _evaluate(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def per_image(self) -> Tables:
+        """Return all "detections", the surest of an image and class first, and the number of true boxes, "truths".
+
+        The bits of "right" and "neutral" stand for the IoU .50, .55 ... .95, from the lowest: at which a detection
+        has a box of its own, and at which it lies in an ignored one. All but the scores by size follow from them.
+        """
+        names = np.array(self._info[Boxes].names)
+        found = rows(self._found, self._truth, self._evaluated().ious)
+        real = [(box["image_id"] - 1, box["category_id"]) for box in self._truth if not box["iscrowd"]]
+        places, boxes = np.unique(np.array(real, np.int64).reshape(-1, 2), axis=0, return_counts=True)
+        return {
+            "detections": {"image": found.pop("image"), "class": names[found.pop("category")], **found},
+            "truths": {"image": places[:, 0], "class": names[places[:, 1]], "boxes": boxes},
+        }
+
+    def _evaluated(self) -> COCOeval_faster:
         evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
         evaluator.params.areaRngLbl = ["all", *SIZES]
         evaluator.params.areaRng = area_ranges(self._info.limits)
         evaluator.params.maxDets = [100, MAX_DETECTIONS]
         evaluator.evaluate()
-        evaluator.accumulate()
-        return evaluator.eval["precision"], evaluator.eval["recall"]
+        return evaluator
 
     def _dataset(self, annotations: list[Annotation]) -> COCO:
         return COCO(

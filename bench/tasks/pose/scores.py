@@ -13,7 +13,8 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import Skeletons
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, Metric, percentage
-from skipbench.bench.tasks.base import Scorer
+from skipbench.bench.tasks.base import Scorer, Tables
+from skipbench.bench.tasks.matching import rows
 from skipbench.bench.tasks.pose.people import People
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class JointScore:
 
     def __init__(self, info: DataInfo) -> None:
         self._info = info
-        self._joints: list[Tensor] = []  # (k, 5) each: error, error / length, kind of joint, visibility, size
+        self._images = 0
+        # (k, 7) each: error, error / length, kind of joint, visibility, size, image, number of the person in it
+        self._joints: list[Tensor] = []
 
     def add(self, prediction: Tensor, people: People, visibility: Tensor) -> None:
         """Take in predicted joints (N, P, J, 2) in px, NaN where none was looked for, and visibility (N, P, J)."""
@@ -78,7 +81,12 @@ class JointScore:
         relative = error / people.lengths(self._info[Joints].reference).double()[..., None]
         sizes = torch.bucketize(people.sides, people.sides.new_tensor(self._info.limits), right=True)
         kinds = torch.arange(error.shape[2], device=error.device)
-        columns = [column.expand_as(error) for column in (error, relative, kinds, visibility, sizes[..., None])]
+        images, numbers = (torch.arange(count, device=error.device) for count in error.shape[:2])
+        places = (images[:, None, None] + self._images, numbers[:, None])
+        self._images += len(error)
+        columns = [
+            column.expand_as(error) for column in (error, relative, kinds, visibility, sizes[..., None], *places)
+        ]
         self._joints.append(torch.stack(columns, -1)[error.isfinite() & people.annotated].cpu())
 
     def absent(self) -> list[str]:
@@ -86,10 +94,29 @@ class JointScore:
         seen = {int(kind) for joints in self._joints for kind in joints[:, 2]}
         return [name for kind, name in enumerate(self._info[Joints].names) if kind not in seen]
 
+    @property
+    def _columns(self) -> tuple[Tensor, ...]:
+        return (torch.cat(self._joints) if self._joints else torch.empty(0, 7, dtype=torch.float64)).unbind(1)
+
+    def per_image(self) -> Tables:
+        """Return all "joints" that count: their errors in px and as shares of their person's length (or NaN)."""
+        error, relative, *indices = (column.numpy() for column in self._columns)
+        kinds, visibility, sizes, images, people = (column.astype(np.int64) for column in indices)
+        seen = {value: name for name, value in VISIBILITIES.items()}
+        columns = {
+            "image": images,
+            "person": people,
+            "joint": np.array(self._info[Joints].names)[kinds],
+            "visibility": np.array([seen[value] for value in visibility], dtype=str),
+            "size": np.array(SIZES)[sizes],
+            "error_px": error,
+            "error_share": relative,
+        }
+        return {"joints": columns}
+
     def compute(self) -> dict[str, float]:
         """Return the scores by name; one that no joint counts in is absent."""
-        joints = torch.cat(self._joints) if self._joints else torch.empty(0, 5)
-        error, relative, kinds, visibility, sizes = joints.unbind(1)
+        error, relative, kinds, visibility, sizes, *_ = self._columns
         every = {"": torch.ones_like(error, dtype=torch.bool)}
         by_kind = {f"/{name}": kinds == kind for kind, name in enumerate(self._info[Joints].names)}
         by_visibility = {f"_by_visibility/{name}": visibility == value for name, value in VISIBILITIES.items()}
@@ -159,16 +186,29 @@ class OksScore:
         """Return the average precision over all OKS, at .50 and at .75; nothing where no person counts."""
         if not self._truth:
             return {}
+        evaluator = self._evaluated()
+        evaluator.accumulate()
+        precision = evaluator.eval["precision"][..., 0, 0, 0]  # (OKS, recall)
+        scored = {"oks_ap": precision, "oks_ap50": precision[0], "oks_ap75": precision[5]}
+        return {name: float(precisions.mean()) for name, precisions in scored.items()}
+
+    def per_image(self) -> Tables:
+        """Return all "people" that count, each once true and once found, the surest of an image first.
+
+        The bits of "right" stand for the OKS .50, .55 ... .95, from the lowest: at which the found one has a true
+        one of its own.
+        """
+        found = rows(self._found, self._truth, self._evaluated().ious if self._truth else {})
+        return {"people": {name: found[name] for name in ("image", "score", "right")}}
+
+    def _evaluated(self) -> COCOeval_faster:
         evaluator = COCOeval_faster(
             self._dataset(self._truth), self._dataset(self._found), "keypoints", kpt_oks_sigmas=sigmas(self._joints)
         )
         evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0.0, np.inf]], ["all"]
         evaluator.params.maxDets = [len(self._truth)]
         evaluator.evaluate()
-        evaluator.accumulate()
-        precision = evaluator.eval["precision"][..., 0, 0, 0]  # (OKS, recall)
-        scored = {"oks_ap": precision, "oks_ap50": precision[0], "oks_ap75": precision[5]}
-        return {name: float(precisions.mean()) for name, precisions in scored.items()}
+        return evaluator
 
     def _dataset(self, annotations: list[dict[str, Any]]) -> COCO:
         return COCO(
@@ -211,3 +251,7 @@ class PoseScorer(Scorer):
     def absent(self) -> list[str]:
         """Return the joints that no person has."""
         return self._scores.absent()
+
+    def per_image(self) -> Tables:
+        """Return the "joints" and the "people" of each image."""
+        return self._scores.per_image() | self._oks.per_image()

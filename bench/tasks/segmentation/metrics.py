@@ -1,18 +1,17 @@
 """The scores of segmentation: IoU and Dice of the regions, F of their boundaries, IoU by object size."""
 
 import math
-from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from skipbench.bench.data import Boxes, DataInfo, Mask
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Breakdown, percentage
-from skipbench.bench.tasks.base import Scorer, Task
+from skipbench.bench.tasks.base import Scorer, Tables, Task
 
 TOLERANCE = 0.0075  # of the image's diagonal
 NONE = -1  # marks a pixel that is not on a boundary
@@ -42,16 +41,19 @@ class SegmentationScorer(Scorer):
         super().__init__(task, device)
         info = task.info
         self._classes = info[Mask].names
-        self._confusion = MulticlassConfusionMatrix(
-            len(info[Mask].names), ignore_index=info[Mask].ignore_index, validate_args=False
-        ).to(device)
+        self._ignore_index = info[Mask].ignore_index
+        # pixels of each image and class that are right, true, found: (N, 3, K) each
+        self._counts = [torch.zeros(0, 3, len(self._classes), dtype=torch.int64, device=device)]
         self._boundary = BoundaryScore(info[Mask].names, info[Mask].ignore_index, device)
         self._sizes = SizeScore(info, device)
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in logits (N, C, H, W), the last of `outputs`, and the batch with its "mask" (N, H, W)."""
         prediction = outputs[-1].argmax(1)
-        self._confusion.update(prediction, batch["mask"])
+        mask = batch["mask"].long()
+        labelled = mask != self._ignore_index
+        counted = (mask, labelled & (mask == prediction)), (mask, labelled), (prediction, labelled)
+        self._counts.append(torch.stack([pixels(*each, len(self._classes)) for each in counted], 1))
         self._boundary.update(prediction, batch["mask"])
         if all(key in batch for key in KEYS):
             self._sizes.update(prediction, batch)
@@ -62,14 +64,12 @@ class SegmentationScorer(Scorer):
 
     def absent(self) -> list[str]:
         """Return the classes without a true pixel."""
-        true = self._confusion.compute().sum(1).tolist()
+        true = torch.cat(self._counts).sum(0)[1].tolist()
         return [name for name, pixels in zip(self._classes, true, strict=True) if not pixels]
 
     def _regions(self) -> dict[str, float]:
-        matrix = self._confusion.compute().double().cpu()  # rows: truth, columns: prediction
-        right = matrix.diag()
-        marked = matrix.sum(0) + matrix.sum(1)  # pixels in truth plus pixels in prediction
-        seen = matrix.sum(1) > 0
+        right, true, found = torch.cat(self._counts).sum(0).double().cpu()
+        marked, seen = true + found, true > 0
         scores = {"iou": right / (marked - right), "dice": 2 * right / marked}
         values = {
             f"{score}/{name}": float(per_class[index])
@@ -82,6 +82,28 @@ class SegmentationScorer(Scorer):
             values |= {name: float(mean) for name, mean in means.items()}
         return values
 
+    def per_image(self) -> Tables:
+        """Return the pixels of each image's "classes", and the IoU of its "objects" where sizes are scored.
+
+        Pixels are right, true and found, of regions and of boundaries; there, right ones are those of both that
+        lie near the other: IoU = right / (true + found - right), P = boundary_found_right / boundary_found.
+        """
+        counts = torch.cat([torch.cat(self._counts), torch.cat(self._boundary.counts)], 1).cpu()  # (N, 7, K)
+        images, classes = counts.any(1).nonzero().T.numpy()
+        names = ("right", "true", "found", *(f"boundary_{name}" for name in BoundaryScore.COUNTED))
+        numbers = {name: counts[images, row, classes].numpy() for row, name in enumerate(names)}
+        return {
+            "classes": {"image": images, "class": np.array(self._classes)[classes], **numbers},
+            **self._sizes.per_image(),
+        }
+
+
+def pixels(labels: Tensor, chosen: Tensor, classes: int) -> Tensor:
+    """Return how many of the `chosen` pixels (N, H, W) of each image have each label, (N, classes)."""
+    images = torch.arange(len(labels), device=labels.device)[:, None, None]
+    places = (labels.long() + classes * images)[chosen]
+    return torch.bincount(places, minlength=classes * len(labels)).view(-1, classes)
+
 
 class BoundaryScore:
     """F = 2 PR / (P + R) of each class's boundary pixels, pooled over all images of a split.
@@ -93,24 +115,31 @@ class BoundaryScore:
     has no R and so no score; one that is never predicted where it has a boundary scores 0.
     """
 
+    COUNTED = ("found_right", "found", "true_found", "true")
+
     def __init__(self, classes: tuple[str, ...], ignore_index: int, device: torch.device) -> None:
         self._classes = classes
         self._ignore_index = ignore_index
-        self._counts = torch.zeros(4, len(classes), dtype=torch.int64, device=device)
+        # pixels of each image and class that COUNTED names: (N, 4, K) each
+        self.counts = [torch.zeros(0, len(self.COUNTED), len(classes), dtype=torch.int64, device=device)]
 
     def update(self, prediction: Tensor, mask: Tensor) -> None:
         """Take in the predicted and the true labels, both (N, H, W)."""
         labelled = mask != self._ignore_index
         predicted, true = (boundaries(labels, labelled) for labels in (prediction, mask))
         reach = max(1.0, TOLERANCE * math.hypot(*mask.shape[-2:]))
-        counted = predicted[matched(predicted, true, reach)], predicted, true[matched(true, predicted, reach)], true
-        per_class = partial(torch.bincount, minlength=len(self._classes))
-        self._counts += torch.stack([per_class(marks[marks != NONE].long()) for marks in counted])
+        counted = (
+            (predicted, matched(predicted, true, reach)),
+            (predicted, predicted != NONE),
+            (true, matched(true, predicted, reach)),
+            (true, true != NONE),
+        )
+        self.counts.append(torch.stack([pixels(*each, len(self._classes)) for each in counted], 1))
 
     def compute(self) -> dict[str, float]:
         """Return "boundary_f/<class>" and their mean "boundary_f", each between 0 and 1."""
-        predicted_right, predicted, true_right, true = self._counts.double().cpu()
-        precision, recall = predicted_right / predicted.clamp(min=1), true_right / true.clamp(min=1)
+        found_right, found, true_found, true = torch.cat(self.counts).sum(0).double().cpu()
+        precision, recall = found_right / found.clamp(min=1), true_found / true.clamp(min=1)
         scores = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(torch.double).tiny)
         seen = true > 0
         values = {f"boundary_f/{name}": float(scores[i]) for i, name in enumerate(self._classes) if seen[i]}
@@ -165,6 +194,8 @@ class SizeScore:
         self._classes = torch.tensor([*indices, -1], device=device)  # by label, from -1 = padding
         self._sums = torch.zeros(len(SIZES), dtype=torch.float64, device=device)
         self._counts = torch.zeros(len(SIZES), dtype=torch.float64, device=device)
+        self._images = 0
+        self._objects: list[Tensor] = []  # (n, 3) each: image, size, IoU
 
     def update(self, prediction: Tensor, batch: Batch) -> None:
         """Take in predicted labels (N, H, W) and "mask", "instances", "boxes", "labels", perhaps "ignored"."""
@@ -179,11 +210,22 @@ class SizeScore:
             sizes = torch.bucketize(areas.sqrt(), self._limits, right=True)[counted]
             self._sums.index_add_(0, sizes, scores[counted])
             self._counts.index_add_(0, sizes, torch.ones_like(scores[counted]))
+            images = torch.full_like(scores[counted], self._images)
+            self._objects.append(torch.stack([images, sizes, scores[counted]], 1))
+            self._images += 1
 
     def compute(self) -> dict[str, float]:
         """Return "miou_by_size/small", ".../medium" and ".../large", for the sizes that were seen."""
         means = (self._sums / self._counts).tolist()
         return {f"miou_by_size/{name}": mean for name, mean in zip(SIZES, means, strict=True) if mean == mean}
+
+    def per_image(self) -> Tables:
+        """Return the size and the IoU of all "objects" that count; no table where none was to be looked for."""
+        if not self._objects:
+            return {}
+        images, sizes, scores = torch.cat(self._objects).cpu().numpy().T
+        named = np.array(SIZES)[sizes.astype(np.int64)]
+        return {"objects": {"image": images.astype(np.int64), "size": named, "iou": scores}}
 
 
 def object_scores(

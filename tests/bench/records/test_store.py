@@ -17,6 +17,7 @@ import pytest
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.store import open_run, write_run
+from skipbench.bench.records.tables import read_table
 
 SUITE = {"name": "tiny", "seeds": [0, 1], "recipe": {"images": 8}}
 
@@ -75,6 +76,33 @@ def test_arrays_are_whole_or_absent(tmp_path: Path) -> None:
     assert np.array_equal(np.load(tmp_path / paths["predictions"])["images"], image)
     assert (tmp_path / paths["trace.txt"]).read_bytes() == b"text"
     assert {file.name for file in (tmp_path / "artifacts").iterdir()} == set(names.values())
+
+
+def test_tables_come_back_as_they_were_saved_and_damage_is_told_in_a_sentence(tmp_path: Path) -> None:
+    columns = {
+        "image": np.arange(3),
+        "class": np.array(["car", "tram", "car"]),
+        "iou": np.array([0.5, np.nan, 1 / 3]),
+    }
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        paths = run.save_artifacts(
+            CELLS[0], {}, tables={"images.classes": columns, "curve": {"images": np.empty(0)}}
+        )
+    assert paths["images.classes"] == f"artifacts/{CELLS[0].cell_id}.images.classes.parquet"
+    read = read_table(tmp_path, paths["images.classes"]).to_pydict()
+    assert {name: list(map(str, column)) for name, column in columns.items()} == {
+        name: list(map(str, column)) for name, column in read.items()
+    }
+    assert read_table(tmp_path, paths["curve"]).num_rows == 0
+    file = tmp_path / paths["images.classes"]
+    file.write_bytes(file.read_bytes()[:-20])
+    for path, why in (
+        (paths["images.classes"], "cannot be read: .*Parquet magic bytes not found"),
+        ("../other.parquet", "lies outside"),
+        ("artifacts/none.parquet", "No such file"),
+    ):
+        with pytest.raises(StoreError, match=why):
+            read_table(tmp_path, path)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -149,6 +150,19 @@ class OfBatches(Accuracy):
         return {"accuracy": float(torch.stack([right.mean() for right in self.right]).mean())}
 
 
+class CountsAnew(Accuracy):
+    """Numbers the images of each batch from 0."""
+
+    def per_image(self) -> dict[str, dict[str, np.ndarray]]:
+        images = [np.arange(len(right) // 64**2) for right in self.right]
+        return {"shares": {"image": np.concatenate(images)}}
+
+
+class WithoutImages(Accuracy):
+    def per_image(self) -> dict[str, dict[str, np.ndarray]]:
+        return {"shares": {"share": np.ones(3)}}
+
+
 class Undeclared(Accuracy):
     def compute(self) -> dict[str, float]:
         return {**super().compute(), "luck": 0.5}
@@ -156,7 +170,7 @@ class Undeclared(Accuracy):
 
 def test_a_metric_keeps_the_contract() -> None:
     findings = check_metric(Accuracy, "segmentation")
-    assert [finding.check for finding in findings] == STEPS[:4]
+    assert [finding.check for finding in findings] == STEPS[:5]
     assert not broken(findings)
     assert findings[2].message == "accuracy 1"
 
@@ -170,6 +184,12 @@ def test_a_metric_keeps_the_contract() -> None:
         (Undirected, "scores", "'accuracy' does not say which way is better."),
         (Hopeful, "scores", "'accuracy_by_light/dim' is declared but not computed on the example."),
         (OfBatches, "batches", "accumulate counts, and divide in `compute`."),
+        (
+            CountsAnew,
+            "per image",
+            "[0, 1, 2, 3, 4] in several, where they are 0 to 11: count them over all batches.",
+        ),
+        (WithoutImages, "per image", "the table 'shares' of WithoutImages needs a column 'image'"),
         (
             Undeclared,
             "scores",

@@ -1,0 +1,75 @@
+"""A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from torchvision.transforms.v2 import functional as transforms
+
+from skipbench.bench.data import Sample
+from skipbench.bench.data.loading import Batch, batches, in_order
+from skipbench.bench.errors import BenchError
+from skipbench.bench.tasks import Metrics, Task
+from skipbench.bench.training.recipe import Recipe
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
+STD = (0.229, 0.224, 0.225)
+
+
+class TrainingError(BenchError):
+    """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
+
+
+def length(dataset: Dataset[Sample]) -> int:
+    """Return the number of samples."""
+    return len(dataset)  # type: ignore[arg-type]
+
+
+def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return images (N, 3, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
+    scaled = transforms.to_dtype(images, torch.float32, scale=True)
+    prepared: Tensor = transforms.normalize(scaled, list(mean), list(std))
+    return prepared
+
+
+class Predictor:
+    """Predicts and scores by a network that Fabric has set up."""
+
+    def __init__(self, fabric: Fabric, model: nn.Module, task: Task, recipe: Recipe) -> None:
+        self.fabric, self.model, self.task = fabric, model, task
+        self._batch_size = recipe.batch_size
+        self._memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What is read of a sample for scores and pictures."""
+        return ("image", *self.task.info.keys((*self.task.targets, *self.task.truths)))
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Return the batch with images as the network takes them: normalised, in the memory format."""
+        image = normalised(batch["image"], MEAN, STD)
+        return batch | {"image": image.contiguous(memory_format=self._memory_format)}
+
+    def evaluate(self, split: Dataset[Sample], alive: Callable[[], None]) -> Metrics:
+        """Return the task's metrics, filled by a split as it is; `alive` is called after each batch."""
+        metrics = self.task.metrics(self.fabric.device)
+        for batch in batches(split, self.keys, in_order(length(split), self._batch_size)):
+            batch = self.fabric.to_device(batch)
+            metrics.update(self.predict(batch), batch)
+            alive()
+        return metrics
+
+    @torch.inference_mode()
+    def predict(self, batch: Batch) -> list[Tensor]:
+        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored.
+
+        Raises TrainingError where it is not finite: the largest of such numbers would be scored all the same.
+        """
+        self.model.eval()
+        given = self.model(self.prepare(self.fabric.to_device(batch))["image"])
+        outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
+        if not all(output.isfinite().all() for output in outputs):
+            raise TrainingError("the network's predictions in evaluation are not finite, so they are not scored.")
+        return outputs
