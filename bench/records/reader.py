@@ -1,4 +1,4 @@
-"""A run folder for readers: its plan and its records, each checked, while another process may write to it."""
+"""A run folder for readers: its newest plan and records, each checked, while another process may write to it."""
 
 import hashlib
 import json
@@ -18,22 +18,24 @@ from skipbench.bench.records.metrics import Metric, from_json
 from skipbench.display import one_line, quoted
 
 DATABASE = "run.sqlite"
+OLDEST = 3  # version that can be read
 MAX_VALUE = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
 TIMEOUT_S = 30  # to wait for another program that has locked the database
+PLANNED = "WHERE position IS NOT NULL ORDER BY position"
 RESTORE = "restore it from a copy, or start again in another folder."
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What has been measured of a plan, in its order, and why a record that is there cannot be used."""
+    """What has been measured of some cells, in their order, and why a record that is there cannot be used."""
 
-    cells: list[Cell]  # of the whole plan
+    cells: list[Cell]
     records: list[RunRecord]
     unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
 
     @property
     def missing(self) -> list[Cell]:
-        """The cells that have no record, a failed or an unreadable one, in the order of the plan."""
+        """The cells that have no record, a failed or an unreadable one."""
         done = {record.cell_id for record in self.records if record.status == "ok"}
         return [cell for cell in self.cells if cell.cell_id not in done]
 
@@ -69,26 +71,39 @@ class Run:
             raise StoreError(f"what {self.directory} measures cannot be read; {RESTORE}") from None
 
     def cells(self) -> list[Cell]:
-        """Return all cells of the plan, in the order in which they run."""
-        rows = self._query("SELECT cell_id, content FROM cells ORDER BY position")
-        return [self._cell(number, *row) for number, row in enumerate(rows, 1)]
+        """Return all cells of the newest plan, in the order in which they run."""
+        rows = self._query(f"SELECT cell_id, content FROM cells {PLANNED}")
+        return [self._cell(*row, f"cell {number} of the plan") for number, row in enumerate(rows, 1)]
 
     def records(self) -> list[RunRecord]:
-        """Return the records so far that can be read, in the order of the plan."""
+        """Return the plan's records so far that can be read, in its order."""
         return self.outcomes().records
 
     def outcomes(self) -> Outcomes:
-        """Return the records so far, each checked against its digest and its cell."""
+        """Return the plan's records so far, checked against their digests and cells, under the plan's labels."""
+        return self._outcomes(PLANNED, "of the plan")
+
+    def aside(self) -> Outcomes:
+        """Return the cells that only earlier plans name, and what has been measured of them."""
+        return self._outcomes("WHERE position IS NULL ORDER BY c.rowid", "of earlier plans")
+
+    def count_aside(self) -> int:
+        """Return how many cells only earlier plans name."""
+        ((count,),) = self._query("SELECT count(*) FROM cells WHERE position IS NULL")
+        return int(count)
+
+    def _outcomes(self, which: str, whose: str) -> Outcomes:
         rows = self._query(
-            "SELECT r.cell_id, r.content, m.value FROM records r "
-            "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
+            "SELECT cell_id, c.content, r.content, m.value FROM cells c LEFT JOIN records r USING (cell_id) "
+            f"LEFT JOIN meta m ON m.key = 'digest/' || cell_id {which}"
         )
-        contents = {_text(cell_id): content for cell_id, *content in rows}
-        found = Outcomes(self.cells(), [], {})
-        for cell in found.cells:
-            if cell.cell_id in contents:
+        found = Outcomes([], [], {})
+        for number, (cell_id, planned, content, stated) in enumerate(rows, 1):
+            cell = self._cell(cell_id, planned, f"cell {number} {whose}")
+            found.cells.append(cell)
+            if content is not None:
                 try:
-                    found.records.append(_checked(cell, *contents[cell.cell_id]))
+                    found.records.append(_checked(cell, content, stated))
                 except ValueError as error:
                     found.unreadable[cell.cell_id] = str(error)
         return found
@@ -108,7 +123,7 @@ class Run:
             )
         if int(version[:9]) > SCHEMA_VERSION:
             raise StoreError(f"{self.directory} was written by a newer skipbench; update this one to read it.")
-        if int(version[:9]) < SCHEMA_VERSION:
+        if int(version[:9]) < OLDEST:
             raise StoreError(
                 f"{self.directory} was written by an older skipbench: read it with that one, or measure again: "
                 f"skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
@@ -118,14 +133,14 @@ class Run:
         rows = self._query("SELECT value FROM meta WHERE key = ?", key)
         return rows[0][0] if rows else None
 
-    def _cell(self, number: int, cell_id: Any, content: Any) -> Cell:
+    def _cell(self, cell_id: Any, content: Any, called: str) -> Cell:
         try:
             cell = Cell.model_validate_json(content if isinstance(content, bytes) else b"")
             if cell.cell_id == _text(cell_id):
                 return cell
         except ValueError:
             pass
-        raise StoreError(f"cell {number} of the plan in {self.directory} has been damaged; {RESTORE}")
+        raise StoreError(f"{called} in {self.directory} has been damaged; {RESTORE}")
 
     def _query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Return the rows, texts as bytes: what is damaged need not be text."""
@@ -172,14 +187,13 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
-    if any(getattr(record, name) != getattr(cell, name) for name in Cell.model_fields):
+    if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the cell's id is the hash
         raise ValueError("it belongs to another cell")
-    record.__dict__["cell_id"] = cell.cell_id  # what is hashed is equal
     numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
     for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
         if not abs(value) < MAX_VALUE:  # NaN is not
             raise ValueError(f"{name} is {value}")
-    return record
+    return record.shown_as(cell)
 
 
 def digest(content: bytes) -> str:

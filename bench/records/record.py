@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 3  # 2: a run declares what its records can hold; 3: any factor may tell its arms apart
+# 2: a run declares what its records can hold; 3: any factor may tell arms apart; 4: cells of earlier plans are kept
+SCHEMA_VERSION = 4
 SIZES = ("small", "medium", "large")  # of objects and people, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
@@ -113,6 +114,8 @@ class RunRecord(Cell):
     environment: dict[str, Any] = Field(default_factory=dict)  # commit, dirty, versions, CPU/GPU, threads
     data_fingerprint: str | None = None
     seconds: float | None = None  # wall time of the measurement
+    tries: int = 1  # how many times the cell was tried
+    died: bool = False  # whether the last try took its process down
     created_at: str = Field(default_factory=utc_now)
 
     @classmethod
@@ -121,3 +124,9 @@ class RunRecord(Cell):
         record = cls(**cell.model_dump(), **outcome)
         record.__dict__["cell_id"] = cell.cell_id
         return record
+
+    def shown_as(self, cell: Cell) -> "RunRecord":
+        """Return the record under the labels of `cell`, the same cell in another plan."""
+        return self.model_copy(
+            update={**{name: getattr(cell, name) for name in Cell.model_fields}, "cell_id": cell.cell_id}
+        )
