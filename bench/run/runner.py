@@ -31,6 +31,8 @@ def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
     declared = {study.name: study.metrics for study in plan.studies}
     with write_run(directory, plan.suite, plan.cells, declared) as run:
         before = run.outcomes()
+        if aside := run.count_aside():
+            console.print(f"{aside} cells of earlier plans are kept aside: skipbench status --all lists them.")
         missing = before.missing
         names = {cell.cell_id: cell.name for cell in plan.cells}
         for cell_id, reason in before.unreadable.items():
