@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,13 @@ from skipbench.display import human_time, one_line
 if TYPE_CHECKING:
     from skipbench.bench.measure import Forecast
     from skipbench.bench.suites.plan import Plan
+
+
+REUSE = (
+    "Take finished cells of another run folder where all that determines them is equal: the cell itself (arm, "
+    "options, data, seed), library versions, Python's minor version and the processor; what times, only from "
+    "this very system. May be given more than once."
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,6 +50,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE if not given.")
     ] = None,
+    reuse: Annotated[list[Path] | None, typer.Option(metavar="DIR", help=REUSE)] = None,
     plugin: Plugins = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, their cost and the time; write nothing.")
@@ -50,8 +59,8 @@ def run(
     """Run a suite: count, time and train every arm, once.
 
     What is there already is not measured again: a run may be stopped at any moment and goes on where it
-    was. A cell that fails is kept with its reason, the others go on, and the command ends with exit code 1;
-    the next run tries it again.
+    was, and more seeds or arms are added to it. A cell that fails is kept with its reason, the others go on,
+    and the command ends with exit code 1; the next run tries it again.
 
     \b
     Examples:
@@ -59,6 +68,7 @@ def run(
       skipbench run quick --dry-run
       skipbench run quick recipe.images=512 "seeds=[0]" --out runs/short
       skipbench run quick --task pose pose.recipe.images=512
+      skipbench run quick "seeds=[0, 1, 2, 3]" --reuse runs/of_a_colleague
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
     """
@@ -71,7 +81,8 @@ def run(
         print(f"note: {note}")
     if dry_run:
         return _preview(plan)
-    return _measure(plan, out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])]))
+    directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
+    return _measure(plan, directory, reuse or [])
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -85,12 +96,12 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
     return {"name": format or recognise(root), "root": str(root)}
 
 
-def measured(plan: "Plan", directory: Path) -> list[RunRecord]:
+def measured(plan: "Plan", directory: Path, reused: Sequence[Path] = ()) -> list[RunRecord]:
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
     from skipbench.bench.run.runner import run_plan
 
     try:
-        records = run_plan(plan, directory, console())
+        records = run_plan(plan, directory, console(), reused)
     except Stopped as stopped:
         folder = shlex.quote(str(directory))
         print(f"Interrupted; every finished cell is kept in {folder}. The same command goes on.", file=sys.stderr)
@@ -101,8 +112,8 @@ def measured(plan: "Plan", directory: Path) -> list[RunRecord]:
     return records
 
 
-def _measure(plan: "Plan", directory: Path) -> int:
-    records = measured(plan, directory)
+def _measure(plan: "Plan", directory: Path, reused: Sequence[Path]) -> int:
+    records = measured(plan, directory, reused)
     failed = sum(record.status == "failed" for record in records)
     folder = shlex.quote(str(directory))
     print(f"{len(records) - failed} of {len(plan.cells)} cells are in {folder}, {failed} failed.")

@@ -47,13 +47,12 @@ def collect_garbage(directory: Path, dry_run: bool = False) -> Garbage:
 def _garbage(run: Run, connection: sqlite3.Connection) -> Garbage:
     files = _unnamed(run)
     size = sum(file.lstat().st_size for file in files)
-    counts = []
+    counts = {}
     for table in ("cells", "records"):
         sizes = f"SELECT count(*), total(length(CAST(content AS BLOB))) FROM {table} WHERE {_BEYOND}"
-        count, room = connection.execute(sizes).fetchone()
-        counts.append(count)
+        counts[table], room = connection.execute(sizes).fetchone()
         size += int(room)
-    return Garbage(*counts, files, size)
+    return Garbage(counts["cells"], counts["records"], files, size)
 
 
 def _delete(connection: sqlite3.Connection) -> None:

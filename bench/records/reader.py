@@ -39,6 +39,13 @@ class Outcomes:
         done = {record.cell_id for record in self.records if record.status == "ok"}
         return [cell for cell in self.cells if cell.cell_id not in done]
 
+    def add(self, cell: Cell, content: Any, stated: Any) -> None:
+        """File what the database holds of a cell, with the digest that it states, under what it turns out to be."""
+        try:
+            self.records.append(_checked(cell, content, stated))
+        except ValueError as error:
+            self.unreadable[cell.cell_id] = str(error)
+
 
 class Run:
     """What a run folder holds, for readers. Each call sees all records committed by then. Raises StoreError."""
@@ -73,7 +80,10 @@ class Run:
     def cells(self) -> list[Cell]:
         """Return all cells of the newest plan, in the order in which they run."""
         rows = self._query(f"SELECT cell_id, content FROM cells {PLANNED}")
-        return [self._cell(*row, f"cell {number} of the plan") for number, row in enumerate(rows, 1)]
+        return [
+            self._cell(cell_id, content, f"cell {number} of the plan")
+            for number, (cell_id, content) in enumerate(rows, 1)
+        ]
 
     def records(self) -> list[RunRecord]:
         """Return the plan's records so far that can be read, in its order."""
@@ -92,6 +102,21 @@ class Run:
         ((count,),) = self._query("SELECT count(*) FROM cells WHERE position IS NULL")
         return int(count)
 
+    def find(self, cells: Sequence[Cell]) -> Outcomes:
+        """Return what has been measured of `cells`, whichever plan has asked for them."""
+        ids = json.dumps([cell.cell_id for cell in cells])
+        rows = self._query(
+            "SELECT cell_id, content, m.value FROM records LEFT JOIN meta m ON m.key = 'digest/' || cell_id "
+            "WHERE cell_id IN (SELECT value FROM json_each(?))",
+            ids,
+        )
+        contents = {_text(cell_id): content for cell_id, *content in rows}
+        found = Outcomes(list(cells), [], {})
+        for cell in cells:
+            if cell.cell_id in contents:
+                found.add(cell, *contents[cell.cell_id])
+        return found
+
     def _outcomes(self, which: str, whose: str) -> Outcomes:
         rows = self._query(
             "SELECT cell_id, c.content, r.content, m.value FROM cells c LEFT JOIN records r USING (cell_id) "
@@ -102,10 +127,7 @@ class Run:
             cell = self._cell(cell_id, planned, f"cell {number} {whose}")
             found.cells.append(cell)
             if content is not None:
-                try:
-                    found.records.append(_checked(cell, content, stated))
-                except ValueError as error:
-                    found.unreadable[cell.cell_id] = str(error)
+                found.add(cell, content, stated)
         return found
 
     def missing(self) -> list[Cell]:

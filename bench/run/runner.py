@@ -14,22 +14,26 @@ from rich.markup import escape
 from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.records import Cell, Outcome, RunRecord
-from skipbench.bench.records.store import RunWriter, write_run
+from skipbench.bench.records.store import RunWriter, open_run, write_run
 from skipbench.bench.run.environment import environment
 from skipbench.bench.run.progress import RunProgress
+from skipbench.bench.run.reuse import reuse
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import one_line, quoted
 
 
-def run_plan(plan: Plan, directory: Path, console: Console) -> list[RunRecord]:
-    """Measure every cell of `plan` that `directory` lacks, and return all records of the run.
+def run_plan(plan: Plan, directory: Path, console: Console, reused: Sequence[Path] = ()) -> list[RunRecord]:
+    """Measure every cell of `plan` that neither `directory` nor a `reused` folder has, and return all records.
 
     A cell that failed before is tried again. Raises StoreError where the folder cannot be used; whatever
     ends the process, the cells that were finished by then are kept.
     """
     machine = environment()  # once: it asks git and reads files
     declared = {study.name: study.metrics for study in plan.studies}
+    others = [open_run(folder) for folder in reused]  # before anything is written
     with write_run(directory, plan.suite, plan.cells, declared) as run:
+        for other in others:
+            console.print(escape(one_line(f"{other.directory}: {reuse(run, other, machine)}")))
         before = run.outcomes()
         if aside := run.count_aside():
             console.print(f"{aside} cells of earlier plans are kept aside: skipbench status --all lists them.")
