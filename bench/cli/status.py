@@ -8,8 +8,8 @@ import typer
 
 from skipbench.bench.cli.options import RunFolder
 from skipbench.bench.cli.output import print_table
-from skipbench.bench.records import Cell, RunRecord
-from skipbench.bench.records.reader import Outcomes, open_run
+from skipbench.bench.records import Cell
+from skipbench.bench.records.reader import State, open_run
 
 MAX_LISTED = 500  # cells; of a larger run only those that are not ok are listed
 
@@ -38,7 +38,11 @@ def status(
       skipbench status runs/quick
     """
     run = open_run(directory)
-    rows, name, folder = _rows(run.outcomes()), run.suite.get("name", "run"), shlex.quote(str(directory))
+    rows, name, folder = (
+        [_row(*each) for each in run.states()],
+        run.suite.get("name", "run"),
+        shlex.quote(str(directory)),
+    )
     listed = rows if every or len(rows) <= MAX_LISTED else [row for row in rows if row["status"] != "ok"]
     print_table(listed, title=f"{name} in {directory}", cut="reason")
     counts = Counter(row["status"] for row in rows)
@@ -48,21 +52,16 @@ def status(
         print("Cells that are ok are not listed; --all lists them.")
     if aside := run.count_aside():
         if every:
-            print_table(_rows(run.aside()), title="kept aside: cells that only earlier plans name", cut="reason")
+            print_table(
+                [_row(*each) for each in run.states(aside=True)],
+                title="kept aside: cells that only earlier plans name",
+                cut="reason",
+            )
         told = "" if every else "--all lists them, "
         print(f"{aside} of earlier plans are kept aside; {told}skipbench gc {folder} removes them.")
     print(f"Next: skipbench report {folder}")
 
 
-def _rows(found: Outcomes) -> list[dict[str, str]]:
-    records = {record.cell_id: record for record in found.records}
-    return [_row(cell, records.get(cell.cell_id), found.unreadable.get(cell.cell_id)) for cell in found.cells]
-
-
-def _row(cell: Cell, record: RunRecord | None, unreadable: str | None) -> dict[str, str]:
-    return {
-        "cell": cell.name,
-        "status": record.status if record else "missing",
-        "seconds": f"{record.seconds:.1f}" if record and record.seconds is not None else "–",
-        "reason": (record.reason if record else unreadable and f"its record cannot be read: {unreadable}") or "",
-    }
+def _row(cell: Cell, state: State) -> dict[str, str]:
+    seconds = "–" if state.seconds is None else f"{state.seconds:.1f}"
+    return {"cell": cell.name, "status": state.status, "seconds": seconds, "reason": state.reason or ""}

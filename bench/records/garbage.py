@@ -11,6 +11,7 @@ _BEYOND = "cell_id NOT IN (SELECT cell_id FROM cells WHERE position IS NOT NULL)
 _DELETIONS = (
     f"DELETE FROM records WHERE {_BEYOND}",
     f"DELETE FROM cells WHERE {_BEYOND}",
+    "DELETE FROM meta WHERE key LIKE 'cell/%' AND substr(key, 6) NOT IN (SELECT cell_id FROM cells)",
     "DELETE FROM meta WHERE key LIKE 'digest/%' AND substr(key, 8) NOT IN (SELECT cell_id FROM records)",
 )
 

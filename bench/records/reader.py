@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
@@ -47,6 +47,14 @@ class Outcomes:
             self.unreadable[cell.cell_id] = str(error)
 
 
+class State(BaseModel):
+    """How far a cell is."""
+
+    status: Literal["ok", "failed", "missing"] = "missing"
+    reason: str | None = None  # why it failed, or why its record cannot be used
+    seconds: float | None = None
+
+
 class Run:
     """What a run folder holds, for readers. Each call sees all records committed by then. Raises StoreError."""
 
@@ -79,11 +87,10 @@ class Run:
 
     def cells(self) -> list[Cell]:
         """Return all cells of the newest plan, in the order in which they run."""
-        rows = self._query(f"SELECT cell_id, content FROM cells {PLANNED}")
-        return [
-            self._cell(cell_id, content, f"cell {number} of the plan")
-            for number, (cell_id, content) in enumerate(rows, 1)
-        ]
+        rows = self._query(
+            f"SELECT cell_id, content, m.value FROM cells LEFT JOIN meta m ON m.key = 'cell/' || cell_id {PLANNED}"
+        )
+        return [self._cell(f"cell {number} of the plan", *row) for number, row in enumerate(rows, 1)]
 
     def records(self) -> list[RunRecord]:
         """Return the plan's records so far that can be read, in its order."""
@@ -91,11 +98,22 @@ class Run:
 
     def outcomes(self) -> Outcomes:
         """Return the plan's records so far, checked against their digests and cells, under the plan's labels."""
-        return self._outcomes(PLANNED, "of the plan")
+        found = Outcomes([], [], {})
+        for cell, content, stated in self._contents(PLANNED, "of the plan"):
+            found.cells.append(cell)
+            if content is not None:
+                found.add(cell, content, stated)
+        return found
 
-    def aside(self) -> Outcomes:
-        """Return the cells that only earlier plans name, and what has been measured of them."""
-        return self._outcomes("WHERE position IS NULL ORDER BY c.rowid", "of earlier plans")
+    def states(self, aside: bool = False) -> list[tuple[Cell, State]]:
+        """Return how far each cell of the plan is, or each that only earlier plans name.
+
+        It takes a fraction of the time of `outcomes`: a record that is as it was saved isn't looked at any closer.
+        """
+        which = (
+            ("WHERE position IS NULL ORDER BY c.rowid", "of earlier plans") if aside else (PLANNED, "of the plan")
+        )
+        return [(cell, _state(cell, content, stated)) for cell, content, stated in self._contents(*which)]
 
     def count_aside(self) -> int:
         """Return how many cells only earlier plans name."""
@@ -117,22 +135,19 @@ class Run:
                 found.add(cell, *contents[cell.cell_id])
         return found
 
-    def _outcomes(self, which: str, whose: str) -> Outcomes:
+    def _contents(self, which: str, whose: str) -> Iterator[tuple[Cell, Any, Any]]:
+        """Yield each cell with its record as the database holds it, and the record's digest."""
         rows = self._query(
-            "SELECT cell_id, c.content, r.content, m.value FROM cells c LEFT JOIN records r USING (cell_id) "
+            "SELECT cell_id, c.content, p.value, r.content, m.value FROM cells c "
+            "LEFT JOIN records r USING (cell_id) LEFT JOIN meta p ON p.key = 'cell/' || cell_id "
             f"LEFT JOIN meta m ON m.key = 'digest/' || cell_id {which}"
         )
-        found = Outcomes([], [], {})
-        for number, (cell_id, planned, content, stated) in enumerate(rows, 1):
-            cell = self._cell(cell_id, planned, f"cell {number} {whose}")
-            found.cells.append(cell)
-            if content is not None:
-                found.add(cell, content, stated)
-        return found
+        for number, (*planned, content, stated) in enumerate(rows, 1):
+            yield self._cell(f"cell {number} {whose}", *planned), content, stated
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
-        return self.outcomes().missing
+        return [cell for cell, state in self.states() if state.status != "ok"]
 
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
@@ -155,9 +170,12 @@ class Run:
         rows = self._query("SELECT value FROM meta WHERE key = ?", key)
         return rows[0][0] if rows else None
 
-    def _cell(self, cell_id: Any, content: Any, called: str) -> Cell:
+    def _cell(self, called: str, cell_id: Any, content: Any, stated: Any) -> Cell:
+        """Return a cell, whose id is hashed again only where no digest tells that it is as it was written."""
         try:
             cell = Cell.model_validate_json(content if isinstance(content, bytes) else b"")
+            if stated is not None and _text(stated) == digest(content):
+                cell.__dict__["cell_id"] = _text(cell_id)
             if cell.cell_id == _text(cell_id):
                 return cell
         except ValueError:
@@ -202,7 +220,7 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
     """Return the record of `cell`. Raises ValueError with the reason why it is none."""
     if not isinstance(content, bytes):
         raise ValueError("it is not text")
-    if stated is not None and _text(stated) != digest(content):
+    if stated and _text(stated) != digest(content):
         raise ValueError("it has been changed since it was saved")
     try:
         record = RunRecord.model_validate_json(content)
@@ -211,11 +229,29 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
     if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the cell's id is the hash
         raise ValueError("it belongs to another cell")
+    if number := no_measurement(record):
+        raise ValueError(number)
+    record.__dict__.update(cell.__dict__)  # the labels of the plan, and the id
+    return record
+
+
+def no_measurement(record: RunRecord) -> str | None:
+    """Return the first number of a record that cannot have been measured: "test/miou is nan"; None if all can."""
     numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
-    for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
-        if not abs(value) < MAX_VALUE:  # NaN is not
-            raise ValueError(f"{name} is {value}")
-    return record.shown_as(cell)
+    named = {**numbers, "seconds": record.seconds or 0.0}.items()
+    return next((f"{name} is {value}" for name, value in named if not abs(value) < MAX_VALUE), None)  # NaN is not
+
+
+def _state(cell: Cell, content: Any, stated: Any) -> State:
+    if content is None:
+        return State()
+    if isinstance(content, bytes) and _text(stated) == digest(content):
+        return State.model_validate_json(content)
+    try:
+        record = _checked(cell, content, stated)
+        return State(status=record.status, reason=record.reason, seconds=record.seconds)
+    except ValueError as error:
+        return State(reason=f"its record cannot be read: {error}")
 
 
 def digest(content: bytes) -> str:

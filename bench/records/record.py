@@ -124,9 +124,3 @@ class RunRecord(Cell):
         record = cls(**cell.model_dump(), **outcome)
         record.__dict__["cell_id"] = cell.cell_id
         return record
-
-    def shown_as(self, cell: Cell) -> "RunRecord":
-        """Return the record under the labels of `cell`, the same cell in another plan."""
-        return self.model_copy(
-            update={**{name: getattr(cell, name) for name in Cell.model_fields}, "cell_id": cell.cell_id}
-        )

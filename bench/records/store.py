@@ -20,7 +20,7 @@ from skipbench.bench.files import whole_file, write_whole
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.holding import ARTIFACTS, SUITE, empty_log, held, patiently
 from skipbench.bench.records.metrics import Declared, to_json
-from skipbench.bench.records.reader import Outcomes, Run, digest, open_run, sentences
+from skipbench.bench.records.reader import Outcomes, Run, digest, no_measurement, open_run, sentences
 
 __all__ = ["Outcomes", "Run", "RunWriter", "open_run", "write_run"]
 
@@ -52,7 +52,11 @@ class RunWriter(Run):
     def save(self, records: Sequence[RunRecord]) -> None:
         """Commit `records` together: after a crash all of them are there, or none."""
         rows = [(record.cell_id, record.model_dump_json()) for record in records]
-        digests = [(f"digest/{cell_id}", digest(content.encode())) for cell_id, content in rows]
+        # a record that has its digest needs no other check, so one that holds what no measurement leaves gets none
+        digests = [
+            (f"digest/{record.cell_id}", "" if no_measurement(record) else digest(content.encode()))
+            for record, (_, content) in zip(records, rows, strict=True)
+        ]
 
         def insert() -> None:
             with self._connection:
@@ -128,7 +132,8 @@ def _adopt(connection: sqlite3.Connection, meta: dict[str, str], rows: Sequence[
             "UPDATE cells SET position = NULL WHERE cell_id = ?", [(cell_id,) for cell_id in left]
         )
         connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", changed)
-        connection.executemany(SET_META, meta.items())
+        digests = {f"cell/{cell_id}": digest(content.encode()) for cell_id, _, content in changed}
+        connection.executemany(SET_META, {**meta, **digests}.items())
 
 
 def _execute(connection: sqlite3.Connection, statements: Sequence[str]) -> None:

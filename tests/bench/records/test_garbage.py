@@ -53,6 +53,7 @@ def test_what_the_plan_names_stays(folder: Path) -> None:
     assert (open_run(folder).records(), open_run(folder).count_aside()) == (before, 0)
     with sqlite3.connect(folder / "run.sqlite") as database:
         assert database.execute("SELECT count(*) FROM meta WHERE key LIKE 'digest/%'").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM meta WHERE key LIKE 'cell/%'").fetchone() == (2,)
     assert (folder / "run.sqlite").stat().st_size <= size
     assert collect_garbage(folder).size_bytes == 0
 

@@ -58,6 +58,17 @@ def test_a_failed_cell_is_missing_until_a_record_without_failure_takes_its_place
         assert len(run.records()) == 1
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e308])
+def test_what_no_measurement_leaves_counts_as_missing(tmp_path: Path, number: float) -> None:
+    with write_run(tmp_path, SUITE, CELLS[:1]) as run:
+        run.save([make_record(CELLS[0], values={"test/miou": 0.5})])
+        run.save([make_record(CELLS[0], values={"test/miou": number})])
+        assert run.missing() == CELLS[:1]
+        ((_, state),) = run.states()
+    assert f"its record cannot be read: {run.outcomes().unreadable[CELLS[0].cell_id]}" == state.reason
+    assert "test/miou" in state.reason
+
+
 def test_a_reader_sees_what_is_committed_while_a_writer_holds_the_folder(tmp_path: Path) -> None:
     with write_run(tmp_path, SUITE, CELLS) as run:
         reader = open_run(tmp_path)
@@ -86,7 +97,7 @@ def test_another_plan_adds_what_is_missing_and_keeps_the_rest_aside(tmp_path: Pa
     read = open_run(tmp_path)
     assert (read.suite, read.cells(), read.count_aside()) == (grown, [CELLS[2], CELLS[1]], 1)
     assert [record.seed for record in read.records()] == [1]
-    assert [record.seed for record in read.aside().records] == [0]
+    assert [(cell.seed, state.status) for cell, state in read.states(aside=True)] == [(0, "ok")]
     with write_run(tmp_path, SUITE, CELLS) as run:
         assert run.missing() == [CELLS[2]], "what was aside is measured again"
     assert read.count_aside() == 0
@@ -140,7 +151,7 @@ def test_a_folder_of_version_3_is_read_as_it_is_and_grows(tmp_path: Path) -> Non
     assert (tmp_path / "run.sqlite").read_bytes() == before, "reading changed it"
     with write_run(tmp_path, SUITE, CELLS[1:]) as run:
         assert run.missing() == CELLS[1:]
-    assert [record.seed for record in open_run(tmp_path).aside().records] == [0]
+    assert [(cell.seed, state.status) for cell, state in open_run(tmp_path).states(aside=True)] == [(0, "ok")]
 
 
 def test_a_suite_under_another_name_goes_on(tmp_path: Path) -> None:
@@ -263,8 +274,8 @@ def test_a_kill_in_the_middle_of_growing_leaves_one_plan_or_the_other(tmp_path: 
         process.communicate()
         read = open_run(tmp_path)
         assert [cell.seed for cell in read.cells()] == read.suite["seeds"]
-        assert {cell.seed for cell in [*read.cells(), *read.aside().cells]} == {0, 1, 2}
-        assert [record.seed for record in [*read.records(), *read.aside().records]] == [0]
+        states = {cell.seed: state.status for cell, state in [*read.states(), *read.states(aside=True)]}
+        assert states == {0: "ok", 1: "missing", 2: "missing"}
 
 
 def test_the_database_alone_carries_all_that_is_saved(tmp_path: Path) -> None:
