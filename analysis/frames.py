@@ -61,7 +61,8 @@ class Frames:
         keys = [list(record.values) for record in self._finished]
         numbers = chain.from_iterable(record.values.values() for record in self._finished)
         return self._repeated(list(map(len, keys))).assign(
-            key=list(chain.from_iterable(keys)), value=np.fromiter(numbers, float)
+            key=pd.Series(list(chain.from_iterable(keys)), dtype=str),  # also where there are none
+            value=np.fromiter(numbers, float),
         )
 
     @cached_property
