@@ -58,11 +58,10 @@ class Frames:
     @cached_property
     def values(self) -> pd.DataFrame:
         """One row per number that a finished cell measured."""
-        keys = [list(record.values) for record in self._finished]
-        numbers = chain.from_iterable(record.values.values() for record in self._finished)
-        return self._repeated(list(map(len, keys))).assign(
-            key=pd.Series(list(chain.from_iterable(keys)), dtype=str),  # also where there are none
-            value=np.fromiter(numbers, float),
+        measured = [record.values for record in self._finished]
+        return self._repeated(list(map(len, measured))).assign(
+            key=pd.Series(list(chain.from_iterable(measured)), dtype=str),  # also where there are none
+            value=np.fromiter(chain.from_iterable(values.values() for values in measured), float),
         )
 
     @cached_property

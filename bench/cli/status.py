@@ -58,7 +58,7 @@ def status(
                 cut="reason",
             )
         told = "" if every else "--all lists them, "
-        print(f"{aside} of earlier plans are kept aside; {told}skipbench gc {folder} removes them.")
+        print(f"{aside} cells of earlier plans are kept aside; {told}skipbench gc {folder} removes them.")
     print(f"Next: skipbench report {folder}")
 
 

@@ -21,7 +21,7 @@ def test_what_the_plan_has_lacks_and_leaves_aside(tmp_path: Path, skipbench: Any
         pass
     status = skipbench("status", tmp_path).out
     assert "1 ok, 0 failed, 1 missing of 2 cells." in status
-    assert f"2 of earlier plans are kept aside; --all lists them, skipbench gc {tmp_path} removes them." in status
+    assert f"2 cells of earlier plans are kept aside; --all lists them, skipbench gc {tmp_path} removes" in status
     assert "seed 0" not in status
     assert "seed 0  ok" in skipbench("status", tmp_path, "--all").out
     assert (
