@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from skipbench.analysis.frames import Frames, once
+from skipbench.analysis.statistics import holm
 from skipbench.analysis.text import listing
 from skipbench.bench.records import Block, RunRecord
 from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
@@ -38,7 +38,7 @@ def compare(arms: Mapping[str, Samples], reference: str, margin: float, least: i
     own = medians(*arms[reference])[keep]
     others = {arm: medians(*samples)[keep] / own for arm, samples in arms.items() if arm != reference}
     tests = np.array([_p_value(np.log(ratios)) for ratios in others.values()])
-    corrected = multipletests(tests, method="holm")[1] if len(tests) else tests
+    corrected = holm(tests)
     rows: list[dict[str, object]] = [
         {"arm": reference, "ratio": 1.0, "verdict": "reference", "each": [1.0] * int(keep.sum())}
     ]
