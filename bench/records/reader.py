@@ -217,7 +217,10 @@ def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
-    """Return the record of `cell`. Raises ValueError with the reason why it is none."""
+    """Return the record of `cell`. Raises ValueError with the reason why it is none.
+
+    Without a `stated` digest, which is filed under the cell's id, it is asked whose it is and what it holds.
+    """
     if not isinstance(content, bytes):
         raise ValueError("it is not text")
     if stated and _text(stated) != digest(content):
@@ -227,10 +230,11 @@ def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
-    if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the cell's id is the hash
-        raise ValueError("it belongs to another cell")
-    if number := no_measurement(record):
-        raise ValueError(number)
+    if not stated:
+        if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the id is the hash
+            raise ValueError("it belongs to another cell")
+        if number := no_measurement(record):
+            raise ValueError(number)
     record.__dict__.update(cell.__dict__)  # the labels of the plan, and the id
     return record
 
