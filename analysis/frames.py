@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from skipbench.bench.records import Cell, RunRecord
@@ -43,8 +45,6 @@ class Frames:
     suite: Mapping[str, Any]
     records: tuple[RunRecord, ...]
     cells: pd.DataFrame
-    values: pd.DataFrame
-    samples: pd.DataFrame
     factors: pd.DataFrame
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
     parent: "Frames | None" = None  # the run that a study is a part of
@@ -60,6 +60,32 @@ class Frames:
         """What is studied: "segmentation on scenes"; "" for an empty plan."""
         studies = self.cells[["task", "dataset"]].drop_duplicates().itertuples(index=False)
         return ", ".join(f"{task} on {dataset}" for task, dataset in studies)
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        """One row per number that a finished cell measured."""
+        measured = [record.values for record in self._finished]
+        return self._repeated(list(map(len, measured))).assign(
+            key=pd.Series(list(chain.from_iterable(measured)), dtype=str),  # also where there are none
+            value=np.fromiter(chain.from_iterable(values.values() for values in measured), float),
+        )
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per timed forward pass of a finished cell."""
+        counts = [len(record.samples) for record in self._finished]
+        order = chain.from_iterable(map(range, counts))
+        numbers = chain.from_iterable(record.samples for record in self._finished)
+        return self._repeated(counts).assign(order=np.fromiter(order, int), latency_ms=np.fromiter(numbers, float))
+
+    @cached_property
+    def _finished(self) -> list[RunRecord]:
+        return [record for record in self.records if record.status == "ok"]
+
+    def _repeated(self, counts: list[int]) -> pd.DataFrame:
+        """Return a table with so many rows of each finished record's identity."""
+        identities = _table(map(_identity, self._finished))
+        return identities.loc[np.repeat(np.arange(len(counts)), counts)].reset_index(drop=True)
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -120,7 +146,7 @@ class Frames:
 
     def finished(self, kind: str) -> list[RunRecord]:
         """Return the records of one kind that did not fail."""
-        return [record for record in self.records if record.kind == kind and record.status == "ok"]
+        return [record for record in self._finished if record.kind == kind]
 
     def wide(self, kind: str) -> pd.DataFrame:
         """Return one row per finished cell of `kind`, with a column per measured key."""
@@ -145,8 +171,6 @@ class Frames:
             self,
             records=records,
             cells=keep(self.cells),
-            values=keep(self.values),
-            samples=keep(self.samples),
             factors=keep(self.factors),
             parent=self.run,
             declared={(task, dataset): self.declared.get((task, dataset), ())},
@@ -187,7 +211,6 @@ def from_records(
     planned = {cell.cell_id: cell for cell in cells}
     outcomes = {record.cell_id: record for record in records}
     ordered = tuple(outcomes[cell_id] for cell_id in planned if cell_id in outcomes)
-    finished = [(_identity(record), record) for record in ordered if record.status == "ok"]
     return Frames(
         suite=suite or {},
         records=ordered,
@@ -200,33 +223,23 @@ def from_records(
             ),
             ("status", "reason", "seconds"),
         ),
-        values=_table(
-            (
-                {**identity, "key": key, "value": value}
-                for identity, record in finished
-                for key, value in record.values.items()
-            ),
-            ("key", "value"),
-        ),
-        samples=_table(
-            (
-                {**identity, "order": order, "latency_ms": sample}
-                for identity, record in finished
-                for order, sample in enumerate(record.samples)
-            ),
-            ("order", "latency_ms"),
-        ),
         factors=_factors(planned.values()),
     )
 
 
-def load(run_dir: Path) -> Frames:
-    """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where there is no run."""
+def load(run_dir: Path, task: str | None = None, dataset: str | None = None) -> Frames:
+    """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none.
+
+    Only records of the `task` and on the `dataset` are read, where these are given: others seem not to have run.
+    """
     run = open_run(Path(run_dir))
-    outcomes = run.outcomes()
-    return from_records(
-        outcomes.cells, outcomes.records, run.suite, run.directory, outcomes.unreadable, run.metrics
-    )
+    if task is None and dataset is None:
+        found = run.outcomes()
+    else:
+        cells = run.cells()
+        wanted = [cell for cell in cells if task in (None, cell.task) and dataset in (None, cell.dataset)]
+        found = replace(run.find(wanted), cells=cells)
+    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable, run.metrics)
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
@@ -252,7 +265,7 @@ def _outcome(record: RunRecord | None, unreadable: str | None) -> dict[str, Any]
     return {"status": record.status, "reason": record.reason, "seconds": record.seconds}
 
 
-def _table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return `rows` with the identity's columns and `columns`, which are there even without rows."""
+def _table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return `rows` with the identity's columns and `columns`, all there even where no row is."""
     table = pd.DataFrame(list(rows), columns=[*_IDENTITY, *columns])
     return table.astype({"seed": "Int64"})

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from skipbench.analysis.frames import Frames, once
+from skipbench.analysis.statistics import holm
 from skipbench.analysis.text import listing
 from skipbench.bench.records import Outcome, RunRecord
 from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
@@ -37,7 +37,7 @@ def compare(arms: Mapping[str, Timed], reference: str, margin: float, least: int
     by_block = {arm: medians(timed.samples, timed.blocks)[keep] for arm, timed in arms.items()}
     others = {arm: times / by_block[reference] for arm, times in by_block.items() if arm != reference}
     tests = np.array([_p_value(np.log(ratios)) for ratios in others.values()])
-    corrected = multipletests(tests, method="holm")[1] if len(tests) else tests
+    corrected = holm(tests)
     rows: list[dict[str, object]] = [
         {"arm": reference, "ratio": 1.0, "verdict": "reference", "each": [1.0] * int(keep.sum())}
     ]

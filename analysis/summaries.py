@@ -21,7 +21,7 @@ _OVERVIEW = ["study", "arm", "key", "n", "mean", "low", "high", "rank"]
 
 def headline(study: Frames) -> Metric | None:
     """Return the score by which the arms of one study are compared; None where no run has one."""
-    keys = set(study.values["key"])
+    keys = set(study.values["key"].unique())
     return next((score for score in study.scores if score.key in keys), None)
 
 

@@ -16,7 +16,7 @@ class DataError(BenchError):
 
 
 class StoreError(BenchError):
-    """A run folder cannot be opened, is in use, or belongs to another suite."""
+    """A run folder cannot be opened, is in use, or holds something else."""
 
 
 class PluginError(BenchError):

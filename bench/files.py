@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,6 +42,19 @@ def write_whole(path: Path, text: str) -> None:
     """Write `text` as a `whole_file` in UTF-8; what cannot be written so, such as half a surrogate pair, as "?"."""
     with whole_file(path) as file:
         file.write(text.encode("utf-8", errors="replace"))
+
+
+def link_whole(source: Path, target: Path) -> None:
+    """Give the file `source` the name `target` too, or a copy of it where the disk cannot. Raises OSError.
+
+    A link is safe: a `whole_file` takes the place of another and never changes it.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, one without links, or there is such a file
+        with source.open("rb") as content, whole_file(target) as file:
+            shutil.copyfileobj(content, file)
 
 
 def require_own(path: Path) -> None:

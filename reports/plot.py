@@ -78,7 +78,7 @@ def write_plot(
     """
     figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
-    studies = load(run_dir).studies()
+    studies = load(run_dir, task, dataset).studies()
     named = dict(zip(prefixes(studies), studies, strict=True))
     matching = {
         prefix: study

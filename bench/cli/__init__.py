@@ -22,6 +22,7 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "run": ("run", "Run a suite: count, time and train every arm, once."),
     "tune": ("tune", "Find a learning rate that favours no arm, and write a suite."),
     "status": ("status", "Show each cell of a run: ok, failed and why, or missing."),
+    "gc": ("gc", "Remove from a run what its newest plan doesn't name."),
     "report": ("render", "Write the report of a run: one HTML page that opens offline."),
     "plot": ("render", "Draw one figure of a run."),
     "results": ("render", "Write what runs have shown, with budget, seeds and machine."),

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from skipbench.bench.suites.plan import Plan
 
 
+REUSE = (
+    "Take finished cells of another run folder where all that determines them is equal: the cell itself (arm, "
+    "options, data, seed), library versions, Python's minor version and the processor; what times, only from "
+    "this very system. May be given more than once."
+)
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(run)
@@ -57,6 +64,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE if not given.")
     ] = None,
+    reuse: Annotated[list[Path] | None, typer.Option(metavar="DIR", help=REUSE)] = None,
     plugin: Plugins = None,
     jobs: Jobs = "auto",
     cell_timeout: CellTimeout = 3600.0,
@@ -71,9 +79,9 @@ def run(
     """Run a suite: count, time and train every arm, once.
 
     What is there already is not measured again: a run may be stopped at any moment and goes on where it
-    was. Ctrl-C once lets current cells keep their state, twice ends them at once. A cell that fails, even one that
-    crashes its process, is kept with its reason, the others go on, and the command ends with exit code 1;
-    --retry-failed tries it again.
+    was, and more seeds or arms are added to it. Ctrl-C once lets current cells keep their state, twice ends them at
+    once. A cell that fails, even one that crashes its process, is kept with its reason, the others go on, and the
+    command ends with exit code 1; --retry-failed tries it again.
 
     \b
     Examples:
@@ -81,6 +89,7 @@ def run(
       skipbench run quick --dry-run
       skipbench run quick recipe.images=512 "seeds=[0]" --out runs/short
       skipbench run quick --task pose pose.recipe.images=512
+      skipbench run quick "seeds=[0, 1, 2, 3]" --reuse runs/of_a_colleague
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
       skipbench run my_suite.yaml --jobs 4 recipe.threads=2
@@ -96,7 +105,7 @@ def run(
         print(f"note: {note}")
     if dry_run:
         return _preview(plan)
-    return _measure(plan, directory, measuring, retry_failed)
+    return _measure(plan, directory, measuring, retry_failed, reuse or [])
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -142,12 +151,14 @@ def executor_of(
             yield Workers(share.jobs, cell_timeout, gpus=share.gpus)
 
 
-def measured(plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool) -> list[RunRecord]:
+def measured(
+    plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool, reused: Sequence[Path] = ()
+) -> list[RunRecord]:
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
     from skipbench.bench.run.runner import run_plan
 
     try:
-        records = run_plan(plan, directory, console(), executor, retry_failed)
+        records = run_plan(plan, directory, console(), executor, retry_failed, reused)
     except Stopped as stopped:
         folder = shlex.quote(str(directory))
         print(
@@ -161,8 +172,10 @@ def measured(plan: "Plan", directory: Path, executor: "Executor", retry_failed: 
     return records
 
 
-def _measure(plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool) -> int:
-    records = measured(plan, directory, executor, retry_failed)
+def _measure(
+    plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool, reused: Sequence[Path]
+) -> int:
+    records = measured(plan, directory, executor, retry_failed, reused)
     failed = sum(record.status == "failed" for record in records)
     folder = shlex.quote(str(directory))
     again = " (--retry-failed tries them again)" if failed else ""

@@ -107,6 +107,7 @@ class Measurement(Generic[SomeOptions]):
     on_data: ClassVar[bool] = False  # whether the data determine the result, too
     in_turns: ClassVar[bool] = False  # whether all arms of a study are one session, of which each is a result
     per_arm: ClassVar[bool] = False  # whether an arm may have options of its own, under `section` in its entry
+    timed: ClassVar[bool] = True  # whether its results are of this one system, not of all with such a processor
     weight: ClassVar[float] = 0.0  # of a cell in the time that a run has left, where a training has 1
 
     def __init__(self, study: StudyPlan) -> None:

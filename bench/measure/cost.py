@@ -73,6 +73,7 @@ class Cost(Measurement[CostOptions]):
         Metric("machine/macs_per_s", "The machine's MACs", "G/s", scale=1e-9),
         Metric("machine/bytes_per_s", "The machine's memory", "GB/s", scale=1e-9),
     )
+    timed = False
 
     @classmethod
     def read(cls, sections: Mapping[str, Any], task: Task, own: Mapping[str, Any]) -> CostOptions:

@@ -44,6 +44,7 @@ class Training(Measurement[Recipe]):
         Metric("start/decoder_gradient_norm", "Decoder's gradient norm at the start", digits=2),
     )
     seeded = on_data = per_arm = True
+    timed = False
     weight = 1.0
 
     @classmethod

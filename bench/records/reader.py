@@ -1,4 +1,4 @@
-"""A run folder for readers: its plan and its records, each checked, while another process may write to it."""
+"""A run folder for readers: its newest plan and records, each checked, while another process may write to it."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
@@ -18,24 +18,41 @@ from skipbench.bench.records.metrics import Metric, from_json
 from skipbench.display import one_line, quoted
 
 DATABASE = "run.sqlite"
+OLDEST = 3  # version that can be read
 MAX_VALUE = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
 TIMEOUT_S = 30  # to wait for another program that has locked the database
+PLANNED = "WHERE position IS NOT NULL ORDER BY position"
 RESTORE = "restore it from a copy, or start again in another folder."
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What has been measured of a plan, in its order, and why some records cannot be used."""
+    """What has been measured of some cells, in their order, and why some records cannot be used."""
 
-    cells: list[Cell]  # of the whole plan
+    cells: list[Cell]
     records: list[RunRecord]
     unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
 
     @property
     def missing(self) -> list[Cell]:
-        """The cells that have no record, a failed or an unreadable one, in the order of the plan."""
+        """The cells that have no record, a failed or an unreadable one."""
         done = {record.cell_id for record in self.records if record.status == "ok"}
         return [cell for cell in self.cells if cell.cell_id not in done]
+
+    def add(self, cell: Cell, content: Any, stated: Any) -> None:
+        """File what the database holds of a cell, with the digest that it states, under what it turns out to be."""
+        try:
+            self.records.append(_checked(cell, content, stated))
+        except ValueError as error:
+            self.unreadable[cell.cell_id] = str(error)
+
+
+class State(BaseModel):
+    """How far a cell is."""
+
+    status: Literal["ok", "failed", "missing"] = "missing"
+    reason: str | None = None  # why it failed, or why its record cannot be used
+    seconds: float | None = None
 
 
 class Run:
@@ -69,33 +86,68 @@ class Run:
             raise StoreError(f"the metrics in {self.directory} cannot be read; {RESTORE}") from None
 
     def cells(self) -> list[Cell]:
-        """Return all cells of the plan, in the order in which they run."""
-        rows = self._query("SELECT cell_id, content FROM cells ORDER BY position")
-        return [self._cell(number, *row) for number, row in enumerate(rows, 1)]
+        """Return all cells of the newest plan, in the order in which they run."""
+        rows = self._query(
+            f"SELECT cell_id, content, m.value FROM cells LEFT JOIN meta m ON m.key = 'cell/' || cell_id {PLANNED}"
+        )
+        return [self._cell(f"cell {number} of the plan", *row) for number, row in enumerate(rows, 1)]
 
     def records(self) -> list[RunRecord]:
-        """Return the records so far that can be read, in the order of the plan."""
+        """Return the plan's records so far that can be read, in its order."""
         return self.outcomes().records
 
     def outcomes(self) -> Outcomes:
-        """Return the records so far, each checked against its digest and its cell."""
+        """Return the plan's records so far, checked against their digests and cells, under the plan's labels."""
+        found = Outcomes([], [], {})
+        for cell, content, stated in self._contents(PLANNED, "of the plan"):
+            found.cells.append(cell)
+            if content is not None:
+                found.add(cell, content, stated)
+        return found
+
+    def states(self, aside: bool = False) -> list[tuple[Cell, State]]:
+        """Return how far each cell of the plan is, or each that only earlier plans name.
+
+        It takes a fraction of the time of `outcomes`: a record that is as it was saved isn't looked at any closer.
+        """
+        which = (
+            ("WHERE position IS NULL ORDER BY c.rowid", "of earlier plans") if aside else (PLANNED, "of the plan")
+        )
+        return [(cell, _state(cell, content, stated)) for cell, content, stated in self._contents(*which)]
+
+    def count_aside(self) -> int:
+        """Return how many cells only earlier plans name."""
+        ((count,),) = self._query("SELECT count(*) FROM cells WHERE position IS NULL")
+        return int(count)
+
+    def find(self, cells: Sequence[Cell]) -> Outcomes:
+        """Return what has been measured of `cells`, whichever plan has asked for them."""
+        ids = json.dumps([cell.cell_id for cell in cells])
         rows = self._query(
-            "SELECT r.cell_id, r.content, m.value FROM records r "
-            "LEFT JOIN meta m ON m.key = 'digest/' || r.cell_id"  # records of earlier versions have none
+            "SELECT cell_id, content, m.value FROM records LEFT JOIN meta m ON m.key = 'digest/' || cell_id "
+            "WHERE cell_id IN (SELECT value FROM json_each(?))",
+            ids,
         )
         contents = {_text(cell_id): content for cell_id, *content in rows}
-        outcomes = Outcomes(self.cells(), [], {})
-        for cell in outcomes.cells:
+        found = Outcomes(list(cells), [], {})
+        for cell in cells:
             if cell.cell_id in contents:
-                try:
-                    outcomes.records.append(_checked(cell, *contents[cell.cell_id]))
-                except ValueError as error:
-                    outcomes.unreadable[cell.cell_id] = str(error)
-        return outcomes
+                found.add(cell, *contents[cell.cell_id])
+        return found
+
+    def _contents(self, which: str, whose: str) -> Iterator[tuple[Cell, Any, Any]]:
+        """Yield each cell with its record as the database holds it, and the record's digest."""
+        rows = self._query(
+            "SELECT cell_id, c.content, p.value, r.content, m.value FROM cells c "
+            "LEFT JOIN records r USING (cell_id) LEFT JOIN meta p ON p.key = 'cell/' || cell_id "
+            f"LEFT JOIN meta m ON m.key = 'digest/' || cell_id {which}"
+        )
+        for number, (*planned, content, stated) in enumerate(rows, 1):
+            yield self._cell(f"cell {number} {whose}", *planned), content, stated
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
-        return self.outcomes().missing
+        return [cell for cell, state in self.states() if state.status != "ok"]
 
     def check_version(self) -> None:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
@@ -110,7 +162,7 @@ class Run:
             raise StoreError(
                 f"{self.directory} was written by a newer version of skipbench; update skipbench to read it."
             )
-        if int(version[:9]) < SCHEMA_VERSION:
+        if int(version[:9]) < OLDEST:
             raise StoreError(
                 f"{self.directory} was written by an older version of skipbench: read it with that version, or "
                 f"measure again: skipbench run {self.directory}/suite.yaml --out ANOTHER_FOLDER"
@@ -120,14 +172,17 @@ class Run:
         rows = self._query("SELECT value FROM meta WHERE key = ?", key)
         return rows[0][0] if rows else None
 
-    def _cell(self, number: int, cell_id: Any, content: Any) -> Cell:
+    def _cell(self, called: str, cell_id: Any, content: Any, stated: Any) -> Cell:
+        """Return a cell, whose id is hashed again only where no digest tells that it is as it was written."""
         try:
             cell = Cell.model_validate_json(content if isinstance(content, bytes) else b"")
+            if stated is not None and _text(stated) == digest(content):
+                cell.__dict__["cell_id"] = _text(cell_id)
             if cell.cell_id == _text(cell_id):
                 return cell
         except ValueError:
             pass
-        raise StoreError(f"cell {number} of the plan in {self.directory} has been damaged; {RESTORE}")
+        raise StoreError(f"{called} in {self.directory} has been damaged; {RESTORE}")
 
     def _query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Return the rows, texts as bytes: what is damaged need not be text."""
@@ -164,24 +219,45 @@ def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
-    """Return the record of `cell`. Raises ValueError with the reason why it cannot be used."""
+    """Return the record of `cell`. Raises ValueError with the reason why it cannot be used.
+
+    Without a `stated` digest, which is filed under the cell's id, it is asked whose it is and what it holds.
+    """
     if not isinstance(content, bytes):
         raise ValueError("it is not text")
-    if stated is not None and _text(stated) != digest(content):
+    if stated and _text(stated) != digest(content):
         raise ValueError("it has been changed since it was saved")
     try:
         record = RunRecord.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
-    if any(getattr(record, name) != getattr(cell, name) for name in Cell.model_fields):
-        raise ValueError("it belongs to another cell")
-    record.__dict__["cell_id"] = cell.cell_id  # what is hashed is equal
-    numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
-    for name, value in {**numbers, "seconds": record.seconds or 0.0}.items():
-        if not abs(value) < MAX_VALUE:  # NaN is not
-            raise ValueError(f"{name} is {value}")
+    if not stated:
+        if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the id is the hash
+            raise ValueError("it belongs to another cell")
+        if number := no_measurement(record):
+            raise ValueError(number)
+    record.__dict__.update(cell.__dict__)  # the labels of the plan, and the id
     return record
+
+
+def no_measurement(record: RunRecord) -> str | None:
+    """Return the first number of a record that cannot have been measured: "test/miou is nan"; None if all can."""
+    numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
+    named = {**numbers, "seconds": record.seconds or 0.0}.items()
+    return next((f"{name} is {value}" for name, value in named if not abs(value) < MAX_VALUE), None)  # NaN is not
+
+
+def _state(cell: Cell, content: Any, stated: Any) -> State:
+    if content is None:
+        return State()
+    if isinstance(content, bytes) and _text(stated) == digest(content):
+        return State.model_validate_json(content)
+    try:
+        record = _checked(cell, content, stated)
+        return State(status=record.status, reason=record.reason, seconds=record.seconds)
+    except ValueError as error:
+        return State(reason=f"its record cannot be read: {error}")
 
 
 def digest(content: bytes) -> str:

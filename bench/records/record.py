@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 3  # 2: a run declares what its records can hold; 3: any factor may tell its arms apart
+# 2: a run declares what its records can hold; 3: any factor may tell arms apart; 4: cells of earlier plans are kept
+SCHEMA_VERSION = 4
 SIZES = ("small", "medium", "large")  # of objects and people, against a dataset's two limits
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
@@ -105,8 +106,6 @@ class RunRecord(Cell):
     schema_version: int = SCHEMA_VERSION
     status: Status
     reason: str | None = None  # why it failed; None where it did not
-    tries: int = 1  # how often it was measured, up to the first success
-    died: bool = False  # whether it took the process that measured it with it
     values: dict[str, float] = Field(default_factory=dict)
     samples: list[float] = Field(default_factory=list)  # raw latency_ms of each forward, in order
     blocks: list[Block] = Field(default_factory=list)  # into which the samples of a latency fall, in order
@@ -116,6 +115,8 @@ class RunRecord(Cell):
     environment: dict[str, Any] = Field(default_factory=dict)  # commit, dirty, versions, CPU/GPU, threads
     data_fingerprint: str | None = None
     seconds: float | None = None  # wall time of the measurement
+    tries: int = 1  # how many times the cell was tried
+    died: bool = False  # whether the last try took its process down
     created_at: str = Field(default_factory=utc_now)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Runs what a plan still lacks. A cell that fails leaves a record with its reason, and the others go on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ from rich.markup import escape
 
 from skipbench.bench.attempt import Failure
 from skipbench.bench.records import Cell, Outcome, RunRecord
-from skipbench.bench.records.store import STATES, RunWriter, write_run
+from skipbench.bench.records.holding import STATES
+from skipbench.bench.records.store import RunWriter, open_run, write_run
 from skipbench.bench.run.environment import environment
 from skipbench.bench.run.here import Here
 from skipbench.bench.run.progress import RunProgress
+from skipbench.bench.run.reuse import reuse
 from skipbench.bench.run.session import Executor, Session, States, sessions
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import one_line, quoted
@@ -22,9 +24,14 @@ MAX_TRIES = 3  # of a cell that fails
 
 
 def run_plan(
-    plan: Plan, directory: Path, console: Console, executor: Executor | None = None, retry_failed: bool = False
+    plan: Plan,
+    directory: Path,
+    console: Console,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    reused: Sequence[Path] = (),
 ) -> list[RunRecord]:
-    """Measure every cell of `plan` that `directory` lacks, and return all records of the run.
+    """Measure every cell of `plan` that neither `directory` nor a `reused` folder has, and return all records.
 
     The `executor` says where: in this process, if none is given. A cell that failed before stays so; with
     `retry_failed` it is tried again, MAX_TRIES times in all, those last that took their process with them. Raises
@@ -33,8 +40,13 @@ def run_plan(
     """
     machine = environment()  # once: it asks git and reads files
     declared = {study.name: study.metrics for study in plan.studies}
+    others = [open_run(folder) for folder in reused]  # before anything is written
     with write_run(directory, plan.suite, plan.cells, declared) as run:
+        for other in others:
+            console.print(escape(one_line(f"{other.directory}: {reuse(run, other, machine)}")))
         before = run.outcomes()
+        if aside := run.count_aside():
+            console.print(f"{aside} cells of earlier plans are kept aside: skipbench status --all lists them.")
         names = {cell.cell_id: cell.name for cell in plan.cells}
         for cell_id, reason in before.unreadable.items():
             console.print(

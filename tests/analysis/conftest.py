@@ -1,6 +1,5 @@
 """Cells and records with numbers that are easy to check by hand."""
 
-import gc
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +8,6 @@ from skipbench.analysis.frames import Frames, from_records
 from skipbench.bench.measure import measured_metrics
 from skipbench.bench.records import Block, Cell, RunRecord
 from skipbench.bench.tasks import TASKS
-
-gc.freeze()  # statsmodels collects garbage at every correction, and would look at all of torch
 
 
 def _cell(kind="train", arm="unet / add", seed=0, task="segmentation", dataset="shapes", **factors):

@@ -104,6 +104,18 @@ def test_a_run_folder_gives_the_same_tables(run, tmp_path):
     pd.testing.assert_frame_equal(loaded.values, from_records(cells, records).values)
 
 
+def test_of_a_large_run_only_the_study_that_is_asked_for_is_read(cell, record, tmp_path):
+    cells = [cell("train", seed=0), cell("train", seed=1), cell("train", seed=0, task="pose")]
+    with write_run(tmp_path, {"name": "made-up"}, cells) as writer:
+        writer.save([record(each, {"test/miou": 0.5}) for each in cells])
+    other, asked = load(tmp_path, task="pose").studies()
+    assert (len(other.records), len(asked.records)) == (0, 1)
+    (whole,) = (study for study in load(tmp_path).studies() if study.title == asked.title)
+    pd.testing.assert_frame_equal(asked.values, whole.values)
+    assert asked.cells["status"].tolist() == ["ok"]
+    assert [study.title for study in (other, asked)] == [study.title for study in load(tmp_path).studies()]
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(StoreError, match="contains no run"):
         load(tmp_path)

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from skipbench.analysis.statistics import pareto_front, summarize, surely_beaten, t_factor
+from skipbench.analysis.statistics import holm, pareto_front, summarize, surely_beaten, t_factor
 
 REPEATS = 4000
 
@@ -20,6 +21,12 @@ def test_interval_equals_scipy_and_statsmodels(n):
     assert summary[:3] == (n, pytest.approx(values.mean()), pytest.approx(values.std(ddof=1)))
     assert (summary.low, summary.high) == pytest.approx(expected)
     assert (summary.low, summary.high) == pytest.approx(DescrStatsW(values).tconfint_mean())
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_holms_correction_equals_statsmodels(n):
+    p_values = np.random.default_rng(n).uniform(0, 0.2, n).round(2)  # with ties, and some that come to 1
+    assert holm(p_values).tolist() == pytest.approx(multipletests(p_values, method="holm")[1] if n else [])
 
 
 def test_one_run_has_a_mean_and_nothing_else():

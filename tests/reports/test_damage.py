@@ -128,7 +128,7 @@ LOST: dict[str, tuple[Damage, str]] = {  # one record that cannot be used: its c
             ("values:test/miou", 1e308, r"test/miou is 1e\+308"),
             ("seconds", float("-inf"), "seconds is -inf"),
             ("poem", "roses", "poem: Extra inputs are not permitted"),
-            ("arm", "other / add", "it belongs to another cell"),
+            ("determines:seed", 7, "it belongs to another cell"),
             ("seed", "zero", "seed: Input should be a valid integer"),
             ("notes", "one", "notes: Input should be a valid array"),
             ("artifacts", {"predictions": 7}, "artifacts.predictions: Input should be a valid string"),

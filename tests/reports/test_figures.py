@@ -3,7 +3,6 @@
 import functools
 import itertools
 import re
-from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -297,8 +296,9 @@ def test_breakdown_shows_every_arm_every_seed_and_the_mean(study):
 
 def test_a_group_that_one_arm_lacks_is_a_dash_in_its_row(study):
     facts = study()
-    lacking = (facts.values["arm"] == "fpn / add") & (facts.values["key"] == "test/miou_by_size/small")
-    facts = replace(facts, values=facts.values[~lacking])
+    for record in facts.records:
+        if record.arm == "fpn / add":
+            record.values.pop("test/miou_by_size/small", None)
     small, large = draw("breakdown", facts).subfigs[0].axes
     assert small.texts[2].get_text() == "–"
     assert large.texts[2].get_text() != "–"

@@ -59,6 +59,17 @@ def test_a_failed_cell_is_missing_until_a_record_without_failure_takes_its_place
         assert len(run.records()) == 1
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e308])
+def test_what_no_measurement_leaves_counts_as_missing(tmp_path: Path, number: float) -> None:
+    with write_run(tmp_path, SUITE, CELLS[:1]) as run:
+        run.save([make_record(CELLS[0], values={"test/miou": 0.5})])
+        run.save([make_record(CELLS[0], values={"test/miou": number})])
+        assert run.missing() == CELLS[:1]
+        ((_, state),) = run.states()
+    assert f"its record cannot be read: {run.outcomes().unreadable[CELLS[0].cell_id]}" == state.reason
+    assert "test/miou" in state.reason
+
+
 def test_a_reader_sees_what_is_committed_while_a_writer_holds_the_folder(tmp_path: Path) -> None:
     with write_run(tmp_path, SUITE, CELLS) as run:
         reader = open_run(tmp_path)
@@ -105,23 +116,70 @@ def test_tables_come_back_as_they_were_saved_and_damage_is_told_in_a_sentence(tm
             read_table(tmp_path, path)
 
 
-@pytest.mark.parametrize(
-    ("suite", "cells", "what"),
-    [
-        ({**SUITE, "seeds": [0]}, CELLS[:1], r"contains another suite \(which differs in: seeds\)"),
-        (SUITE, [make_cell(9)], "a run with other data or plug-ins"),
-    ],
-)
-def test_another_plan_is_refused_and_nothing_changes(
-    tmp_path: Path, suite: dict[str, object], cells: list[Cell], what: str
-) -> None:
+def test_another_plan_adds_what_is_missing_and_keeps_the_rest_aside(tmp_path: Path) -> None:
+    with write_run(tmp_path, SUITE, CELLS[:2]) as run:
+        run.save([make_record(cell) for cell in CELLS[:2]])
+    grown = {**SUITE, "seeds": [1, 2]}
+    with write_run(tmp_path, grown, [CELLS[2], CELLS[1]]) as run:
+        assert run.missing() == [CELLS[2]]
+    read = open_run(tmp_path)
+    assert (read.suite, read.cells(), read.count_aside()) == (grown, [CELLS[2], CELLS[1]], 1)
+    assert [record.seed for record in read.records()] == [1]
+    assert [(cell.seed, state.status) for cell, state in read.states(aside=True)] == [(0, "ok")]
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        assert run.missing() == [CELLS[2]], "what was aside is measured again"
+    assert read.count_aside() == 0
+
+
+def test_a_record_is_shown_under_the_labels_of_the_newest_plan(tmp_path: Path) -> None:
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        run.save([make_record(CELLS[0], values={"test/miou": 0.5})])
+    renamed = CELLS[0].model_copy(update={"arm": "my U-Net", "varied": {"recipe.lr": 0.1}})
+    with write_run(tmp_path, SUITE, [renamed]):
+        pass
+    (record,) = open_run(tmp_path).records()
+    assert (record.arm, record.varied, record.values) == ("my U-Net", {"recipe.lr": 0.1}, {"test/miou": 0.5})
+    assert record.cell_id == renamed.cell_id == CELLS[0].cell_id
+
+
+def test_a_plan_that_is_there_already_changes_no_byte(tmp_path: Path) -> None:
     with write_run(tmp_path, SUITE, CELLS) as run:
         run.save([make_record(CELLS[0])])
-    before = (tmp_path / "suite.yaml").read_text()
-    with pytest.raises(StoreError, match=what), write_run(tmp_path, suite, cells):
+    content = (tmp_path / "run.sqlite").read_bytes()
+    with write_run(tmp_path, SUITE, CELLS):
         pass
-    assert (tmp_path / "suite.yaml").read_text() == before
-    assert open_run(tmp_path).cells() == CELLS
+    assert (tmp_path / "run.sqlite").read_bytes() == content
+
+
+def test_a_plan_whose_cell_is_damaged_is_written_anew(tmp_path: Path) -> None:
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        run.save([make_record(CELLS[0])])
+    with sqlite3.connect(tmp_path / "run.sqlite") as connection:
+        connection.execute("UPDATE cells SET content = x'ff00' WHERE position = 0")
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        assert run.missing() == CELLS[1:]
+
+
+def test_a_folder_of_version_3_is_read_as_it_is_and_grows(tmp_path: Path) -> None:
+    """There a cell had no way to stand aside, and a record neither tries nor deaths."""
+    with write_run(tmp_path, SUITE, CELLS) as run:
+        run.save([make_record(CELLS[0])])
+    with sqlite3.connect(tmp_path / "run.sqlite") as connection:
+        connection.executescript(
+            "CREATE TABLE old (cell_id TEXT PRIMARY KEY, position INTEGER NOT NULL, content TEXT NOT NULL);"
+            "INSERT INTO old SELECT * FROM cells; DROP TABLE cells; ALTER TABLE old RENAME TO cells;"
+            "UPDATE meta SET value = '3' WHERE key = 'schema_version';"
+            "UPDATE records SET content = json_remove(content, '$.tries', '$.died');"
+            "UPDATE records SET content = json_set(content, '$.schema_version', 3);"
+            "DELETE FROM meta WHERE key LIKE 'digest/%';"
+        )
+    before = (tmp_path / "run.sqlite").read_bytes()
+    (record,) = open_run(tmp_path).records()
+    assert (record.schema_version, record.tries, record.died) == (3, 1, False)
+    assert (tmp_path / "run.sqlite").read_bytes() == before, "reading changed it"
+    with write_run(tmp_path, SUITE, CELLS[1:]) as run:
+        assert run.missing() == CELLS[1:]
+    assert [(cell.seed, state.status) for cell, state in open_run(tmp_path).states(aside=True)] == [(0, "ok")]
 
 
 def test_a_suite_under_another_name_goes_on(tmp_path: Path) -> None:
@@ -227,6 +285,27 @@ def test_a_kill_in_the_middle_of_writing_keeps_every_committed_record(tmp_path: 
         assert np.load(artifact)["x"].size == 99
 
 
+GROW = """
+    pass
+import itertools
+for some in itertools.cycle([CELLS[:2], CELLS[1:]]):
+    with write_run(pathlib.Path({folder!r}), {{**SUITE, "seeds": [cell.seed for cell in some]}}, some):
+        pass
+"""
+
+
+def test_a_kill_in_the_middle_of_growing_leaves_one_plan_or_the_other(tmp_path: Path) -> None:
+    for _ in range(3):
+        process = start(tmp_path, GROW.format(folder=str(tmp_path)))
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        read = open_run(tmp_path)
+        assert [cell.seed for cell in read.cells()] == read.suite["seeds"]
+        states = {cell.seed: state.status for cell, state in [*read.states(), *read.states(aside=True)]}
+        assert states == {0: "ok", 1: "missing", 2: "missing"}
+
+
 def test_the_database_alone_carries_all_that_is_saved(tmp_path: Path) -> None:
     with write_run(tmp_path / "run", SUITE, CELLS) as run:
         for count, cell in enumerate(CELLS, 1):
@@ -269,7 +348,7 @@ def test_a_deleted_lock_lets_nobody_in(tmp_path: Path) -> None:
 
 
 def test_another_programs_lock_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skipbench.bench.records.store.TIMEOUT_S", 0.05)
+    monkeypatch.setattr("skipbench.bench.records.holding.TIMEOUT_S", 0.05)
     with write_run(tmp_path, SUITE, CELLS) as run:
         other = sqlite3.connect(tmp_path / "run.sqlite", isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")

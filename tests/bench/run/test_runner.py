@@ -202,9 +202,13 @@ def test_an_edited_plug_in_is_another_fusion(tiny_suite: str, tmp_path: Path, sk
     options = ["arms=[{model: fpn, fusion: mine}]", "seeds=[0]", "--plugin", str(plugin), "--out", str(run)]
     plugin.write_text(source)
     assert skipbench("run", tiny_suite, *options).code == 0
+    first = records(run)
     plugin.write_text(source + "# a change\n")
-    _, complaint = start(tiny_suite, run, *options).communicate()
-    assert "contains a run with other data or plug-ins" in complaint
+    assert start(tiny_suite, run, *options).wait() == 0
+    assert records(run).keys() == first.keys()
+    assert not {record.cell_id for record in records(run).values()} & {record.cell_id for record in first.values()}
+    aside = [cell.cell_id for cell, state in open_run(run).states(aside=True) if state.status == "ok"]
+    assert aside == [record.cell_id for record in first.values()]
 
 
 def test_a_full_disk_ends_the_run_with_one_sentence_and_keeps_what_is_finished(
