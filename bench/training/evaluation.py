@@ -71,5 +71,5 @@ class Predictor:
         given = self.model(self.prepare(self.fabric.to_device(batch))["image"])
         outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
         if not all(output.isfinite().all() for output in outputs):
-            raise TrainingError("the network's predictions in evaluation are not finite, so they are not scored.")
+            raise TrainingError("the network's predictions in evaluation are not finite, so they cannot be scored.")
         return outputs

@@ -176,7 +176,7 @@ class _Trainer:
         self.advance(self.found.step / self.recipe.steps)
 
     def fit(self, train: Dataset[Sample], val: Dataset[Sample]) -> dict[str, float]:
-        """Train for what is left of the budget, go back to the best state, and return what there is to tell."""
+        """Train for what is left of the budget, go back to the best state, and return the values to record."""
         recipe, found, points = self.recipe, self.found, self.recipe.spread(POINTS)
         varied = self._varied(train, recipe.steps, recipe.augmentation, found.step)
         self._validate(train, val)  # where an earlier process was stopped in the middle of it
@@ -264,7 +264,7 @@ class _Trainer:
         scores, headline = self.evaluate(val).compute(), self.task.scores[0]
         key, sign = headline.key, headline.sign
         if key not in scores:
-            raise TrainingError(f"the validation split has no '{key}': nothing in it is annotated.")
+            raise TrainingError(f"'{key}' cannot be computed on the validation split: nothing in it is annotated.")
         self.curve.add_validation(found.step * recipe.batch_size, scores)
         if sign * (scores[key] - found.best_scores.get(key, -sign * math.inf)) > 0:
             found.best_scores, found.best_images = scores, found.step * recipe.batch_size

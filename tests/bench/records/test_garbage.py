@@ -69,6 +69,6 @@ def test_a_folder_in_use_or_without_a_run_is_left_as_it_is(folder: Path, tmp_pat
     with write_run(folder, {}, CELLS[1:]), pytest.raises(StoreError, match="in use by another"):
         collect_garbage(folder)
     assert open_run(folder).count_aside() == 1
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match="contains no run"):
         collect_garbage(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()

@@ -80,7 +80,7 @@ def test_a_run_that_keeps_no_network_says_so(tmp_path: Path) -> None:
         pass
     with pytest.raises(BenchError, match="keeps no trained network"):
         skipbench.load_trained(tmp_path)
-    with pytest.raises(StoreError, match="holds no run"):
+    with pytest.raises(StoreError, match="contains no run"):
         skipbench.load_trained(tmp_path / "none")
 
 
