@@ -39,6 +39,10 @@ Jobs = Annotated[
 CellTimeout = Annotated[
     float, typer.Option(metavar="SECONDS", min=1, help="A cell that gives no sign of life for so long has failed.")
 ]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=1, help="How often a training keeps a state to go on from."),
+]
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Try cells that failed before again, up to three times in all.")
 ]

@@ -2,12 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.cli.options import (
     Address,
     CellTimeout,
+    CheckpointEvery,
     Debug,
     ExecutorName,
     Jobs,
@@ -68,6 +69,7 @@ def run(
     plugin: Plugins = None,
     jobs: Jobs = "auto",
     cell_timeout: CellTimeout = 3600.0,
+    checkpoint_every: CheckpointEvery = 60.0,
     retry_failed: RetryFailed = False,
     executor: ExecutorName = "local",
     address: Address = None,
@@ -99,12 +101,14 @@ def run(
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
     directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
-    with executor_of(chosen, directory, jobs, cell_timeout, debug, executor, address) as measuring:
+    with executor_of(
+        chosen, directory, jobs, (cell_timeout, checkpoint_every), debug, executor, address
+    ) as measuring:
         plan = make_plan(chosen, leave_out_unserved=data is not None)
     for note in plan.notes:
         print(f"note: {note}")
     if dry_run:
-        return _preview(plan)
+        return _preview(plan, measuring.jobs)
     return _measure(plan, directory, measuring, retry_failed, reuse or [])
 
 
@@ -121,9 +125,18 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
 
 @contextmanager
 def executor_of(
-    suite: Suite, directory: Path, jobs: str, cell_timeout: float, debug: bool, executor: str, address: str | None
+    suite: Suite,
+    directory: Path,
+    jobs: str,
+    times: tuple[float, float],
+    debug: bool,
+    executor: str,
+    address: str | None,
 ) -> "Iterator[Executor]":
-    """Yield who measures the suite's cells; within the block torch has the threads of a cell that states none."""
+    """Yield who measures the suite's cells; within the block torch has the threads of a cell that states none.
+
+    `times` are the seconds of silence after which a cell has failed, and those between its states.
+    """
     from skipbench.bench.run.here import Here
     from skipbench.bench.run.jobs import settled_threads, share_out
     from skipbench.bench.run.workers import Workers
@@ -141,14 +154,14 @@ def executor_of(
         from skipbench.bench.run.on_ray import OnRay
 
         with use_threads(settled_threads(suite, directory) or 1):
-            yield OnRay(address, cell_timeout)
+            yield OnRay(address, *times)
     elif debug or jobs == "0":
-        yield Here(debug)
+        yield Here(debug, times[1])
     else:
         share = share_out(suite, None if jobs == "auto" else int(jobs), directory)
         print(share)
         with use_threads(share.threads):
-            yield Workers(share.jobs, cell_timeout, gpus=share.gpus)
+            yield Workers(share.jobs, *times, share.gpus)
 
 
 def measured(
@@ -184,7 +197,8 @@ def _measure(
     return 1 if failed else 0
 
 
-def _preview(plan: "Plan") -> int:
+def _preview(plan: "Plan", jobs: int) -> int:
+    from skipbench.bench.measure import MEASUREMENTS
     from skipbench.bench.measure.training import STEPS
 
     arms = {_arm_of(cell): cell for cell in plan.cells}
@@ -193,9 +207,23 @@ def _preview(plan: "Plan") -> int:
     expected = [(cell, forecasts[_arm_of(cell)]) for cell in plan.cells]
     title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
     print_table([_preview_row(cell, forecast) for cell, forecast in expected], title)
-    total = sum(forecast[cell.kind].seconds for cell, forecast in expected if not isinstance(forecast, Failure))
+    total = sum(
+        forecast[cell.kind].seconds / (1 if MEASUREMENTS[cell.kind].in_turns else jobs)
+        for cell, forecast in expected
+        if not isinstance(forecast, Failure)
+    )
     print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
+    if room := _room_of_networks(plan, forecasts):
+        print(f"The trained networks that it keeps (keep: {plan.suite['keep']}) take {room / 1e6:,.0f} MB.")
     return 0
+
+
+def _room_of_networks(plan: "Plan", forecasts: "Mapping[Any, dict[str, Forecast] | Failure]") -> float:
+    """Return the bytes that the trained networks take, as far as their sizes are known."""
+    copies = {"none": 0, "best": 1, "all": len(plan.suite["seeds"])}[plan.suite["keep"]]
+    known = (forecast for forecast in forecasts.values() if not isinstance(forecast, Failure))
+    values = [{key: n for part in forecast.values() for key, n in part.values.items()} for forecast in known]
+    return 4 * copies * sum(n.get("params/total", 0) + n.get("buffers/total", 0) for n in values)
 
 
 def _arm_of(cell: Cell) -> tuple[str, str, str]:

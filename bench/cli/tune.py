@@ -10,6 +10,7 @@ import typer
 from skipbench.bench.cli.options import (
     Address,
     CellTimeout,
+    CheckpointEvery,
     Debug,
     ExecutorName,
     Jobs,
@@ -59,6 +60,7 @@ def tune(
     plugin: Plugins = None,
     jobs: Jobs = "auto",
     cell_timeout: CellTimeout = 3600.0,
+    checkpoint_every: CheckpointEvery = 60.0,
     retry_failed: RetryFailed = False,
     executor: ExecutorName = "local",
     address: Address = None,
@@ -83,7 +85,9 @@ def tune(
     chosen = load_suite(suite, overrides or [], tasks=task or [])
     seeds = min(seeds, len(chosen.seeds))
     directory = out or Path("runs") / f"{chosen.name}-tune"
-    with executor_of(chosen, directory, jobs, cell_timeout, debug, executor, address) as measuring:
+    with executor_of(
+        chosen, directory, jobs, (cell_timeout, checkpoint_every), debug, executor, address
+    ) as measuring:
         plan = tuning_plan(chosen, lr or [], share, seeds)
     records = measured(plan, directory, measuring, retry_failed)
     found = learning_rates(plan, records)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 # 2: a run declares what its records can hold; 3: any factor may tell arms apart; 4: cells of earlier plans are kept
 SCHEMA_VERSION = 4
 SIZES = ("small", "medium", "large")  # of objects and people, against a dataset's two limits
+WEIGHTS = "best.safetensors"  # the file of a trained network in the state that was tested
 PARTS = ("encoder", "lateral", "fusion", "decoder", "head")
 
 Status = Literal["ok", "failed"]

@@ -93,6 +93,13 @@ class RunWriter(Run):
                 file.write(content)
         return paths
 
+    def drop_artifact(self, record: RunRecord, role: str) -> None:
+        """Remove one of a record's files; where a process is killed here, a file stays that no record names."""
+        kept = {name: path for name, path in record.artifacts.items() if name != role}
+        self.save([record.model_copy(update={"artifacts": kept})])
+        with sentences(self.directory, _KEPT):
+            (self.directory / record.artifacts[role]).unlink(missing_ok=True)
+
     @contextmanager
     def _artifact(self, cell: Cell, name: str) -> Iterator[tuple[str, BinaryIO]]:
         path = f"{ARTIFACTS}/{cell.cell_id}.{name}"

@@ -14,6 +14,8 @@ from skipbench.bench.suites.plan import Plan
 class Here:
     """Measures in this process; what ends it ends the run. With `debug`, it prints where a cell fails."""
 
+    jobs = 1
+
     def __init__(self, debug: bool = False, keep_every_s: float = KEEP_EVERY_S) -> None:
         self._debug, self._keep_every_s = debug, keep_every_s
 

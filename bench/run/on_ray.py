@@ -40,6 +40,8 @@ class OnRay:
     whole machine. Where a process or its machine dies, Ray starts the session again, from its last state.
     """
 
+    jobs = 1  # or as many as the cluster has room for
+
     def __init__(
         self,
         address: str | None = None,

@@ -14,6 +14,7 @@ from skipbench.bench.records.holding import STATES
 from skipbench.bench.records.store import RunWriter, open_run, write_run
 from skipbench.bench.run.environment import environment
 from skipbench.bench.run.here import Here
+from skipbench.bench.run.keeping import Keeping
 from skipbench.bench.run.progress import RunProgress
 from skipbench.bench.run.reuse import reuse
 from skipbench.bench.run.session import Executor, Session, States, sessions
@@ -57,16 +58,21 @@ def run_plan(
         lacking = (names.keys() - earlier.keys()) | again
         due = sorted(sessions(plan.cells, lacking), key=lambda session: _died(session, earlier))
         states = States(directory / STATES)
+        headlines = {study.name: study.metrics[0] for study in plan.studies}
+        keeping = Keeping(plan.suite["keep"], headlines)
+        keeping.settle(run, before.records)
         with RunProgress(console, plan.cells, due) as progress:
             for ended in (executor or Here()).run(plan, due, states, progress):
                 measured = ended.session.lacking | ended.outcomes.keys()
                 shared = {"environment": ended.environment or machine, "seconds": ended.seconds / len(measured)}
                 records = [
-                    _record(cell, ended.outcomes.get(cell.cell_id), run, shared | _tries(earlier.get(cell.cell_id)))
+                    _record(cell, outcome, run, keeping, shared | _tries(earlier.get(cell.cell_id)))
                     for cell in ended.session.cells
                     if cell.cell_id in measured
+                    for outcome in [ended.outcomes.get(cell.cell_id)]
                 ]
                 run.save(records)
+                keeping.settle(run, records)
                 states.drop(ended.session)
                 progress.end(ended, records)
         return run.records()
@@ -84,8 +90,9 @@ def _tries(earlier: RunRecord | None) -> dict[str, int]:
     return {"tries": earlier.tries + 1 if earlier and earlier.status == "failed" else 1}
 
 
-def _record(cell: Cell, outcome: Any, run: RunWriter, shared: Mapping[str, Any]) -> RunRecord:
-    return RunRecord.of(cell, **_fields(cell, outcome, run), data_fingerprint=cell.determines.get("data"), **shared)
+def _record(cell: Cell, outcome: Any, run: RunWriter, keeping: Keeping, shared: Mapping[str, Any]) -> RunRecord:
+    kept = keeping.trimmed(cell, outcome) if isinstance(outcome, Outcome) else outcome
+    return RunRecord.of(cell, **_fields(cell, kept, run), data_fingerprint=cell.determines.get("data"), **shared)
 
 
 def _fields(cell: Cell, outcome: Any, run: RunWriter) -> dict[str, Any]:

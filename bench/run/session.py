@@ -128,5 +128,7 @@ class Watch(Protocol):
 class Executor(Protocol):
     """Whoever measures sessions: this process, others on this machine, other machines."""
 
+    jobs: int  # sessions side by side, as far as that is known
+
     def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
         """Measure all sessions and yield each when it is over, in any order. Raises Stopped."""

@@ -69,7 +69,7 @@ class Workers:
         keep_every_s: float = KEEP_EVERY_S,
         gpus: Sequence[str] = (),
     ) -> None:
-        self._jobs, self._silence_s, self._keep_every_s, self._gpus = jobs, silence_s, keep_every_s, gpus
+        self.jobs, self._silence_s, self._keep_every_s, self._gpus = jobs, silence_s, keep_every_s, gpus
 
     def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
         """Measure all sessions, each in a process of its own. Raises BenchError where none can be started."""
@@ -80,7 +80,7 @@ class Workers:
         with noting() as asked, _Host(plan, states, watch) as host:
             while host.running or (waiting and not asked):
                 while waiting and not asked and self._may_begin(waiting[0], host.running.values()):
-                    slot = min(set(range(self._jobs)) - {running.slot for running in host.running.values()})
+                    slot = min(set(range(self.jobs)) - {running.slot for running in host.running.values()})
                     environment = {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]} if self._gpus else {}
                     host.begin(waiting.popleft(), slot, self._keep_every_s, environment)
                 for ended in host.listen(stopping=bool(asked)):
@@ -95,7 +95,7 @@ class Workers:
 
     def _may_begin(self, session: Session, running: Collection[_Running]) -> bool:
         alone = session.alone or any(other.session.alone for other in running)
-        return len(running) < (1 if alone else self._jobs)
+        return len(running) < (1 if alone else self.jobs)
 
 
 class _Host:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -156,6 +156,7 @@ class Suite(BaseModel):
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
     description: str = ""
     seeds: list[Seed] = Field(min_length=1)
+    keep: Literal["best", "all", "none"] = "best"  # trained networks: of each arm's best seed, of all cells, none
     studies: list[Study] = Field(min_length=1)
 
     @field_validator("seeds")

@@ -64,7 +64,7 @@ def tuning_plan(suite: Suite, lrs: Sequence[float] = (), share: float = 1.0, see
     Each sees `share` of its study's images, at the suite's first seeds. Raises as `make_plan` does.
     """
     studies = [_at_each(study, lrs, share) for study in suite.studies]
-    plan = make_plan(suite.model_copy(update={"studies": studies, "seeds": suite.seeds[:seeds]}))
+    plan = make_plan(suite.model_copy(update={"studies": studies, "seeds": suite.seeds[:seeds], "keep": "none"}))
     return replace(plan, cells=[cell for cell in plan.cells if cell.kind == Training.name])
 
 

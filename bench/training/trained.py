@@ -9,11 +9,10 @@ from torch import Tensor
 from skipbench.archs import EncoderDecoder
 from skipbench.bench.errors import BenchError, StoreError
 from skipbench.bench.plugins import load_plugins
-from skipbench.bench.records import RunRecord
+from skipbench.bench.records import WEIGHTS, RunRecord
 from skipbench.bench.records.reader import Run, open_run
 from skipbench.bench.records.tables import inside
 from skipbench.bench.training.evaluation import normalised
-from skipbench.bench.training.trainer import WEIGHTS
 
 
 @dataclass(frozen=True)

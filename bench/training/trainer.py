@@ -18,7 +18,7 @@ from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Sample
 from skipbench.bench.data.loading import Batch, batches, collate, in_random_order
-from skipbench.bench.records import Outcome
+from skipbench.bench.records import WEIGHTS, Outcome
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 from skipbench.bench.training.curve import POINTS, Curve
@@ -30,7 +30,6 @@ from skipbench.bench.training.state import Progress, StateError, pack, passing, 
 
 __all__ = ["Recipe", "TrainingError", "train"]
 
-WEIGHTS = "best.safetensors"  # the file of the state that was tested
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
 
 
