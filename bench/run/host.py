@@ -25,11 +25,13 @@ import torch
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, failed
 from skipbench.bench.data import CachedDataset
+from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import load_plugins, plugin_source
 from skipbench.bench.run.session import TELL_EVERY_S, Session
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
 
+FORKED = "it forks its process, and the copy goes on."
 FORK_S = 1.0  # within which copies of a session's process have to end
 VICTIM = "500"  # of 1000, in the kernel's choice of whom to kill for memory: the cell, not the run
 
@@ -152,13 +154,14 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
     forks = _Forks(order.output.with_suffix(".fork"))
 
     def tell(kind: str, content: Any) -> None:
-        forks.end()
+        forks.end_copy()
         connection.send((kind, content))
 
     seldom = _seldom(partial(tell, "share"))
 
     def show(share: float) -> None:
-        forks.end()
+        forks.end_copy()
+        forks.refuse()
         seldom(share)
 
     with suppress(OSError):  # there is none but on Linux
@@ -179,9 +182,9 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
         found = None
     except BaseException as error:  # KeyboardInterrupt, too: only the session itself can have raised it
         found = dict.fromkeys(order.session.lacking, failed(error))
-    forks.end()
+    forks.end_copy()
     if forks.left():
-        found = dict.fromkeys(order.session.lacking, Failure("it forks its process, and the copy goes on."))
+        found = dict.fromkeys(order.session.lacking, Failure(FORKED))
     try:
         tell("found", found)
     except Exception as error:  # what a plug-in returns may be anything
@@ -204,11 +207,16 @@ class _Forks:
         if self._depth > 1:  # a copy that itself forks would do so without end
             os._exit(0)
 
-    def end(self) -> None:
+    def end_copy(self) -> None:
         """End this process where it is a copy."""
         if os.getpid() != self._own:
             self._mark.touch()
             os._exit(0)
+
+    def refuse(self) -> None:
+        """Raise BenchError where copies have come back."""
+        if self._made and self._mark.exists():
+            raise BenchError(FORKED)
 
     def left(self) -> bool:
         """Return whether copies have come back, or go on by themselves; to end takes them a moment."""
