@@ -16,7 +16,9 @@ from skipbench.bench.attempt import insist
 from skipbench.bench.measure import cost as costs
 from skipbench.bench.measure.latency import LatencyOptions, measure_latency
 from skipbench.bench.plugins import load_plugins
+from skipbench.bench.run.here import Here
 from skipbench.bench.run.runner import run_plan
+from skipbench.bench.run.workers import Workers
 from skipbench.bench.suites import load_suite
 from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.validation import parse
@@ -49,14 +51,16 @@ def latency(builders: Mapping[str, Callable[[], nn.Module]], **options: Any) -> 
     return table[["arm", "ratio", "low", "high", "p_holm", "verdict"]].assign(median_ms=medians)
 
 
-def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | str] = ()) -> Frames:
-    """Measure what the folder `out` lacks of a suite, shipped or a YAML file, and return the run's tables.
+def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | str] = (), jobs: int = 0) -> Frames:
+    """Measure what the folder `out` lacks of a suite, a shipped one or a YAML file, and return the run's tables.
 
-    `overrides` are like "recipe.images=512". A cell that fails is a row with its reason. Raises BenchError or
-    ArchError where the suite is wrong.
+    `overrides` are such as "recipe.images=512". `jobs` cells run side by side, each in a process of its own, which
+    knows what `plugins` register; with 0 jobs, all run in this process. A cell that fails is a row with its reason.
+    Raises BenchError or ArchError where the suite is wrong.
     """
     load_plugins(map(Path, plugins))
-    run_plan(make_plan(load_suite(suite, overrides)), Path(out), Console(stderr=True))
+    plan = make_plan(load_suite(suite, overrides))
+    run_plan(plan, Path(out), Console(stderr=True), Workers(jobs) if jobs else Here())
     return load(Path(out))
 
 
