@@ -44,6 +44,7 @@ PAGE: tuple[Entry, ...] = (
     ("tradeoff", "", ("pareto",)),
     ("parts", "", ("cost",)),
     ("factors", "", ("factor",)),
+    ("curves", "", ("curves",)),
     ("predictions", "", ("predictions",)),
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
