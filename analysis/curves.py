@@ -35,7 +35,7 @@ def course(study: Frames, key: str) -> pd.DataFrame:
 
 def mean_course(points: pd.DataFrame) -> pd.DataFrame:
     """Return the mean of a `course` over the seeds at hand after so many images: arm, images, value."""
-    return points.groupby(["arm", "images"], sort=False, as_index=False)["value"].mean()
+    return points.groupby(["arm", "images"], sort=False)["value"].mean().reset_index()
 
 
 @once

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -51,12 +50,13 @@ def curves_figure(study: Frames) -> Figure:
     """Return a panel for the loss and one for the score, in rows of at most ARMS arms each."""
     arms = list(_learned(study)["arm"])
     looks, panels = arm_looks(study), _panels(study)
-    rows = np.array_split(np.array(arms, dtype=object), ceil(len(arms) / ARMS))
+    each = ceil(len(arms) / ceil(len(arms) / ARMS))
+    rows = [arms[start : start + each] for start in range(0, len(arms), each)]
     labels = max(ceil(len(row) / _columns(row)) for row in rows)
     figure = Figure(
         figsize=(WIDTH, (3.4 + 0.22 * labels) * len(rows)), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
     )
-    for part, row in zip(np.atleast_1d(figure.subfigures(len(rows))), rows, strict=True):
+    for part, row in zip(figure.subfigures(len(rows), squeeze=False)[:, 0], rows, strict=True):
         grid = part.subplots(1, len(panels), squeeze=False)[0]
         for axes, (metric, points) in zip(grid, panels.items(), strict=True):
             _panel(axes, metric, points, {arm: looks[arm] for arm in row})
