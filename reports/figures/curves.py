@@ -67,14 +67,13 @@ def curves_figure(study: Frames) -> Figure:
 
 def _learned(study: Frames) -> pd.DataFrame:
     """Return `learned`. Raises NothingToShow where there is no curve, or one that cannot be read."""
-    if why := why_empty(study, "train"):
-        raise NothingToShow(why)
+    none = "There are no learning curves to show:"
     try:
         table = learned(study)
     except StoreError as error:
-        raise NothingToShow(f"There are no learning curves to show: {error}") from error
+        raise NothingToShow(f"{none} {error}") from error
     if table.empty:
-        raise NothingToShow("There are no learning curves to show: no training of this study has kept one.")
+        raise NothingToShow(why_empty(study, "train") or f"{none} no training of this study has kept one.")
     return table
 
 
