@@ -14,6 +14,7 @@ from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.metrics import Declared, Metric
 from skipbench.bench.records.store import open_run
 from skipbench.bench.records.tables import read_table
+from skipbench.bench.records.underway import Underway, underway_in
 from skipbench.display import shown
 
 MISSING = "not run yet"
@@ -49,6 +50,7 @@ class Frames:
     directory: Path | None = None  # the run folder, inside which the records' artifacts lie
     parent: "Frames | None" = None  # the run that a study is a part of
     declared: Declared = field(default_factory=dict)  # what the records of each study may contain
+    underway: tuple[Underway, ...] = ()  # trainings that go on, whose curves so far are in `curves`, `validations`
 
     @property
     def run(self) -> "Frames":
@@ -135,6 +137,11 @@ class Frames:
             for record in self.records
             if self.directory and role in record.artifacts
         ]
+        tables += [
+            pd.DataFrame(training.tables[role]).assign(**_identity(training.cell))
+            for training in self.underway
+            if len(training.tables.get(role, {}).get("images", ()))
+        ]
         joined = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_IDENTITY, *columns])
         own = [name for name in joined.columns if name not in _IDENTITY]
         return joined[[*_IDENTITY, *own]].astype({"seed": "Int64"})
@@ -174,6 +181,9 @@ class Frames:
             factors=keep(self.factors),
             parent=self.run,
             declared={(task, dataset): self.declared.get((task, dataset), ())},
+            underway=tuple(
+                each for each in self.underway if (each.cell.task, each.cell.dataset) == (task, dataset)
+            ),
         )
 
 
@@ -227,10 +237,11 @@ def from_records(
     )
 
 
-def load(run_dir: Path, task: str | None = None, dataset: str | None = None) -> Frames:
+def load(run_dir: Path, task: str | None = None, dataset: str | None = None, underway: bool = False) -> Frames:
     """Return the tables of the run folder `run_dir`. Raises bench.errors.StoreError where it is none.
 
     Only records of the `task` and on the `dataset` are read, where these are given: others seem not to have run.
+    With `underway` there are also the curves of trainings that go on, as far as their states were kept.
     """
     run = open_run(Path(run_dir))
     if task is None and dataset is None:
@@ -239,7 +250,8 @@ def load(run_dir: Path, task: str | None = None, dataset: str | None = None) -> 
         cells = run.cells()
         wanted = [cell for cell in cells if task in (None, cell.task) and dataset in (None, cell.dataset)]
         found = replace(run.find(wanted), cells=cells)
-    return from_records(found.cells, found.records, run.suite, run.directory, found.unreadable, run.metrics)
+    frames = from_records(found.cells, found.records, run.suite, run.directory, found.unreadable, run.metrics)
+    return replace(frames, underway=tuple(underway_in(run.directory, found.missing))) if underway else frames
 
 
 def _identity(cell: Cell) -> dict[str, Any]:

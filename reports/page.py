@@ -44,6 +44,7 @@ PAGE: tuple[Entry, ...] = (
     ("tradeoff", "", ("pareto",)),
     ("parts", "", ("cost",)),
     ("factors", "", ("factor",)),
+    ("curves", "", ("curves",)),
     ("predictions", "", ("predictions",)),
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
@@ -64,7 +65,7 @@ def write_report(run_dir: Path, out: Path | None = None) -> Path:
     directory = out or Path(run_dir) / "report"
     try:
         _claim(directory, own=out is None)
-        write_whole(directory / "index.html", _render(frames, directory))
+        write_whole(directory / "index.html", render(frames, directory))
     except OSError as error:
         raise ReportError(f"cannot write the report to {directory}: {error.strerror or error}.") from error
     return directory / "index.html"
@@ -78,27 +79,40 @@ def _claim(folder: Path, own: bool) -> None:
     write_whole(folder / CLAIM, f"{MARK} report, which overwrites the files in this folder.\n")
 
 
-def _render(frames: Frames, directory: Path) -> str:
+def render(frames: Frames, directory: Path, live: bool = False) -> str:
+    """Return the page of a run, and write its tables and figures to `directory`.
+
+    One that is `live` has a line of its own on how far the run is, and a script that renews it. Raises ReportError.
+    """
     studies = frames.studies()
     chapters = [
         (study.title, prefix.rstrip("-"), _sections(study, directory, prefix))
         for study, prefix in zip(studies, prefixes(studies), strict=True)
     ]
     opening = Section("overview", "All studies at a glance", _overview(frames, studies, directory))
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            name=frames.suite.get("name", "run"),
+            description=frames.suite.get("description", ""),
+            tiles=_tiles(frames),
+            opening=opening if len(studies) > 1 else None,
+            chapters=chapters,
+            closing=Section("reproduce", "How to reproduce", _reproduce(frames, directory)),
+            live=live,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return what makes pages of the templates; every value is escaped."""
+    return Environment(
         loader=PackageLoader("skipbench.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        name=frames.suite.get("name", "run"),
-        description=frames.suite.get("description", ""),
-        tiles=_tiles(frames),
-        opening=opening if len(studies) > 1 else None,
-        chapters=chapters,
-        closing=Section("reproduce", "How to reproduce", _reproduce(frames, directory)),
     )
 
 
@@ -179,12 +193,12 @@ def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> lis
 
 
 def _reproduce(frames: Frames, directory: Path) -> list[Block]:
-    environment = distinct(record.environment for record in frames.records)
+    machine = distinct(record.environment for record in frames.records)
     folder = str(frames.directory)
     suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
     plugged = any(record.determines.get(source) for record in frames.records for source in PLUGGED)
     lines = [
-        *(f"git checkout {commit}" for commit in environment.get("commit", [])[:1]),
+        *(f"git checkout {commit}" for commit in machine.get("commit", [])[:1]),
         f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FILE.py" if plugged else ""),
         f"skipbench report {again}",
     ]

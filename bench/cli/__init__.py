@@ -24,6 +24,7 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "status": ("status", "Show each cell of a run: ok, failed and why, or missing."),
     "gc": ("gc", "Remove from a run what its newest plan doesn't name."),
     "report": ("render", "Write the report of a run: one HTML page that opens offline."),
+    "live": ("live", "Serve the report of a run to this machine while it goes on."),
     "plot": ("render", "Draw one figure of a run."),
     "results": ("render", "Write what runs have shown, with budget, seeds and machine."),
     "cost": ("measure", "Count parameters, MACs, bytes and memory, split by part."),

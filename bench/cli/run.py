@@ -74,6 +74,9 @@ def run(
     executor: ExecutorName = "local",
     address: Address = None,
     debug: Debug = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard, to DIR/tensorboard.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the cells, their cost and the time; write nothing.")
     ] = False,
@@ -95,9 +98,12 @@ def run(
       skipbench run quick --data my/images data.ignore_index=11
       skipbench run my_suite.yaml --plugin my_fusion.py
       skipbench run my_suite.yaml --jobs 4 recipe.threads=2
+      skipbench run my_suite.yaml --tensorboard
     """
     from skipbench.bench.suites.plan import make_plan
 
+    if tensorboard and find_spec("tensorboard") is None:
+        raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
     load(plugin)
     chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
     directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
@@ -109,7 +115,7 @@ def run(
         print(f"note: {note}")
     if dry_run:
         return _preview(plan, measuring.jobs)
-    return _measure(plan, directory, measuring, retry_failed, reuse or [])
+    return _measure(plan, directory, measuring, retry_failed, reuse or [], tensorboard)
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -165,13 +171,20 @@ def executor_of(
 
 
 def measured(
-    plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool, reused: Sequence[Path] = ()
+    plan: "Plan",
+    directory: Path,
+    executor: "Executor",
+    retry_failed: bool,
+    reused: Sequence[Path] = (),
+    tensorboard: bool = False,
 ) -> list[RunRecord]:
     """Run the plan and return its records, having said which failed; where it is stopped, say so and exit."""
     from skipbench.bench.run.runner import run_plan
+    from skipbench.bench.run.tensorboard import Events
 
+    events = Events(directory, plan.cells) if tensorboard else None
     try:
-        records = run_plan(plan, directory, console(), executor, retry_failed, reused)
+        records = run_plan(plan, directory, console(), executor, retry_failed, reused, events)
     except Stopped as stopped:
         folder = shlex.quote(str(directory))
         print(
@@ -186,9 +199,14 @@ def measured(
 
 
 def _measure(
-    plan: "Plan", directory: Path, executor: "Executor", retry_failed: bool, reused: Sequence[Path]
+    plan: "Plan",
+    directory: Path,
+    executor: "Executor",
+    retry_failed: bool,
+    reused: Sequence[Path],
+    tensorboard: bool,
 ) -> int:
-    records = measured(plan, directory, executor, retry_failed, reused)
+    records = measured(plan, directory, executor, retry_failed, reused, tensorboard)
     failed = sum(record.status == "failed" for record in records)
     folder = shlex.quote(str(directory))
     again = " (--retry-failed tries them again)" if failed else ""

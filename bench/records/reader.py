@@ -53,6 +53,7 @@ class State(BaseModel):
     status: Literal["ok", "failed", "missing"] = "missing"
     reason: str | None = None  # why it failed, or why its record cannot be used
     seconds: float | None = None
+    created_at: str | None = None  # when it ended
 
 
 class Run:
@@ -255,7 +256,8 @@ def _state(cell: Cell, content: Any, stated: Any) -> State:
         return State.model_validate_json(content)
     try:
         record = _checked(cell, content, stated)
-        return State(status=record.status, reason=record.reason, seconds=record.seconds)
+        ended = {name: getattr(record, name) for name in State.model_fields}
+        return State(**ended)
     except ValueError as error:
         return State(reason=f"its record cannot be read: {error}")
 

@@ -18,6 +18,7 @@ from skipbench.bench.run.keeping import Keeping
 from skipbench.bench.run.progress import RunProgress
 from skipbench.bench.run.reuse import reuse
 from skipbench.bench.run.session import Executor, Session, States, sessions
+from skipbench.bench.run.tensorboard import Events
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import one_line, quoted
 
@@ -31,13 +32,14 @@ def run_plan(
     executor: Executor | None = None,
     retry_failed: bool = False,
     reused: Sequence[Path] = (),
+    events: Events | None = None,
 ) -> list[RunRecord]:
     """Measure every cell of `plan` that neither `directory` nor a `reused` folder has, and return all records.
 
     The `executor` says where: in this process, if none is given. A cell that failed before stays so; with
     `retry_failed` it is tried again, MAX_TRIES times in all, those last that took their process with them. Raises
     StoreError where the folder cannot be used; whatever ends the process, the cells that were finished by then are
-    kept.
+    kept. `events` writes what TensorBoard reads.
     """
     machine = environment()  # once: it asks git and reads files
     declared = {study.name: study.metrics for study in plan.studies}
@@ -61,6 +63,8 @@ def run_plan(
         headlines = {study.name: study.metrics[0] for study in plan.studies}
         keeping = Keeping(plan.suite["keep"], headlines)
         keeping.settle(run, before.records)
+        if events:
+            events.write_missing(before.records)
         with RunProgress(console, plan.cells, due) as progress:
             for ended in (executor or Here()).run(plan, due, states, progress):
                 measured = ended.session.lacking | ended.outcomes.keys()
@@ -73,6 +77,8 @@ def run_plan(
                 ]
                 run.save(records)
                 keeping.settle(run, records)
+                if events:
+                    events.write(records)
                 states.drop(ended.session)
                 progress.end(ended, records)
         return run.records()

@@ -19,9 +19,9 @@ from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data, DataInfo, Sample
 from skipbench.bench.data.loading import Batch, batches, collate, in_random_order
 from skipbench.bench.records import WEIGHTS, Outcome
+from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
-from skipbench.bench.training.curve import POINTS, Curve
 from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision, use_threads
 from skipbench.bench.training.recipe import Recipe

@@ -36,6 +36,7 @@ class MadeUp:
     studies: tuple[tuple[str, str], ...] = (("segmentation", "shapes"),)
     finished: Callable[[Cell], bool] = lambda cell: True
     failed: Callable[[Cell], bool] = lambda cell: False
+    curves: bool = True  # whether trainings keep them, as they do since version 4
     reason: str = "loss became nan at image 64"
     suite: dict = field(
         default_factory=lambda: {"name": "made-up", "description": "Arms of our own.", "seeds": [0, 1]}
@@ -70,7 +71,8 @@ class MadeUp:
             return RunRecord(**cell.model_dump(), **base, status="failed", reason=self.reason)
         outcome = getattr(self, f"_{cell.kind}")(cell, self.arms.index(cell.arm))
         arrays = outcome.pop("arrays", None)
-        artifacts = run.save_artifacts(cell, {"predictions": arrays} if arrays else {})
+        tables = outcome.pop("tables", None)
+        artifacts = run.save_artifacts(cell, {"predictions": arrays} if arrays else {}, tables=tables)
         return RunRecord(**cell.model_dump(), **base, status="ok", artifacts=artifacts, **outcome)
 
     def _cost(self, cell: Cell, index: int) -> dict:
@@ -103,11 +105,16 @@ class MadeUp:
         scores, arrays = getattr(self, f"_{cell.task}")(index, draw)
         values = {f"test/{key}": float(value) for key, value in scores.items()}
         values |= {"train/images": 2048.0, "train/images_per_s": 50.0 + index, "train/busy_share": 0.97}
+        images, validated = np.arange(1, 101) * 20, np.arange(1, 5) * 500
+        loss = np.exp(-images / 1000) * (1 + 0.1 * index) + draw.uniform(0, 0.05, 100)
+        curve = {"images": images, "loss": loss, "lr": loss / 1000, "images_per_s": np.full(100, 50.0)}
+        course = {f"val/{key}": value * validated / 2000 for key, value in scores.items()}
         pictures = np.random.default_rng(1).integers(0, 256, (3, *SIZE, 3)).astype(np.uint8)
         return {
             "values": values,
             "settings": {"images": 2048, "batch_size": 8, "lr": 0.001, "data": DATA},
             "arrays": {"images": pictures, **arrays},
+            "tables": {"curve": curve, "validations": {"images": validated, **course}} if self.curves else {},
         }
 
     def _segmentation(self, index: int, draw: np.random.Generator) -> tuple[dict, dict]:

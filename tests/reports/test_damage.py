@@ -57,7 +57,7 @@ def artifact(spoil: Callable[[Path, dict[str, np.ndarray]], object]) -> Damage:
     """Spoil every file of predictions."""
 
     def damage(run: Path) -> None:
-        for path in sorted((run / "artifacts").iterdir()):
+        for path in sorted((run / "artifacts").glob("*.npz")):
             with np.load(path) as arrays:
                 content = dict(arrays)
             spoil(path, content)

@@ -15,7 +15,7 @@ from skipbench.analysis.summaries import accuracy, scores
 from skipbench.bench.predictions import ink
 from skipbench.reports import plot
 from skipbench.reports.errors import NothingToShow, ReportError
-from skipbench.reports.figures import FORMATS, figure_kind, figure_names, register_figure
+from skipbench.reports.figures import FORMATS, curves, figure_kind, figure_names, register_figure
 from skipbench.reports.figures.predictions import kept_predictions
 from skipbench.reports.plot import save
 from skipbench.reports.tables import Table
@@ -247,6 +247,44 @@ def test_costs_that_are_lower_bounds_are_marked(study):
     macs, latency = draw("pareto", facts).axes
     assert [text.get_text() for text in macs.texts] == ["≥"]
     assert not latency.texts
+
+
+def test_curves_show_each_arms_mean_and_every_seed(study):
+    facts = study()
+    loss, score = draw("curves", facts).axes
+    assert [axes.get_title(loc="left") for axes in (loss, score)] == ["Training loss", "Validation mIoU (%)"]
+    for axes, key, scale in ((loss, "loss", 1), (score, "val/miou", 100)):
+        points = curves.course(facts, key)
+        drawn = [line.get_ydata() for line in axes.lines]
+        assert len(drawn) == 4 * (1 + 2)
+        for _, run in points.groupby(["arm", "seed"]):
+            assert any(np.allclose(line, scale * run.value) for line in drawn)
+        for _, mean in curves.mean_course(points).groupby("arm"):
+            (line,) = [line for line in axes.lines if np.allclose(line.get_ydata(), scale * mean.value)]
+            assert line.get_linewidth() > 1
+    looks = [
+        (line.get_color(), line.get_marker(), line.get_markerfacecolor())
+        for line in loss.lines
+        if line.get_linewidth() > 1
+    ]
+    assert len(set(looks)) == 4
+
+
+def test_curves_of_forty_arms_come_in_rows_with_the_others_in_grey(studies):
+    figure = draw("curves", studies("forty arms"))
+    assert [len(part.legends[0].get_texts()) for part in figure.subfigs] == [8] * 5
+    grey = [line for line in figure.subfigs[0].axes[0].lines if line.get_color() == curves.MUTED]
+    assert len(grey) == 32
+
+
+def test_a_run_without_curves_says_so_and_a_damaged_one_names_the_file(study):
+    with pytest.raises(NothingToShow, match="no training of this study has kept one"):
+        draw("curves", study(curves=False))
+    facts = study()
+    first = facts.finished("train")[0]
+    (facts.directory / first.artifacts["curve"]).write_bytes(b"no table")
+    with pytest.raises(NothingToShow, match=rf"{first.artifacts['curve']} of .* cannot be read"):
+        draw("curves", facts)
 
 
 def test_predictions_show_image_truth_and_every_arm(study):

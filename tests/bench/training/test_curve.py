@@ -10,9 +10,9 @@ from skipbench.archs import create_model
 from skipbench.bench.advance import Advance
 from skipbench.bench.data import open_data
 from skipbench.bench.records import Outcome
+from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import create_task
 from skipbench.bench.training import Recipe, train
-from skipbench.bench.training.curve import POINTS, Curve
 
 RECIPE = Recipe(images=48, batch_size=8, lr=0.01, warmup=0.5, validations=3, precision="32-true", device="cpu")
 

@@ -33,8 +33,8 @@ class Curve:
 
     def tables(self) -> dict[str, dict[str, np.ndarray]]:
         """Return the "curve" and the "validations" as columns; a score that is not defined is NaN."""
-        points = np.array(self.points, np.float64)
-        keys = dict.fromkeys(key for scores in self.validations for key in scores)
+        points = np.array(self.points, np.float64).reshape(-1, len(COLUMNS))
+        keys = dict.fromkeys(["images", *(key for scores in self.validations for key in scores)])
         scores = {key: np.array([each.get(key, np.nan) for each in self.validations], np.float64) for key in keys}
         tables = {"curve": dict(zip(COLUMNS, points.T, strict=True)), "validations": scores}
         return {name: {**columns, "images": columns["images"].astype(np.int64)} for name, columns in tables.items()}
