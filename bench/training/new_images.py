@@ -116,7 +116,9 @@ class _Reader:
         outputs = self._outputs()
         for first in outputs:
             name, view, share = self._views.popleft()
-            yield name, self._task.assemble(view, chain([first], islice(outputs, len(view.windows) - 1)))
+            own = chain([first], islice(outputs, len(view.windows) - 1))
+            yield name, self._task.assemble(view, own)
+            deque(own, maxlen=0)  # what a task has left would be taken for the next image's
             self.predicted.count += 1
             watch(share)
 

@@ -16,6 +16,7 @@ from PIL import Image
 import skipbench
 from skipbench.bench.cli import main
 from skipbench.bench.predictions import Boxes
+from skipbench.bench.tasks import Task, TaskError
 from skipbench.bench.tasks.segmentation.stitching import stitched
 from skipbench.bench.tasks.view import View, tiles, whole
 
@@ -304,3 +305,12 @@ def test_bad_input_is_one_sentence(
     assert words in outcome.err
     assert outcome.err.count("\n") == 1
     assert sorted(path.as_posix() for path in Path().rglob("*")) == ["empty", "mine", "mine/notes.txt"]
+
+
+def test_a_task_without_its_method_is_named(run: Path):
+    task = load(run, "segmentation").create_task()
+    view = View(torch.zeros(3, *SIZE, dtype=torch.uint8), whole(SIZE))
+    with pytest.raises(
+        TaskError, match=r"'segmentation' does not say how .*: give Segmentation a method 'assemble'"
+    ):
+        Task.assemble(task, view, [])
