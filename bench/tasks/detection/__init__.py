@@ -34,6 +34,7 @@ __all__ = ["Detection", "DetectionOptions"]
 SURE = 50.0  # a logit whose probability is 1 in float32
 SHOWN_SCORE = 0.3  # of the least sure box in the artifact
 SHOWN_BOXES = 20  # per image in the artifact
+MERGED_BOXES = 20_000  # of all tiles, the surest: suppression takes time by the square of their number
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -149,7 +150,10 @@ class Detection(Task):
         """Return all that is found; of what several tiles find, suppression leaves the surest."""
         found = [self._placed(maps, window) for window, maps in zip(view.windows, outputs, strict=True)]
         joined = Detections(*map(torch.cat, zip(*found, strict=True)))
-        boxes, labels, scores = suppress(joined, self.options.nms_iou) if len(found) > 1 else joined
+        if len(found) > 1:
+            surest = joined.scores.argsort(descending=True, stable=True)[:MERGED_BOXES]
+            joined = suppress(Detections(*(value[surest] for value in joined)), self.options.nms_iou)
+        boxes, labels, scores = joined
         return predictions.Boxes(
             images=view.images,
             truth_boxes=np.zeros((1, 0, 4), np.float32),
