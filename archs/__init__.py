@@ -22,6 +22,7 @@ from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
 from skipbench.archs.model import EncoderDecoder, parts_of
+from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
 from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
 from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
@@ -49,6 +50,7 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "Link",
+    "Preparation",
     "PretrainedError",
     "Restart",
     "ShapeError",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from skipbench.archs.drafts import drafted
@@ -20,6 +20,8 @@ from skipbench.archs.encoders import Encoder
 from skipbench.archs.errors import ArchError, ExportError, ShapeError
 from skipbench.archs.levels import Size
 from skipbench.archs.model import EncoderDecoder
+from skipbench.archs.preparation import Preparation, Prepared
+from skipbench.archs.spec import ArchSpec
 from skipbench.display import in_words, quieter
 from skipbench.errors import unknown_name
 
@@ -54,6 +56,7 @@ def export_model(
     image_size: Size = (256, 256),
     format: str | None = None,
     fixed_size: bool = False,
+    preparation: Preparation | None = None,
 ) -> Exported:
     """Write the model as a program that takes images of any number and size, and return what was checked.
 
@@ -62,6 +65,8 @@ def export_model(
     and what was written is read back and compared with the model on one image of that size and on three of
     a larger, odd size. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
     encoder takes one size only, only the number of images is free. The model itself is not changed.
+    With a `preparation` the program takes images as uint8 and prepares them itself, and is compared with the model
+    on images that the `preparation` prepares.
     Raises ExportError where a package is missing, the file exists already, the network cannot be traced for
     every size, or program and model differ by more than 1e-4, and WriteError where it cannot be written;
     then no file is left.
@@ -70,11 +75,14 @@ def export_model(
     format = format or guess_format(path)
     _require(path, format)
     network = copy.deepcopy(model).float().cpu().eval()
-    program = trace(network, image_size, fixed_size)
+    if preparation is None:
+        program = trace(network, image_size, fixed_size)
+    else:
+        program = trace(Prepared(network, preparation), image_size, fixed_size, torch.uint8)
     checked = _sizes_to_check(network, image_size, fixed_size)
     with drafted(path) as draft:
         write(program, draft, format)
-        difference = compare(network, draft, format, checked)
+        difference = compare(network, draft, format, checked, preparation)
         if not difference <= TOLERANCE:
             raise ExportError(
                 f"the program differs from the model by {difference:.1e} of its output, more than {TOLERANCE:.0e}, "
@@ -91,7 +99,7 @@ def guess_format(path: Path) -> str:
     raise ExportError(f"{path} ends neither in .onnx nor in .pt2: name the format, 'onnx' or 'torch'.")
 
 
-def steps(model: EncoderDecoder) -> int | None:
+def steps(model: nn.Module) -> int | None:
     """Return what a program's image sides must be multiples of, None where the encoder takes one size only.
 
     It is 1 except for the encoders of timm that need padding.
@@ -102,12 +110,14 @@ def steps(model: EncoderDecoder) -> int | None:
     return max(int(getattr(encoder, "divisor", 1)) for encoder in encoders)
 
 
-def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> ExportedProgram:
-    """Return the program of a model in evaluation mode; its batch, height and width are free.
+def trace(
+    model: nn.Module, image_size: Size, fixed_size: bool = False, dtype: torch.dtype = torch.float32
+) -> ExportedProgram:
+    """Return the program of a model in evaluation mode for images of that type; batch, height and width are free.
 
     Raises ExportError where the network cannot be traced, and ShapeError for a size that it cannot take.
     """
-    image = torch.zeros(2, model.spec.in_channels, *image_size)
+    image = torch.zeros(2, _spec(model).in_channels, *image_size, dtype=dtype)
     free = _free_axes(model, image_size, fixed_size)
     try:
         # torch prints tracebacks of inequalities that it cannot simplify, and keeps them as they are
@@ -122,7 +132,7 @@ def trace(model: EncoderDecoder, image_size: Size, fixed_size: bool = False) -> 
         raise ExportError(f"this network cannot be traced for {kind} ({in_words(error)}){mend}.") from error
 
 
-def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dict[int, Any]:
+def _free_axes(model: nn.Module, image_size: Size, fixed_size: bool) -> dict[int, Any]:
     step = None if fixed_size else steps(model)
     if step is None:
         return {0: Dim.DYNAMIC}
@@ -130,7 +140,7 @@ def _free_axes(model: EncoderDecoder, image_size: Size, fixed_size: bool) -> dic
         return {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     if any(side % step for side in image_size):
         raise ShapeError(
-            f"with encoder '{model.spec.encoder}' a program takes sides that are multiples of {step} px, which "
+            f"with encoder '{_spec(model).encoder}' a program takes sides that are multiples of {step} px, which "
             f"{image_size} are not: choose other sides, or fixed_size=True (--fixed-size)."
         )
     return {0: Dim.DYNAMIC, 2: step * Dim("rows"), 3: step * Dim("columns")}
@@ -163,16 +173,28 @@ def read(path: Path, format: str) -> Callable[[Tensor], list[Tensor]]:
     return lambda image: [torch.from_numpy(x) for x in session.run(None, {"image": image.numpy()})]
 
 
-def compare(model: EncoderDecoder, path: Path, format: str, shapes: Sequence[tuple[int, ...]]) -> float:
+def compare(
+    model: EncoderDecoder,
+    path: Path,
+    format: str,
+    shapes: Sequence[tuple[int, ...]],
+    preparation: Preparation | None = None,
+) -> float:
     """Return the largest difference between a written program and its model on random images of (N, C, H, W).
+
+    With a `preparation`, the program is given uint8, and the model what that makes of it.
 
     It is a share of the model's largest output, or of 1 where that is smaller; infinite where shapes differ.
     Raises ExportError where the program does not run.
     """
     generator = torch.Generator().manual_seed(0)
-    images = [torch.randn(shape, generator=generator) for shape in shapes]
+    if preparation is None:
+        images = given = [torch.randn(shape, generator=generator) for shape in shapes]
+    else:
+        images = [torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for shape in shapes]
+        given = [preparation.prepare(image) for image in images]
     with torch.no_grad():
-        wanted = [_as_list(model(image)) for image in images]
+        wanted = [_as_list(model(image)) for image in given]
         try:
             run = read(path, format)
             got = [run(image) for image in images]
@@ -243,6 +265,10 @@ def _named(x: Tensor, names: Mapping[str, str]) -> Axes:
         extent if isinstance(extent, int) else re.sub(r"\bs\d+\b", lambda symbol: names[symbol[0]], str(extent))
         for extent in x.shape
     )
+
+
+def _spec(model: nn.Module) -> ArchSpec:
+    return next(module.spec for module in model.modules() if isinstance(module, EncoderDecoder))
 
 
 def _as_list(outputs: Tensor | list[Tensor]) -> list[Tensor]:

@@ -63,6 +63,36 @@ def require_own(path: Path) -> None:
         raise StoreError(f"{path} was not written by this command, and is not overwritten; choose another --out.")
 
 
+class OwnFolder:
+    """A folder in which files are written whole, and no file is written over that was not written so.
+
+    It is new, empty, or one that was used so before: a list in it names what was written. Raises StoreError for any
+    other folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._list = folder, folder / "written_by_skipbench.txt"
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise StoreError(f"{folder} is not a folder; choose another --out.")
+        if folder.is_dir() and any(folder.iterdir()) and not self._list.is_file():
+            raise StoreError(f"{folder} holds files that this command did not write; choose another --out.")
+        listed = self._list.read_text(encoding="utf-8").splitlines() if self._list.is_file() else []
+        self._own = set(listed)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write the file `name`, a path in the folder. Raises StoreError where another's file has that name."""
+        path = self._folder / name
+        if name not in self._own:
+            if os.path.lexists(path):
+                raise StoreError(f"{path} was not written by this command, and is not overwritten; move it away.")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._list.open("a", encoding="utf-8") as file:  # before the file: a killed process may go on
+                file.write(f"{name}\n")
+            self._own.add(name)
+        with whole_file(path) as written:
+            written.write(content)
+
+
 def _draft(folder: Path) -> tuple[Path, BinaryIO]:
     """Return a new draft, locked for as long as it is open, so that others can tell that its process lives."""
     while True:

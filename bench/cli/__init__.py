@@ -31,6 +31,7 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "latency": ("measure", "Time forward passes in turns and compare them with the first."),
     "data": ("data", "Check a dataset, or look at it."),
     "convert": ("convert", "Turn a public checkpoint into a network of the design space."),
+    "predict": ("predict", "Write what a trained network predicts for new images."),
     "export": ("export", "Write a network as ONNX or as a program of torch.export."),
     "deploy": ("deploy", "Find the fastest runtime and precision that agree with eager."),
     "check": ("extend", "Check that each part in a file keeps its contract, in words."),

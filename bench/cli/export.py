@@ -1,16 +1,18 @@
 """`skipbench export`: a network as a program for other runtimes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skipbench.bench.cli.options import Encoder, Factors, Plugins, load, read_factors, read_size
 from skipbench.bench.errors import SuiteError
+from skipbench.bench.records.reader import DATABASE
 
 if TYPE_CHECKING:
     from skipbench.archs import EncoderDecoder
+    from skipbench.bench.training.trained import Trained
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +24,7 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A name from `skipbench list models`, or a folder of a saved network."
+            metavar="MODEL", help="A name from `skipbench list models`, or a folder: a run's or a saved network's."
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="What to write: FILE.onnx or FILE.pt2.")],
@@ -30,16 +32,25 @@ def export(
         str | None, typer.Option(metavar="onnx|torch", help="As the suffix of FILE says if not given.")
     ] = None,
     img_size: Annotated[
-        str, typer.Option(metavar="HxW", help="The size in pixels that the network is traced at.")
-    ] = "256x256",
+        str | None,
+        typer.Option(metavar="HxW", help="The size in pixels to trace at; the training's, or else 256x256."),
+    ] = None,
     fixed_size: Annotated[bool, typer.Option("--fixed-size", help="Only the number of images stays free.")] = False,
     classes: Annotated[int | None, typer.Option(min=1, help="Output channels; 1 if not given.")] = None,
     encoder: Encoder = None,
     factors: Factors = None,
+    arm: Annotated[str | None, typer.Option(metavar="NAME", help="Of a run: whose network.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a run; the best on validation if not given.")] = None,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="Of a run that has several.")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Of a run that has several.")] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="Of a run: take uint8 images; scaling, mean and std are inside.")
+    ] = False,
     plugin: Plugins = None,
 ) -> None:
     """Write a network as ONNX or as a program of torch.export, for images of any number and size.
 
+    Of a run, it is the state of a training that scored best on validation.
     The file is read again and compared with the network, at two sizes, before it gets its name.
     An existing file is not overwritten.
     Images must be larger than the encoder's coarsest stride (unet.paper: 172 px and more); some encoders of timm
@@ -47,7 +58,8 @@ def export(
 
     \b
     Examples:
-      skipbench export runs/mine/model --out model.onnx        a folder of model.save_pretrained(...)
+      skipbench export runs/quick --task pose --arm unet --normalise --out pose.onnx   what a run has trained
+      skipbench export saved --out model.onnx        a folder of model.save_pretrained(...)
       skipbench export unet --encoder resnet34 --classes 12 --out unet.onnx
       skipbench export fpn --set fusion=concat --img-size 480x640 --out fpn.pt2
       skipbench export unet --encoder swin_tiny_patch4_window7_224 --fixed-size --img-size 224x224 --out swin.onnx
@@ -56,17 +68,49 @@ def export(
       onnxruntime.InferenceSession("model.onnx").run(None, {"image": images})
       torch.export.load("fpn.pt2").module()(images)
     """
-    from skipbench.archs import export_model
+    from skipbench.archs import Preparation, export_model
 
     load(plugin)
-    network = _network(model, encoder, classes, factors or [])
-    written = export_model(network, out, read_size(img_size), format, fixed_size)
+    own = {"encoder": encoder, "classes": classes, "set": factors}
+    chosen: dict[str, Any] = {"arm": arm, "seed": seed, "task": task, "dataset": dataset}
+    trained, preparation = None, None
+    if (Path(model) / DATABASE).is_file():
+        _require_unset(own, f"{model} is a run, whose networks have their own settings")
+        from skipbench.bench.training.trained import load_trained
+
+        trained = load_trained(model, **chosen)
+        network, size = trained.network, trained.size
+        if normalise:
+            preparation = Preparation(trained.mean, trained.std, trained.prepare)
+    else:
+        _require_unset({**chosen, "normalise": normalise or None}, f"{model} is not a run")
+        network, size = _network(model, encoder, classes, factors or []), (256, 256)
+    size = read_size(img_size) if img_size else size
+    written = export_model(network, out, size, format, fixed_size, preparation)
     print(f"wrote {written.path} ({written.format}, {out.stat().st_size / 1e6:.1f} MB)")
     for kind, axes in (("input", written.inputs), ("output", written.outputs)):
         for name, axis_names in axes.items():
             print(f"  {kind} {name}: ({', '.join(map(str, axis_names))})")
+    if trained:
+        at = "x".join(map(str, trained.size))
+        print(f"  {trained.record.name}, trained at {at} px; {_given(trained, normalise)}")
     sizes = " and ".join("x".join(map(str, shape)) for shape in written.checked)
     print(f"  largest difference from the network, at {sizes}: {written.difference:.1e} of its output")
+
+
+def _given(trained: "Trained", normalise: bool) -> str:
+    """Return in words which images the program takes."""
+    if normalise:
+        return "it takes RGB images as uint8, normalises them itself, and was compared on such images"
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (trained.mean, trained.std))
+    return f"it takes RGB images from 0 to 1, less ({mean}), over ({std})"
+
+
+def _require_unset(options: Mapping[str, Any], why: str) -> None:
+    """Raise SuiteError for options that were given and do not suit the model."""
+    given = [f"--{name}" for name, value in options.items() if value not in (None, [])]
+    if given:
+        raise SuiteError(f"{why}: remove {', '.join(given)}.")
 
 
 def _network(model: str, encoder: str | None, classes: int | None, factors: Sequence[str]) -> "EncoderDecoder":

@@ -88,13 +88,22 @@ def decode(path: Path, upright: bool = True) -> Image.Image:
 
 
 def as_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:
-    """Return the image as RGB, (3, H, W) uint8, resized to `size` (bilinear, antialiased).
+    """Return the image as `rgb`, resized to `size`, (3, H, W) uint8."""
+    return resize(rgb(image), size)
+
+
+def rgb(image: Image.Image) -> Tensor:
+    """Return the image as RGB, (3, H, W) uint8.
 
     Grey becomes RGB, 16-bit grey loses its lower 8 bits, transparency is dropped.
     """
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return pixels (3, h, w) resized to `size` (H, W), bilinear, antialiased."""
     resized: Tensor = F.resize(pixels, list(size), InterpolationMode.BILINEAR, antialias=True)
     return resized.contiguous()
 

@@ -2,7 +2,7 @@
 
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
@@ -50,9 +50,9 @@ class Strip:
 class Prediction(ABC):
     """What a network predicts for n images, beside the truth.
 
-    A subclass is a frozen dataclass of arrays, each an `Annotated[Array, Layout(...)]`. Raises ValueError for
-    arrays that are laid out otherwise. Pictures are drawn in px, pixel i reaching from i to i + 1; matplotlib is
-    imported where something is drawn and not before.
+    A subclass is a frozen dataclass of arrays, each an `Annotated[Array, Layout(...)]`; one that may be absent is
+    None by default. Raises ValueError for arrays that are laid out otherwise. Pictures are drawn in px, pixel i
+    reaching from i to i + 1; matplotlib is imported where something is drawn and not before.
     """
 
     kind: ClassVar[str]  # the name in the file, under which it is registered
@@ -64,7 +64,11 @@ class Prediction(ABC):
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self), include_extras=True)
-        layouts: dict[str, Layout] = {field.name: hints[field.name].__metadata__[0] for field in fields(self)}
+        layouts: dict[str, Layout] = {
+            field.name: hints[field.name].__metadata__[0]
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        }
         extents: dict[str, int] = {}
         for name, layout in layouts.items():
             array, axes = getattr(self, name), layout.axes.split()
@@ -83,8 +87,9 @@ class Prediction(ABC):
                 raise ValueError(f"{name} points beyond the {len(getattr(self, names))} {names}")
 
     def arrays(self) -> dict[str, Array]:
-        """Return what a file keeps: the arrays, and the kind."""
-        return {"kind": np.array(self.kind), **{field.name: getattr(self, field.name) for field in fields(self)}}
+        """Return what a file keeps: the arrays that there are, and the kind."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"kind": np.array(self.kind), **{name: each for name, each in arrays.items() if each is not None}}
 
     @abstractmethod
     def right(self, index: int) -> tuple[int, int]:
@@ -110,6 +115,23 @@ class Prediction(ABC):
         """Return the first images in which there is something to predict; if there is none, the first images."""
         every = range(len(self.images))
         return ([index for index in every if self.right(index)[1]] or list(every))[: self.columns]
+
+    @classmethod
+    def save(cls, found: Iterable[tuple[str, Any]], write: Callable[[str, bytes], None]) -> None:
+        """Write what is predicted for new images as files that other programs read.
+
+        `found` yields the name of an image's file and what is predicted for that image alone, without any truth, in
+        px of the file; names differ in more than their endings. It may be long: its images are best let go of.
+        `write` takes the name of a file to write, with folders or without, and its content.
+        Raises BenchError where a kind of prediction has no files of its own.
+        """
+        raise BenchError(
+            f"predictions of kind '{cls.kind}' cannot be written as files: give {cls.__name__} a method 'save'."
+        )
+
+    def overlay(self) -> Array | None:
+        """Return what is predicted drawn over the first image, RGB (H, W, 3) uint8; None where nothing is drawn."""
+        return None
 
 
 PREDICTIONS: Registry[type[Prediction]] = Registry("prediction", Prediction, BenchError)
@@ -138,4 +160,6 @@ def read_prediction(path: Path) -> Prediction:
         if kind not in PREDICTIONS.registered:
             raise ValueError(f"no class is registered for predictions of kind '{kind}'")
         prediction = PREDICTIONS[kind]
-        return prediction(**{field.name: arrays[field.name] for field in fields(prediction)})
+        optional = {field.name for field in fields(prediction) if field.default is None}
+        names = [field.name for field in fields(prediction) if field.name in arrays or field.name not in optional]
+        return prediction(**{name: arrays[name] for name in names})

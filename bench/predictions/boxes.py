@@ -1,12 +1,15 @@
 """Boxes of objects with their classes and scores, over the true boxes."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
+from PIL import Image, ImageColor, ImageDraw
 
 from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from skipbench.bench.predictions.ink import EDGE, TRUTH, object_colors, outlined
+from skipbench.bench.predictions.coco import CocoFile
+from skipbench.bench.predictions.ink import EDGE, TRUTH, object_colors, outlined, thickness
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,6 +23,7 @@ TRUE_BOX: dict[str, Any] = {"color": TRUTH, "linewidth": 0.9, "linestyle": (0, (
 class Boxes(Prediction):
     """True and found boxes as x1, y1, x2, y2 in px, with labels, indices into `classes`; -1 pads."""
 
+    SURE: ClassVar[float] = 0.3  # the score of a box that an overlay shows
     RIGHT: ClassVar[float] = 0.5  # a box is right that has this IoU with a true one of its class
     alt = "Test images with the true boxes and those that each arm predicts"
     caption = (
@@ -83,6 +87,36 @@ class Boxes(Prediction):
             ground: dict[str, Any] = {"facecolor": color, "edgecolor": "none", "pad": 0.6}
             place: dict[str, Any] = {"fontsize": 5.5, "color": EDGE, "va": "top", "ha": "left", "clip_on": True}
             axes.text(x + float(box[0]), float(box[1]), score, bbox=ground, **place)
+
+    @classmethod
+    def save(cls, found: Iterable[tuple[str, "Boxes"]], write: Callable[[str, bytes], None]) -> None:
+        """Write detections.json: a COCO file whose annotations have a score, the surest of an image first."""
+        file = CocoFile()
+        for name, image in found:
+            file.categories = [{"id": number, "name": str(each)} for number, each in enumerate(image.classes, 1)]
+            file.add_image(name, image.images.shape[1:3])
+            for (left, top, right, bottom), label, score in zip(
+                image.boxes[0].tolist(), image.labels[0].tolist(), image.scores[0].tolist(), strict=True
+            ):
+                box = [left, top, right - left, bottom - top]
+                file.add({"category_id": label + 1, "bbox": box, "area": box[2] * box[3], "score": score})
+        if file.images:
+            write("detections.json", file.content())
+
+    def overlay(self) -> Array:
+        """Return the image with the boxes of a score of SURE or more, their classes and scores."""
+        image = Image.fromarray(self.images[0])
+        pen, width = ImageDraw.Draw(image), thickness(image.size)
+        colors = np.round(255 * object_colors(len(self.classes))).astype(int)
+        for which in np.flatnonzero(self.scores[0] >= self.SURE)[::-1]:  # the surest last, on top
+            box, label = self.boxes[0][which].tolist(), self.labels[0][which]
+            color = tuple(colors[label].tolist())
+            pen.rectangle(box, outline=color, width=width)
+            words = f"{self.classes[label]} {self.scores[0][which]:.2f}"
+            extent = pen.textbbox((box[0], box[1]), words, font_size=8 + 3 * width)
+            pen.rectangle(extent, fill=color)
+            pen.text((box[0], box[1]), words, fill=ImageColor.getrgb(EDGE), font_size=8 + 3 * width)
+        return np.asarray(image)
 
     def legend(self) -> "list[Artist]":
         """Return a patch per class, and the line of true boxes."""

@@ -1,10 +1,12 @@
 """The colours and lines in which predictions are drawn."""
 
+import io
 from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 TRUTH, FOUND, WRONG, EDGE = "#ffffff", "#ffb000", "#ff2d55", "#1b1f24"
 BACKGROUND = "dfe3e8"
@@ -34,3 +36,15 @@ def outlined(line: dict[str, Any]) -> dict[str, Any]:
     from matplotlib.patheffects import withStroke
 
     return {**line, "path_effects": [withStroke(linewidth=1.8, foreground=EDGE)]}
+
+
+def as_png(image: Image.Image) -> bytes:
+    """Return the content of a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def thickness(size: tuple[int, int]) -> int:
+    """Return the width in px of lines that are seen on an image of that size, however large it is."""
+    return max(1, round(max(size) / 300))

@@ -1,12 +1,15 @@
 """Label maps: a class per pixel."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from skipbench.bench.predictions.ink import class_colors
+from skipbench.bench.predictions.ink import as_png, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -51,6 +54,26 @@ class LabelMaps(Prediction):
         palette[: len(self.classes)] = class_colors(len(self.classes))
         rgb: Array = palette[labels]
         return rgb
+
+    @classmethod
+    def save(cls, found: Iterable[tuple[str, "LabelMaps"]], write: Callable[[str, bytes], None]) -> None:
+        """Write masks/<name>.png, whose numbers are classes (the palette their colours), and classes.txt.
+
+        Line k of classes.txt, from 0, names class k.
+        """
+        for number, (name, maps) in enumerate(found):
+            if not number:
+                write("classes.txt", "".join(f"{each}\n" for each in maps.classes).encode())
+            mask = Image.fromarray(maps.prediction[0])
+            mask.putpalette((255 * class_colors(len(maps.classes))).round().astype(np.uint8).tobytes())
+            write(f"masks/{PurePath(name).stem}.png", as_png(mask))
+
+    def overlay(self) -> Array:
+        """Return the image mixed with the colours of its classes; the first one's, a background's, is left out."""
+        colors = np.round(255 * class_colors(len(self.classes))).astype(np.uint8)[self.prediction[0]]
+        shown = (self.prediction[0] > 0)[..., None]
+        mixed: Array = np.where(shown, self.images[0] // 2 + colors // 2, self.images[0])
+        return mixed
 
     def legend(self) -> "list[Artist]":
         """Return a patch per class, and one for what is not annotated where there is such."""

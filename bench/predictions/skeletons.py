@@ -1,12 +1,18 @@
 """Skeletons: the joints of every annotated person; the truth thin, the prediction bold, what is wrong marked."""
 
+import csv
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from skipbench.bench.predictions.ink import EDGE, FOUND, TRUTH, WRONG, outlined
+from skipbench.bench.predictions.coco import CocoFile
+from skipbench.bench.predictions.ink import EDGE, FOUND, TRUTH, WRONG, outlined, thickness
+from skipbench.display import inert
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -38,6 +44,7 @@ class Skeletons(Prediction):
     lengths: Annotated[Array, Layout("f", "n P")]  # that an error is measured against; NaN where a person has none
     joints: Annotated[Array, Layout("U", "J")]
     bones: Annotated[Array, Layout("i", "B 2", indices_of="joints")]
+    heights: Annotated[Array | None, Layout("f", "n P J")] = None  # of the heatmaps at what is predicted
 
     @property
     def annotated(self) -> Array:
@@ -89,6 +96,42 @@ class Skeletons(Prediction):
                     ends = person[[start, end]]
                     axes.plot(ends[:, 0] + x, ends[:, 1], **line)
 
+    @classmethod
+    def save(cls, found: Iterable[tuple[str, "Skeletons"]], write: Callable[[str, bytes], None]) -> None:
+        """Write joints.csv, a joint a row, and keypoints.json, a COCO file whose annotations have a score.
+
+        In both x and y count from the middle of the first pixel, as COCO's keypoints do. A joint's score is the
+        height of its heatmap, a person's the mean of their joints'.
+        """
+        file, table = CocoFile(), io.StringIO()
+        rows = csv.writer(table, lineterminator="\n")
+        rows.writerow(("image", "person", "joint", "x", "y", "score"))
+        for name, image in found:
+            joints = [str(each) for each in image.joints]
+            skeleton = (image.bones + 1).tolist()
+            file.categories = [{"id": 1, "name": "person", "keypoints": joints, "skeleton": skeleton}]
+            file.add_image(name, image.images.shape[1:3])
+            heights = np.ones(image.prediction.shape[1:3]) if image.heights is None else image.heights[0]
+            for number, (points, scores) in enumerate(zip(image.prediction[0] - 0.5, heights, strict=True)):
+                for joint, (x, y), score in zip(joints, points.tolist(), scores.tolist(), strict=True):
+                    rows.writerow((inert(name), number, inert(joint), f"{x:.2f}", f"{y:.2f}", f"{score:.4f}"))
+                file.add(_annotation(points, float(scores.mean())))
+        if file.images:
+            write("joints.csv", table.getvalue().encode())
+            write("keypoints.json", file.content())
+
+    def overlay(self) -> Array:
+        """Return the image with the predicted bones and joints."""
+        image = Image.fromarray(self.images[0])
+        pen, width = ImageDraw.Draw(image), thickness(image.size)
+        for person in self.prediction[0].tolist():
+            for start, end in self.bones:
+                pen.line([*person[start], *person[end]], fill=FOUND, width=width)
+            for point in person:
+                corners = [place + sign * 2 * width for sign in (-1, 1) for place in point]
+                pen.ellipse(corners, fill=FOUND, outline=EDGE)
+        return np.asarray(image)
+
     def legend(self) -> "list[Artist]":
         """Return a line for truth and prediction each, and the marks of joints."""
         from matplotlib.lines import Line2D
@@ -105,3 +148,11 @@ class Skeletons(Prediction):
 
 def _points(axes: "Axes", points: Array, x: float, mark: dict[str, Any], size: float = 3.5) -> None:
     axes.plot(points[:, 0] + x, points[:, 1], linestyle="none", markersize=size, **mark)
+
+
+def _annotation(points: Array, score: float) -> dict[str, Any]:
+    """Return a person with joints at points (J, 2) as COCO's annotation; all count as visible."""
+    low, sides = points.min(0), np.ptp(points, axis=0)
+    keypoints = [number for x, y in points.tolist() for number in (x, y, 2)]
+    extent = {"bbox": [*low.tolist(), *sides.tolist()], "area": float(sides.prod())}
+    return {"category_id": 1, "keypoints": keypoints, "num_keypoints": len(points), **extent, "score": score}

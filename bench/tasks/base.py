@@ -1,7 +1,7 @@
 """What a task must offer so that trainer, store and reports need not know any task by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.errors import BenchError
 from skipbench.bench.predictions import Prediction
 from skipbench.bench.records.metrics import Metric
+from skipbench.bench.tasks.view import View
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
 
@@ -112,6 +113,10 @@ class Task(ABC):
     annotation: ClassVar[type[Annotation]]  # what it learns from, and the data must have
     truths: ClassVar[tuple[type[Annotation], ...]] = ()  # what only scores and pictures read, where there is some
     scorers: ClassVar[tuple[type[Scorer], ...]]  # the first score of the first is the headline
+    untileable: ClassVar[str] = (
+        ""  # why a new image cannot be predicted in tiles, in words that go on after "since"
+    )
+    seeks_people: ClassVar[bool] = False  # whether it helps to know where people are on a new image
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:
         """Raises TaskError where the dataset has nothing to learn this task from."""
@@ -176,6 +181,17 @@ class Task(ABC):
     @abstractmethod
     def artifact(self, outputs: list[Tensor], batch: Batch) -> Prediction:
         """Return what is predicted for a few samples, beside their truth, for the store and the report."""
+
+    def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> Prediction:
+        """Return what is predicted for one new image, in its px, where the truth is not known.
+
+        `outputs` are what the network gives for each window of `view`, each (C, h, w) float32 on the CPU. All are
+        to be taken; one at a time, since there may be many. Raises TaskError where a task has no such method.
+        """
+        raise TaskError(
+            f"the task '{self.name}' does not say how new images are predicted: give {type(self).__name__} a "
+            "method 'assemble'."
+        )
 
 
 TASKS: Registry[type[Task]] = Registry("task", Task, BenchError)

@@ -7,11 +7,13 @@ from pathlib import Path
 from torch import Tensor
 
 from skipbench.archs import EncoderDecoder
+from skipbench.bench.data import DataInfo
 from skipbench.bench.errors import BenchError, StoreError
 from skipbench.bench.plugins import load_plugins
 from skipbench.bench.records import WEIGHTS, RunRecord
 from skipbench.bench.records.reader import Run, open_run
 from skipbench.bench.records.tables import inside
+from skipbench.bench.tasks import TASKS, Task, create_task
 from skipbench.bench.training.evaluation import normalised
 
 
@@ -47,6 +49,14 @@ class Trained:
     def std(self) -> tuple[float, ...]:
         """What each channel is divided by then."""
         return tuple(self.record.settings["std"])
+
+    def create_task(self) -> Task:
+        """Return the task, with the options that it was trained for, for images without a truth."""
+        settings = self.record.settings
+        annotation = TASKS[self.task].annotation.recalled(self.classes, settings["data"])
+        counts: dict[str, int] = settings["data"]["counts"]
+        info = DataInfo(self.record.dataset, self.size, counts, fingerprint="", annotations=(annotation,))
+        return create_task(self.task, info, settings["task"])
 
     def prepare(self, images: Tensor) -> Tensor:
         """Return RGB images (N, 3, H, W), uint8 or from 0 to 1, as the network takes them."""

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.patches import Patch
 
 from skipbench.bench.cli import main
+from skipbench.bench.errors import BenchError
 from skipbench.bench.predictions import PREDICTIONS, Array, Layout, Prediction, Strip, register_prediction
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.records.store import write_run
@@ -66,6 +67,11 @@ def test_a_kind_from_one_file_is_drawn(own_kind: None, run: Path) -> None:
     assert all(f"<!-- {text} -->" in drawn for text in ("true depth", "unet / add", "3 of 4", "near", "far"))
     assert main(["report", str(run)]) == 0
     assert DepthMaps.caption in (run / "report" / "index.html").read_text()
+
+
+def test_without_a_method_for_files_it_is_named(own_kind: None) -> None:
+    with pytest.raises(BenchError, match="'depth_maps' cannot be written as files: give DepthMaps a method 'save'"):
+        DepthMaps.save([], lambda name, content: None)
 
 
 def test_where_its_file_is_not_there_the_report_says_so(

@@ -91,6 +91,11 @@ class Annotation(ABC):
         """What a reader of the scores must know of it."""
         return {}
 
+    @classmethod
+    def recalled(cls, names: tuple[str, ...], facts: Mapping[str, Any]) -> "Annotation":
+        """Return an annotation of those names from the facts that a record keeps, for images without a truth."""
+        return cls(names)
+
     def is_in(self, batch: Batch) -> bool:
         """Return whether a batch or a sample has its values."""
         return any(key in batch for key in self.keys)

@@ -57,11 +57,16 @@ class Joints(Annotation):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Return in words what a person's length is."""
-        if self.reference is None:
-            return {"reference": "longer side of the joints' box"}
-        start, end = (self.names[joint] for joint in self.reference)
-        return {"reference": f"distance from {start} to {end}"}
+        """Return in words what a person's length is, and the bones."""
+        length = "longer side of the joints' box"
+        if self.reference is not None:
+            length = "distance from {} to {}".format(*(self.names[joint] for joint in self.reference))
+        return {"reference": length, "bones": [list(bone) for bone in self.bones]}
+
+    @classmethod
+    def recalled(cls, names: tuple[str, ...], facts: Mapping[str, Any]) -> "Joints":
+        """Return joints with their bones; records of before these were kept have none."""
+        return cls(names, bones=tuple((start, end) for start, end in facts.get("bones", [])))
 
     def exchanged(self, batch: Batch) -> Batch:
         """Return left joints in the places of right ones."""

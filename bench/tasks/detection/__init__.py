@@ -1,5 +1,6 @@
 """Detection: boxes of objects with their classes, by one anchor-free head as in FCOS; COCO's AP and AR."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,15 +16,25 @@ from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.tasks import base
 from skipbench.bench.tasks.base import Task, TaskError, register_task
-from skipbench.bench.tasks.detection.head import Detections, HeadOutput, Locations, decode, distances_inside, locate
+from skipbench.bench.tasks.detection.head import (
+    Detections,
+    HeadOutput,
+    Locations,
+    decode,
+    distances_inside,
+    locate,
+    suppress,
+)
 from skipbench.bench.tasks.detection.loss import assign, centre_ness, fcos_loss
 from skipbench.bench.tasks.detection.metrics import DetectionScorer
+from skipbench.bench.tasks.view import View, Window
 
 __all__ = ["Detection", "DetectionOptions"]
 
 SURE = 50.0  # a logit whose probability is 1 in float32
 SHOWN_SCORE = 0.3  # of the least sure box in the artifact
 SHOWN_BOXES = 20  # per image in the artifact
+MERGED_BOXES = 20_000  # of all tiles, the surest: suppression takes time by the square of their number
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -134,3 +145,29 @@ class Detection(Task):
         }
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         return predictions.Boxes(**numbers, classes=np.array(self.info[Boxes].names))
+
+    def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> predictions.Boxes:
+        """Return all that is found; of what several tiles find, suppression leaves the surest."""
+        found = [self._placed(maps, window) for window, maps in zip(view.windows, outputs, strict=True)]
+        joined = Detections(*map(torch.cat, zip(*found, strict=True)))
+        if len(found) > 1:
+            surest = joined.scores.argsort(descending=True, stable=True)[:MERGED_BOXES]
+            joined = suppress(Detections(*(value[surest] for value in joined)), self.options.nms_iou)
+        boxes, labels, scores = joined
+        return predictions.Boxes(
+            images=view.images,
+            truth_boxes=np.zeros((1, 0, 4), np.float32),
+            truth_labels=np.zeros((1, 0), np.int64),
+            boxes=boxes[None].numpy(),
+            labels=labels[None].numpy(),
+            scores=scores[None].numpy(),
+            classes=np.array(self.info[Boxes].names),
+        )
+
+    def _placed(self, maps: list[Tensor], window: Window) -> Detections:
+        """Return what is found in a window, in px of its image."""
+        (found,) = self.detect([level[None] for level in maps])
+        height, width = self.info.size
+        scale = torch.tensor([window.width / width, window.height / height]).repeat(2)
+        corner = torch.tensor([window.left, window.top]).repeat(2)
+        return found._replace(boxes=found.boxes * scale + corner)

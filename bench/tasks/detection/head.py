@@ -119,11 +119,12 @@ def decode(
     boxes = clip_boxes_to_image(output.boxes(locations).gather(1, place), image)
     above = best > threshold
     return [
-        _suppress(Detections(*(value[keep] for value in values)), nms_iou)
+        suppress(Detections(*(value[keep] for value in values)), nms_iou)
         for keep, *values in zip(above, boxes, which % classes, best, strict=True)
     ]
 
 
-def _suppress(detections: Detections, nms_iou: float) -> Detections:
+def suppress(detections: Detections, nms_iou: float) -> Detections:
+    """Return the surest, without those that overlap a surer one of their class by more than `nms_iou`."""
     kept = batched_nms(detections.boxes, detections.scores, detections.labels, nms_iou)[:MAX_DETECTIONS]
     return Detections(*(value[kept] for value in detections))

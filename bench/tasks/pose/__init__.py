@@ -1,6 +1,7 @@
 """Pose: one heatmap per kind of joint over the whole image; mean squared error, PCK and error in px."""
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import Skeletons
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
-from skipbench.bench.tasks.pose.people import People, Region
+from skipbench.bench.tasks.pose.people import People, Region, touched
 from skipbench.bench.tasks.pose.scores import PoseScorer
+from skipbench.bench.tasks.view import View
 
 __all__ = ["Pose", "PoseOptions"]
 
@@ -52,6 +54,8 @@ class Pose(Task):
     options: PoseOptions
     annotation = Joints
     scorers = (PoseScorer,)
+    untileable = "the heatmaps do not say whose joint is where, so a person has to be in one image as a whole"
+    seeks_people = True
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -140,3 +144,40 @@ class Pose(Task):
         numbers = {name: array.cpu().numpy() for name, array in arrays.items()}
         bones = np.array(self.info[Joints].bones, np.int64).reshape(-1, 2)
         return Skeletons(**numbers, joints=np.array(self.info[Joints].names), bones=bones)
+
+    def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> Skeletons:
+        """Return the joints of the people in the view's boxes, or of one person who may be anywhere.
+
+        A joint is its heatmap's maximum among the pixels that the person's box touches. Of boxes that overlap, two
+        may have the same maximum.
+        """
+        (maps,) = outputs
+        heatmaps = maps[-1][None]
+        regions = self._regions(view, self._size(heatmaps))
+        people = len(regions)
+        peaks, heights = find_peaks(heatmaps.expand(people, -1, -1, -1), regions, self.options.subpixel)
+        height, width = heatmaps.shape[2:]
+        points = peaks * peaks.new_tensor([view.size[1] / width, view.size[0] / height])
+        names = self.info[Joints].names
+        return Skeletons(
+            images=view.images,
+            truth=np.full((1, *points.shape), np.nan, np.float32),
+            visibility=np.zeros((1, *points.shape[:2]), np.uint8),
+            prediction=points[None].numpy(),
+            lengths=np.full((1, people), np.nan, np.float32),
+            joints=np.array(names),
+            bones=np.array(self.info[Joints].bones, np.int64).reshape(-1, 2),
+            heights=heights[None].numpy(),
+        )
+
+    def _regions(self, view: View, size: tuple[int, int]) -> Tensor:
+        """Return where each person's joints are looked for (P, J, h, w), bool."""
+        joints = len(self.info[Joints].names)
+        if view.people is None:
+            return torch.ones(1, joints, *size, dtype=torch.bool)
+        low, high = view.people[:, :2], view.people[:, 2:]
+        columns, rows = (
+            touched(low[:, axis], high[:, axis], view.size[1 - axis] / size[1 - axis], size[1 - axis])
+            for axis in (0, 1)
+        )
+        return (rows[:, :, None] & columns[:, None, :])[:, None].expand(-1, joints, -1, -1)

@@ -65,7 +65,7 @@ class People:
         low, high = (corner[images, numbers] for corner in self.boxes)
         margin = _MARGIN * self.sides[images, numbers]
         columns, rows = (
-            _touched(low[:, axis] - margin, high[:, axis] + margin, stride[axis], size[1 - axis]) for axis in (0, 1)
+            touched(low[:, axis] - margin, high[:, axis] + margin, stride[axis], size[1 - axis]) for axis in (0, 1)
         )
         box = rows[:, :, None] & columns[:, None, :] | everywhere[images, None, None]
         return images, numbers, box[:, None] & self._nearest(images, numbers, stride, size)
@@ -95,7 +95,7 @@ def _squared_distances(joints: Tensor, stride: tuple[float, float], size: tuple[
     return x[..., None, :] ** 2 + y[..., :, None] ** 2
 
 
-def _touched(low: Tensor, high: Tensor, stride: float, length: int) -> Tensor:
+def touched(low: Tensor, high: Tensor, stride: float, length: int) -> Tensor:
     """Return (M, length), which pixels of one axis the intervals from `low` to `high` (M, in image px) touch."""
     edges = torch.arange(length + 1, device=low.device) * stride
     return (edges[1:] > low[:, None]) & (edges[:-1] < high[:, None])

@@ -1,6 +1,7 @@
 """Semantic segmentation: one class per pixel; cross-entropy, IoU, Dice, boundary F-score, IoU by object size."""
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
+from skipbench.bench.tasks.segmentation.stitching import largest, stitched
+from skipbench.bench.tasks.view import View
 
 SURE = 50.0  # a logit whose probability is 1 in float32
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
@@ -102,6 +105,17 @@ class Segmentation(Task):
             images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
             truth=truth.to(torch.uint8).cpu().numpy(),
             prediction=self.predict(outputs[-1]).cpu().numpy(),
+            classes=np.array(self.info[Mask].names),
+        )
+
+    def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> LabelMaps:
+        """Return the class of each pixel of the image; logits of tiles are averaged where they overlap."""
+        logits = (maps[-1] for maps in outputs)
+        labels = largest(next(logits), view.size) if len(view.windows) == 1 else stitched(logits, view)
+        return LabelMaps(
+            images=view.images,
+            truth=np.full((1, *view.size), LabelMaps.IGNORE_INDEX, np.uint8),
+            prediction=labels[None].numpy(),
             classes=np.array(self.info[Mask].names),
         )
 

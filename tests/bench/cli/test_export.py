@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from skipbench.archs import EncoderDecoder, create_model
+from skipbench.bench.cli import main
+from skipbench.bench.training.trained import load_trained
 
 SMALL = ("--encoder", "test_resnet", "--set", "width=8", "--img-size", "64x96")
 
@@ -68,3 +70,73 @@ def test_nothing_is_written_over(skipbench: Any, tmp_path: Path) -> None:
     assert outcome.code == 2
     assert "already exists and is not overwritten" in outcome.err
     assert (tmp_path / "x.pt2").read_text() == "mine"
+
+
+SUITE = """
+name: tiny
+data: {name: scenes, size: [64, 96], train: 8, val: 4, test: 4}
+model: {encoder: test_resnet, width: 8}
+arms: [{model: fpn}]
+recipe: {images: 8, batch_size: 8, validations: 1, threads: 1, device: cpu, precision: 32-true}
+seeds: [0]
+latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}
+studies: [{task: segmentation}, {task: detection}]
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "tiny.yaml").write_text(SUITE)
+    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "run"), "--jobs", "0"]) == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_what_a_run_has_trained_takes_images_as_they_are(
+    skipbench: Any, run: Path, tmp_path: Path, task: str
+) -> None:
+    outcome = skipbench("export", run, "--task", task, "--normalise", "--out", tmp_path / "own.onnx")
+    assert outcome.code == 0, outcome.err
+    assert f"train {task}: fpn, seed 0, trained at 64x96 px; it takes RGB images as uint8" in outcome.out
+    assert "largest difference from the network, at 1x3x64x96 and 3x3x69x99: " in outcome.out
+    trained = load_trained(run, task=task)
+    images = torch.randint(0, 256, (2, 3, 70, 80), dtype=torch.uint8)
+    with torch.no_grad():
+        wanted = trained.network(trained.prepare(images))
+    got = onnxruntime.InferenceSession(tmp_path / "own.onnx").run(None, {"image": images.numpy()})
+    for a, b in zip(got, wanted if isinstance(wanted, list) else [wanted], strict=True):
+        np.testing.assert_allclose(a, b.numpy(), atol=1e-4 * max(1, float(b.abs().max())))
+
+
+def test_without_normalisation_it_says_which_images_it_takes(skipbench: Any, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "own.pt2"
+    outcome = skipbench("export", run, "--task", "segmentation", "--arm", "fpn", "--seed", 0, "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert "it takes RGB images from 0 to 1, less (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225)" in outcome.out
+    images = torch.rand(1, 3, 66, 80)
+    trained = load_trained(run, task="segmentation")
+    with torch.no_grad():
+        given = trained.prepare(images)
+        assert torch.allclose(torch.export.load(out).module()(given), trained.network(given), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("{run}",), "more than one task; choose one, task=: 'segmentation', 'detection'."),
+        (("{run}", "--task", "segmentation", "--arm", "unet"), "no network of the arm 'unet'; there is 'fpn'."),
+        (
+            ("{run}", "--classes", "3", "--set", "width=8"),
+            "is a run, whose networks have their own settings: remove",
+        ),
+        (("unet", "--arm", "fpn", "--normalise"), "unet is not a run: remove --arm, --normalise."),
+    ],
+)
+def test_what_does_not_suit_the_model_is_said(
+    skipbench: Any, run: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    outcome = skipbench("export", *(each.format(run=run) for each in arguments), "--out", tmp_path / "x.onnx")
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert not list(tmp_path.iterdir())

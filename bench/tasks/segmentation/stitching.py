@@ -1,0 +1,48 @@
+"""Label maps at the size of an image, which may be too large for all its logits at once."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from skipbench.bench.tasks.view import Size, View
+
+
+def largest(logits: Tensor, size: Size) -> Tensor:
+    """Return the class with the largest of the logits (C, h, w) at each pixel of `size`, (H, W) uint8.
+
+    Logits are resized bilinearly, a class at a time.
+    """
+    best = _resized(logits[:1], size)[0]
+    labels = torch.zeros(size, dtype=torch.uint8)
+    for number in range(1, len(logits)):
+        other = _resized(logits[number : number + 1], size)[0]
+        labels[other > best] = number
+        best = torch.maximum(best, other)
+    return labels
+
+
+def stitched(logits: Iterable[Tensor], view: View) -> Tensor:
+    """Return the class with the largest mean logit at each pixel of `view`, (H, W) uint8.
+
+    `logits` are those of each window, (C, h, w). Only the rows of one row of windows are in memory.
+    """
+    labels = torch.empty(view.size, dtype=torch.uint8)
+    rows, top = torch.empty(0), 0  # sums, which are largest where means are, from row `top` of the image on
+    for window, given in zip(view.windows, logits, strict=True):
+        if not rows.numel():
+            rows = given.new_zeros(len(given), window.height, view.size[1])
+        if done := window.top - top:
+            labels[top : window.top] = rows[:, :done].argmax(0)
+            rows = torch.cat([rows[:, done:], rows.new_zeros(len(rows), done, view.size[1])], 1)
+            top = window.top
+        rows[:, :, window.left : window.left + window.width] += _resized(given, (window.height, window.width))
+    labels[top:] = rows.argmax(0)
+    return labels
+
+
+def _resized(logits: Tensor, size: Size) -> Tensor:
+    if logits.shape[1:] == size:
+        return logits
+    return interpolate(logits[None], size, mode="bilinear", align_corners=False)[0]
