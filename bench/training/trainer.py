@@ -248,8 +248,8 @@ class _Trainer:
         """Bring the logits to their scale on the first batch, and return the values of the start."""
         predict = partial(self._predictions, self.raw)  # DDP is for steps
         if self.recipe.data_init:
-            scale_logits(self.raw, predict, batch["image"], self.task, self.ranks)
-        return _prefixed("start", look(self.raw, predict, batch, self.task, self.ranks))
+            scale_logits(self.model, predict, batch["image"], self.task, self.ranks)
+        return _prefixed("start", look(self.model, predict, batch, self.task, self.ranks))
 
     def _predictions(self, model: Any, image: Tensor) -> list[Tensor]:
         """Return every supervised prediction, float32, of a model for prepared images."""
