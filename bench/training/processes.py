@@ -15,9 +15,10 @@ from threading import Event, Thread
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins import Precision
-from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import distributed, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel
 
 from skipbench.bench.attempt import Failure, failed
@@ -45,7 +46,7 @@ def together(follow: Callable[[Ranks], None], count: int, device: torch.device) 
     if count == 1:
         yield ALONE
         return
-    store = distributed.TCPStore(HOST, 0, count, is_master=True, wait_for_workers=False)
+    store = TCPStore(HOST, 0, count, is_master=True, wait_for_workers=False)
     others = _Others(follow, count, store.port, device)
     try:
         others.begin()
@@ -134,7 +135,7 @@ def main() -> None:
         follow, count, port, device = pickle.loads(first.recv_bytes())
         Thread(target=_end_after, args=(first,), daemon=True).start()
         first.send(None)
-        with _joined(Ranks(own, count), distributed.TCPStore(HOST, port, count), device) as ranks:
+        with _joined(Ranks(own, count), TCPStore(HOST, port, count), device) as ranks:
             follow(ranks)
         first.send(None)
     except BaseException as error:  # somebody else's code may raise anything
@@ -149,7 +150,7 @@ def _end_after(first: Connection) -> None:
 
 
 @contextmanager
-def _joined(ranks: Ranks, store: distributed.Store, device: torch.device) -> Iterator[Ranks]:
+def _joined(ranks: Ranks, store: TCPStore, device: torch.device) -> Iterator[Ranks]:
     """Let the ranks exchange tensors, and compute over whole batches, while the block runs."""
     backend = "nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, store=store, rank=ranks.own, world_size=ranks.count, timeout=PATIENCE)
