@@ -131,8 +131,8 @@ class _Cluster:
         options = session.cells[0].determines["options"]
         largest = max(node["Resources"].get("CPU", 1) for node in _machines())
         remote = _measure.options(
-            num_cpus=largest if session.alone else min(options.get("threads") or 1, largest),
-            num_gpus=int(options.get("device") == "cuda"),
+            num_cpus=largest if session.alone else min((options.get("threads") or 1) * session.devices, largest),
+            num_gpus=session.devices if options.get("device") == "cuda" else 0,
             max_retries=self._retries,
         )
         result = remote.remote(self._plan, self._plugins, task.number, session, self._board, self._keep_every_s)

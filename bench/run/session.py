@@ -38,6 +38,11 @@ class Session:
         return MEASUREMENTS[self.kind].in_turns
 
     @property
+    def devices(self) -> int:
+        """On how many devices it computes."""
+        return int(self.cells[0].determines["options"].get("devices", 1))
+
+    @property
     def name(self) -> str:
         """What people call it."""
         first = self.cells[0]

@@ -45,7 +45,7 @@ class _Running:
     session: Session
     connection: Connection
     show: Callable[[float], None]
-    slot: int
+    slots: list[int]
     output: Path
     began: float = field(default_factory=time.perf_counter)
     heard: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Workers:
 
     A process that dies, is silent for `silence_s` seconds or prints without end is a failure of its session alone.
     Where the run is asked to end, sessions keep their states first; asked again, they end at once. `gpus` are the
-    names of those that the sessions side by side have one of each.
+    names of those that the sessions side by side have one of each; one on several devices counts as so many.
     """
 
     def __init__(
@@ -79,10 +79,9 @@ class Workers:
             return
         with noting() as asked, _Host(plan, states, watch) as host:
             while host.running or (waiting and not asked):
-                while waiting and not asked and self._may_begin(waiting[0], host.running.values()):
-                    slot = min(set(range(self.jobs)) - {running.slot for running in host.running.values()})
-                    environment = {"CUDA_VISIBLE_DEVICES": self._gpus[slot % len(self._gpus)]} if self._gpus else {}
-                    host.begin(waiting.popleft(), slot, self._keep_every_s, environment)
+                while waiting and not asked and (slots := self._slots(waiting[0], host.running.values())):
+                    session = waiting.popleft()
+                    host.begin(session, slots, self._keep_every_s, self._environment(session, slots))
                 for ended in host.listen(stopping=bool(asked)):
                     again: list[Session] = []
                     yield from inquiries.judge(ended, again)
@@ -93,9 +92,23 @@ class Workers:
             if asked:
                 raise asked[0]
 
-    def _may_begin(self, session: Session, running: Collection[_Running]) -> bool:
-        alone = session.alone or any(other.session.alone for other in running)
-        return len(running) < (1 if alone else self.jobs)
+    def _slots(self, session: Session, running: Collection[_Running]) -> list[int]:
+        """Return the places that a session takes, one for each of its devices, or all; [] while it must wait."""
+        if running and (session.alone or any(other.session.alone for other in running)):
+            return []
+        taken = {slot for other in running for slot in other.slots}
+        free = [slot for slot in range(self.jobs) if slot not in taken]
+        if session.devices > 1 and self._gpus:  # each of its processes needs a GPU of its own
+            free = list({slot % len(self._gpus): slot for slot in reversed(free)}.values())
+        places = min(session.devices, self.jobs, len(self._gpus) or self.jobs)
+        return sorted(free)[:places] if len(free) >= places else []
+
+    def _environment(self, session: Session, slots: list[int]) -> dict[str, str]:
+        """Return the variables that show a session its GPUs."""
+        names = [self._gpus[slot % len(self._gpus)] for slot in slots] if self._gpus else []
+        others = [name for name in self._gpus if name not in names]  # with fewer jobs than GPUs, nothing else runs
+        names += others[: session.devices - len(slots)]
+        return {"CUDA_VISIBLE_DEVICES": ",".join(names)} if names else {}
 
 
 class _Host:
@@ -135,7 +148,9 @@ class _Host:
         self._process.wait()
         self._folder.cleanup()
 
-    def begin(self, session: Session, slot: int, keep_every_s: float, environment: Mapping[str, str]) -> None:
+    def begin(
+        self, session: Session, slots: list[int], keep_every_s: float, environment: Mapping[str, str]
+    ) -> None:
         """Start a session in a process of its own."""
         ours, theirs = Pipe()
         self._count += 1
@@ -144,7 +159,7 @@ class _Host:
         with theirs, self._alive():
             self._connection.send(Order(self._count, session, state, keep_every_s, output, environment))
             send_handle(self._connection, theirs.fileno(), self._process.pid)
-        self.running[self._count] = _Running(session, ours, self._watch.begin(session), slot, output)
+        self.running[self._count] = _Running(session, ours, self._watch.begin(session), slots, output)
 
     def listen(self, stopping: bool) -> Iterator[Ended]:
         """Wait a moment for what sessions have to say, and yield those that are over.

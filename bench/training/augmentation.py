@@ -63,6 +63,7 @@ class Augmenter:
         self._settings = settings
         self._size = info.size
         self._annotations = info.annotations
+        self._unseen = torch.empty(1, 3, *info.size, dtype=torch.uint8, device="meta")
         self._transform = v2.Compose(
             [
                 _AlignedCrop(info.size, scale=settings.crop_area, ratio=aspects),
@@ -71,8 +72,10 @@ class Augmenter:
             ]
         )
 
-    def __call__(self, batch: Batch, seed: int) -> Batch:
+    def __call__(self, batch: Batch, seed: int, first: int = 0, whole: int | None = None) -> Batch:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
+
+        It may be a part of a batch of `whole` images, from the one numbered `first`, and is varied as in there.
 
         A flip exchanges what is called left and right; where a name belongs to one side and its counterpart is not
         known, nothing is flipped. Annotations decide what happens to what leaves the image. torchvision
@@ -81,11 +84,17 @@ class Augmenter:
         annotations = [annotation for annotation in self._annotations if annotation.is_in(batch)]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
+            count = whole or len(batch["image"])
             if self._settings.elastic:
-                batch = deform(batch, annotations, self._settings.elastic, torch.default_generator)
-            split = [torch.split(value, self._settings.images_per_draw) for value in batch.values()]
-            groups = [dict(zip(batch, group, strict=True)) for group in zip(*split, strict=True)]
-            varied = [self._vary(group, annotations) for group in groups]
+                batch = deform(batch, annotations, self._settings.elastic, torch.default_generator, first, count)
+            varied = []
+            for start in range(-first, count - first, self._settings.images_per_draw):
+                place = slice(max(start, 0), max(start + self._settings.images_per_draw, 0))
+                group = {key: value[place] for key, value in batch.items()}
+                if len(group["image"]):
+                    varied.append(self._vary(group, annotations))
+                else:  # another part's: the draws of those that follow come after its draws
+                    self._vary({"image": self._unseen}, [])
         return {key: torch.cat([group[key] for group in varied]) for key in batch}
 
     def _vary(self, group: Batch, annotations: Sequence[Annotation]) -> Batch:

@@ -23,15 +23,24 @@ class Elastic(BaseModel):
     grid: Annotated[int, Option(ge=2)] = 3  # grid points along each side
 
 
-def deform(batch: Batch, annotations: Sequence[Annotation], settings: Elastic, generator: torch.Generator) -> Batch:
+def deform(
+    batch: Batch,
+    annotations: Sequence[Annotation],
+    settings: Elastic,
+    generator: torch.Generator,
+    first: int = 0,
+    whole: int | None = None,
+) -> Batch:
     """Return the batch with each image and its `annotations` bent by a field of its own; see `warp`.
 
+    It may be a part of a batch of `whole` images, from the one numbered `first`, and is bent as in there.
     The generator may be on another device than the batch. Raises SuiteError where an annotation cannot be bent.
     Ronneberger et al. 2015, "U-Net", section 3.1.
     """
     require_bendable(annotations)
     count, *_, height, width = batch["image"].shape
-    return warp(batch, annotations, displacements(count, (height, width), settings, generator))
+    fields = displacements(whole or count, (height, width), settings, generator)
+    return warp(batch, annotations, fields[first : first + count])
 
 
 def require_bendable(annotations: Iterable[Annotation]) -> None:

@@ -25,6 +25,12 @@ def resolve_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
+def require_devices(device: torch.device, count: int) -> None:
+    """Raise MachineError where there are fewer than `count` such devices; a CPU has room for any number."""
+    if device.type == "cuda" and count > torch.cuda.device_count():
+        raise MachineError(f"{count} devices were requested, but torch finds {torch.cuda.device_count()} GPUs.")
+
+
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
     """Return the precision to use: "auto" is bf16-mixed where `device` computes bfloat16 natively."""
     if precision == "auto":

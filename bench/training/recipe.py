@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skipbench.bench.training.augmentation import Augmentation
-from skipbench.bench.training.machine import Device, Precision, resolve_device, resolve_precision
+from skipbench.bench.training.machine import Device, Precision, require_devices, resolve_device, resolve_precision
 
 RECALIBRATION_IMAGES = 256  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
@@ -31,20 +31,30 @@ class Recipe(BaseModel):
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
     device: Device = "auto"
-    threads: Count | None = None  # CPU threads; None: as many as torch uses already
+    devices: Count = 1  # that share each batch, with the result of one; on the CPU, processes
+    threads: Count | None = None  # CPU threads of each; None: as many as torch uses already, shared out
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _evenly_shared(self) -> "Recipe":
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, which devices: {self.devices} cannot share; give a multiple."
+            )
+        return self
 
     def resolved(self) -> "Recipe":
         """Return the recipe with what this machine decides in words: each of it changes the bits of a result.
 
-        Raises MachineError where the device is missing.
+        Raises MachineError where a device is missing.
         """
         device = resolve_device(self.device)
+        require_devices(device, self.devices)
         return self.model_copy(
             update={
                 "device": device.type,
                 "precision": resolve_precision(self.precision, device),
-                "threads": self.threads or torch.get_num_threads(),
+                "threads": self.threads or max(1, torch.get_num_threads() // self.devices),
             }
         )
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from skipbench.archs.decoder import Decoder
 from skipbench.archs.model import parts_of
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.tasks import Task
+from skipbench.bench.training.ranks import ALONE, Ranks
 
 TURNS = 3  # the layers' own outputs are scaled first, then the predictions, which a next stack may read, twice
 NOTHING = 1e-8  # of the wanted variance: what reads nothing (GroupNorm of a single pixel) is left as it is
@@ -22,19 +24,20 @@ Predict = Callable[[Tensor], list[Tensor]]  # images -> every supervised predict
 Call = tuple[Convolution, Tensor]  # a layer and what it gave
 
 
-def scale_logits(model: nn.Module, predict: Predict, image: Tensor, task: Task) -> None:
+def scale_logits(model: nn.Module, predict: Predict, image: Tensor, task: Task, ranks: Ranks = ALONE) -> None:
     """Scale and centre the layers that make logits, until these are as far from chance as the task says.
 
     Data-dependent initialisation as in arXiv 1511.06422 and 1511.06856, of the last layers alone: measured on what
     the model predicts for `image` (N, C, H, W) with norms as in training. Each channel's mean becomes what its
     bias was drawn as. The distance is the root mean square of a supervised prediction minus `task.neutral`, taken
     over all predictions that a layer makes; layers whose outputs are summed have equal shares in it. Statistics
-    of norms and torch's random state stay as they are.
+    of norms and torch's random state stay as they are. Where several `ranks` have a part of a batch each, all is
+    measured over the whole batch.
     """
     drawn: dict[Convolution, Tensor] = {}
     with _undisturbed(model):
         for turn in range(TURNS):
-            for layer, seen in _last_layers(model, predict, image, task).items():
+            for layer, seen in _last_layers(model, predict, image, task, ranks).items():
                 square = seen.distance if turn else seen.variance
                 gain = 1 / math.sqrt(square) if square > NOTHING else 1.0
                 layer.weight.data *= gain
@@ -50,6 +53,7 @@ class _Seen:
     Both are in units of the wanted distance: `variance` and `distance` are 1 where nothing is to be done.
     """
 
+    ranks: Ranks
     outputs: list[Tensor] = field(default_factory=list)
     distances: list[float] = field(default_factory=list)
     wanted: float = 1.0
@@ -57,28 +61,30 @@ class _Seen:
     @property
     def mean(self) -> Tensor:
         """The mean of each channel over all calls."""
-        return torch.stack([output.mean((0, 2, 3)) for output in self.outputs]).mean(0)
+        return self.ranks.average(torch.stack([output.mean((0, 2, 3)) for output in self.outputs]).mean(0))
 
     @property
     def variance(self) -> float:
         mean = self.mean[:, None, None]
         squares = [(output - mean).square().mean() for output in self.outputs]
-        return torch.stack(squares).mean().item() / self.wanted**2
+        return self.ranks.average(torch.stack(squares).mean()).item() / self.wanted**2
 
     @property
     def distance(self) -> float:
         return sum(self.distances) / len(self.distances)
 
 
-def _last_layers(model: nn.Module, predict: Predict, image: Tensor, task: Task) -> dict[Convolution, _Seen]:
+def _last_layers(
+    model: nn.Module, predict: Predict, image: Tensor, task: Task, ranks: Ranks
+) -> dict[Convolution, _Seen]:
     """Run the model once; return its convolutions from which a prediction comes with no other one in between."""
     calls: dict[object, Call] = {}  # by the place of a call's output in autograd's graph
     with _hooked(model, Convolution, lambda layer, output: calls.update({output.grad_fn: (layer, output)})):
         predictions = predict(image)
-    layers: dict[Convolution, _Seen] = defaultdict(_Seen)
+    layers: dict[Convolution, _Seen] = defaultdict(partial(_Seen, ranks))
     for logits in predictions:
         wanted = task.logit_std(logits)
-        distance = (logits - task.neutral(logits)).square().mean().item() / wanted**2
+        distance = ranks.average((logits - task.neutral(logits)).square().mean()).item() / wanted**2
         for layer, output in _nearest(logits, calls):
             bias = 0.0 if layer.bias is None else layer.bias.detach()[:, None, None]
             layers[layer].outputs.append(output.detach().float() - bias)
@@ -102,7 +108,7 @@ def _nearest(logits: Tensor, calls: dict[object, Call]) -> list[Call]:
     return nearest
 
 
-def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[str, float]:
+def look(model: nn.Module, predict: Predict, batch: Batch, task: Task, ranks: Ranks = ALONE) -> dict[str, float]:
     """Return the loss and gradients of a first step on a prepared batch; the model is left as it was.
 
     "loss", "loss_over_chance" and "gradient_norm"; of a network with decoders also "signal_rms", of the last
@@ -112,9 +118,12 @@ def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[s
     with _undisturbed(model):
         with _hooked(model, Decoder, lambda decoder, maps: signals.append(maps[0].detach())):
             predictions = predict(batch["image"])
-        loss = task.loss(predictions, batch)
+        loss = ranks.loss(task, predictions, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-    chance = task.loss([task.neutral(logits) for logits in predictions], batch).item()
+    chance = ranks.loss(task, [task.neutral(logits) for logits in predictions], batch).item()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad = ranks.average(parameter.grad)
     parts = parts_of(model)
     norms = {module: _gradient_norm(module) for module in model.modules()}
     model.zero_grad()
@@ -123,7 +132,7 @@ def look(model: nn.Module, predict: Predict, batch: Batch, task: Task) -> dict[s
         values["loss_over_chance"] = loss.item() / chance
     if signals:
         inner = [norm for module, norm in norms.items() if parts.get(module) not in ("encoder", "head")]
-        values["signal_rms"] = signals[-1].float().square().mean().sqrt().item()
+        values["signal_rms"] = ranks.average(signals[-1].float().square().mean()).sqrt().item()
         values["decoder_gradient_norm"] = math.hypot(*inner)
     return values
 

@@ -4,10 +4,10 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from lightning.fabric.plugins import MixedPrecision, Precision
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision, use_threads
+from skipbench.bench.training.processes import fabric_of, together
+from skipbench.bench.training.ranks import Ranks
 from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.training.start import look, scale_logits
 from skipbench.bench.training.state import Progress, StateError, pack, passing, put_back, unpack
@@ -48,7 +50,8 @@ def train(
     `data.test`. On the CPU the same seed gives the same values, timings aside, also where several processes had a
     part in it: `advance` is given states to keep, and what it has of an earlier process is gone on from; a state
     that cannot be used is named in a note, and training starts afresh. torch's random state and thread count are
-    left as they were found.
+    left as they were found. With `recipe.devices` above 1 each step is that of one device, up to rounding, in as
+    many processes; this one is the first, and the others get `build_model`, `data` and `task` as pickles.
 
     Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
     "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
@@ -56,11 +59,17 @@ def train(
     was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
     artifact of the first images of the test split. Tables: "curve", "validations", and of the test split
     "images.<name>" for all that scorers keep per image. The file WEIGHTS is the state that was tested.
-    Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit.
+    Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit, RankError
+    where the process of another device fails.
     """
     advance = advance or Advance()
-    with _seeded(seed), use_threads(recipe.threads) as threads:
-        trainer = _Trainer(build_model(), task, recipe, seed, advance)
+    follow = partial(_follow, build_model, data, task, recipe, seed, advance.state)
+    with (
+        together(follow, recipe.devices, resolve_device(recipe.device)) as ranks,
+        _seeded(seed),
+        use_threads(recipe.threads) as threads,
+    ):
+        trainer = _Trainer(build_model(), task, recipe, seed, advance, ranks)
         notes = trainer.go_on()
         values = trainer.fit(data.train, data.val)
         tested = trainer.evaluate(data.test)
@@ -80,6 +89,22 @@ def train(
             tables=trainer.curve.tables() | of_images,
             files={WEIGHTS: save(tensors(trainer.raw), {"format": "pt"})},
         )
+
+
+def _follow(
+    build_model: Callable[[], nn.Module],
+    data: Data,
+    task: Task,
+    recipe: Recipe,
+    seed: int,
+    state: bytes | None,
+    ranks: Ranks,
+) -> None:
+    """Train as another rank than the first, which alone scores and keeps."""
+    with _seeded(seed), use_threads(recipe.threads):
+        trainer = _Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
+        trainer.go_on()
+        trainer.fit(data.train, data.val)
 
 
 @contextmanager
@@ -111,16 +136,19 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 class _Trainer:
     """A network with its optimizer and schedule, on its device, and how far its training is."""
 
-    def __init__(self, model: nn.Module, task: Task, recipe: Recipe, seed: int, advance: Advance) -> None:
-        self.task, self.recipe, self.seed, self.advance = task, recipe, seed, advance
+    def __init__(
+        self, model: nn.Module, task: Task, recipe: Recipe, seed: int, advance: Advance, ranks: Ranks
+    ) -> None:
+        self.task, self.recipe, self.seed, self.advance, self.ranks = task, recipe, seed, advance, ranks
         device = resolve_device(recipe.device)
         precision = resolve_precision(recipe.precision, device)
         mixed = precision == "bf16-mixed"  # given as a plug-in, which Fabric does not announce each time
         plugin = MixedPrecision("bf16-mixed", device.type) if mixed else Precision()
-        self.fabric = Fabric(accelerator=device.type, devices=1, plugins=plugin)
+        self.fabric = fabric_of(ranks, device, plugin)
         self.raw = model.to(memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
         self.raw_optimizer = torch.optim.AdamW(_groups(self.raw, recipe.weight_decay), recipe.lr, fused=True)
         self.model, self.optimizer = self.fabric.setup(self.raw, self.raw_optimizer)
+        self.model.mark_forward_method("predictions")  # DDP is to know of it
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.raw_optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
         )
@@ -175,7 +203,10 @@ class _Trainer:
         self.advance(self.found.step / self.recipe.steps)
 
     def fit(self, train: Dataset[Sample], val: Dataset[Sample]) -> dict[str, float]:
-        """Train for what is left of the budget, go back to the best state, and return the values to record."""
+        """Train for what is left of the budget, go back to the best state, and return the values to record.
+
+        Ranks but the first have no scores, and stay at the last state.
+        """
         recipe, found, points = self.recipe, self.found, self.recipe.spread(POINTS)
         varied = self._varied(train, recipe.steps, recipe.augmentation, found.step)
         self._validate(train, val)  # where an earlier process was stopped in the middle of it
@@ -196,7 +227,8 @@ class _Trainer:
                 self.curve.add_point(found.step * recipe.batch_size, lr, recipe.batch_size)
             self.tell()
             self._validate(train, val)
-        self.model.load_state_dict(found.best_state)
+        if self.ranks.own == 0:
+            self.model.load_state_dict(found.best_state)
         images = recipe.steps * recipe.batch_size
         return (
             _prefixed("val", found.best_scores | {"best_at_images": found.best_images})
@@ -213,31 +245,36 @@ class _Trainer:
 
     def _begin(self, batch: Batch) -> dict[str, float]:
         """Bring the logits to their scale on the first batch, and return the values of the start."""
+        predict = partial(self._predictions, self.raw)  # DDP is for steps
         if self.recipe.data_init:
-            scale_logits(self.model, self._predictions, batch["image"], self.task)
-        return _prefixed("start", look(self.model, self._predictions, batch, self.task))
+            scale_logits(self.model, predict, batch["image"], self.task, self.ranks)
+        return _prefixed("start", look(self.model, predict, batch, self.task, self.ranks))
 
-    def _predictions(self, image: Tensor) -> list[Tensor]:
-        """Return every supervised prediction, float32, for prepared images."""
+    def _predictions(self, model: Any, image: Tensor) -> list[Tensor]:
+        """Return every supervised prediction, float32, of a model for prepared images."""
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
-            return [logits.float() for logits in self.model.predictions(image)]
+            return [logits.float() for logits in model.predictions(image)]
 
     def _varied(
         self, train: Dataset[Sample], steps: int, augmentation: Augmentation, taken: int = 0
     ) -> Iterator[Batch]:
-        """Yield prepared training batches as the seed orders and augments them, after `taken` steps."""
+        """Yield this rank's part of training batches, prepared, as the seed orders and augments them.
+
+        The first `taken` are left out.
+        """
         recipe, generator = self.recipe, torch.Generator().manual_seed(self.seed)
         order = in_random_order(length(train), steps, recipe.batch_size, generator)[taken:]
         draws = torch.randint(2**62, (steps,), generator=generator).tolist()[taken:]
         augment = Augmenter(augmentation, self.task.info)
-        keys = ("image", *self.task.info.keys(self.task.targets))
-        for batch, draw in zip(batches(train, keys, order), draws, strict=True):
-            yield self.predictor.prepare(augment(self.fabric.to_device(batch), draw))
+        keys, part = ("image", *self.task.info.keys(self.task.targets)), self.ranks.part(recipe.batch_size)
+        for batch, draw in zip(batches(train, keys, [indices[part] for indices in order]), draws, strict=True):
+            varied = augment(self.fabric.to_device(batch), draw, part.start, recipe.batch_size)
+            yield self.predictor.prepare(varied)
 
     def _step(self, batch: Batch) -> tuple[float, float]:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
         self.model.train()
-        loss = self.task.loss(self._predictions(batch["image"]), batch)
+        loss = self.ranks.loss(self.task, self._predictions(self.model, batch["image"]), batch)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
@@ -253,13 +290,20 @@ class _Trainer:
         return loss.item(), norm.item()
 
     def _validate(self, train: Dataset[Sample], val: Dataset[Sample]) -> None:
-        """Score the validation split where that is due after the last step; keep what is best."""
+        """Score the validation split where that is due after the last step; the first rank does it."""
         recipe, found = self.recipe, self.found
         if found.step not in recipe.validation_steps or found.validated == found.step:
             return
         self.unscored = passing(self.raw, self.fabric.device)
         if recipe.recalibration_steps:
             update_bn(self._told_images(train), self.model)
+        if self.ranks.own == 0:
+            self._score(val)
+        found.validated, self.unscored = found.step, None
+
+    def _score(self, val: Dataset[Sample]) -> None:
+        """Score the validation split; keep what is best."""
+        recipe, found = self.recipe, self.found
         scores, headline = self.evaluate(val).compute(), self.task.scores[0]
         key, sign = headline.key, headline.sign
         if key not in scores:
@@ -268,7 +312,6 @@ class _Trainer:
         if sign * (scores[key] - found.best_scores.get(key, -sign * math.inf)) > 0:
             found.best_scores, found.best_images = scores, found.step * recipe.batch_size
             found.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
-        found.validated, self.unscored = found.step, None
 
     def _told_images(self, train: Dataset[Sample]) -> Iterator[Tensor]:
         """Yield the images that statistics are averaged over."""

@@ -12,8 +12,9 @@ import pytest
 from skipbench.bench.errors import BenchError
 from skipbench.bench.records import RunRecord
 from skipbench.bench.records.store import open_run
+from skipbench.bench.run.here import Here
 from skipbench.bench.run.session import Session, States, sessions
-from skipbench.bench.run.workers import Workers
+from skipbench.bench.run.workers import Workers, _Running
 from skipbench.bench.suites import load_suite
 from skipbench.bench.suites.plan import make_plan
 
@@ -173,9 +174,68 @@ def test_a_killed_run_leaves_no_process_behind(tiny_suite: str, tmp_path: Path) 
         time.sleep(0.05)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes")
+def test_the_processes_of_a_cell_on_two_devices_end_with_the_run(tiny_suite: str, tmp_path: Path) -> None:
+    options = ["arms=[{model: fpn}]", "recipe.devices=2", "recipe.images=100000", "--jobs", "2"]
+    command = [sys.executable, "-m", "skipbench", "run", tiny_suite, *options, "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command)
+    while not any(map(is_second, family := descendants(process.pid))):
+        assert process.poll() is None
+        time.sleep(0.05)
+    assert len(family) >= 3  # the host, the cell, and its second process
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(map(alive, family)):
+        assert time.monotonic() < deadline, "a process has outlived its run"
+        time.sleep(0.05)
+
+
+def test_a_cell_on_two_devices_scores_in_a_worker_as_in_this_process(tiny_suite: str, tmp_path: Path) -> None:
+    plan = make_plan(load_suite(tiny_suite, ["recipe.devices=2", "seeds=[0]", "arms=[{model: fpn}]"]))
+    trained = {cell.cell_id for cell in plan.cells if cell.kind == "train"}
+    found = [
+        next(iter(executor.run(plan, sessions(plan.cells, trained), States(tmp_path), Silent()))).outcomes
+        for executor in (Workers(2), Here())
+    ]
+    (one,), (other,) = (list(outcomes.values()) for outcomes in found)
+    assert {key: value for key, value in one.values.items() if not key.startswith("train/")} == {
+        key: value for key, value in other.values.items() if not key.startswith("train/")
+    }
+
+
+@pytest.mark.parametrize(
+    ("jobs", "gpus", "devices", "expected"),
+    [  # the places that are free, those that a session takes, and the GPUs that it sees
+        (4, "abcd", [2, 1, 2, 1], [([0, 1], "a,b"), ([2], "c"), ([], ""), ([3], "d")]),
+        (4, "ab", [1, 2], [([0], "a"), ([1, 2], "b,a")]),
+        (1, "ab", [2, 1], [([0], "a,b"), ([], "")]),
+        (2, "", [1, 2], [([0], ""), ([], "")]),
+        (2, "", [4, 1], [([0, 1], ""), ([], "")]),
+    ],
+)
+def test_a_session_takes_a_place_for_each_of_its_devices(
+    tiny_suite: str, jobs: int, gpus: str, devices: list[int], expected: list[tuple[list[int], str]]
+) -> None:
+    workers, running = Workers(jobs, gpus=tuple(gpus)), []
+    for count, (slots, names) in zip(devices, expected, strict=True):
+        plan = make_plan(load_suite(tiny_suite, [f"recipe.devices={count}", "seeds=[0]"]))
+        session = next(each for each in sessions(plan.cells, {plan.cells[-1].cell_id}))
+        assert session.devices == count
+        assert workers._slots(session, running) == slots
+        if slots:
+            shown = workers._environment(session, slots)
+            assert shown == ({"CUDA_VISIBLE_DEVICES": names} if names else {})
+            running.append(_Running(session, None, print, slots, Path()))
+
+
 def descendants(pid: int) -> list[int]:
     children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return [*children, *(deeper for child in children for deeper in descendants(child))]
+
+
+def is_second(pid: int) -> bool:
+    return alive(pid) and b"training.processes" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def alive(pid: int) -> bool:
