@@ -51,6 +51,14 @@ class DataInfo:
         return tuple(key for annotation in self.of(kinds) for key in annotation.keys)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a reader of scores must know of the data; `size_limits_px` are sides of squares."""
+        facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
+        for annotation in self.annotations:
+            facts |= annotation.facts
+        return facts
+
+    @property
     def limits(self) -> tuple[float, float]:
         """The size limits in px as the network sees images; by default 1/6 and 1/3 of the shorter side."""
         return self.size_limits or (min(self.size) / 6, min(self.size) / 3)

@@ -61,7 +61,7 @@ def main() -> None:
         run.send(failed(error))
         return
     run.send(None)
-    with suppress(BrokenPipeError):  # the run has ended
+    with suppress(ConnectionError):  # the run has ended
         _serve(run, plan, threads)
 
 
@@ -76,7 +76,7 @@ def _serve(run: Connection, plan: Plan, threads: int) -> None:
         if run in ready:
             try:
                 order = run.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 for pid in pids:
                     _signal(pid, signal.SIGKILL)
                 return

@@ -1,125 +1,30 @@
-"""Training: one recipe for every network and task; the best state on validation is tested once."""
+"""One recipe for every network and task: a network, its optimizer, and how far its training is."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
 from lightning.fabric.plugins import MixedPrecision, Precision
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 
-from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
-from skipbench.bench.data import Data, DataInfo, Sample
-from skipbench.bench.data.loading import Batch, batches, collate, in_random_order
-from skipbench.bench.records import WEIGHTS, Outcome
+from skipbench.bench.data import Sample
+from skipbench.bench.data.loading import Batch, batches, in_random_order
 from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
-from skipbench.bench.training.machine import resolve_device, resolve_precision, use_threads
-from skipbench.bench.training.processes import fabric_of, together
+from skipbench.bench.training.machine import resolve_device, resolve_precision
+from skipbench.bench.training.processes import fabric_of
 from skipbench.bench.training.ranks import Ranks
 from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.training.start import look, scale_logits
 from skipbench.bench.training.state import Progress, StateError, pack, passing, put_back, unpack
-
-__all__ = ["Recipe", "TrainingError", "train"]
-
-SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
-
-
-def train(
-    build_model: Callable[[], nn.Module],
-    data: Data,
-    task: Task,
-    recipe: Recipe,
-    seed: int,
-    advance: Advance | None = None,
-) -> Outcome:
-    """Build a network, train it on `data.train` and score it, all drawn from `seed`.
-
-    The seed varies initialisation, order and augmentation; order and augmentation are the same for every
-    network, so that arms can be paired by seed. The state that scores best on `data.val` is scored once on
-    `data.test`. On the CPU the same seed gives the same values, timings aside, also where several processes had a
-    part in it: `advance` is given states to keep, and what it has of an earlier process is gone on from; a state
-    that cannot be used is named in a note, and training starts afresh. torch's random state and thread count are
-    left as they were found. With `recipe.devices` above 1 each step is that of one device, up to rounding, in as
-    many processes; this one is the first, and the others get `build_model`, `data` and `task` as pickles.
-
-    Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
-    "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
-    of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
-    was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
-    artifact of the first images of the test split. Tables: "curve", "validations", and of the test split
-    "images.<name>" for all that scorers keep per image. The file WEIGHTS is the state that was tested.
-    Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit, RankError
-    where the process of another device fails.
-    """
-    advance = advance or Advance()
-    follow = partial(_follow, build_model, data, task, recipe, seed, advance.state)
-    with (
-        together(follow, recipe.devices, resolve_device(recipe.device)) as ranks,
-        _seeded(seed),
-        use_threads(recipe.threads) as threads,
-    ):
-        trainer = _Trainer(build_model(), task, recipe, seed, advance, ranks)
-        notes = trainer.go_on()
-        values = trainer.fit(data.train, data.val)
-        tested = trainer.evaluate(data.test)
-        values |= _prefixed("test", tested.compute())
-        predictor = trainer.predictor
-        shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, length(data.test)))], predictor.keys)
-        predictions = task.artifact(predictor.predict(shown), shown).arrays()
-        settings = trainer.settings | {"threads": threads}
-        if absent := tested.absent():
-            notes.append(f"Not in the test split and so not scored: {', '.join(absent)}.")
-        of_images = {f"images.{name}": columns for name, columns in tested.per_image().items()}
-        return Outcome(
-            values,
-            settings,
-            notes,
-            arrays={"predictions": predictions},
-            tables=trainer.curve.tables() | of_images,
-            files={WEIGHTS: save(tensors(trainer.raw), {"format": "pt"})},
-        )
-
-
-def _follow(
-    build_model: Callable[[], nn.Module],
-    data: Data,
-    task: Task,
-    recipe: Recipe,
-    seed: int,
-    state: bytes | None,
-    ranks: Ranks,
-) -> None:
-    """Train as another rank than the first, which alone scores and keeps."""
-    with _seeded(seed), use_threads(recipe.threads):
-        trainer = _Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
-        trainer.go_on()
-        trainer.fit(data.train, data.val)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
-
-
-def _facts(info: DataInfo) -> dict[str, Any]:
-    """Return what a reader of the scores must know of the data; `size_limits_px` are sides of squares."""
-    facts = {"size": list(info.size), "counts": info.counts, "size_limits_px": list(info.limits)}
-    for annotation in info.annotations:
-        facts |= annotation.facts
-    return facts
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
@@ -133,7 +38,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-class _Trainer:
+class Trainer:
     """A network with its optimizer and schedule, on its device, and how far its training is."""
 
     def __init__(
@@ -160,7 +65,7 @@ class _Trainer:
             "precision": precision,
             "task": task.options.model_dump(mode="json"),
             "classes": list(task.info[task.annotation].names),
-            "data": _facts(task.info),
+            "data": task.info.facts,
             "mean": list(MEAN),
             "std": list(STD),
         }
@@ -248,7 +153,7 @@ class _Trainer:
         predict = partial(self._predictions, self.raw)  # DDP is for steps
         if self.recipe.data_init:
             scale_logits(self.model, predict, batch["image"], self.task, self.ranks)
-        return _prefixed("start", look(self.model, predict, batch, self.task, self.ranks))
+        return _prefixed("start", look(self.raw, predict, batch, self.task, self.ranks))
 
     def _predictions(self, model: Any, image: Tensor) -> list[Tensor]:
         """Return every supervised prediction, float32, of a model for prepared images."""

@@ -1,0 +1,103 @@
+"""A whole training, from the first step to the test, and what comes of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from skipbench.archs.hub import tensors
+from skipbench.bench.advance import Advance
+from skipbench.bench.data import Data
+from skipbench.bench.data.loading import collate
+from skipbench.bench.records import WEIGHTS, Outcome
+from skipbench.bench.tasks import Task
+from skipbench.bench.training.evaluation import length
+from skipbench.bench.training.machine import resolve_device, use_threads
+from skipbench.bench.training.processes import together
+from skipbench.bench.training.ranks import Ranks
+from skipbench.bench.training.recipe import Recipe
+from skipbench.bench.training.trainer import Trainer
+
+SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
+
+
+def train(
+    build_model: Callable[[], nn.Module],
+    data: Data,
+    task: Task,
+    recipe: Recipe,
+    seed: int,
+    advance: Advance | None = None,
+) -> Outcome:
+    """Build a network, train it on `data.train` and score it, all drawn from `seed`.
+
+    The seed varies initialisation, order and augmentation; order and augmentation are the same for every
+    network, so that arms can be paired by seed. The state that scores best on `data.val` is scored once on
+    `data.test`. On the CPU the same seed gives the same values, timings aside, also where several processes had a
+    part in it: `advance` is given states to keep, and what it has of an earlier process is gone on from; a state
+    that cannot be used is named in a note, and training starts afresh. torch's random state and thread count are
+    left as they were found. With `recipe.devices` above 1 each step is that of one device, up to rounding, in as
+    many processes; this one is the first, and the others get `build_model`, `data` and `task` as pickles.
+
+    Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
+    "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
+    of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
+    was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
+    artifact of the first images of the test split. Tables: "curve", "validations", and of the test split
+    "images.<name>" for all that scorers keep per image. The file WEIGHTS is the state that was tested.
+    Raises TrainingError where loss or gradients stop being finite, TaskError where predictions don't fit, RankError
+    where the process of another device fails.
+    """
+    advance = advance or Advance()
+    follow = partial(_follow, build_model, data, task, recipe, seed, advance.state)
+    with (
+        together(follow, recipe.devices, resolve_device(recipe.device)) as ranks,
+        _seeded(seed),
+        use_threads(recipe.threads) as threads,
+    ):
+        trainer = Trainer(build_model(), task, recipe, seed, advance, ranks)
+        notes = trainer.go_on()
+        values = trainer.fit(data.train, data.val)
+        tested = trainer.evaluate(data.test)
+        values |= {f"test/{name}": value for name, value in tested.compute().items()}
+        predictor = trainer.predictor
+        shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, length(data.test)))], predictor.keys)
+        predictions = task.artifact(predictor.predict(shown), shown).arrays()
+        settings = trainer.settings | {"threads": threads}
+        if absent := tested.absent():
+            notes.append(f"Not in the test split and so not scored: {', '.join(absent)}.")
+        of_images = {f"images.{name}": columns for name, columns in tested.per_image().items()}
+        return Outcome(
+            values,
+            settings,
+            notes,
+            arrays={"predictions": predictions},
+            tables=trainer.curve.tables() | of_images,
+            files={WEIGHTS: save(tensors(trainer.raw), {"format": "pt"})},
+        )
+
+
+def _follow(
+    build_model: Callable[[], nn.Module],
+    data: Data,
+    task: Task,
+    recipe: Recipe,
+    seed: int,
+    state: bytes | None,
+    ranks: Ranks,
+) -> None:
+    """Train as another rank than the first, which alone scores and keeps."""
+    with _seeded(seed), use_threads(recipe.threads):
+        trainer = Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
+        trainer.go_on()
+        trainer.fit(data.train, data.val)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
