@@ -33,6 +33,7 @@ arms:
   - {model: fpn, sweep: {fusion: [add, concat]}}
 recipe: {images: 1600, batch_size: 8, validations: 3, threads: 1, device: cpu}
 seeds: [0, 1]
+keep: all
 latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}
 """
 POISON = """

@@ -88,4 +88,4 @@ def test_the_wheel_runs_quick_beside_a_project_that_has_folders_of_the_same_name
     assert python("-m", "skipbench", "report", "run").returncode == 0
     assert (project / "run" / "report" / "index.html").stat().st_size > 100_000
     (project / "old.py").write_text("from archs import Fusion\n")
-    assert "archs is skipbench.archs now" in python("-m", "skipbench", "check", "old.py").stderr
+    assert "archs is now skipbench.archs" in python("-m", "skipbench", "check", "old.py").stderr

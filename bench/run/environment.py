@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-LIBRARIES = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "numpy", "skipbench")
+LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "skipbench")
 
 
 def environment() -> dict[str, Any]:

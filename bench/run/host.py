@@ -22,15 +22,20 @@ from typing import Any
 
 import torch
 
+from skipbench.archs import REGISTRIES
 from skipbench.bench.advance import Advance
-from skipbench.bench.attempt import Failure, failed
-from skipbench.bench.data import CachedDataset
+from skipbench.bench.attempt import Failure, failed, reason
+from skipbench.bench.data import ANNOTATIONS, DATASETS, CachedDataset
 from skipbench.bench.errors import BenchError
+from skipbench.bench.measure import MEASUREMENTS
 from skipbench.bench.plugins import load_plugins, plugin_source
+from skipbench.bench.predictions import PREDICTIONS
 from skipbench.bench.run.session import TELL_EVERY_S, Session
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
+from skipbench.bench.tasks import METRICS, TASKS
 
+UNKNOWN = "is in no file that --plugin loads: put it into one, or measure in this process, with --jobs 0"
 FORKED = "it forks its process, and the copy goes on."
 FORK_S = 1.0  # within which copies of a session's process have to end
 VICTIM = "500"  # of 1000, in the kernel's choice of whom to kill for memory: the cell, not the run
@@ -48,17 +53,28 @@ class Order:
     environment: Mapping[str, str]  # variables of its own
 
 
+def parts() -> dict[str, list[str]]:
+    """Return the names of all that is registered in this process, by its kind."""
+    own = (DATASETS, ANNOTATIONS, TASKS, METRICS, PREDICTIONS, MEASUREMENTS)
+    return {registry.kind: sorted(registry.registered) for registry in (*REGISTRIES.values(), *own)}
+
+
 def main() -> None:
     """Serve the process at the other end of the connection that the command line names, until that ends."""
     os.setsid()  # signals of the terminal are the run's to deal with
     run = Connection(int(sys.argv[1]))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    plugins, named, content = run.recv(), run.recv(), run.recv_bytes()
     try:
-        load_plugins(run.recv())
-        plan = pickle.loads(run.recv_bytes())
+        load_plugins(plugins)
+        known = parts()
+        for kind, name in ((kind, name) for kind, names in named.items() for name in names):
+            if name not in known[kind]:
+                raise BenchError(f"the {kind} '{name}' {UNKNOWN}")
+        plan = pickle.loads(content)
     except Exception as error:
-        run.send(failed(error))
+        run.send(reason(error))
         return
     run.send(None)
     with suppress(ConnectionError):  # the run has ended

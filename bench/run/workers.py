@@ -23,7 +23,7 @@ from skipbench.bench.advance import KEEP_EVERY_S
 from skipbench.bench.attempt import Failure, failed
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import loaded_paths
-from skipbench.bench.run.host import Order
+from skipbench.bench.run.host import Order, parts
 from skipbench.bench.run.inquiry import Inquiries
 from skipbench.bench.run.session import SILENCE_S, Ended, Session, States, Watch, prepared
 from skipbench.bench.signals import noting
@@ -134,13 +134,14 @@ class _Host:
         theirs.close()
         try:
             self._connection.send(loaded_paths())
+            self._connection.send(parts())
             self._connection.send_bytes(self._plan)
             problem = self._connection.recv()
         except (EOFError, OSError):
-            problem = Failure(f"it ended with exit code {self._process.wait()}")
+            problem = f"it ended with exit code {self._process.wait()}"
         if problem is not None:
             self.__exit__()
-            raise BenchError(f"the process that starts cells cannot begin: {problem.reason}.")
+            raise BenchError(f"the process that starts cells cannot begin: {problem.removesuffix('.')}.")
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -13,10 +13,10 @@ from multiprocessing.connection import Connection, wait
 from threading import Event, Thread
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins import Precision
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import Precision
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed, nn
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.nn.parallel import DistributedDataParallel

@@ -75,7 +75,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
     folder = tmp_path / "run"
     preview = skipbench("run", suite, "--dry-run")
     assert "2 h 00 min" in next(line for line in preview.splitlines() if "peak_memory" in line)
-    skipbench("run", suite, "--out", str(folder))
+    skipbench("run", suite, "--jobs", "0", "--out", str(folder))
     run = open_run(folder)
     kinds = ("cost", "latency", "peak_memory", "train")
     assert [cell.kind for cell in run.cells()] == [kind for kind in kinds for _ in range(2)]
@@ -98,7 +98,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
     page = (folder / "report" / "index.html").read_text()
     assert "Peak memory (MB)" in page
     assert "Results of the measurement &#39;peak_memory&#39; for each arm." in page
-    skipbench("run", suite, "--out", str(folder))
+    skipbench("run", suite, "--jobs", "0", "--out", str(folder))
     assert run.records() == list(records.values()), "something was measured twice"
 
 

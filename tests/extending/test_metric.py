@@ -59,7 +59,7 @@ class PixelAccuracy(Scorer):
 def test_a_metric_from_one_file_shows_wherever_scores_do(tmp_path: Path) -> None:
     suite, run = tmp_path / "tiny.yaml", tmp_path / "run"
     suite.write_text(SUITE)
-    assert main(["run", str(suite), "--out", str(run)]) == 0
+    assert main(["run", str(suite), "--jobs", "0", "--out", str(run)]) == 0
     trained = [record for record in open_run(run).records() if record.kind == "train"]
     found = [record.values["test/pixel_accuracy"] for record in trained]
     assert all(0 < value < 1 for value in found)

@@ -81,4 +81,4 @@ def test_the_fastest_named_agrees_and_is_told_apart() -> None:
         "error 1.0e-05."
     )
     assert said[1] == "m, bf16-mixed: no runtime that agrees with eager is faster."
-    assert "nothing that agrees" in _fastest([eager, row("maybe", 0.9, 0, "open")])[0]
+    assert "no runtime that agrees" in _fastest([eager, row("maybe", 0.9, 0, "open")])[0]

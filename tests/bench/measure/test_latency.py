@@ -129,7 +129,7 @@ def test_a_session_ends_when_it_is_precise_or_at_its_time_limit_and_says_which()
     assert TINY.blocks <= len(precise["a"].blocks) <= 2 * TINY.blocks
     assert precise["a"].settings["ended_by"] == "precision"
     assert late["a"].settings["ended_by"] == "time limit"
-    assert any("the time limit of 0.1 s came before" in note for note in late["a"].notes)
+    assert any("the time limit of 0.1 s was reached before" in note for note in late["a"].notes)
     assert not any("time limit" in note for note in precise["a"].notes)
 
 
@@ -145,7 +145,7 @@ def test_disturbed_blocks_are_left_out_or_the_notes_say_why_not() -> None:
     assert session(0, 0, 0, 2).notes[0].startswith("1 of 4 blocks were disturbed")
     assert session(0, 0, 0, 2).notes[0].endswith("they are left out.")
     assert session(0, 0, 0, 2).values["latency_ms/median"] == 1
-    assert session(0, 0, 2, 2).notes[0].endswith("so they count.")
+    assert session(0, 0, 2, 2).notes[0].endswith("so they are kept.")
     assert session(0, 0, 2, 2).values["latency_ms/median"] == pytest.approx(3**0.5)
     assert session(0, 0, 0).notes == []
 

@@ -16,6 +16,7 @@ from skipbench.bench.records import RunRecord
 from skipbench.bench.records.store import open_run
 
 # how it ends, after so many records
+LONGER = ("recipe.images=80", "keep=all")  # a network that is dropped for a better one changes a record
 ENDS = ((1, signal.SIGKILL), (2, signal.SIGTERM), (3, signal.SIGINT), (5, signal.SIGHUP))
 
 
@@ -47,10 +48,10 @@ def test_a_run_killed_again_and_again_keeps_every_finished_cell_and_runs_none_tw
 ) -> None:
     run, kept = tmp_path / "run", {}
     for count, how in ENDS:
-        process = start(tiny_suite, run)
+        process = start(tiny_suite, run, "--jobs", "1", *LONGER)
         wait_for(count, run, process)
         process.send_signal(signal.SIGSTOP)
-        refused = skipbench("run", tiny_suite, "--out", run)
+        refused = skipbench("run", tiny_suite, *LONGER, "--out", run)
         assert (refused.code, "in use by another skipbench process" in refused.err) == (2, True)
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
@@ -61,12 +62,12 @@ def test_a_run_killed_again_and_again_keeps_every_finished_cell_and_runs_none_tw
             assert "every finished cell is kept" in complaint
         assert records(run).items() >= kept.items(), "a record is lost or was measured again"
         kept = records(run)
-    finished = skipbench("run", tiny_suite, "--out", run)
+    finished = skipbench("run", tiny_suite, *LONGER, "--out", run)
     assert finished.code == 0, finished.err
     assert "8 of 8 cells" in finished.out
     assert records(run).items() >= kept.items()
     everything = records(run)
-    assert skipbench("run", tiny_suite, "--out", run).code == 0
+    assert skipbench("run", tiny_suite, *LONGER, "--out", run).code == 0
     assert records(run) == everything, "a finished run measured something again"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from skipbench.archs.fusion import Add, register_fusion
 from skipbench.bench.errors import BenchError
 from skipbench.bench.records import RunRecord
 from skipbench.bench.records.store import open_run
@@ -147,6 +148,19 @@ def test_a_suite_that_cannot_be_sent_is_refused_in_a_sentence(tiny_suite: str, t
     plan.notes.append(lambda: None)  # type: ignore[arg-type]
     due = list(sessions(plan.cells, {plan.cells[0].cell_id}))
     with pytest.raises(BenchError, match=r"cannot be sent to another process .* or measure in this process"):
+        list(Workers().run(plan, due, States(tmp_path), Silent()))
+
+
+def test_what_only_this_process_knows_is_refused_in_a_sentence(tiny_suite: str, tmp_path: Path) -> None:
+    @register_fusion("mine_alone")
+    class Mine(Add):
+        pass
+
+    plan = make_plan(load_suite(tiny_suite, ["arms=[{model: fpn, fusion: mine_alone}]"]))
+    due = list(sessions(plan.cells, {plan.cells[0].cell_id}))
+    with pytest.raises(
+        BenchError, match=r"the fusion 'mine_alone' is in no file that --plugin loads: .* --jobs 0\.$"
+    ):
         list(Workers().run(plan, due, States(tmp_path), Silent()))
 
 

@@ -21,6 +21,7 @@ model: {encoder: test_resnet, width: 8}
 arms: [{model: fpn, sweep: {fusion: [add, concat]}}]
 recipe: {images: 16, batch_size: 8, validations: 1, threads: 1, device: cpu, precision: 32-true}
 seeds: [0, 1]
+keep: all
 latency: {rounds: 2, block_s: 0, warmup: 1, blocks: 3, processes: 0, time_limit_s: 0.001, threads: 1, device: cpu}
 studies: [{task: segmentation}, {task: pose, arms: [{model: fpn}]}]
 """
