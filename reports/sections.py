@@ -88,6 +88,7 @@ def setup(study: Frames) -> Iterable[Block]:
     what |= distinct({"data fingerprint": record.data_fingerprint} for record in study.records)
     what |= {"arms": [str(len(study.arms))], "seeds": [", ".join(map(str, study.cells.seed.dropna().unique()))]}
     settings = distinct(record.settings for record in study.finished("train"))
+    settings.pop("data.bones", None)  # pictures show them
     data = {key: values for key, values in settings.items() if key.startswith("data.")}
     recipe = {key: values for key, values in settings.items() if key not in data}
     environment = distinct(record.environment for record in study.records)
