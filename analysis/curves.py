@@ -18,7 +18,7 @@ def validated(study: Frames) -> Metric | None:
     """
     known = [metric for metric in study.metrics.values() if metric.key in study.validations]
     score = headline(study)
-    key = score.key.replace("test/", "val/", 1) if score else ""
+    key = score.validation_key if score else ""
     return next(iter(sorted(known, key=lambda metric: metric.key != key)), None)
 
 

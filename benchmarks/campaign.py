@@ -286,10 +286,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         campaign = Campaign(Path(place), given.seed)
         parts: dict[str, Callable[[int], Tally]] = {
-            "SIGKILL of a run, its helper or a cell, at 1 and 2 jobs": lambda n: campaign.kills(n),
-            "database changed or cut, a file removed": lambda n: campaign.damages(n),
-            "disk full": lambda n: campaign.disks(n),
-            "poisoned cells": lambda n: campaign.poisons(n),
+            "SIGKILL of a run, its helper or a cell, at 1 and 2 jobs": campaign.kills,
+            "database changed or cut, a file removed": campaign.damages,
+            "disk full": campaign.disks,
+            "poisoned cells": campaign.poisons,
         }
         tallies = {}
         for (what, part), name in zip(parts.items(), counts, strict=True):

@@ -96,12 +96,9 @@ def read_size(text: str) -> tuple[int, int]:
 def registries() -> dict[str, Registry[Any]]:
     """Return all registries by what `skipbench list` calls what they hold: "fusions", "tasks", "figures" ..."""
     from skipbench.archs import REGISTRIES
-    from skipbench.bench.data import ANNOTATIONS, DATASETS
-    from skipbench.bench.measure import MEASUREMENTS
-    from skipbench.bench.predictions import PREDICTIONS
-    from skipbench.bench.tasks import METRICS, TASKS
+    from skipbench.bench.measure import OWN_REGISTRIES
 
-    own = (DATASETS, ANNOTATIONS, TASKS, METRICS, PREDICTIONS, MEASUREMENTS, FIGURES)
+    own = (*OWN_REGISTRIES, FIGURES)
     return {**REGISTRIES, **{registry.plural: registry for registry in own}}
 
 

@@ -65,6 +65,11 @@ class Metric:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     @property
+    def validation_key(self) -> str:
+        """The key of a test score's value on the validation split."""
+        return self.key.replace("test/", "val/", 1)
+
+    @property
     def sign(self) -> int:
         """1 where a higher value is better, -1 where a lower one is: value * sign grows with quality."""
         return -1 if self.better == "lower" else 1

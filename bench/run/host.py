@@ -10,7 +10,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,15 +25,13 @@ import torch
 from skipbench.archs import REGISTRIES
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, failed, reason
-from skipbench.bench.data import ANNOTATIONS, DATASETS, CachedDataset
+from skipbench.bench.data import CachedDataset
 from skipbench.bench.errors import BenchError
-from skipbench.bench.measure import MEASUREMENTS
+from skipbench.bench.measure import OWN_REGISTRIES
 from skipbench.bench.plugins import load_plugins, plugin_source
-from skipbench.bench.predictions import PREDICTIONS
-from skipbench.bench.run.session import TELL_EVERY_S, Session
+from skipbench.bench.run.session import Session, seldom
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
-from skipbench.bench.tasks import METRICS, TASKS
 
 UNKNOWN = "is in no file that --plugin loads: put it into one, or measure in this process, with --jobs 0"
 FORKED = "it forks its process, and the copy goes on."
@@ -55,8 +53,7 @@ class Order:
 
 def parts() -> dict[str, list[str]]:
     """Return the names of all that is registered in this process, by its kind."""
-    own = (DATASETS, ANNOTATIONS, TASKS, METRICS, PREDICTIONS, MEASUREMENTS)
-    return {registry.kind: sorted(registry.registered) for registry in (*REGISTRIES.values(), *own)}
+    return {registry.kind: sorted(registry.registered) for registry in (*REGISTRIES.values(), *OWN_REGISTRIES)}
 
 
 def main() -> None:
@@ -173,12 +170,12 @@ def _measure(connection: Connection, plan: Plan, order: Order, threads: int) -> 
         forks.end_copy()
         connection.send((kind, content))
 
-    seldom = _seldom(partial(tell, "share"))
+    tell_share = seldom(partial(tell, "share"))
 
     def show(share: float) -> None:
         forks.end_copy()
         forks.refuse()
-        seldom(share)
+        tell_share(share)
 
     with suppress(OSError):  # there is none but on Linux
         Path("/proc/self/oom_score_adj").write_text(VICTIM)
@@ -251,19 +248,6 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _seldom(tell: Callable[[float], None]) -> Callable[[float], None]:
-    """Return what tells shares of work done, but not more often than people can see."""
-    told_at = 0.0
-
-    def show(share: float) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= TELL_EVERY_S:
-            tell(share)
-            told_at = time.monotonic()
-
-    return show
 
 
 def _print_to(file: Path) -> None:

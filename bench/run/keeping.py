@@ -38,7 +38,7 @@ class Keeping:
 
     def _rank(self, cell: Cell, measured: Outcome | RunRecord) -> tuple[float, int]:
         headline = self._headlines[cell.task, cell.dataset]
-        score = measured.values.get(headline.key.replace("test/", "val/", 1), float("-inf"))
+        score = measured.values.get(headline.validation_key, float("-inf"))
         return headline.sign * score, -(cell.seed or 0)
 
 

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import load_plugins, loaded_paths
 from skipbench.bench.run.environment import environment
 from skipbench.bench.run.inquiry import Inquiries
-from skipbench.bench.run.session import SILENCE_S, TELL_EVERY_S, Ended, Session, States, Watch
+from skipbench.bench.run.session import SILENCE_S, SILENT, STOPPING, Ended, Session, States, Watch, seldom
 from skipbench.bench.signals import Stopped, noting
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import first_line, one_line
@@ -163,13 +164,13 @@ class _Cluster:
         """End sessions that hang."""
         for result, task in self.tasks.items():
             if not task.reason and task.heard is not None and time.monotonic() - task.heard > silence_s:
-                task.reason = f"it gave no sign of life for {silence_s:g} s, so it was stopped."
+                task.reason = SILENT.format(silence_s) + "."
                 ray.cancel(result, force=True)
 
     def ask_to_stop(self, watch: Watch) -> None:
         """Let sessions keep their states and end; says so once."""
         if not self._stopping:
-            watch.say("Stopping once the current cells have kept their states; again ends them at once.")
+            watch.say(STOPPING)
             self._board.stop.remote()
             for result, task in self.tasks.items():
                 if task.heard is None:
@@ -233,19 +234,14 @@ def _measure(
     """Measure a session; return what it finds, None where it was stopped, on which machine, and its seconds."""
     start = time.perf_counter()
     load_plugins(plugins)
-    told_at = 0.0
 
     def tell(kind: str, content: Any) -> None:
         if ray.get(board.tell.remote(number, kind, content)):
             advance.stopping = Stopped(signal.SIGTERM)
 
-    def show(share: float) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at >= TELL_EVERY_S:
-            tell("share", share)
-            told_at = time.monotonic()
-
-    advance = Advance(show, lambda state: tell("state", state), ray.get(board.state.remote(number)), keep_every_s)
+    advance = Advance(
+        seldom(partial(tell, "share")), partial(tell, "state"), ray.get(board.state.remote(number)), keep_every_s
+    )
     tell("began", None)
     try:
         found: dict[str, Any] | None = session.measure(pickle.loads(plan), advance)

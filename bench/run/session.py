@@ -1,5 +1,6 @@
 """What is measured together, who measures it, and what comes of it."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,6 +16,8 @@ from skipbench.bench.records import Cell
 from skipbench.bench.suites.plan import Plan
 
 SILENCE_S = 3600.0  # without a sign of life, after which a session has failed
+SILENT = "it gave no sign of life for {:g} s, so it was stopped"
+STOPPING = "Stopping once the current cells have kept their states; again ends them at once."
 TELL_EVERY_S = 0.2  # between two messages on how far a session is: people see no more
 
 
@@ -118,6 +121,19 @@ class States:
     def drop(self, session: Session) -> None:
         """Remove what was kept of a session that is over."""
         (self._directory / session.key).unlink(missing_ok=True)
+
+
+def seldom(tell: Callable[[float], None]) -> Callable[[float], None]:
+    """Return what tells shares of work done, but not more often than people can see."""
+    told_at = 0.0
+
+    def show(share: float) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= TELL_EVERY_S:
+            tell(share)
+            told_at = time.monotonic()
+
+    return show
 
 
 class Watch(Protocol):

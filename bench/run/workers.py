@@ -25,7 +25,7 @@ from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import loaded_paths
 from skipbench.bench.run.host import Order, parts
 from skipbench.bench.run.inquiry import Inquiries
-from skipbench.bench.run.session import SILENCE_S, Ended, Session, States, Watch, prepared
+from skipbench.bench.run.session import SILENCE_S, SILENT, STOPPING, Ended, Session, States, Watch, prepared
 from skipbench.bench.signals import noting
 from skipbench.bench.suites.plan import Plan
 from skipbench.display import in_words, one_line
@@ -193,7 +193,7 @@ class _Host:
                 continue
             silent_s = time.monotonic() - running.heard
             if silent_s > silence_s:
-                running.reason = f"it gave no sign of life for {silence_s:g} s, so it was stopped"
+                running.reason = SILENT.format(silence_s)
             elif running.hung_up and silent_s > GRACE_S:
                 running.reason = "it closed the files of its process, so it was stopped"
             elif running.output.exists() and running.output.stat().st_size > MAX_OUTPUT:
@@ -204,7 +204,7 @@ class _Host:
     def ask_to_stop(self) -> None:
         """Let sessions keep their states and end; says so once."""
         if not self._stopping and self.running:
-            self._watch.say("Stopping once the current cells have kept their states; again ends them at once.")
+            self._watch.say(STOPPING)
             for number in self.running:
                 self._signal(number, signal.SIGTERM)
         self._stopping = True

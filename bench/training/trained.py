@@ -103,7 +103,7 @@ def _words(there: Iterable[object]) -> str:
 def _quality(run: Run, record: RunRecord) -> float:
     """Return the headline's score on validation, the higher the better."""
     headline = run.metrics[record.task, record.dataset][0]
-    return headline.sign * record.values[headline.key.replace("test/", "val/", 1)]
+    return headline.sign * record.values[headline.validation_key]
 
 
 def _load(directory: Path, record: RunRecord) -> Trained:
