@@ -27,11 +27,12 @@ from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, failed, reason
 from skipbench.bench.data import CachedDataset
 from skipbench.bench.errors import BenchError
-from skipbench.bench.measure import OWN_REGISTRIES
-from skipbench.bench.plugins import load_plugins, plugin_source
+from skipbench.bench.measure import OWN_REGISTRIES, measurements
+from skipbench.bench.plugins import load_plugins, parts_of_spec, plugin_source
 from skipbench.bench.run.session import Session, seldom
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites.plan import Plan
+from skipbench.bench.tasks import plugged_metrics
 
 UNKNOWN = "is in no file that --plugin loads: put it into one, or measure in this process, with --jobs 0"
 FORKED = "it forks its process, and the copy goes on."
@@ -51,9 +52,16 @@ class Order:
     environment: Mapping[str, str]  # variables of its own
 
 
-def parts() -> dict[str, list[str]]:
-    """Return the names of all that is registered in this process, by its kind."""
-    return {registry.kind: sorted(registry.registered) for registry in (*REGISTRIES.values(), *OWN_REGISTRIES)}
+def parts_of(plan: Plan) -> dict[str, list[str]]:
+    """Return the names of all that a plan is made of, by its kind."""
+    parts: list[object] = [*measurements()]
+    for study in plan.studies:
+        parts += [*study.parts, *plugged_metrics(study.task.name).values()]
+        parts += [part for arm in study.arms for part in parts_of_spec(arm.spec)]
+    return {
+        registry.kind: [name for name, part in registry.registered.items() if part in parts]
+        for registry in (*REGISTRIES.values(), *OWN_REGISTRIES)
+    }
 
 
 def main() -> None:
@@ -65,10 +73,10 @@ def main() -> None:
     plugins, named, content = run.recv(), run.recv(), run.recv_bytes()
     try:
         load_plugins(plugins)
-        known = parts()
-        for kind, name in ((kind, name) for kind, names in named.items() for name in names):
-            if name not in known[kind]:
-                raise BenchError(f"the {kind} '{name}' {UNKNOWN}")
+        for registry in (*REGISTRIES.values(), *OWN_REGISTRIES):
+            for name in named[registry.kind]:
+                if name not in registry.registered:
+                    raise BenchError(f"the {registry.kind} '{name}' {UNKNOWN}")
         plan = pickle.loads(content)
     except Exception as error:
         run.send(reason(error))

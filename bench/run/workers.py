@@ -23,7 +23,7 @@ from skipbench.bench.advance import KEEP_EVERY_S
 from skipbench.bench.attempt import Failure, failed
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import loaded_paths
-from skipbench.bench.run.host import Order, parts
+from skipbench.bench.run.host import Order, parts_of
 from skipbench.bench.run.inquiry import Inquiries
 from skipbench.bench.run.session import SILENCE_S, SILENT, STOPPING, Ended, Session, States, Watch, prepared
 from skipbench.bench.signals import noting
@@ -115,7 +115,7 @@ class _Host:
     """The process that starts sessions (host.py), and what is known of those that run."""
 
     def __init__(self, plan: Plan, states: States, watch: Watch) -> None:
-        self._states, self._watch = states, watch
+        self._states, self._watch, self._parts = states, watch, parts_of(plan)
         self.running: dict[int, _Running] = {}
         self._count, self._stopping = 0, False
         try:
@@ -134,7 +134,7 @@ class _Host:
         theirs.close()
         try:
             self._connection.send(loaded_paths())
-            self._connection.send(parts())
+            self._connection.send(self._parts)
             self._connection.send_bytes(self._plan)
             problem = self._connection.recv()
         except (EOFError, OSError):

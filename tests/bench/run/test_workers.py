@@ -156,6 +156,10 @@ def test_what_only_this_process_knows_is_refused_in_a_sentence(tiny_suite: str, 
     class Mine(Add):
         pass
 
+    @register_fusion("of_another_plan")
+    class Other(Add):
+        pass
+
     plan = make_plan(load_suite(tiny_suite, ["arms=[{model: fpn, fusion: mine_alone}]"]))
     due = list(sessions(plan.cells, {plan.cells[0].cell_id}))
     with pytest.raises(
