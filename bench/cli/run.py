@@ -238,10 +238,15 @@ def _preview(plan: "Plan", jobs: int) -> int:
 
 def _room_of_networks(plan: "Plan", forecasts: "Mapping[Any, dict[str, Forecast] | Failure]") -> float:
     """Return the bytes that the trained networks take, as far as their sizes are known."""
-    copies = {"none": 0, "best": 1, "all": len(plan.suite["seeds"])}[plan.suite["keep"]]
-    known = (forecast for forecast in forecasts.values() if not isinstance(forecast, Failure))
-    values = [{key: n for part in forecast.values() for key, n in part.values.items()} for forecast in known]
-    return 4 * copies * sum(n.get("params/total", 0) + n.get("buffers/total", 0) for n in values)
+    room = 0.0
+    for study in plan.studies:
+        copies = {"none": 0, "best": 1, "all": len(study.seeds)}[plan.suite["keep"]]
+        for arm in study.arms:
+            forecast = forecasts[(*study.name, arm.name)]
+            if not isinstance(forecast, Failure):
+                values = {key: n for part in forecast.values() for key, n in part.values.items()}
+                room += 4 * copies * (values.get("params/total", 0) + values.get("buffers/total", 0))
+    return room
 
 
 def _arm_of(cell: Cell) -> tuple[str, str, str]:

@@ -83,7 +83,7 @@ def tune(
 
     load(plugin)
     chosen = load_suite(suite, overrides or [], tasks=task or [])
-    seeds = min(seeds, len(chosen.seeds))
+    seeds = min(seeds, max(len(study.seeds) for study in chosen.studies))
     directory = out or Path("runs") / f"{chosen.name}-tune"
     with executor_of(
         chosen, directory, jobs, (cell_timeout, checkpoint_every), debug, executor, address

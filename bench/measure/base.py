@@ -60,6 +60,11 @@ class StudyPlan:
         return self.task.name, self.data.info.name
 
     @property
+    def seeds(self) -> list[int]:
+        """Those with which whatever draws at random is repeated."""
+        return list(self.resolved["seeds"])
+
+    @property
     def metrics(self) -> list[Metric]:
         """What the study's records can hold: the task's scores of both splits, and all else that is measured."""
         scores = self.task.scores
@@ -103,7 +108,7 @@ class Measurement(Generic[SomeOptions]):
     section: ClassVar[str] = ""  # of a suite, where its options stand; its name if not said otherwise
     Options: ClassVar[type[BaseModel]] = Options
     metrics: ClassVar[tuple[Metric, ...]]  # the values that it leaves, but for a task's scores
-    seeded: ClassVar[bool] = False  # whether it draws at random, and is repeated with each of the suite's seeds
+    seeded: ClassVar[bool] = False  # whether it draws at random, and is repeated with each of the study's seeds
     on_data: ClassVar[bool] = False  # whether the data determine the result, too
     in_turns: ClassVar[bool] = False  # whether all arms of a study are one session, of which each is a result
     per_arm: ClassVar[bool] = False  # whether an arm may have options of its own, under `section` in its entry

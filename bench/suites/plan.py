@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -62,7 +63,7 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     resolved = {**own, "studies": [study.resolved for study in studies]}
     remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)
     notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
-    return Plan(resolved, studies, list(_cells(studies, suite.seeds)), list(notes))
+    return Plan(resolved, studies, list(_cells(studies)), list(notes))
 
 
 def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool) -> "StudyPlan | str":
@@ -148,7 +149,11 @@ def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> 
     return resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
 
 
-def _cells(studies: list[StudyPlan], seeds: list[int]) -> Iterator[Cell]:
+def _cells(studies: list[StudyPlan]) -> Iterator[Cell]:
     for measurement in measurements():
-        cells = [cell for study in studies for cell in measurement(study).cells(seeds)]
-        yield from sorted(cells, key=lambda cell: -1 if cell.seed is None else seeds.index(cell.seed))
+        cells = [
+            (0 if cell.seed is None else study.seeds.index(cell.seed), cell)
+            for study in studies
+            for cell in measurement(study).cells(study.seeds)
+        ]
+        yield from (cell for _, cell in sorted(cells, key=itemgetter(0)))

@@ -138,26 +138,7 @@ class Study(BaseModel):
     data: DataSection
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
-
-    @property
-    def sections(self) -> dict[str, dict[str, Any]]:
-        """The options of measurements, by section."""
-        return dict(self.__pydantic_extra__)
-
-
-class Suite(BaseModel):
-    """Everything a run needs: its studies, each with the same seeds.
-
-    In a file, the keys beside `studies` are what all of them share; without `studies`, they are the only one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
-    description: str = ""
     seeds: list[Seed] = Field(min_length=1)
-    keep: Literal["best", "all", "none"] = "best"  # trained networks: of each arm's best seed, of all cells, none
-    studies: list[Study] = Field(min_length=1)
 
     @field_validator("seeds")
     @classmethod
@@ -166,3 +147,22 @@ class Suite(BaseModel):
             if seeds.count(seed) > 1:
                 raise ValueError(f"duplicate seed {seed}; each seed is one run.")
         return seeds
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The options of measurements, by section."""
+        return dict(self.__pydantic_extra__)
+
+
+class Suite(BaseModel):
+    """Everything a run needs: its studies.
+
+    In a file, the keys beside `studies` are what all of them share; without `studies`, they are the only one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
+    description: str = ""
+    keep: Literal["best", "all", "none"] = "best"  # trained networks: of each arm's best seed, of all cells, none
+    studies: list[Study] = Field(min_length=1)

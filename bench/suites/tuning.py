@@ -61,14 +61,14 @@ class LearningRates:
 def tuning_plan(suite: Suite, lrs: Sequence[float] = (), share: float = 1.0, seeds: int = 1) -> Plan:
     """Return the trainings of each arm at each of `lrs` (FACTORS times its study's own if there are none).
 
-    Each sees `share` of its study's images, at the suite's first seeds. Raises as `make_plan` does.
+    Each sees `share` of its study's images, at its first seeds. Raises as `make_plan` does.
     """
-    studies = [_at_each(study, lrs, share) for study in suite.studies]
-    plan = make_plan(suite.model_copy(update={"studies": studies, "seeds": suite.seeds[:seeds], "keep": "none"}))
+    studies = [_at_each(study, lrs, share, seeds) for study in suite.studies]
+    plan = make_plan(suite.model_copy(update={"studies": studies, "keep": "none"}))
     return replace(plan, cells=[cell for cell in plan.cells if cell.kind == Training.name])
 
 
-def _at_each(study: Study, lrs: Sequence[float], share: float) -> Study:
+def _at_each(study: Study, lrs: Sequence[float], share: float, seeds: int) -> Study:
     """Return the study with every arm at every learning rate: the arms one after the other, lr rising."""
     section = study.sections.get(SECTION, {})
     recipe = parse(Recipe, section, place=SECTION)
@@ -78,7 +78,8 @@ def _at_each(study: Study, lrs: Sequence[float], share: float) -> Study:
         return options | {"images": math.ceil(share * options["images"])} if "images" in options else options
 
     arms = [_entry(arm, of_share(arm.own.get(SECTION, {})), sweep={LR: grid}) for arm in _variants(study)]
-    return study.model_copy(update={"arms": arms, SECTION: of_share({"images": recipe.images, **section})})
+    recipes = of_share({"images": recipe.images, **section})
+    return study.model_copy(update={"arms": arms, "seeds": study.seeds[:seeds], SECTION: recipes})
 
 
 def _variants(study: Study) -> list[Variant]:

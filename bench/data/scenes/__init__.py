@@ -1,14 +1,14 @@
 """Scenes of blobs and articulated people, generated for this study, the same on every machine."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from skipbench.bench.data.annotations import Boxes, Instances, Joints, Mask, Sample
 from skipbench.bench.data.base import SPLITS, CachedDataset, Data, DataInfo, DataSource, register_dataset
@@ -29,6 +29,7 @@ from skipbench.bench.data.scenes.integers import (
 )
 from skipbench.bench.data.scenes.shapes import BONES, JOINTS, Shape, disc, person, polygon, ring
 from skipbench.bench.records import content_hash
+from skipbench.errors import unknown_name
 
 __all__ = ["CLASSES", "JOINTS", "OBJECTS", "Scene", "Scenes", "make_scene"]
 
@@ -69,9 +70,9 @@ _HIDDEN = 4  # and so is one that would show less than 1/4 of what lies inside t
 
 @register_dataset("scenes")
 class Scenes(DataSource):
-    """How many scenes of which size; an object is 1/12 to 2/3 of the shorter side long.
+    """How many scenes of which size, and what is in them; an object is 1/12 to 2/3 of the shorter side long.
 
-    Scene i of a split depends on the seed, the split, i and the size alone.
+    Scene i of a split depends on the seed, the split, i, the size and what may be in it, not on how many there are.
     """
 
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
@@ -79,35 +80,56 @@ class Scenes(DataSource):
     val: Count = 400
     test: Count = 400
     seed: Annotated[int, Field(ge=0)] = 0
+    kinds: Annotated[tuple[str, ...], Field(min_length=1)] = OBJECTS  # of objects, each as likely as any other
+    objects: tuple[Count, Count] = (5, 10)  # the fewest and the most that are put in; what is hidden is left out
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_and_different(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ValueError(unknown_name("kind", kind, OBJECTS))
+            if kinds.count(kind) > 1:
+                raise ValueError(f"duplicate kind '{kind}'; each stands for one class.")
+        return kinds
+
+    @field_validator("objects")
+    @classmethod
+    def _ordered(cls, objects: tuple[int, int]) -> tuple[int, int]:
+        if objects[0] > objects[1]:
+            raise ValueError(f"objects is {list(objects)}: give the smaller number first.")
+        return objects
 
     def open(self) -> Data:
         """Return the scenes; each is generated when it is first asked for."""
         counts = {split: getattr(self, split) for split in SPLITS}
         train, val, test = (
-            CachedDataset(partial(_sample, self.size, self.seed, number), counts[split], self.size)
+            CachedDataset(partial(self._sample, number), counts[split], self.size)
             for number, split in enumerate(SPLITS)
         )
         bones = tuple((JOINTS.index(bone.start), JOINTS.index(bone.end)) for bone in BONES if bone.end in JOINTS)
+        joints = (Joints(JOINTS, bones=bones),) if "person" in self.kinds else ()
         info = DataInfo(
             name="scenes",
             size=self.size,
             counts=counts,
             fingerprint=self._fingerprint(),
-            annotations=(Mask(CLASSES), Instances(), Boxes(OBJECTS), Joints(JOINTS, bones=bones)),
+            annotations=(Mask(("background", *self.kinds)), Instances(), Boxes(self.kinds), *joints),
         )
         return Data(train, val, test, info)
+
+    def _scene(self, split: int, index: int) -> "Scene":
+        return make_scene(self.size, self.seed, split, index, kinds=self.kinds, objects=self.objects)
+
+    def _sample(self, split: int, index: int) -> Sample:
+        return {name: torch.from_numpy(value) for name, value in vars(self._scene(split, index)).items()}
 
     def _fingerprint(self) -> str:
         """Return a hash of the options and of one scene per split, so that a changed generator shows."""
         digest = hashlib.sha256()
         for number in range(len(SPLITS)):
-            scene = make_scene(self.size, self.seed, number, 0)
-            digest.update(b"".join(value.tobytes() for value in vars(scene).values()))
+            digest.update(b"".join(value.tobytes() for value in vars(self._scene(number, 0)).values()))
         return content_hash({"options": self.model_dump(mode="json"), "content": digest.hexdigest()})
-
-
-def _sample(size: tuple[int, int], seed: int, split: int, index: int) -> Sample:
-    return {name: torch.from_numpy(value) for name, value in vars(make_scene(size, seed, split, index)).items()}
 
 
 @dataclass(frozen=True)
@@ -118,10 +140,10 @@ class Scene:
     """
 
     image: Array  # (3, H, W) uint8
-    mask: Array  # (H, W) uint8, indices into CLASSES
+    mask: Array  # (H, W) uint8, indices into the background and the kinds
     instances: Array  # (H, W) uint8: 0 where no object is, k on the k-th object
     boxes: Array  # (n, 4) float32 x1, y1, x2, y2: tight around an object's visible pixels
-    labels: Array  # (n,) int64, indices into OBJECTS
+    labels: Array  # (n,) int64, indices into the kinds
     ignored: Array  # (n,) bool, all false
     joints: Array  # (P, J, 2) float32 x, y; may lie outside the image
     visibility: Array  # (P, J) uint8: 0 outside the image, 1 behind another object, 2 visible
@@ -177,14 +199,16 @@ class _Canvas:
         )
 
 
-def make_scene(size: tuple[int, int], *key: int) -> Scene:
-    """Return the scene of `size` (H, W) that the whole numbers `key` stand for, and only they."""
+def make_scene(
+    size: tuple[int, int], *key: int, kinds: Sequence[str] = OBJECTS, objects: tuple[int, int] = (5, 10)
+) -> Scene:
+    """Return the scene of `size` (H, W) that the whole numbers `key` stand for, with so many objects of `kinds`."""
     draws = Draws(*key)
     back, front = smooth_noise(draws, size, 2)
     canvas = _Canvas(_background(draws, back))
-    for _ in range(draws.between(5, 10)):
-        label = draws.below(len(KINDS))
-        kind = KINDS[OBJECTS[label]]
+    for _ in range(draws.between(*objects)):
+        label = draws.below(len(kinds))
+        kind = KINDS[kinds[label]]
         shape = kind.shape(draws, _place(draws, size, kind))
         canvas.add(label, shape, _colours(draws, kind, front, shape.window) + shape.tone)
     return canvas.scene(photograph(draws, canvas.light, draws.between(*_GRAIN)))

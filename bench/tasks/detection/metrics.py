@@ -47,6 +47,7 @@ class DetectionScorer(Scorer):
         self._images = 0
         self._truth: list[Annotation] = []
         self._found: list[Annotation] = []
+        self._evaluator: COCOeval_faster | None = None  # of what has been taken in so far
 
     def update(self, outputs: list[Tensor], batch: Batch) -> None:
         """Take in the head's maps, coarse to fine, and "boxes" (N, M, 4), "labels" and "ignored" (N, M)."""
@@ -54,6 +55,7 @@ class DetectionScorer(Scorer):
 
     def add(self, detections: list[Detections], batch: Batch) -> None:
         """Take in what was found in each image of a batch."""
+        self._evaluator = None
         truths = zip(batch["boxes"], batch["labels"].long(), batch["ignored"], strict=True)
         for detection, (boxes, labels, ignored) in zip(detections, truths, strict=True):
             self._images += 1
@@ -114,12 +116,13 @@ class DetectionScorer(Scorer):
         }
 
     def _evaluated(self) -> COCOeval_faster:
-        evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
-        evaluator.params.areaRngLbl = ["all", *SIZES]
-        evaluator.params.areaRng = area_ranges(self._info.limits)
-        evaluator.params.maxDets = [100, MAX_DETECTIONS]
-        evaluator.evaluate()
-        return evaluator
+        if self._evaluator is None:
+            self._evaluator = COCOeval_faster(self._dataset(self._truth), self._dataset(self._found), "bbox")
+            self._evaluator.params.areaRngLbl = ["all", *SIZES]
+            self._evaluator.params.areaRng = area_ranges(self._info.limits)
+            self._evaluator.params.maxDets = [100, MAX_DETECTIONS]
+            self._evaluator.evaluate()
+        return self._evaluator
 
     def _dataset(self, annotations: list[Annotation]) -> COCO:
         return COCO(

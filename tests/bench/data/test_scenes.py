@@ -2,15 +2,18 @@
 
 import hashlib
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from skipbench.bench.data import Sample, open_data
+from skipbench.bench.data import Boxes, Joints, Mask, Sample, open_data
 from skipbench.bench.data.scenes import CLASSES, JOINTS, KINDS, OBJECTS, _place, make_scene
 from skipbench.bench.data.scenes.integers import UNIT, Draws, Place
 from skipbench.bench.data.scenes.shapes import person
+from skipbench.bench.errors import BenchError
+from skipbench.bench.tasks import TaskError, create_task
 
 SIZE = (96, 96)
 # Of all arrays of scenes 0 to 19 of seed 0. A new hash means new data: results are no longer comparable.
@@ -161,3 +164,38 @@ def test_the_fingerprint_tells_what_differs() -> None:
     fingerprints = [open_data("scenes", **options).info.fingerprint for options in variants]
     assert len(set(fingerprints)) == len(variants)
     assert open_data("scenes").info.fingerprint == fingerprints[0]
+
+
+def test_scenes_of_some_kinds_have_these_classes_and_so_many_objects() -> None:
+    data = open_data("scenes", train=30, kinds=["ring", "person"], objects=[1, 2])
+    assert data.info[Mask].names == ("background", "ring", "person")
+    assert data.info[Boxes].names == ("ring", "person")
+    shown = [data.train[index] for index in range(30)]
+    assert {len(sample["labels"]) for sample in shown} <= {0, 1, 2}
+    assert {label for sample in shown for label in sample["labels"].tolist()} == {0, 1}
+    for sample in shown:
+        labels = {1 + label for label in sample["labels"].tolist()}
+        assert set(sample["mask"].unique().tolist()) - {0} == labels
+        assert len(sample["joints"]) == sample["labels"].tolist().count(1)
+
+
+def test_where_no_one_is_there_are_no_joints() -> None:
+    data = open_data("scenes", train=1, kinds=["disc"])
+    assert Joints not in [type(annotation) for annotation in data.info.annotations]
+    with pytest.raises(TaskError, match="have no joints"):
+        create_task("pose", data.info)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"kinds": ["disk"]}, r"unknown kind 'disk'\. Did you mean 'disc'\?"),
+        ({"kinds": ["disc", "disc"]}, "duplicate kind 'disc'"),
+        ({"kinds": []}, "at least 1 item"),
+        ({"objects": [4, 2]}, r"objects is \[4, 2\]: give the smaller number first"),
+        ({"objects": [0, 2]}, "expected 1 or more"),
+    ],
+)
+def test_what_scenes_cannot_hold_is_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BenchError, match=sentence):
+        open_data("scenes", **options)

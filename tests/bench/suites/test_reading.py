@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from skipbench import cost
 from skipbench.bench.errors import SuiteError
+from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.suites.reading import list_suites, load_suite
 
 TINY = """
@@ -37,7 +39,7 @@ def test_a_suite_reads_as_it_is_written(tiny: str) -> None:
         (None, "unet", {"fusion": "add"}),
         (None, "fpn", {}),
     ]
-    assert suite.seeds == [0, 1]
+    assert study.seeds == [0, 1]
 
 
 def test_overrides_reach_every_depth_as_yaml_values(tiny: str) -> None:
@@ -51,7 +53,7 @@ def test_overrides_reach_every_depth_as_yaml_values(tiny: str) -> None:
     suite = load_suite(tiny, overrides)
     (study,) = suite.studies
     assert study.sections["recipe"] == {"images": 512, "optimizer": {"name": "sgd"}}
-    assert suite.seeds == [3]
+    assert study.seeds == [3]
     assert study.data.options["size"] == [64, 64]
     assert study.sections["cost"] == {"size": [32, 48]}
 
@@ -194,5 +196,23 @@ def test_the_shipped_suites_share_one_grid() -> None:
     assert set(list_suites()) == {"ablation", "quick", "standard"}
     quick, standard = load_suite("quick"), load_suite("standard")
     assert [study.task.name for study in quick.studies] == ["segmentation", "pose", "detection"]
-    assert all(study.arms == quick.studies[0].arms for study in standard.studies)
-    assert (len(quick.seeds), len(standard.seeds)) == (2, 6)
+    assert all(study.arms[:2] == quick.studies[0].arms for study in standard.studies)
+    assert [len(study.seeds) for study in quick.studies] == [6, 3, 3]
+    assert [len(study.seeds) for study in standard.studies] == [6, 6, 6]
+
+
+def test_a_study_may_have_seeds_of_its_own(three: str) -> None:
+    suite = load_suite(three, ["pose.seeds=[0]"])
+    assert [study.seeds for study in suite.studies] == [[0, 1], [0], [0, 1]]
+    assert [study.seeds for study in load_suite(three, ["pose.seeds=[0]", "seeds=[2]"]).studies] == [[2]] * 3
+
+
+@pytest.mark.parametrize("name", ["quick", "standard", "ablation"])
+def test_the_decoder_of_every_shipped_arm_has_a_third_of_the_macs_where_the_encoder_is_the_light_one(
+    name: str,
+) -> None:
+    for study in make_plan(load_suite(name)).studies:
+        for arm in study.arms:
+            costs = cost(arm.spec, study.data.info.size)
+            share = 1 - costs["macs/encoder"] / costs["macs/total"]
+            assert share > 1 / 3 or arm.spec.encoder != "resnet10t_quarter", f"{study.task.name}: {arm.name}"

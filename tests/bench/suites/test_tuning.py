@@ -85,7 +85,7 @@ def test_the_tuned_suite_is_the_suite_at_the_rates_found(suite: Suite, each: boo
     rates = found([[0.1, 0.5, 0.2], [0.3, 0.2, 0.4], [0.7, 0.2, 0.4]])
     written = write_suite(tuned(suite, [rates], each, "All told."), tmp_path / "tuned.yaml")
     read = load_suite(str(written))
-    assert (read.name, read.description, read.seeds) == ("tiny-tuned", "All told.", [0, 1])
+    assert (read.name, read.description, read.studies[0].seeds) == ("tiny-tuned", "All told.", [0, 1])
     (before,), (after,) = make_plan(suite).studies, make_plan(read).studies
     assert [arm.spec for arm in after.arms] == [arm.spec for arm in before.arms]
     assert [recipe_of(arm).lr for arm in after.arms] == ([0.2, 0.4, 0.1] if each else [0.1] * 3)
