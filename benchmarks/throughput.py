@@ -1,11 +1,11 @@
-"""Trainings an hour of two states of skipbench, in turns on one machine: the same suite, each run as it is by default.
+"""Trainings an hour of two states of skipbench, in turns on one machine: one suite, each run as it is by default.
 
     python benchmarks/throughput.py BEFORE AFTER [--rounds 4] [--out throughput.md]
 
 BEFORE and AFTER are commands, such as `old/.venv/bin/skipbench` in a checkout of an older state with an environment
-of its own. The suite trains small networks in segmentation and pose, a few seconds each; which of the two goes first
-changes from round to round. What counts is the time of the whole command, imports and data with it. Prints each
-round, and the ratio with its 95 % interval (t, of the logarithms).
+of its own. The suite trains small networks in segmentation and pose, a few seconds each; which of the two goes
+first changes from round to round. What counts is the time of the whole command, imports and data with it. Prints
+each round, and the ratio with its 95 % interval (t, of the logarithms).
 """
 
 import argparse
