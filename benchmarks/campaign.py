@@ -1,13 +1,13 @@
 """Kill runs at random moments, damage their databases, fill their disks, poison their cells; count what goes wrong.
 
-    python benchmarks/campaign.py [--kills 200] [--damages 60] [--disks 40] [--poisons 10] [--summary FILE.md]
+    python benchmarks/campaign.py [--kills 200] [--damages 60] [--disks 40] [--poisons 10] [--at-once 1]
+        [--summary FILE.md]
 
 A fault is a record that is lost, measured twice or changed, a result that differs from that of an undisturbed run,
 a traceback, a process that outlives its run, or a start that does not get on. tests/bench/run/ has the short forms.
 """
 
 import argparse
-import os
 import random
 import resource
 import shutil
@@ -17,9 +17,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import RunRecord
@@ -119,7 +122,8 @@ class Campaign:
                 tally.tried += family is not None
                 _, err = process.communicate()
                 tally.faults += [f"a traceback: {err[-300:]}"] if "Traceback" in err else []
-                tally.faults += outliving(family or [])
+                alive = psutil.wait_procs(family or [], timeout=10)[1]
+                tally.faults += [f"process {left.pid} outlives its run" for left in alive]
                 now = {name: record for name, record in read(run).items() if record.status == "ok"}
                 tally.faults += [
                     f"{name} is lost or was measured again" for name in kept if now.get(name) != kept[name]
@@ -136,14 +140,16 @@ class Campaign:
             shutil.rmtree(run)
         return tally
 
-    def _kill_at_random(self, process: subprocess.Popen[str]) -> list[int] | None:
+    def _kill_at_random(self, process: subprocess.Popen[str]) -> list[psutil.Process] | None:
         """Kill a process of the run after a while; return all that there were, None where it ended before."""
         with suppress(subprocess.TimeoutExpired):
             process.wait(self.random.uniform(0.2, 25))
             return None
-        family = [process.pid, *descendants(process.pid)]
-        with suppress(ProcessLookupError):
-            os.kill(self.random.choice([process.pid, *family]), signal.SIGKILL)
+        family: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):
+            whole = psutil.Process(process.pid)
+            family = [whole, *whole.children(recursive=True)]
+            self.random.choice([whole, *family]).kill()
         return family
 
     def damages(self, count: int) -> Tally:
@@ -240,63 +246,42 @@ def values(record: RunRecord) -> dict[str, float]:
     return {key: value for key, value in record.values.items() if not key.startswith(TIMED)}
 
 
-def descendants(pid: int) -> list[int]:
-    """Return all processes that a process has started, directly or not."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [int(child) for child in children] + [deeper for child in children for deeper in descendants(int(child))]
+PARTS: dict[str, tuple[str, Callable[[Campaign, int], Tally], int]] = {
+    "kills": ("SIGKILL of a run, its helper or a cell, at 1 and 2 jobs", Campaign.kills, 200),
+    "damages": ("database changed or cut, a file removed", Campaign.damages, 60),
+    "disks": ("disk full", Campaign.disks, 40),
+    "poisons": ("poisoned cells", Campaign.poisons, 10),
+}
 
 
-def outliving(family: list[int], patience_s: float = 10) -> list[str]:
-    """Return which of the processes of a run that has ended live on."""
-    deadline = time.monotonic() + patience_s
-    while alive := [pid for pid in family if _state(pid) not in ("Z", "")]:
-        if time.monotonic() > deadline:
-            return [f"process {pid} outlives its run" for pid in alive]
-        time.sleep(0.05)
-    return []
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def summary(tallies: dict[str, Tally], command: str, seconds: float) -> str:
-    """Return the page."""
-    rows = [f"| {name} | {tally.tried} | {len(tally.faults)} |" for name, tally in tallies.items()]
-    head = ["# A campaign against runs", "", f"`{command}`, {seconds / 60:.0f} min.", ""]
-    return "\n".join([*head, "| what | tried | faults |", "|---|---:|---:|", *rows, ""])
+def tried(name: str, count: int, seed: int) -> Tally:
+    """Return what comes of one part, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        tally = PARTS[name][1](Campaign(Path(place), seed), count)
+    print(f"{PARTS[name][0]}: {tally.tried} tried, {len(tally.faults)} faults", *tally.faults, sep="\n", flush=True)
+    return tally
 
 
 def main() -> None:
     """Run the campaign and print or write its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    counts = {"kills": 200, "damages": 60, "disks": 40, "poisons": 10}
-    for name, count in counts.items():
-        parser.add_argument(f"--{name}", type=int, default=count)
+    for name, (what, _, count) in PARTS.items():
+        parser.add_argument(f"--{name}", type=int, default=count, help=f"{what}; default {count}")
+    parser.add_argument("--at-once", type=int, default=1, help="parts that are tried side by side")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--summary", type=Path)
+    parser.add_argument("--summary", type=Path, help="the file to which the table is written")
     given = parser.parse_args()
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        campaign = Campaign(Path(place), given.seed)
-        parts: dict[str, Callable[[int], Tally]] = {
-            "SIGKILL of a run, its helper or a cell, at 1 and 2 jobs": campaign.kills,
-            "database changed or cut, a file removed": campaign.damages,
-            "disk full": campaign.disks,
-            "poisoned cells": campaign.poisons,
-        }
-        tallies = {}
-        for (what, part), name in zip(parts.items(), counts, strict=True):
-            tallies[what] = part(getattr(given, name))
-            print(f"{what}: {tallies[what].tried} tried, {len(tallies[what].faults)} faults", flush=True)
-            print("\n".join(tallies[what].faults), flush=True)
-    page = summary(tallies, " ".join(["python", *sys.argv]), time.monotonic() - start)
+    with ThreadPoolExecutor(given.at_once) as pool:
+        tallies = pool.map(lambda name: tried(name, getattr(given, name), given.seed), PARTS)
+        rows = [
+            f"| {PARTS[name][0]} | {tally.tried} | {len(tally.faults)} |"
+            for name, tally in zip(PARTS, tallies, strict=True)
+        ]
+    told = f"`python {' '.join(sys.argv)}`, {(time.monotonic() - start) / 60:.0f} min."
+    page = "\n".join(
+        ["# A campaign against runs", "", told, "", "| what | tried | faults |", "|---|---:|---:|", *rows, ""]
+    )
     print(page)
     if given.summary:
         given.summary.write_text(page)

@@ -35,15 +35,30 @@ def test_the_readme_shows_what_it_promises():
     }
 
 
-@pytest.mark.timeout(1500)  # minutes on a busy machine
-def test_the_readmes_commands_work_when_pasted(tmp_path, small_folder):
+def chains() -> list[list[str]]:
+    """The commands, those together that share a run folder."""
+    chains: list[tuple[set[str], list[str]]] = []
+    for command in commands():
+        folders, before = {*re.findall(r"runs/(\w+)", command)}, []
+        for chain in [chain for chain in chains if chain[0] & folders]:
+            chains.remove(chain)
+            folders |= chain[0]
+            before += chain[1]
+        chains.append((folders, [*before, command]))
+    return [chain for _, chain in chains]
+
+
+@pytest.mark.timeout(900)  # minutes on a busy machine
+@pytest.mark.parametrize("chain", chains(), ids=lambda chain: " ".join(chain[0].split()[:3]))
+def test_the_readmes_commands_work_when_pasted(chain, tmp_path, small_folder):
     for name, text in named_files().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     small_folder(tmp_path / "my_images")
     (tmp_path / "my_pairs").mkdir()
     pairs = "import pathlib, my_format; my_format.Pairs.example(pathlib.Path('my_pairs'))"
-    subprocess.run([sys.executable, "-c", pairs], cwd=tmp_path, check=True)
-    for command in commands():
+    if any("my_pairs" in command for command in chain):
+        subprocess.run([sys.executable, "-c", pairs], cwd=tmp_path, check=True)
+    for command in chain:
         done = subprocess.run(command, shell=True, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 

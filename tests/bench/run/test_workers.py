@@ -4,9 +4,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from skipbench.archs.fusion import Add, register_fusion
@@ -176,37 +178,29 @@ class Silent:
         raise AssertionError(sentence)
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes")
 def test_a_killed_run_leaves_no_process_behind(tiny_suite: str, tmp_path: Path) -> None:
     plugin, run = tmp_path / "poison.py", tmp_path / "run"
     plugin.write_text(POISON)
     options = ["arms=[{model: fpn, fusion: hangs}]", "--plugin", str(plugin), "--out", str(run), "--jobs", "2"]
     process = subprocess.Popen([sys.executable, "-m", "skipbench", "run", tiny_suite, *options])
-    while len(family := descendants(process.pid)) < 2 and process.poll() is None:  # the host and a cell that hangs
+    while len(family := descendants(process)) < 2 and process.poll() is None:  # the host and a cell that hangs
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
-    while any(map(alive, family)):
-        assert time.monotonic() < deadline, "a process has outlived its run"
-        time.sleep(0.05)
+    assert not psutil.wait_procs(family, timeout=20)[1], "a process has outlived its run"
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes")
 def test_the_processes_of_a_cell_on_two_devices_end_with_the_run(tiny_suite: str, tmp_path: Path) -> None:
     options = ["arms=[{model: fpn}]", "recipe.devices=2", "recipe.images=100000", "--jobs", "2"]
     command = [sys.executable, "-m", "skipbench", "run", tiny_suite, *options, "--out", str(tmp_path / "run")]
     process = subprocess.Popen(command)
-    while not any(map(is_second, family := descendants(process.pid))):
+    while not any(map(is_second, family := descendants(process))):
         assert process.poll() is None
         time.sleep(0.05)
     assert len(family) >= 3  # the host, the cell, and its second process
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
-    while any(map(alive, family)):
-        assert time.monotonic() < deadline, "a process has outlived its run"
-        time.sleep(0.05)
+    assert not psutil.wait_procs(family, timeout=20)[1], "a process has outlived its run"
 
 
 def test_a_cell_on_two_devices_scores_in_a_worker_as_in_this_process(tiny_suite: str, tmp_path: Path) -> None:
@@ -247,17 +241,11 @@ def test_a_session_takes_a_place_for_each_of_its_devices(
             running.append(_Running(session, None, print, slots, Path()))
 
 
-def descendants(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [*children, *(deeper for child in children for deeper in descendants(child))]
+def descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
 
 
-def is_second(pid: int) -> bool:
-    return alive(pid) and b"training.processes" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def is_second(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "training.processes" in " ".join(process.cmdline())
+    return False
