@@ -2,8 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skipbench.bench.attempt import Failure, attempt
+from skipbench.bench.cli.executing import Executing
 from skipbench.bench.cli.options import (
     Address,
     CellTimeout,
@@ -29,7 +30,7 @@ from skipbench.bench.cli.output import console, print_table
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.records import Cell, RunRecord
 from skipbench.bench.signals import Stopped
-from skipbench.bench.suites import Suite, load_suite
+from skipbench.bench.suites import load_suite
 from skipbench.display import human_time, one_line
 
 if TYPE_CHECKING:
@@ -100,22 +101,22 @@ def run(
       skipbench run my_suite.yaml --jobs 4 recipe.threads=2
       skipbench run my_suite.yaml --tensorboard
     """
-    from skipbench.bench.suites.plan import make_plan
-
     if tensorboard and find_spec("tensorboard") is None:
         raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
-    load(plugin)
-    chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
-    directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
-    with executor_of(
-        chosen, directory, jobs, (cell_timeout, checkpoint_every), debug, executor, address
-    ) as measuring:
-        plan = make_plan(chosen, leave_out_unserved=data is not None)
-    for note in plan.notes:
-        print(f"note: {note}")
-    if dry_run:
-        return _preview(plan, measuring.jobs)
-    return _measure(plan, directory, measuring, retry_failed, reuse or [], tensorboard)
+    executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
+    with nullcontext() if dry_run else executing.ahead():
+        from skipbench.bench.suites.plan import make_plan
+
+        load(plugin)
+        chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
+        directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
+        with executing.of(chosen, directory) as measuring:
+            plan = make_plan(chosen, leave_out_unserved=data is not None)
+        for note in plan.notes:
+            print(f"note: {note}")
+        if dry_run:
+            return _preview(plan, measuring.jobs)
+        return _measure(plan, directory, measuring, retry_failed, reuse or [], tensorboard)
 
 
 def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
@@ -127,47 +128,6 @@ def _own_data(root: Path | None, format: str | None) -> dict[str, str] | None:
             raise SuiteError(f"--format {format} says how to read --data, which isn't given.")
         return None
     return {"name": format or recognise(root), "root": str(root)}
-
-
-@contextmanager
-def executor_of(
-    suite: Suite,
-    directory: Path,
-    jobs: str,
-    times: tuple[float, float],
-    debug: bool,
-    executor: str,
-    address: str | None,
-) -> "Iterator[Executor]":
-    """Yield who measures the suite's cells; within the block torch has the threads of a cell that states none.
-
-    `times` are the seconds of silence after which a cell has failed, and those between its states.
-    """
-    from skipbench.bench.run.here import Here
-    from skipbench.bench.run.jobs import settled_threads, share_out
-    from skipbench.bench.run.workers import Workers
-    from skipbench.bench.training.machine import use_threads
-
-    if jobs != "auto" and not (jobs.isdecimal() and len(jobs) < 5):
-        raise SuiteError(f"--jobs is '{jobs}', expected a number, or auto.")
-    if executor not in ("local", "ray"):
-        raise SuiteError(f"--executor is '{executor}', expected local or ray.")
-    if address and executor != "ray":
-        raise SuiteError(f"--address {address} is of a Ray cluster: add --executor ray.")
-    if executor == "ray":
-        if find_spec("ray") is None:
-            raise SuiteError("--executor ray needs Ray: pip install 'skipbench[ray]'.")
-        from skipbench.bench.run.on_ray import OnRay
-
-        with use_threads(settled_threads(suite, directory) or 1):
-            yield OnRay(address, *times)
-    elif debug or jobs == "0":
-        yield Here(debug, times[1])
-    else:
-        share = share_out(suite, None if jobs == "auto" else int(jobs), directory)
-        print(share)
-        with use_threads(share.threads):
-            yield Workers(share.jobs, *times, share.gpus)
 
 
 def measured(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skipbench.bench.cli.executing import Executing
 from skipbench.bench.cli.options import (
     Address,
     CellTimeout,
@@ -21,7 +22,7 @@ from skipbench.bench.cli.options import (
     load,
 )
 from skipbench.bench.cli.output import print_table
-from skipbench.bench.cli.run import executor_of, measured
+from skipbench.bench.cli.run import measured
 from skipbench.bench.suites import load_suite, write_suite
 
 if TYPE_CHECKING:
@@ -79,17 +80,17 @@ def tune(
       skipbench tune quick --task pose --lr 0.0005 --lr 0.002 --lr 0.008 --out runs/tune
       skipbench run runs/quick-tune/tuned.yaml
     """
-    from skipbench.bench.suites.tuning import learning_rates, tuned, tuning_plan
+    executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
+    with executing.ahead():
+        from skipbench.bench.suites.tuning import learning_rates, tuned, tuning_plan
 
-    load(plugin)
-    chosen = load_suite(suite, overrides or [], tasks=task or [])
-    seeds = min(seeds, max(len(study.seeds) for study in chosen.studies))
-    directory = out or Path("runs") / f"{chosen.name}-tune"
-    with executor_of(
-        chosen, directory, jobs, (cell_timeout, checkpoint_every), debug, executor, address
-    ) as measuring:
-        plan = tuning_plan(chosen, lr or [], share, seeds)
-    records = measured(plan, directory, measuring, retry_failed)
+        load(plugin)
+        chosen = load_suite(suite, overrides or [], tasks=task or [])
+        seeds = min(seeds, max(len(study.seeds) for study in chosen.studies))
+        directory = out or Path("runs") / f"{chosen.name}-tune"
+        with executing.of(chosen, directory) as measuring:
+            plan = tuning_plan(chosen, lr or [], share, seeds)
+        records = measured(plan, directory, measuring, retry_failed)
     found = learning_rates(plan, records)
     for study in found:
         _show(study, each)

@@ -5,6 +5,7 @@ not compute with more than one thread, as a fork has only one. It ends when the 
 """
 
 import faulthandler
+import gc
 import os
 import pickle
 import signal
@@ -70,7 +71,10 @@ def main() -> None:
     run = Connection(int(sys.argv[1]))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    plugins, named, content = run.recv(), run.recv(), run.recv_bytes()
+    try:
+        plugins, named, content = run.recv(), run.recv(), run.recv_bytes()
+    except EOFError:  # the run has come to nothing
+        return
     try:
         load_plugins(plugins)
         for registry in (*REGISTRIES.values(), *OWN_REGISTRIES):
@@ -82,6 +86,7 @@ def main() -> None:
         run.send(reason(error))
         return
     run.send(None)
+    gc.freeze()  # what is there already is shared with all sessions, so none need look through it or copy it
     with suppress(ConnectionError):  # the run has ended
         _serve(run, plan, threads)
 

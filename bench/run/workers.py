@@ -4,8 +4,6 @@ import pickle
 import re
 import signal
 import site
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
@@ -25,6 +23,7 @@ from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import loaded_paths
 from skipbench.bench.run.host import Order, parts_of
 from skipbench.bench.run.inquiry import Inquiries
+from skipbench.bench.run.program import Program
 from skipbench.bench.run.session import SILENCE_S, SILENT, STOPPING, Ended, Session, States, Watch, prepared
 from skipbench.bench.signals import noting
 from skipbench.bench.suites.plan import Plan
@@ -33,7 +32,6 @@ from skipbench.display import in_words, one_line
 MAX_OUTPUT = 16 * 2**20  # bytes that a cell may print
 GRACE_S = 2.0  # for a process to end after it has closed its connection
 TICK_S = 0.5  # between looks at whether somebody wants the run to stop, or a cell says nothing
-PROGRAM = "import sys; sys.path[:] = {path}; from skipbench.bench.run.host import main; main()"
 STDLIB = sysconfig.get_path("stdlib")
 FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)  # of a crash, the innermost first
 
@@ -60,6 +58,7 @@ class Workers:
     A process that dies, is silent for `silence_s` seconds or prints without end is a failure of its session alone.
     Where the run is asked to end, sessions keep their states first; asked again, they end at once. `gpus` are the
     names of those that the sessions side by side have one of each; one on several devices counts as so many.
+    `program` is the process that starts them, for one run, where it has been begun already.
     """
 
     def __init__(
@@ -68,8 +67,10 @@ class Workers:
         silence_s: float = SILENCE_S,
         keep_every_s: float = KEEP_EVERY_S,
         gpus: Sequence[str] = (),
+        program: Program | None = None,
     ) -> None:
         self.jobs, self._silence_s, self._keep_every_s, self._gpus = jobs, silence_s, keep_every_s, gpus
+        self._program = program
 
     def run(self, plan: Plan, sessions: Iterable[Session], states: States, watch: Watch) -> Iterator[Ended]:
         """Measure all sessions, each in a process of its own. Raises BenchError where none can be started."""
@@ -77,7 +78,7 @@ class Workers:
         inquiries = Inquiries()
         if not waiting:
             return
-        with noting() as asked, _Host(plan, states, watch) as host:
+        with noting() as asked, _Host(plan, states, watch, self._program or Program()) as host:
             while host.running or (waiting and not asked):
                 while waiting and not asked and (slots := self._slots(waiting[0], host.running.values())):
                     session = waiting.popleft()
@@ -114,8 +115,9 @@ class Workers:
 class _Host:
     """The process that starts sessions (host.py), and what is known of those that run."""
 
-    def __init__(self, plan: Plan, states: States, watch: Watch) -> None:
+    def __init__(self, plan: Plan, states: States, watch: Watch, program: Program) -> None:
         self._states, self._watch, self._parts = states, watch, parts_of(plan)
+        self._program, self._connection, self._process = program, program.connection, program.process
         self.running: dict[int, _Running] = {}
         self._count, self._stopping = 0, False
         try:
@@ -128,10 +130,6 @@ class _Host:
 
     def __enter__(self) -> "_Host":
         self._folder = tempfile.TemporaryDirectory(prefix="skipbench-")
-        self._connection, theirs = Pipe()
-        program = [sys.executable, "-c", PROGRAM.format(path=sys.path), str(theirs.fileno())]
-        self._process = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        theirs.close()
         try:
             self._connection.send(loaded_paths())
             self._connection.send(self._parts)
@@ -145,8 +143,7 @@ class _Host:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._connection.close()  # at which it kills what runs, and ends
-        self._process.wait()
+        self._program.end()
         self._folder.cleanup()
 
     def begin(
