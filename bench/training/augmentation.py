@@ -33,9 +33,9 @@ class Augmentation(BaseModel):
 
     @property
     def geometry(self) -> "Augmentation":
-        """The same without changes of colour, a draw for every image: objects of the sizes that training shows."""
+        """The same without changes of colour: objects of the sizes that training shows."""
         plain = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
-        return self.model_copy(update={**plain, "images_per_draw": 1})
+        return self.model_copy(update=plain)
 
     @model_validator(mode="after")
     def _ordered(self) -> "Augmentation":
