@@ -23,7 +23,7 @@ def inside(label: str) -> str:
 def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield "outer.inner" and the value as text for each leaf of nested mappings; None is left out.
 
-    Mappings in a list are numbered: "arms.0.model".
+    Mappings in a list are numbered: "arms.0.model". Fractions have six digits.
     """
     for key, value in content.items():
         if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
@@ -31,8 +31,8 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         elif value is not None:
-            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            yield f"{prefix}{key}", shown
+            values = value if isinstance(value, list | tuple) else [value]
+            yield f"{prefix}{key}", ", ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in values)
 
 
 def distinct(contents: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:

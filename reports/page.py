@@ -176,9 +176,10 @@ def _tiles(frames: Frames) -> dict[str, str]:
     """Return a few numbers on the size of the run."""
     done, total = int((frames.cells.status == "ok").sum()), len(frames.cells)
     dates = [record.created_at[:10] for record in frames.records]
+    seeds = sorted({*frames.cells.groupby(["task", "dataset"]).seed.nunique()}) or [0]
     return {
         "arms": str(len(frames.arms)),
-        "seeds": str(frames.cells.seed.dropna().nunique()),
+        "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
         "cells with a result": f"{done} of {total}",
         "measured": max(dates) if dates else "nothing yet",
     }

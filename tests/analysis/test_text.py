@@ -24,3 +24,11 @@ def test_every_value_that_occurs_is_kept_once():
         "commit": ["a", "b"],
         "gpu": ["x"],
     }
+
+
+def test_fractions_have_six_digits():
+    assert dict(flatten({"aspect": 4 / 3, "lr": 0.002, "limits": [32 / 3, 64]})) == {
+        "aspect": "1.33333",
+        "lr": "0.002",
+        "limits": "10.6667, 64",
+    }
