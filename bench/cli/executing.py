@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 class Executing:
-    """Where and how many at once; `times`: of silence after which a cell has failed, and between its states, s.
+    """Where cells are measured, and how many at once.
 
+    `times` are the seconds of silence after which a cell has failed, and those between its states.
     Raises SuiteError for options that don't go together.
     """
 
@@ -37,7 +38,7 @@ class Executing:
 
     @contextmanager
     def ahead(self) -> Iterator[None]:
-        """Begin the process that will start cells, if there will be one; end it where it has come to nothing."""
+        """Begin the process that is to start cells, if there is to be one; it has ended after the block."""
         self._program = None if self._on_ray or self._here else Program()
         try:
             yield

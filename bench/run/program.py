@@ -17,11 +17,11 @@ class Program:
         theirs.close()
 
     def end(self) -> None:
-        """Let it end, which it does at once, with all that it has started, where nobody is at the other end."""
+        """End it with all that it has started, as it does by itself once nobody is at the other end."""
         self.connection.close()
         self.process.wait()
 
     def kill(self) -> None:
-        """End it before it has begun: it would import everything first."""
+        """End it at once, where it was never used: by itself it would import everything first."""
         self.process.kill()
         self.end()

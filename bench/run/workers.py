@@ -78,7 +78,7 @@ class Workers:
         inquiries = Inquiries()
         if not waiting:
             return
-        with noting() as asked, _Host(plan, states, watch, self._program or Program()) as host:
+        with noting() as asked, _Host(plan, states, watch, self._program) as host:
             while host.running or (waiting and not asked):
                 while waiting and not asked and (slots := self._slots(waiting[0], host.running.values())):
                     session = waiting.popleft()
@@ -115,9 +115,8 @@ class Workers:
 class _Host:
     """The process that starts sessions (host.py), and what is known of those that run."""
 
-    def __init__(self, plan: Plan, states: States, watch: Watch, program: Program) -> None:
+    def __init__(self, plan: Plan, states: States, watch: Watch, begun: Program | None) -> None:
         self._states, self._watch, self._parts = states, watch, parts_of(plan)
-        self._program, self._connection, self._process = program, program.connection, program.process
         self.running: dict[int, _Running] = {}
         self._count, self._stopping = 0, False
         try:
@@ -127,6 +126,8 @@ class _Host:
                 f"the suite cannot be sent to another process ({in_words(error)}): define its parts in a file that "
                 "--plugin loads, or measure in this process, with --jobs 0."
             ) from error
+        self._program = begun or Program()
+        self._connection, self._process = self._program.connection, self._program.process
 
     def __enter__(self) -> "_Host":
         self._folder = tempfile.TemporaryDirectory(prefix="skipbench-")

@@ -56,6 +56,7 @@ KINDS = {
 }
 OBJECTS = tuple(KINDS)
 CLASSES = ("background", *OBJECTS)
+USUAL_COUNT = (5, 10)  # of objects in a scene: the fewest and the most
 
 # Grey levels, per colour channel.
 _SPREAD = 25  # colours of one class lie within this of its middle
@@ -81,7 +82,9 @@ class Scenes(DataSource):
     test: Count = 400
     seed: Annotated[int, Field(ge=0)] = 0
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] = OBJECTS  # of objects, each as likely as any other
-    objects: tuple[Count, Count] = (5, 10)  # the fewest and the most that are put in; what is hidden is left out
+    objects: tuple[Count, Count] = (
+        USUAL_COUNT  # the fewest and the most that are put in; what is hidden is left out
+    )
 
     @field_validator("kinds")
     @classmethod
@@ -200,7 +203,7 @@ class _Canvas:
 
 
 def make_scene(
-    size: tuple[int, int], *key: int, kinds: Sequence[str] = OBJECTS, objects: tuple[int, int] = (5, 10)
+    size: tuple[int, int], *key: int, kinds: Sequence[str] = OBJECTS, objects: tuple[int, int] = USUAL_COUNT
 ) -> Scene:
     """Return the scene of `size` (H, W) that the whole numbers `key` stand for, with so many objects of `kinds`."""
     draws = Draws(*key)
