@@ -20,7 +20,7 @@ def resize_labels(labels: Tensor, size: tuple[int, int]) -> Tensor:
     the right and the lower one always, and so moves masks against their images by a quarter of a pixel.
     """
     rows, columns = (_nearest(have, want) for have, want in zip(labels.shape[-2:], size, strict=True))
-    return labels[..., rows.to(labels.device), :][..., columns.to(labels.device)]
+    return labels.index_select(-2, rows.to(labels.device)).index_select(-1, columns.to(labels.device))
 
 
 def _nearest(have: int, want: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Augmentation by torchvision's v2 transforms, on batches: image and targets change together."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -44,16 +44,6 @@ class Augmentation(BaseModel):
         return self
 
 
-class _AlignedCrop(v2.RandomResizedCrop):  # type: ignore[misc]
-    """torchvision's own resizes masks by NEAREST, which puts them half a pixel right of and below the image."""
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        if not isinstance(inpt, tv_tensors.Mask):
-            return super().transform(inpt, params)
-        cropped = F.crop(inpt, **params).as_subclass(Tensor)
-        return tv_tensors.Mask(resize_labels(cropped, (self.size[0], self.size[1])))
-
-
 class Augmenter:
     """Varies batches of one dataset; what it does to a batch depends on that batch's seed alone."""
 
@@ -64,13 +54,9 @@ class Augmenter:
         self._size = info.size
         self._annotations = info.annotations
         self._unseen = torch.empty(1, 3, *info.size, dtype=torch.uint8, device="meta")
-        self._transform = v2.Compose(
-            [
-                _AlignedCrop(info.size, scale=settings.crop_area, ratio=aspects),
-                v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
-                v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation),
-            ]
-        )
+        # asked for what they draw and do: called whole, they take half of their time to look at what they are given
+        self._crop = v2.RandomResizedCrop(info.size, scale=settings.crop_area, ratio=aspects)
+        self._jitter = v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation)
 
     def __call__(self, batch: Batch, seed: int, first: int = 0, whole: int | None = None) -> Batch:
         """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
@@ -103,13 +89,26 @@ class Augmenter:
         if flipped:
             for annotation in annotations:
                 group = group | annotation.exchanged(group)
-        movable = {"image": tv_tensors.Image(group["image"])}
+        moved = {"image": group["image"]}
         for annotation in annotations:
-            movable |= annotation.movable(group, self._size)
+            moved |= annotation.movable(group, self._size)
         if flipped:
-            movable = {key: F.horizontal_flip(value) for key, value in movable.items()}
-        moved = {key: value.as_subclass(Tensor) for key, value in self._transform(movable).items()}
-        varied = group | {"image": moved["image"]}
+            moved = {key: F.horizontal_flip(value) for key, value in moved.items()}
+        place = self._crop.make_params([group["image"]])
+        moved = {key: self._cropped(value, place) for key, value in moved.items()}
+        varied = group | {"image": self._coloured(moved["image"])}
         for annotation in annotations:
             varied |= annotation.moved(moved, group, self._size)
         return varied
+
+    def _cropped(self, value: Tensor, place: dict[str, int]) -> Tensor:
+        if isinstance(value, tv_tensors.Mask):  # torchvision's own is half a pixel right of and below the image
+            return resize_labels(F.crop(value, **place).as_subclass(Tensor), self._size)
+        return F.resized_crop(value, **place, size=self._size, antialias=True).as_subclass(Tensor)
+
+    def _coloured(self, image: Tensor) -> Tensor:
+        drawn = self._jitter.make_params([image])
+        image = F.to_dtype(image, torch.float32, scale=True)
+        # a list, as the order of a tensor's elements is looked up in torch
+        coloured: Tensor = self._jitter.transform(image, drawn | {"fn_idx": drawn["fn_idx"].tolist()})
+        return coloured
