@@ -104,7 +104,8 @@ class Augmenter:
     def _cropped(self, value: Tensor, place: dict[str, int]) -> Tensor:
         if isinstance(value, tv_tensors.Mask):  # torchvision's own is half a pixel right of and below the image
             return resize_labels(F.crop(value, **place).as_subclass(Tensor), self._size)
-        return F.resized_crop(value, **place, size=self._size, antialias=True).as_subclass(Tensor)
+        cropped: Tensor = F.resized_crop(value, **place, size=self._size, antialias=True).as_subclass(Tensor)
+        return cropped
 
     def _coloured(self, image: Tensor) -> Tensor:
         drawn = self._jitter.make_params([image])

@@ -14,7 +14,10 @@ from skipbench.archs.export import compare, export_model, trace, write
 
 Small = Callable[..., archs.EncoderDecoder]
 FEWER_LEVELS = {  # the same steps, fewer times: tracing takes seconds a level
-    **{f"hourglass.{name}": {"encoder_args": {"depth": 1}} for name in ("paper", "princeton", "bearpaw")},
+    **{
+        f"hourglass.{name}": {"encoder_args": {"depth": 1}, "stacks": 2}
+        for name in ("paper", "princeton", "bearpaw")
+    },
     "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12)}, "width": (8, 8, 12)},
     "unet.milesial": {"encoder_args": {"widths": (4, 4, 8), "ceil_mode": False}},
     "unet.milesial_bilinear": {"encoder_args": {"widths": (4, 4, 8), "ceil_mode": False}, "width": (4, 4, 8)},
