@@ -133,6 +133,10 @@ class CachedDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return self._count
 
+    def holds(self, index: int) -> bool:
+        """Return whether a sample is in memory."""
+        return index in self._kept
+
     def __getitem__(self, index: int) -> Sample:
         """Return a sample the caller may change. Raises IndexError past the end."""
         if not 0 <= index < self._count:

@@ -1,8 +1,9 @@
 """Batches from a dataset: padded to one shape, and the next one made while a network works on this one."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 import torch
@@ -33,19 +34,30 @@ def _join(key: str, values: list[Tensor]) -> Tensor:
     return pad_sequence(values, batch_first=True, padding_value=padding)
 
 
-def batches(dataset: Dataset[Sample], keys: Iterable[str], order: Iterable[Sequence[int]]) -> Iterator[Batch]:
-    """Yield the batch of each list of indices in `order`, read and decoded by one thread, ahead of its use."""
-    keys = tuple(keys)
+def batches(
+    dataset: Dataset[Sample], keys: Iterable[str], order: Iterable[Sequence[int]], at_once: bool = False
+) -> Iterator[Batch]:
+    """Yield the batch of each list of indices in `order`, read and decoded by one thread, ahead of its use.
+
+    With `at_once`, a batch whose samples the dataset holds in memory is made when it is asked for: a network on the
+    CPU loses more to a second thread of Python than that takes (a tenth of a small network's step).
+    """
+    keys, held = tuple(keys), getattr(dataset, "holds", None) if at_once else None
 
     def make(indices: Sequence[int]) -> Batch:
         return collate([dataset[index] for index in indices], keys)
 
+    def begin(indices: Sequence[int]) -> Callable[[], Batch]:
+        if held and all(map(held, indices)):
+            return partial(make, indices)
+        return worker.submit(make, indices).result
+
     todo = iter(order)
     with ThreadPoolExecutor(1) as worker:
-        waiting: list[Future[Batch]] = [worker.submit(make, indices) for indices in islice(todo, _AHEAD)]
+        waiting = [begin(indices) for indices in islice(todo, _AHEAD)]
         while waiting:
-            batch = waiting.pop(0).result()
-            waiting += [worker.submit(make, indices) for indices in islice(todo, 1)]
+            batch = waiting.pop(0)()
+            waiting += map(begin, islice(todo, 1))
             yield batch
 
 

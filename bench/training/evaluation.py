@@ -55,7 +55,8 @@ class Predictor:
     def evaluate(self, split: Dataset[Sample], alive: Callable[[], None]) -> Metrics:
         """Return the task's metrics, filled by a split as it is; `alive` is called after each batch."""
         metrics = self.task.metrics(self.fabric.device)
-        for batch in batches(split, self.keys, in_order(length(split), self._batch_size)):
+        order, on_cpu = in_order(length(split), self._batch_size), self.fabric.device.type == "cpu"
+        for batch in batches(split, self.keys, order, at_once=on_cpu):
             batch = self.fabric.to_device(batch)
             metrics.update(self.predict(batch), batch)
             alive()

@@ -172,7 +172,9 @@ class Trainer:
         draws = torch.randint(2**62, (steps,), generator=generator).tolist()[taken:]
         augment = Augmenter(augmentation, self.task.info)
         keys, part = ("image", *self.task.info.keys(self.task.targets)), self.ranks.part(recipe.batch_size)
-        for batch, draw in zip(batches(train, keys, [indices[part] for indices in order]), draws, strict=True):
+        parts = [indices[part] for indices in order]
+        read = batches(train, keys, parts, at_once=self.fabric.device.type == "cpu")
+        for batch, draw in zip(read, draws, strict=True):
             varied = augment(self.fabric.to_device(batch), draw, part.start, recipe.batch_size)
             yield self.predictor.prepare(varied)
 

@@ -1,6 +1,8 @@
-"""Batches: padded to one shape, in the order asked for, and read by one thread ahead of use."""
+"""Batches: padded to one shape, in the order asked for, and read ahead of use, or joined from memory."""
 
+import pickle
 import threading
+from typing import ClassVar
 
 import pytest
 import torch
@@ -45,18 +47,35 @@ def test_keys_that_samples_lack_are_left_out() -> None:
     assert set(collate([{"image": torch.zeros(1)}], ("image", "instances"))) == {"image"}
 
 
-def test_batches_come_in_order_whichever_thread_made_them() -> None:
-    threads = set()
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_is_in_memory_is_joined_where_it_is_asked_for_and_the_rest_ahead(at_once: bool) -> None:
+    makers: dict[str, set[int]] = {"first": set(), "again": set()}
 
     class Numbers(Dataset[Sample]):
+        kept: ClassVar[set[int]] = set()
+
+        def holds(self, index: int) -> bool:
+            return index in self.kept
+
         def __getitem__(self, index: int) -> Sample:
-            threads.add(threading.get_ident())
+            makers["again" if index in self.kept else "first"].add(threading.get_ident())
             return {"image": torch.tensor(index)}
 
-    order = [[3, 1], [0, 2], [2, 2], [1, 0], [3, 3]]
-    assert [batch["image"].tolist() for batch in batches(Numbers(), ("image",), order)] == order
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
+    numbers, order = Numbers(), [[3, 1], [0, 2], [2, 2], [1, 0], [3, 3]]
+    for _ in range(2):
+        made = [batch["image"].tolist() for batch in batches(numbers, ("image",), order, at_once)]
+        assert made == order
+        Numbers.kept = {0, 1, 2, 3}
+    assert threading.get_ident() not in makers["first"]
+    assert (makers["again"] == {threading.get_ident()}) == at_once
+
+
+def test_samples_of_a_dataset_are_held_once_they_are_made_and_not_in_another_process() -> None:
+    train = open_data("scenes", size=(32, 32), train=4).train
+    assert not train.holds(2)
+    assert train[2]
+    assert train.holds(2)
+    assert not pickle.loads(pickle.dumps(train)).holds(2)
 
 
 def test_what_reading_raises_reaches_the_one_who_asked() -> None:
