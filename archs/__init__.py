@@ -7,6 +7,7 @@ from skipbench.archs.bottom_up import BOTTOM_UPS, BottomUp, register_bottom_up
 from skipbench.archs.encoders import ENCODERS, Encoder, list_encoders, register_encoder
 from skipbench.archs.errors import (
     ArchError,
+    BudgetError,
     CheckpointError,
     DuplicateNameError,
     ExportError,
@@ -21,6 +22,7 @@ from skipbench.archs.factory import build_model, create_model, list_fusions, lis
 from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
+from skipbench.archs.matching import Match, match_width
 from skipbench.archs.model import EncoderDecoder, parts_of
 from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
@@ -41,6 +43,7 @@ __all__ = [
     "Block",
     "BlockStyle",
     "BottomUp",
+    "BudgetError",
     "CheckpointError",
     "DuplicateNameError",
     "Encoder",
@@ -50,6 +53,7 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "Link",
+    "Match",
     "Preparation",
     "PretrainedError",
     "Restart",
@@ -67,6 +71,7 @@ __all__ = [
     "list_layouts",
     "list_models",
     "load_reference",
+    "match_width",
     "parts_of",
     "register_block",
     "register_bottom_up",
