@@ -18,7 +18,14 @@ from skipbench.archs.errors import (
     WriteError,
 )
 from skipbench.archs.export import Exported, export_model
-from skipbench.archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
+from skipbench.archs.factory import (
+    blank_model,
+    build_model,
+    create_model,
+    list_fusions,
+    list_models,
+    resolve_spec,
+)
 from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
@@ -63,6 +70,7 @@ __all__ = [
     "Upsample",
     "Work",
     "WriteError",
+    "blank_model",
     "build_model",
     "create_model",
     "export_model",

@@ -1,7 +1,7 @@
 """Equal budgets: the decoder's width at which a network costs what is asked."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -56,6 +56,20 @@ def decoder_widths(spec: ArchSpec) -> list[int]:
     return spec.level_widths([level.channels for level in [*featureless_levels(spec, levels), *levels]])
 
 
+def proportional(own: Sequence[int], width: int) -> Widths:
+    """Return the widths in the proportions of a network's `own`, `width` being the widest level's."""
+    return tuple(max(1, round(width * each / max(own))) for each in own)
+
+
+def with_widths(spec: ArchSpec, widths: Widths) -> ArchSpec:
+    """Return the spec with these decoder widths, one number where all are equal."""
+    return spec.model_copy(update={"width": _shortest(widths)})
+
+
+def _shortest(widths: Widths) -> int | Widths:
+    return widths[0] if len(set(widths)) == 1 else widths
+
+
 class _Search:
     """Remembers what has been counted."""
 
@@ -73,7 +87,7 @@ class _Search:
         for widths in (*sorted((below, above), key=self._distance), *self._uneven(below)):
             cost = self.cost(widths)
             if cost is not None and self._serves(cost):
-                return Match(self._at(widths), cost, self.target)
+                return Match(with_widths(self.spec, widths), cost, self.target)
         raise BudgetError(f"{self._refusal}: the nearest are {self._nearest()}.")
 
     def _serves(self, cost: float) -> bool:
@@ -83,21 +97,17 @@ class _Search:
         cost = self.cost(widths)
         return math.inf if cost is None else abs(cost - self.target)
 
-    def _at(self, widths: Widths) -> ArchSpec:
-        return self.spec.model_copy(update={"width": widths[0] if len(set(widths)) == 1 else widths})
-
     def cost(self, widths: Widths) -> float | None:
         """Return what the network costs at these widths; None where it does not build."""
         if widths not in self.counted:
             try:
-                self.counted[widths] = self._cost(self._at(widths))
+                self.counted[widths] = self._cost(with_widths(self.spec, widths))
             except Exception:  # whatever a part says to channels that it cannot have
                 self.counted[widths] = None
         return self.counted[widths]
 
     def _even(self, width: int) -> Widths:
-        """Return the widths in the proportions of the network's own, `width` being the widest level's."""
-        return tuple(max(1, round(width * own / max(self.own))) for own in self.own)
+        return proportional(self.own, width)
 
     def _bracket(self) -> tuple[Widths, Widths]:
         """Return the widest even widths that cost no more than the target, and the next that build."""
@@ -158,7 +168,7 @@ class _Search:
         known = {widths: cost for widths, cost in self.counted.items() if cost is not None}
         below = max((cost, widths) for widths, cost in known.items() if cost <= self.target)
         above = min((cost, widths) for widths, cost in known.items() if cost > self.target)
-        return " and ".join(f"{cost:,.0f} at width {self._at(widths).width}" for cost, widths in (below, above))
+        return " and ".join(f"{cost:,.0f} at width {_shortest(widths)}" for cost, widths in (below, above))
 
 
 def _add(widths: Widths, more: tuple[int, ...]) -> Widths:
