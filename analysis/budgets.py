@@ -27,7 +27,7 @@ def budget(study: Frames) -> str:
 
 
 def comparisons(study: Frames) -> Iterator[Comparison]:
-    """Yield the arms as they are; then, where a study asks for it, those at the budget, whose width is no factor."""
+    """Yield the arms as they are; then, where a study asks for it, those at the budget, width aside."""
     by, arms = budget(study), study.arms
     if MATCHED not in arms:
         yield Comparison("", arms, study.varied)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from skipbench.analysis.answers import rivals
 from skipbench.analysis.breakdowns import measured_breakdowns
-from skipbench.analysis.budgets import comparisons
+from skipbench.analysis.budgets import budget, comparisons
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ratios
@@ -135,8 +135,8 @@ def _recipes(study: Frames) -> Iterator[str]:
 
 
 def _sizes(study: Frames) -> Iterator[str]:
-    for by, arms, _ in comparisons(study):
-        values = study.values[study.values["arm"].isin(arms["arm"])]
+    for by, compared, _ in comparisons(study):
+        values = study.values[study.values["arm"].isin(compared["arm"])]
         spreads = {key: spread(values.loc[values["key"] == key, "value"]) for key in SIZES}
         unequal = [
             f"in {inside(study.metric(key).label)} by up to {more:.0%}".replace("%", " %")
@@ -146,7 +146,8 @@ def _sizes(study: Frames) -> Iterator[str]:
         if unequal and by:
             yield f"Arms at equal {BUDGETS[by].label} still differ {listing(unequal)}."
         elif unequal:
-            yield f"The arms differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
+            arms = "As they are, the arms" if budget(study) else "The arms"
+            yield f"{arms} differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
 
 
 def _latencies(study: Frames) -> Iterator[str]:

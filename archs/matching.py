@@ -111,14 +111,14 @@ class _Search:
 
     def _bracket(self) -> tuple[Widths, Widths]:
         """Return the widest even widths that cost no more than the target, and the next that build."""
-        low = self._next(1, WIDEST)
+        low = self._next(1, WIDEST + 1)
         if low is None:
             raise BudgetError(f"{self._refusal}: it cannot be built at any width.")
         if self._above(low) and not self._serves(least := self._counted(low)):
             raise BudgetError(f"{self._refusal}: at width {low}, the least, there are {least:,.0f} already.")
-        high: int | None = low
+        high: int | None = max(low, *self.own)
         while high is not None and not self._above(high):
-            low, high = high, self._next(2 * high, WIDEST)
+            low, high = high, self._next(2 * high, WIDEST + 1)
         if high is None:
             raise BudgetError(f"{self._refusal}: at width {low} there are {self._counted(low):,.0f} only.")
         end = high

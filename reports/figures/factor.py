@@ -71,7 +71,7 @@ def factor_table(study: Frames, factor: str) -> Table:
     caption = f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed."
     if by := budget(study):
         caption += (
-            f" Each pair is shown as it is and at equal {BUDGETS[by].label}, where the decoders' widths differ too; "
+            f" Each pair is shown as it is and at equal {BUDGETS[by].label}, where widths differ too; "
             "the last columns are the costs of the two arms and how many times as much the first costs."
         )
     costs = [column for key in cost_keys(study) for column in _cost_columns(study.metric(key))]
