@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from skipbench.archs import ArchSpec
+from skipbench.archs import ArchSpec, resolve_spec
+from skipbench.bench.cli.match import _line, _row
+from skipbench.bench.measure.budgets import Budget
 from skipbench.bench.measure.cost import cost
+from skipbench.bench.measure.latency import LatencyOptions
+from skipbench.bench.measure.paced import Fitted
 
 SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=32", "--classes", 6)
 
@@ -42,13 +46,25 @@ def test_a_number_of_bytes_is_a_budget_too(skipbench: Any) -> None:
     assert " MB" in skipbench("match", "unet", *SMALL, "--by", "memory", "--to", "1e6").out
 
 
-def test_latency_is_timed_with_an_interval(skipbench: Any) -> None:
-    timing = ("--blocks", 3, "--processes", 0, "--time-limit", 0.01, "--threads", 1)
-    command = ("match", "unet", "fpn", *SMALL, "--by", "latency", "--to", "fpn", *timing)
-    unet, fpn = json.loads(skipbench(*command, "--format", "json").out)
-    assert unet["low"] <= 0 <= unet["high"]
-    assert fpn["width"] == 32
-    assert "deviation" not in fpn
+def test_latency_is_shown_with_its_interval_and_that_of_the_target_not_at_all(skipbench: Any) -> None:
+    spec = resolve_spec("unet", encoder="test_resnet", width=32)
+    wide = spec.model_copy(update={"width": (40, 41, 40, 40)})
+    budget = Budget("latency", (32, 48), LatencyOptions(), {})
+    row = _row("unet", Fitted(spec, wide, 5.05, 5.0, (0.98, 1.04)), budget)
+    assert (row["width_before"], row["width"], row["cost"], row["target"]) == (32, [40, 41, 40, 40], 5.05, 5.0)
+    assert (row["deviation"], row["low"], row["high"]) == pytest.approx((0.01, -0.02, 0.04))
+    line = _line(row, budget)
+    assert line["matched"] == "[40, 41, 40, 40]"
+    assert (line["latency"], line["deviation"], line["95 % interval"]) == (
+        "5.050 ms",
+        "+1.00 %",
+        "−2.00 % to +4.00 %",
+    )
+    (target,) = json.loads(
+        skipbench("match", "fpn", *SMALL, "--by", "latency", "--to", "fpn", "--format", "json").out
+    )
+    assert target["width"] == 32
+    assert not {"cost", "target", "deviation", "low"} & set(target)
 
 
 @pytest.mark.parametrize(
