@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from skipbench.bench.errors import StoreError, SuiteError
 from skipbench.bench.measure import Arm
 from skipbench.bench.measure.budgets import LATENCY, Budget, Fitted, remarks
+from skipbench.bench.measure.cost import CostOptions
+from skipbench.bench.measure.latency import LatencyOptions
 from skipbench.bench.records.budgets import BUDGETS, MATCHED, RAW
 from skipbench.bench.records.store import open_run
-from skipbench.bench.suites.schema import Match, Suite
+from skipbench.bench.suites.schema import Match, Study, Suite
 from skipbench.display import extended, shown, without
 
 
@@ -30,26 +32,27 @@ def matched_arms(match: Match, arms: list[Arm]) -> Matched:
     the name of an arm.
     """
     options = arms[0].options
-    budget = Budget(match.by, options["cost"].size, options["latency"], match.solved)  # type: ignore[attr-defined]
+    size, timing = cast(CostOptions, options["cost"]).size, cast(LatencyOptions, options["latency"])
+    assert size is not None  # a plan leaves no size to the data
+    budget = Budget(match.by, size, timing, match.solved)
     fitted = budget.fit({arm.name: arm.spec for arm in arms}, match.to)
     doubles = {arm.name: _double(arm, fitted[arm.name], match.by) for arm in arms if fitted[arm.name].changed}
-    there = [(arm.spec, arm.options) for arm in arms]
-    chosen: list[Arm] = []
+    whole: list[Arm] = []
     for arm in arms:
-        twins = [
-            double.name for double in doubles.values() if (double.spec, double.options) == (arm.spec, arm.options)
-        ]
-        fits = not fitted[arm.name].changed or twins
-        chosen.append(replace(arm, varied={**arm.varied, MATCHED: f"{RAW}, {match.by}" if fits else RAW}))
         double = doubles.get(arm.name)
-        if double and (double.spec, double.options) not in there:
-            there.append((double.spec, double.options))
-            chosen.append(double)
-    names = [arm.name for arm in chosen]
+        within = double is None or any(_same(arm, other) for other in doubles.values())
+        whole.append(replace(arm, varied={**arm.varied, MATCHED: f"{RAW}, {match.by}" if within else RAW}))
+        if double and not any(_same(double, other) for other in [*arms, *whole]):
+            whole.append(double)
+    names = [arm.name for arm in whole]
     for name in names:
         if names.count(name) > 1:
             raise SuiteError(f"two different arms are called '{name}'; give each its own name.")
-    return Matched(chosen, list(_notes(match, budget, fitted)), _solved(match, budget, arms, fitted))
+    return Matched(whole, list(_notes(match, budget, fitted)), _solved(match, budget, arms, fitted))
+
+
+def _same(one: Arm, other: Arm) -> bool:
+    return (one.spec, one.options) == (other.spec, other.options)
 
 
 def _double(arm: Arm, fitted: Fitted, by: str) -> Arm:
@@ -76,20 +79,23 @@ def _solved(match: Match, budget: Budget, arms: list[Arm], fitted: Mapping[str, 
 
 
 def with_widths_of(suite: Suite, directory: Path) -> Suite:
-    """Return the suite with the widths that the run in `directory`, if there is one, found by timing."""
-    try:
-        earlier = open_run(directory).suite.get("studies", [])
-    except StoreError:  # whoever opens it for writing says why
+    """Return the suite with the widths that the run in `directory`, if there is one, has found by timing."""
+    if not any(study.match and study.match.by == LATENCY for study in suite.studies):
         return suite
-    solved = {
-        key: width for study in earlier for key, width in (study.get("match") or {}).get("solved", {}).items()
-    }
-    studies = [
-        study.model_copy(
-            update={"match": study.match.model_copy(update={"solved": {**solved, **study.match.solved}})}
-        )
-        if study.match and study.match.by == LATENCY
-        else study
-        for study in suite.studies
-    ]
-    return suite.model_copy(update={"studies": studies})
+    try:
+        studies = open_run(directory).suite["studies"]
+        solved = {
+            key: width for study in studies for key, width in study.get("match", {}).get("solved", {}).items()
+        }
+        return suite.model_copy(update={"studies": [_with_widths(study, solved) for study in suite.studies]})
+    except (StoreError, ValueError, LookupError, TypeError, AttributeError):
+        return suite  # there is none, or a damaged one, which whoever opens it for writing refuses
+
+
+def _with_widths(study: Study, solved: Mapping[str, Any]) -> Study:
+    if study.match is None:
+        return study
+    match = Match.model_validate(
+        {**study.match.model_dump(by_alias=True), "solved": {**solved, **study.match.solved}}
+    )
+    return study.model_copy(update={"match": match})
