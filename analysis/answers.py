@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from skipbench.analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
+from skipbench.analysis.budgets import cost_keys, with_costs
 from skipbench.analysis.costs import at_least, bounds
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.latency import margin, ratios, verdicts
@@ -111,11 +112,16 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
 
 
 def _factors(study: Frames, score: Metric) -> Iterator[str]:
-    for factor, pairs in differences(study, score.key).groupby("factor", sort=False):
+    for factor, pairs in with_costs(study, differences(study, score.key)).groupby("factor", sort=False):
         effects = []
-        for label, runs in pairs.groupby("label", sort=False)["difference"]:
+        for label, seeds in pairs.groupby("label", sort=False):
+            runs = seeds["difference"]
             change = score.show_unit(float(runs.mean()), signed=True)
-            effects.append(f"{label} = {change} (higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')})")
+            higher = f"higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')}"
+            ratios = (
+                f"; {seeds[key].iloc[0]:.2f} x the {inside(study.metric(key).label)}" for key in cost_keys(study)
+            )
+            effects.append(f"{label} = {change} ({higher}{''.join(ratios)})")
         yield f"Mean difference in {score.label} by choice of {factor}, paired by seed: {'; '.join(effects)}."
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from skipbench.analysis.answers import rivals
 from skipbench.analysis.breakdowns import measured_breakdowns
+from skipbench.analysis.budgets import budget, comparisons
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ratios
 from skipbench.analysis.statistics import t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
 from skipbench.analysis.text import count, distinct, inside, listing
+from skipbench.bench.records.budgets import BUDGETS
 from skipbench.bench.records.metrics import Metric
 from skipbench.display import without
 
@@ -133,14 +135,19 @@ def _recipes(study: Frames) -> Iterator[str]:
 
 
 def _sizes(study: Frames) -> Iterator[str]:
-    spreads = {key: spread(study.values.loc[study.values["key"] == key, "value"]) for key in SIZES}
-    unequal = [
-        f"in {inside(study.metric(key).label)} by up to {more:.0%}".replace("%", " %")
-        for key, more in spreads.items()
-        if more >= 0.005
-    ]
-    if unequal:
-        yield f"The arms differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
+    for by, compared, _ in comparisons(study):
+        values = study.values[study.values["arm"].isin(compared["arm"])]
+        spreads = {key: spread(values.loc[values["key"] == key, "value"]) for key in SIZES}
+        unequal = [
+            f"in {inside(study.metric(key).label)} by up to {more:.0%}".replace("%", " %")
+            for key, more in spreads.items()
+            if more >= (0.025 if by else 0.005)  # at a budget, an arm may be 1 % above it and another 1 % below
+        ]
+        if unequal and by:
+            yield f"Arms at equal {BUDGETS[by].label} still differ {listing(unequal)}."
+        elif unequal:
+            arms = "As they are, the arms" if budget(study) else "The arms"
+            yield f"{arms} differ {listing(unequal)}: they are compared with the same recipe, not at the same cost."
 
 
 def _latencies(study: Frames) -> Iterator[str]:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from skipbench.analysis.budgets import Comparison, comparisons, suffix
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.statistics import summarize
 from skipbench.analysis.summaries import scores
+from skipbench.bench.records.budgets import MATCHED
 from skipbench.display import without
 
-_PAIR = ["factor", "arm", "reference", "label"]
+_PAIR = ["factor", "arm", "reference", "label", "budget"]
 
 
 @once
@@ -20,27 +22,39 @@ def pairs(study: Frames) -> pd.DataFrame:
     Among arms that share everything else, the first in the plan is the reference; the shipped suites list a model's
     own choice first. A setting of measurements ("recipe.lr") is a factor where it varies by itself; where each
     choice of a network's factor has its own value, such as a tuned learning rate, it is part of that choice.
-    Columns: factor, arm, reference, label ("unet: add − concat_wide").
+    Arms at equal budgets are paired with one another, whatever their widths; such a pair follows that of the arms
+    as they are.
+    Columns: factor, arm, reference, label ("unet: add − concat_wide at equal MACs"), budget ("macs", or "").
     """
     rows = [
         {
             "factor": factor,
             "arm": arm["arm"],
             "reference": first["arm"],
-            "label": f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {first[factor]}",
+            "label": f"{_title(arm, factor, part.budget)}: {arm[factor]} − {first[factor]}",
+            "budget": part.budget,
         }
-        for factor in study.varied
-        for first, *others in _groups(study, factor)
+        for part in comparisons(study)
+        for factor in part.factors
+        for first, *others in _groups(part, factor)
         for arm in others
     ]
+    places = {(row["factor"], row["label"]): place for place, row in reversed(list(enumerate(rows)))}
+    rows.sort(key=lambda row: (study.varied.index(row["factor"]), places[row["factor"], row["label"]]))
+    for row in rows:
+        row["label"] += suffix(row["budget"])
     return pd.DataFrame(rows, columns=_PAIR)
 
 
-def _groups(study: Frames, factor: str) -> Iterator[list[dict[Any, Any]]]:
+def _title(arm: dict[Any, Any], factor: str, budget: str) -> str:
+    return without(without(arm["arm"], factor, arm[factor]), MATCHED, budget)
+
+
+def _groups(part: Comparison, factor: str) -> Iterator[list[dict[Any, Any]]]:
     """Yield the arms that differ in `factor` alone, in the plan's order."""
-    network = [name for name in study.varied if name != factor and "." not in name]
-    options = [name for name in study.varied if name != factor and "." in name]
-    for group in _split(study.arms, network):
+    network = [name for name in part.factors if name != factor and "." not in name]
+    options = [name for name in part.factors if name != factor and "." in name]
+    for group in _split(part.arms, network):
         of_one_choice = "." not in factor and group[factor].is_unique
         for arms in [group] if of_one_choice else _split(group, options):
             yield arms.to_dict("records")
@@ -69,9 +83,9 @@ def effects(study: Frames, key: str) -> pd.DataFrame:
 
     The interval describes one pair; it is not a test, and is not corrected for the number of pairs.
     """
-    runs = differences(study, key).groupby(["factor", "arm"])["difference"].agg(list)
+    runs = differences(study, key).groupby(["factor", "arm", "budget"])["difference"].agg(list)
     rows = [
-        {**pair, **summarize(runs.get((pair["factor"], pair["arm"]), []))._asdict()}
+        {**pair, **summarize(runs.get((pair["factor"], pair["arm"], pair["budget"]), []))._asdict()}
         for pair in pairs(study).to_dict("records")
     ]
     return pd.DataFrame(rows, columns=[*_PAIR, "n", "mean", "sd", "low", "high"])

@@ -7,6 +7,7 @@ from skipbench.archs.bottom_up import BOTTOM_UPS, BottomUp, register_bottom_up
 from skipbench.archs.encoders import ENCODERS, Encoder, list_encoders, register_encoder
 from skipbench.archs.errors import (
     ArchError,
+    BudgetError,
     CheckpointError,
     DuplicateNameError,
     ExportError,
@@ -17,10 +18,18 @@ from skipbench.archs.errors import (
     WriteError,
 )
 from skipbench.archs.export import Exported, export_model
-from skipbench.archs.factory import build_model, create_model, list_fusions, list_models, resolve_spec
+from skipbench.archs.factory import (
+    blank_model,
+    build_model,
+    create_model,
+    list_fusions,
+    list_models,
+    resolve_spec,
+)
 from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
+from skipbench.archs.matching import Match, match_width
 from skipbench.archs.model import EncoderDecoder, parts_of
 from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
@@ -41,6 +50,7 @@ __all__ = [
     "Block",
     "BlockStyle",
     "BottomUp",
+    "BudgetError",
     "CheckpointError",
     "DuplicateNameError",
     "Encoder",
@@ -50,6 +60,7 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "Link",
+    "Match",
     "Preparation",
     "PretrainedError",
     "Restart",
@@ -59,6 +70,7 @@ __all__ = [
     "Upsample",
     "Work",
     "WriteError",
+    "blank_model",
     "build_model",
     "create_model",
     "export_model",
@@ -67,6 +79,7 @@ __all__ = [
     "list_layouts",
     "list_models",
     "load_reference",
+    "match_width",
     "parts_of",
     "register_block",
     "register_bottom_up",

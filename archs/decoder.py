@@ -116,7 +116,10 @@ class Decoder(nn.Module):
         self.steps = Modules(steps)
         self.read = levels_to_read(spec, levels)
         style = block_style(spec)
-        self.outs = Modules(BLOCKS[spec.out](path[i].channels, widths[i], style) for i in self.read)
+        alike = spec.share_head and spec.head_levels in ("all", "summed")  # one head reads maps of one width
+        self.outs = Modules(
+            BLOCKS[spec.out](path[i].channels, widths[self.read[0] if alike else i], style) for i in self.read
+        )
         self.extra_levels = spec.extra_levels
         self.specs = [
             FeatureSpec(out.out_channels, path[i].stride * out.stride_factor)

@@ -40,6 +40,10 @@ class WriteError(ArchError):
         self.reason = reason
 
 
+class BudgetError(ArchError):
+    """A network that no decoder width brings to the cost that is asked."""
+
+
 class ShapeError(ArchError):
     """A tensor whose shape is not what was published, or an input size that a network cannot take."""
 

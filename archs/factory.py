@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from skipbench.archs.errors import SpecError
 from skipbench.archs.fusion import FUSIONS
 from skipbench.archs.model import EncoderDecoder
@@ -23,6 +25,15 @@ def build_model(spec: ArchSpec) -> EncoderDecoder:
     Raises ArchError where the factors do not go together.
     """
     return EncoderDecoder(spec)
+
+
+def blank_model(spec: ArchSpec) -> EncoderDecoder:
+    """Return the network that a spec describes on the meta device: shapes, without weights or memory.
+
+    Raises ArchError where the factors do not go together, and whatever a part raises that needs values.
+    """
+    with torch.device("meta"):
+        return EncoderDecoder(spec.model_copy(update={"pretrained": False}))
 
 
 def create_model(

@@ -81,4 +81,4 @@ def _keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
                 if isinstance(kind, type) and issubclass(kind, BaseModel)
             ]
             model = nested[0] if nested else model
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -20,6 +20,7 @@ from skipbench.bench.run.here import Here
 from skipbench.bench.run.runner import run_plan
 from skipbench.bench.run.workers import Workers
 from skipbench.bench.suites import load_suite
+from skipbench.bench.suites.matching import with_widths_of
 from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.validation import parse
 from skipbench.reports import write_plot as plot
@@ -59,7 +60,7 @@ def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | s
     Raises BenchError or ArchError where the suite is wrong.
     """
     load_plugins(map(Path, plugins))
-    plan = make_plan(load_suite(suite, overrides))
+    plan = make_plan(with_widths_of(load_suite(suite, overrides), Path(out)))
     run_plan(plan, Path(out), Console(stderr=True), Workers(jobs) if jobs else Here())
     return load(Path(out))
 

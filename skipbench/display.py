@@ -55,6 +55,11 @@ def without(name: str, key: str, value: str) -> str:
     return name
 
 
+def extended(name: str, key: str, value: str) -> str:
+    """Return an arm's label with one part more, which `without` takes away."""
+    return f"{name}{', ' if ' / ' in name else ' / '}{key}={value}"
+
+
 def inert(value: Any) -> Any:
     """Return a cell that is safe in a spreadsheet: text that would run as a formula gets a ' in front."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value

@@ -105,13 +105,14 @@ def run(
         raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
     executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
     with nullcontext() if dry_run else executing.ahead():
+        from skipbench.bench.suites.matching import with_widths_of
         from skipbench.bench.suites.plan import make_plan
 
         load(plugin)
         chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
         directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
         with executing.of(chosen, directory) as measuring:
-            plan = make_plan(chosen, leave_out_unserved=data is not None)
+            plan = make_plan(with_widths_of(chosen, directory), leave_out_unserved=data is not None)
         for note in plan.notes:
             print(f"note: {note}")
         if dry_run:

@@ -53,6 +53,7 @@ class StudyPlan:
     task: Task
     options: dict[str, BaseModel]  # of each measurement, by name
     arms: list[Arm]
+    notes: list[str] = field(default_factory=list)  # on how the arms were chosen
 
     @property
     def name(self) -> tuple[str, str]:

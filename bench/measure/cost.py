@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from skipbench.archs import ArchSpec, EncoderDecoder, build_model, parts_of
+from skipbench.archs import ArchSpec, EncoderDecoder, blank_model, build_model, parts_of
 from skipbench.archs.ledger import KINDS, Ledger, count, on_a_copy, training_peak
 from skipbench.bench.advance import Advance
 from skipbench.bench.measure.base import Arm, Forecast, Measurement, Options, register_measurement
@@ -137,13 +137,10 @@ def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
 
 def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Outcome:
     """Count a network that is built without weights; with them only where it does not run otherwise."""
-    untrained = spec.model_copy(update={"pretrained": False})
     try:
-        with torch.device("meta"):
-            model = build_model(untrained)
-        return cost(model, image_size)
+        return cost(blank_model(spec), image_size)
     except Exception:  # whatever a network does with values that are not there
-        return cost(build_model(untrained), image_size)
+        return cost(build_model(spec.model_copy(update={"pretrained": False})), image_size)
 
 
 def _run(model: nn.Module, images: tuple[Tensor]) -> tuple[Ledger, int | Exception]:

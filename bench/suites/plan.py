@@ -13,6 +13,7 @@ from skipbench.bench.data import Data, open_data
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from skipbench.bench.records import Cell
+from skipbench.bench.suites.matching import matched_arms
 from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
 from skipbench.bench.tasks import Task, TaskError, create_task
@@ -61,7 +62,8 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     _require_distinct(studies)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
-    remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)
+    remarks = [f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks]
+    remarks += (note for study in studies for note in study.notes)
     notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
     return Plan(resolved, studies, list(_cells(studies)), list(notes))
 
@@ -86,7 +88,12 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         "task": {"name": study.task.name, **task.options.model_dump(mode="json")},
         **{part.section: options[part.name].model_dump(mode="json") for part in measurements()},
     }
-    return StudyPlan(resolved, data, task, options, expand_arms(study, task))
+    arms, notes = expand_arms(study, task), list[str]()
+    if study.match:
+        matched = matched_arms(study.match, arms)
+        arms, notes = matched.arms, [f"{study.task.name}: {note}" for note in matched.notes]
+        resolved["match"]["solved"] = matched.solved
+    return StudyPlan(resolved, data, task, options, arms, notes)
 
 
 def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:

@@ -1,5 +1,6 @@
 """A suite: which models, on which data, at which budget, with which seeds; never changed once it is read."""
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -128,6 +129,32 @@ class ArmEntry(BaseModel):
         return Variant(self.name, model, factors, own, chosen)
 
 
+def _target(given: Any) -> Any:
+    """Return the number that is meant, or the name; YAML reads 1e6, without a dot, as text."""
+    try:
+        number = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if 0 < number < math.inf:
+        return number
+    if isinstance(given, str) and given and math.isnan(number):
+        return given
+    raise ValueError(f"{quoted(given)} is neither the name of an arm nor a number above 0.")
+
+
+class Match(BaseModel):
+    """Arms at equal budgets: each is measured as it is, and once more with the decoder width that costs as much."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Literal["params", "macs", "latency", "memory"]
+    to: Annotated[float | str, BeforeValidator(_target)]  # parameters, MACs, ms or bytes; or what that arm costs
+    with_: Literal["width"] = Field("width", alias="with")
+    solved: dict[str, int | list[int]] = Field(
+        default_factory=dict
+    )  # widths that a session found; a run writes them
+
+
 class Study(BaseModel):
     """One task on one dataset. Every other key is a section: a measurement's options, which it checks itself."""
 
@@ -139,6 +166,7 @@ class Study(BaseModel):
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
+    match: Match | None = None
 
     @field_validator("seeds")
     @classmethod

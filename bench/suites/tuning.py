@@ -79,7 +79,8 @@ def _at_each(study: Study, lrs: Sequence[float], share: float, seeds: int) -> St
 
     arms = [_entry(arm, of_share(arm.own.get(SECTION, {})), sweep={LR: grid}) for arm in _variants(study)]
     recipes = of_share({"images": recipe.images, **section})
-    return study.model_copy(update={"arms": arms, "seeds": study.seeds[:seeds], SECTION: recipes})
+    # an arm's double at an equal budget gets the learning rate of the arm
+    return study.model_copy(update={"arms": arms, "seeds": study.seeds[:seeds], SECTION: recipes, "match": None})
 
 
 def _variants(study: Study) -> list[Variant]:

@@ -1,15 +1,21 @@
 """Factor: the effect of another choice of one factor, paired by seed; a figure for each factor that varies."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matplotlib.figure import Figure
 
+from skipbench.analysis.budgets import budget, cost_keys, with_costs
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.paired import differences, effects
+from skipbench.bench.records.budgets import BUDGETS
+from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure, slug
 from skipbench.reports.figures.accuracy import score_of
 from skipbench.reports.forest import SEEDS, forest, seeds_row
 from skipbench.reports.style import arm_looks
-from skipbench.reports.tables import Table, difference_columns, each_seed, text
+from skipbench.reports.tables import Column, Table, difference_columns, each_seed, text, value
 
 
 def studied(study: Frames) -> list[str]:
@@ -40,14 +46,14 @@ def factor_figure(study: Frames, factor: str) -> Figure:
     runs = runs[runs.factor == factor]
     rows = [
         seeds_row(
-            pair["label"],
+            _row_label(study, pair),
             looks[pair["arm"]],
             score,
-            runs.loc[runs.arm == pair["arm"], "difference"],
+            runs.loc[runs.label == pair["label"], "difference"],
             pair,
             signed=True,
         )
-        for pair in effects(study, score.key).to_dict("records")
+        for pair in with_costs(study, effects(study, score.key)).to_dict("records")
         if pair["factor"] == factor
     ]
     axis = f"difference in {score.label} (points)" if score.unit == "%" else f"difference in {score.title}"
@@ -60,7 +66,30 @@ def factor_table(study: Frames, factor: str) -> Table:
     frame, runs = (
         table[table.factor == factor] for table in (effects(study, score.key), differences(study, score.key))
     )
-    frame = frame.assign(seeds=each_seed(frame["arm"], runs, "difference", score, signed=True))
+    seeds = each_seed(frame["label"], runs.assign(arm=runs["label"]), "difference", score, signed=True)
+    frame = with_costs(study, frame.assign(seeds=seeds))
     caption = f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed."
-    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score))
+    if by := budget(study):
+        caption += (
+            f" Each pair is shown as it is and at equal {BUDGETS[by].label}, where widths differ too; "
+            "the last columns are the costs of the two arms and how many times as much the first costs."
+        )
+    costs = [column for key in cost_keys(study) for column in _cost_columns(study.metric(key))]
+    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score), *costs)
     return Table(f"factor-{slug(factor)}", caption, frame, columns)
+
+
+def _cost_columns(cost: Metric) -> tuple[Column, ...]:
+    """Return the columns of what two arms cost."""
+    return (
+        value(f"arm {cost.key}", cost),
+        value(f"reference {cost.key}", cost, "Reference's"),
+        Column(cost.key, "Ratio", lambda ratio: f"{ratio:.3f}", number=True),
+    )
+
+
+def _row_label(study: Frames, pair: Mapping[Any, Any]) -> str:
+    """Return what a pair is called in the figure, with the ratio of its costs where a study has a budget."""
+    if not (by := budget(study)) or BUDGETS[by].key not in cost_keys(study):
+        return str(pair["label"])
+    return f"{pair['label']} ({pair[BUDGETS[by].key]:.2f} x the {BUDGETS[by].label})"
