@@ -22,11 +22,13 @@ from skipbench.archs.fusion import FUSIONS, Fusion, register_fusion
 from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
 from skipbench.archs.model import EncoderDecoder, parts_of
+from skipbench.archs.morphs import Change, Morph, Step, difference, shortest_path
 from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
 from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
 from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
 from skipbench.archs.restarts import RESTARTS, Restart, register_restart
+from skipbench.archs.sameness import same_network
 from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.registry import Registry
 
@@ -41,6 +43,7 @@ __all__ = [
     "Block",
     "BlockStyle",
     "BottomUp",
+    "Change",
     "CheckpointError",
     "DuplicateNameError",
     "Encoder",
@@ -50,17 +53,20 @@ __all__ = [
     "FeatureSpec",
     "Fusion",
     "Link",
+    "Morph",
     "Preparation",
     "PretrainedError",
     "Restart",
     "ShapeError",
     "SpecError",
+    "Step",
     "UnknownNameError",
     "Upsample",
     "Work",
     "WriteError",
     "build_model",
     "create_model",
+    "difference",
     "export_model",
     "list_encoders",
     "list_fusions",
@@ -77,4 +83,6 @@ __all__ = [
     "register_restart",
     "register_upsampler",
     "resolve_spec",
+    "same_network",
+    "shortest_path",
 ]

@@ -53,6 +53,7 @@ class StudyPlan:
     task: Task
     options: dict[str, BaseModel]  # of each measurement, by name
     arms: list[Arm]
+    notes: list[str] = field(default_factory=list)  # what was decided of the arms
 
     @property
     def name(self) -> tuple[str, str]:

@@ -1,0 +1,127 @@
+"""The picture of a morph: from top to bottom its edits, from left to right what each changes, and a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.forest import draw_row, seeds_row, span
+from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
+
+ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
+COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
+TICKS = 3  # on the axis of a narrow panel
+Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
+
+
+def morph_picture(
+    table: pd.DataFrame, ends: tuple[str, str], metrics: Mapping[str, Metric], effects: Effects | None = None
+) -> Figure:
+    """Return the picture of a walk with verdicts (`analysis.morphs.judged`) between the networks called `ends`.
+
+    `metrics` declares the costs and, as "score", the score, where the walk has one. Of each edit a bar is what it
+    changes in this order; with `effects`, a diamond is its mean over several orders and a line their range.
+    """
+    edits = table[table["edit"] != ""]
+    panels: list[Callable[[Axes], None]] = [
+        partial(_cost, table=table, metric=metrics[key], effects=(effects or {}).get(key, ())) for key in COSTS
+    ]
+    if LATENCY in table and table["latency/ratio"].notna().any():
+        panels.append(partial(_latency, table=table, metric=metrics[LATENCY]))
+    if "n" in table and edits["n"].any():
+        panels.append(partial(_score, table=table, metric=metrics["score"]))
+    figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
+    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 0.9])
+    for axes, draw in zip(grid, panels, strict=False):
+        draw(axes)
+        clean_rows(axes, list(edits["edit"]))
+        axes.locator_params(axis="x", nbins=TICKS)
+        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    _verdicts(grid[-1], edits)
+    for axes in grid[1:]:
+        axes.tick_params(labelleft=False)
+    figure.suptitle(f"From {ends[0]} to {ends[1]}, one edit at a time", x=0.01, ha="left", weight="bold", size=12)
+    return figure
+
+
+def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Contribution]) -> None:
+    """Draw what each edit adds to a cost in this order, and over several."""
+    changes = table[f"{metric.key}/change"].iloc[1:].tolist()
+    shares = table[f"{metric.key}/share"].iloc[1:].tolist()
+    for position, (change, share) in enumerate(zip(changes, shares, strict=True)):
+        color = COSTLY if change > 0 else SAVING
+        axes.barh(position, change * metric.scale, height=0.42, color=color, alpha=0.85)
+        text = "0" if change == 0 else f"{metric.show(change, signed=True)} ({_percent(share)})"
+        _above(axes, position, text, MUTED if change == 0 else INK)
+    by_factor = {effect.factor: effect for effect in effects}
+    for position, edit in enumerate(table["factors"].iloc[1:] if effects else ()):
+        mean = sum(float(by_factor[factor].mean) for factor in edit) * metric.scale
+        low, high = (sum(getattr(by_factor[f], end) for f in edit) * metric.scale for end in ("low", "high"))
+        axes.plot([low, high], [position + 0.3] * 2, color=INK, linewidth=1.4)
+        axes.plot([mean], [position + 0.3], "D", color=INK, markersize=4)
+    _between(axes, metric, table[metric.key])
+
+
+def _latency(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
+    """Draw each step's latency over that of the one before, with its interval."""
+    for position, row in enumerate(table.iloc[1:].to_dict("records")):
+        if pd.isna(row["latency/ratio"]):
+            continue
+        center, low, high = (100 * (row[f"latency/{name}"] - 1) for name in ("ratio", "low", "high"))
+        color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], MUTED)
+        axes.plot([low, high], [position] * 2, color=color, linewidth=2)
+        axes.plot([center], [position], "o", color=color, markersize=6)
+        _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", INK)
+    _between(axes, metric, table[metric.key], "change in latency (%)")
+
+
+def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
+    """Draw the change in score of each edit: every seed, the mean and its interval."""
+    rows = []
+    for row in table.iloc[1:].to_dict("records"):
+        look = Look(WORTH if row["worth"] == MATTERS else MUTED, "o", "full")
+        rows.append(seeds_row("", look, metric, pd.Series(row["each"], dtype=float), row, signed=True))
+    axes.set_xlim(*span(rows, zero=True))
+    for position, row in enumerate(rows):
+        draw_row(axes, position, replace(row, text=""))
+        _above(axes, position, row.text, INK)
+    unit = "points" if metric.unit == "%" else metric.unit
+    _between(axes, metric, table["score"], f"change in {metric.label}{f' ({unit})' if unit else ''}")
+
+
+def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
+    """Write what follows of each edit."""
+    for position, row in enumerate(edits.to_dict("records")):
+        costs = row["cost"].split("; ")
+        words = [(word, COSTLY if word.startswith("costs") else SAVING) for word in costs]
+        words += [(row["worth"], WORTH if row["worth"] == MATTERS else MUTED)] if row.get("worth") else []
+        for line, (word, color) in enumerate(words):
+            place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+            shift = (0, 6 * (len(words) - 1) - 12 * line)
+            weight = "bold" if word in (MATTERS, NOTHING, "free") or word.startswith("costs") else "normal"
+            axes.annotate(word, (0, position), shift, color=color, weight=weight, va="center", size=9, **place)
+    axes.set_title("verdict", size=10)
+    axes.set_axis_off()
+
+
+def _between(axes: Axes, metric: Metric, values: pd.Series, label: str = "") -> None:
+    """Say of a panel what it shows, and the values of both ends."""
+    first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
+    axes.set_title(f"{metric.title}\n{first} → {last}", size=10)
+    axes.set_xlabel(label or f"change in {metric.title}", size=9)
+    axes.margins(x=0.12)
+
+
+def _above(axes: Axes, position: int, text: str, color: str) -> None:
+    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+    axes.annotate(text, (0.02, position - 0.3), (0, 0), color=color, size=8, va="center", **place)
+
+
+def _percent(share: float) -> str:
+    return f"{share:+.1%}".replace("%", " %").replace("-", "−")
