@@ -17,9 +17,13 @@ from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ALPHA, Timed, compare, margin
 from skipbench.analysis.statistics import holm, summarize
 from skipbench.analysis.summaries import headline, per_arm, scores
+from skipbench.bench.records.metrics import Metric
 
-COSTS = ("params/total", "macs/total")
-LATENCY = "latency_ms/median"
+COSTS = {  # finer than elsewhere: an edit changes little of a network
+    "params/total": Metric("params/total", "Parameters", "k", "lower", 1e-3, 1),
+    "macs/total": Metric("macs/total", "MACs", "M", "lower", 1e-6, 1, counted=True),
+}
+LATENCY = Metric("latency_ms/median", "Latency", "ms", "lower", digits=2)
 FREE = 0.01  # of the first network's cost, below which a change of it is none
 LEAST_PAIRS = 6  # seeds that two steps must share before an edit is said to matter: fewer are descriptive only
 NOTHING, FEW, MATTERS, OPEN = "changes nothing", "too few seeds to say", "matters", "not shown to matter"
@@ -65,6 +69,12 @@ def contributions(orders: Sequence[Order]) -> list[Contribution]:
     return [Contribution(factor, tuple(each)) for factor, each in added.items()]
 
 
+def together(effects: Sequence[Contribution], factors: Sequence[str]) -> Contribution:
+    """Return what the changes of these factors added in each order, all of them together."""
+    own = [effect.each for effect in effects if effect.factor in factors]
+    return Contribution(" and ".join(factors), tuple(sum(each, Fraction(0)) for each in zip(*own, strict=True)))
+
+
 def walk(edits: Sequence[str], costs: Sequence[Mapping[str, float]]) -> pd.DataFrame:
     """Return one row per network on the way; `edits` say how each came from the one before, "" of the first.
 
@@ -87,19 +97,19 @@ def with_latency(
     Further columns: the median in ms, "latency/ratio", "latency/low", "latency/high" and "latency/verdict" as
     `analysis.latency.compare` gives them of the two; nothing where an arm was not timed in the same session.
     """
-    rows: list[dict[str, Any]] = [{LATENCY: _median(timed.get(arms[0]))}]
+    rows: list[dict[str, Any]] = [{LATENCY.key: _median(timed.get(arms[0]))}]
     for before, arm in itertools.pairwise(arms):
-        row: dict[str, Any] = {LATENCY: _median(timed.get(arm))}
+        row: dict[str, Any] = {LATENCY.key: _median(timed.get(arm))}
         if arm != before and _one_session(timed.get(before), timed.get(arm)):
             found = compare({name: timed[name] for name in (before, arm)}, before, margin, blocks).iloc[1]
             row |= {f"latency/{name}": found[name] for name in ("ratio", "low", "high", "verdict")}
         rows.append(row)
-    columns = [LATENCY, *(f"latency/{name}" for name in ("ratio", "low", "high", "verdict"))]
+    columns = [LATENCY.key, *(f"latency/{name}" for name in ("ratio", "low", "high", "verdict"))]
     return table.join(pd.DataFrame(rows, columns=columns))
 
 
 def _median(timed: Timed | None) -> float:
-    return timed.values[LATENCY] if timed else math.nan
+    return timed.values[LATENCY.key] if timed else math.nan
 
 
 def _one_session(*timed: Timed | None) -> bool:
@@ -186,6 +196,12 @@ def planned(study: Frames) -> dict[str, list[str]]:
     entries = [entry for part in study.suite.get("studies", []) for entry in part.get("arms", [])]
     morphs = [entry["steps"] for entry in entries if entry.get("steps")]
     return {f"{arms[0]} to {arms[-1]}": arms for arms in morphs if present.issuperset(arms)}
+
+
+def same_fusion(study: Frames, arms: Sequence[str]) -> str:
+    """Return the fusion that all of a morph's arms have, "" where it is one of the edits."""
+    fusions = study.factors.loc[study.factors["arm"].isin(arms), "fusion"].unique()
+    return str(fusions[0]) if len(fusions) == 1 else ""
 
 
 @once

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution
+from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution, together
+from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.forest import draw_row, seeds_row, span
 from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
@@ -21,21 +22,27 @@ Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several ord
 
 
 def morph_picture(
-    table: pd.DataFrame, ends: tuple[str, str], metrics: Mapping[str, Metric], effects: Effects | None = None
+    table: pd.DataFrame,
+    ends: tuple[str, str],
+    fusion: str = "",
+    score: Metric | None = None,
+    effects: Effects | None = None,
 ) -> Figure:
     """Return the picture of a walk with verdicts (`analysis.morphs.judged`) between the networks called `ends`.
 
-    `metrics` declares the costs and, as "score", the score, where the walk has one. Of each edit a bar is what it
-    changes in this order; with `effects`, a diamond is its mean over several orders and a line their range.
+    `fusion` is that of all steps, if they have one; `score` declares the walk's, where it has one. Of each edit a
+    bar is what it changes in this order; with `effects`, a diamond is its mean over several orders and a line
+    their range.
     """
     edits = table[table["edit"] != ""]
     panels: list[Callable[[Axes], None]] = [
-        partial(_cost, table=table, metric=metrics[key], effects=(effects or {}).get(key, ())) for key in COSTS
+        partial(_cost, table=table, metric=metric, effects=(effects or {}).get(key, ()))
+        for key, metric in COSTS.items()
     ]
-    if LATENCY in table and table["latency/ratio"].notna().any():
-        panels.append(partial(_latency, table=table, metric=metrics[LATENCY]))
-    if "n" in table and edits["n"].any():
-        panels.append(partial(_score, table=table, metric=metrics["score"]))
+    if LATENCY.key in table and table["latency/ratio"].notna().any():
+        panels.append(partial(_latency, table=table))
+    if score is not None and edits["n"].any():
+        panels.append(partial(_score, table=table, metric=score))
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
     grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 0.9])
     for axes, draw in zip(grid, panels, strict=False):
@@ -46,7 +53,13 @@ def morph_picture(
     _verdicts(grid[-1], edits)
     for axes in grid[1:]:
         axes.tick_params(labelleft=False)
-    figure.suptitle(f"From {ends[0]} to {ends[1]}, one edit at a time", x=0.01, ha="left", weight="bold", size=12)
+    same = f"; the fusion ({fusion}) stays" if fusion else ""
+    title = f"From {ends[0]} to {ends[1]} in {len(edits)} edits{same}"
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=12)
+    if effects:
+        figure.supxlabel(
+            "bar: in this order; diamond and line: mean and range over many orders", size=9, color=MUTED
+        )
     return figure
 
 
@@ -59,16 +72,15 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
         axes.barh(position, change * metric.scale, height=0.42, color=color, alpha=0.85)
         text = "0" if change == 0 else f"{metric.show(change, signed=True)} ({_percent(share)})"
         _above(axes, position, text, MUTED if change == 0 else INK)
-    by_factor = {effect.factor: effect for effect in effects}
-    for position, edit in enumerate(table["factors"].iloc[1:] if effects else ()):
-        mean = sum(float(by_factor[factor].mean) for factor in edit) * metric.scale
-        low, high = (sum(getattr(by_factor[f], end) for f in edit) * metric.scale for end in ("low", "high"))
-        axes.plot([low, high], [position + 0.3] * 2, color=INK, linewidth=1.4)
-        axes.plot([mean], [position + 0.3], "D", color=INK, markersize=4)
+    for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
+        effect = together(effects, factors)
+        ends = [effect.low * metric.scale, effect.high * metric.scale]
+        axes.plot(ends, [position + 0.33] * 2, color=INK, linewidth=1.4)
+        axes.plot([float(effect.mean) * metric.scale], [position + 0.33], "D", color=INK, markersize=4)
     _between(axes, metric, table[metric.key])
 
 
-def _latency(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
+def _latency(axes: Axes, table: pd.DataFrame) -> None:
     """Draw each step's latency over that of the one before, with its interval."""
     for position, row in enumerate(table.iloc[1:].to_dict("records")):
         if pd.isna(row["latency/ratio"]):
@@ -78,7 +90,7 @@ def _latency(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
         axes.plot([low, high], [position] * 2, color=color, linewidth=2)
         axes.plot([center], [position], "o", color=color, markersize=6)
         _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", INK)
-    _between(axes, metric, table[metric.key], "change in latency (%)")
+    _between(axes, LATENCY, table[LATENCY.key], "change in latency (%)")
 
 
 def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
@@ -114,7 +126,7 @@ def _between(axes: Axes, metric: Metric, values: pd.Series, label: str = "") -> 
     """Say of a panel what it shows, and the values of both ends."""
     first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
     axes.set_title(f"{metric.title}\n{first} → {last}", size=10)
-    axes.set_xlabel(label or f"change in {metric.title}", size=9)
+    axes.set_xlabel(label or f"change in {inside(metric.title)}", size=9)
     axes.margins(x=0.12)
 
 

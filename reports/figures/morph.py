@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.morphs import COSTS, FREE, LATENCY, LEAST_PAIRS, planned, steps
+from skipbench.analysis.morphs import COSTS, FREE, LATENCY, LEAST_PAIRS, planned, same_fusion, steps
 from skipbench.analysis.summaries import headline
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
@@ -20,23 +20,13 @@ def morphs(study: Frames) -> list[str]:
     return names
 
 
-def metrics(study: Frames) -> dict[str, Metric]:
-    """Return what the picture shows, by column."""
-    score = headline(study)
-    return {key: study.metric(key) for key in (*COSTS, LATENCY)} | ({"score": score} if score else {})
-
-
 def _caption(study: Frames, name: str) -> str:
     return (
-        (
-            "Each row is one edit of the network above it. Bars: its change in parameters and MACs; latency as the ratio "
-            "to the step before, with its 95 % interval over blocks; score as the difference at the same seed, with the "
-            f"95 % t-interval. Free: neither parameters nor MACs change by {FREE:.0%} of the first network's, and no "
-            f"difference in latency was found. Matters: p < .05 after Holm's correction over the edits, from "
-            f"{LEAST_PAIRS} seeds on. The effect of an edit may depend on the edits before it."
-        )
-        .replace("%", " %")
-        .replace("  %", " %")
+        "Each row is one edit of the network above it. Bars: its change in parameters and MACs; latency relative "
+        "to the step before, with its 95 % interval over blocks; score as the difference at the same seed, with "
+        f"its 95 % t-interval. Free: parameters and MACs change by less than {100 * FREE:g} % of the first "
+        "network's, and no difference in latency was found. Matters: p < .05 after Holm's correction for the "
+        f"number of edits, with {LEAST_PAIRS} seeds or more. What an edit brings may depend on those before it."
     )
 
 
@@ -57,27 +47,26 @@ def _alt(study: Frames, name: str) -> str:
 def morph_figure(study: Frames, name: str) -> Figure:
     """Return the picture of a planned morph."""
     table = steps(study, name)
-    if table[[key for key in COSTS if key in table]].isna().all().all() and not table.get("n", 0).any():
+    if table[list(COSTS)].isna().all(axis=None) and not ("n" in table and table["n"].any()):
         raise NothingToShow("No step of a morph has a result yet.")
     ends = (table["arm"].iloc[0], table["arm"].iloc[-1])
-    return morph_picture(table, ends, metrics(study))
+    return morph_picture(table, ends, same_fusion(study, planned(study)[name]), headline(study))
 
 
 def morph_table(study: Frames, name: str) -> Table:
     """Return a morph's steps with what each changes."""
-    table, shown = steps(study, name), metrics(study)
+    table, score = steps(study, name), headline(study)
     columns = [Column("step", "Step", number=True), text("edit", "Edit"), text("arm", "Arm")]
-    for key in COSTS:
-        columns += [value(key, shown[key]), value(f"{key}/change", shown[key], "Change", signed=True)]
-    if LATENCY in table:
+    for key, metric in COSTS.items():
+        columns += [value(key, metric), value(f"{key}/change", metric, "Change", signed=True)]
+    if LATENCY.key in table:
         ratio = Metric("ratio", "Ratio", digits=3)
         columns += [
-            value(LATENCY, shown[LATENCY]),
+            value(LATENCY.key, LATENCY),
             value("latency/ratio", ratio, "Ratio to the step before"),
             text("latency/verdict", "Latency"),
         ]
-    if "n" in table and "score" in shown:
-        score = shown["score"]
+    if score is not None:
         each = (", ".join(score.show(change, signed=True) for change in changes) for changes in table["each"])
         table = table.assign(seeds=[changes or None for changes in each])
         columns += [value("score", score), *difference_columns(score)]
