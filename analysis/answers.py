@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from skipbench.analysis.audit import audit
 from skipbench.analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
 from skipbench.analysis.costs import at_least, bounds
 from skipbench.analysis.frames import Frames
@@ -111,11 +112,14 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
 
 
 def _factors(study: Frames, score: Metric) -> Iterator[str]:
+    beyond = audit(study).set_index(["factor", "label"])["also"].to_dict()
     for factor, pairs in differences(study, score.key).groupby("factor", sort=False):
         effects = []
         for label, runs in pairs.groupby("label", sort=False)["difference"]:
             change = score.show_unit(float(runs.mean()), signed=True)
-            effects.append(f"{label} = {change} (higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')})")
+            higher = f"higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')}"
+            also = f"; also {beyond[factor, label]}" if beyond[factor, label] else ""
+            effects.append(f"{label} = {change} ({higher}{also})")
         yield f"Mean difference in {score.label} by choice of {factor}, paired by seed: {'; '.join(effects)}."
 
 

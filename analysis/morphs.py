@@ -26,7 +26,7 @@ COSTS = {  # finer than elsewhere: an edit changes little of a network
 LATENCY = Metric("latency_ms/median", "Latency", "ms", "lower", digits=2)
 FREE = 0.01  # of the first network's cost, below which a change of it is none
 LEAST_PAIRS = 6  # seeds that two steps must share before an edit is said to matter: fewer are descriptive only
-NOTHING, FEW, MATTERS, OPEN = "changes nothing", "too few seeds to say", "matters", "not shown to matter"
+NOTHING, FEW, MATTERS, OPEN = "changes nothing", "too few seeds", "matters", "not shown to matter"
 Order = Sequence[tuple[Sequence[str], float]]  # of each step the factors that change, and by how much that changes
 
 

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import chain, permutations
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +13,8 @@ from skipbench.archs.errors import ArchError
 from skipbench.archs.factory import build_model
 from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.display import shown
+
+Edit = tuple[str, ...]  # the factors that change
 
 
 class Change(NamedTuple):
@@ -101,48 +103,52 @@ class Morph:
         """Return the steps in this order of factors, as declared if not said otherwise.
 
         A change that does not work yet waits until it does. Where some wait for ever, the way is tried once more
-        with those going as early as they can; if that ends too, a least set of them is one step.
+        with those going as early as they can; if that ends too, a least set of them is one step, in the place of
+        its first.
         """
-        wanted = list(order or self.changes)
-        seen: list[list[str]] = []
+        edits = [(factor,) for factor in order or self.changes]
+        while True:
+            done, stuck = self._arranged(edits)
+            if not stuck:
+                return self._steps(done)
+            group = self._least(done, stuck)
+            together = tuple(chain.from_iterable(edit for edit in edits if edit in group))
+            edits = [together if edit[0] == together[0] else edit for edit in edits if edit[0] not in together[1:]]
+
+    def _arranged(self, edits: list[Edit]) -> tuple[list[Edit], list[Edit]]:
+        """Return the edits in an order in which they work, and those that are stuck."""
+        wanted, seen = edits, list[list[Edit]]()
         while wanted not in seen:
             seen.append(wanted)
-            groups, stuck = self._walk(wanted, together=False)
+            done, stuck = self._walk(wanted)
             if not stuck:
-                return self._steps(groups)
-            wanted = [*stuck, *(factor for factor in wanted if factor not in stuck)]
-        return self._steps(self._walk(seen[0], together=True)[0])
+                return done, stuck
+            wanted = [*stuck, *(edit for edit in wanted if edit not in stuck)]
+        return self._walk(edits)
 
-    def _walk(self, order: Sequence[str], together: bool) -> tuple[list[list[str]], list[str]]:
-        """Return the groups of factors that change one after the other, and those that are stuck."""
-        groups: list[list[str]] = []
-        done, left = frozenset[str](), list(order)
-        while left:
-            group = next(([factor] for factor in left if self.at(done | {factor})), [])
-            if not group and not together:
-                break
-            group = group or self._least(done, left)
-            groups.append(group)
-            done |= set(group)
-            left = [factor for factor in left if factor not in done]
-        return groups, left
+    def _walk(self, edits: Sequence[Edit]) -> tuple[list[Edit], list[Edit]]:
+        """Return the edits, always the first of those left that works, and those that are stuck."""
+        done, left = list[Edit](), list(edits)
+        while edit := next((edit for edit in left if self.at(chain(*done, edit))), None):
+            done.append(edit)
+            left.remove(edit)
+        return done, left
 
-    def _least(self, done: frozenset[str], stuck: Sequence[str]) -> list[str]:
-        """Return factors that work together after `done`, of which none can be left out."""
+    def _least(self, done: Sequence[Edit], stuck: Sequence[Edit]) -> list[Edit]:
+        """Return edits that work together after `done`, of which none can be left out."""
         group = list(stuck)
-        for factor in reversed(stuck):
-            fewer = [other for other in group if other != factor]
-            if fewer and self.at(done.union(fewer)):
+        for edit in reversed(stuck):
+            fewer = [other for other in group if other != edit]
+            if fewer and self.at(chain(*done, *fewer)):
                 group = fewer
         return group
 
-    def _steps(self, groups: Iterable[Sequence[str]]) -> list[Step]:
-        steps, done = [], frozenset[str]()
-        for group in groups:
-            done |= set(group)
-            spec = self.at(done)
+    def _steps(self, edits: Sequence[Edit]) -> list[Step]:
+        steps = []
+        for number, edit in enumerate(edits, start=1):
+            spec = self.at(chain(*edits[:number]))
             assert spec is not None
-            steps.append(Step(tuple(self.changes[factor] for factor in group), spec))
+            steps.append(Step(tuple(self.changes[factor] for factor in edit), spec))
         return steps
 
     def orders(self, count: int, seed: int = 0) -> list[list[Step]]:

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution, together
-from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.forest import draw_row, seeds_row, span
 from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
+from skipbench.reports.tables import difference_unit
 
 ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
 COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
@@ -90,7 +90,7 @@ def _latency(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot([low, high], [position] * 2, color=color, linewidth=2)
         axes.plot([center], [position], "o", color=color, markersize=6)
         _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", INK)
-    _between(axes, LATENCY, table[LATENCY.key], "change in latency (%)")
+    _between(axes, LATENCY, table[LATENCY.key], "%")
 
 
 def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
@@ -103,8 +103,7 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     for position, row in enumerate(rows):
         draw_row(axes, position, replace(row, text=""))
         _above(axes, position, row.text, INK)
-    unit = "points" if metric.unit == "%" else metric.unit
-    _between(axes, metric, table["score"], f"change in {metric.label}{f' ({unit})' if unit else ''}")
+    _between(axes, metric, table["score"], difference_unit(metric))
 
 
 def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
@@ -122,11 +121,11 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
     axes.set_axis_off()
 
 
-def _between(axes: Axes, metric: Metric, values: pd.Series, label: str = "") -> None:
+def _between(axes: Axes, metric: Metric, values: pd.Series, unit: str = "") -> None:
     """Say of a panel what it shows, and the values of both ends."""
     first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
     axes.set_title(f"{metric.title}\n{first} → {last}", size=10)
-    axes.set_xlabel(label or f"change in {inside(metric.title)}", size=9)
+    axes.set_xlabel(f"change ({unit or metric.unit})", size=9)
     axes.margins(x=0.12)
 
 

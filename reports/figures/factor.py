@@ -2,6 +2,7 @@
 
 from matplotlib.figure import Figure
 
+from skipbench.analysis.audit import audit
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.paired import differences, effects
 from skipbench.reports.errors import NothingToShow
@@ -61,6 +62,14 @@ def factor_table(study: Frames, factor: str) -> Table:
         table[table.factor == factor] for table in (effects(study, score.key), differences(study, score.key))
     )
     frame = frame.assign(seeds=each_seed(frame["arm"], runs, "difference", score, signed=True))
-    caption = f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed."
-    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score))
+    frame = frame.merge(audit(study)[["factor", "arm", "reference", "also"]], on=["factor", "arm", "reference"])
+    caption = (
+        f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed; and "
+        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start."
+    )
+    columns = (
+        text("label", f"Arm: {factor} − reference"),
+        *difference_columns(score),
+        text("also", "Also differs in"),
+    )
     return Table(f"factor-{slug(factor)}", caption, frame, columns)

@@ -22,6 +22,7 @@ NOTHING = [
         {"bridge": "lateral"},
     ),  # the lateral is that block; its tensors' names differ
     (spec_of("unet"), {"head_strides": (4,)}),  # only the finest is read
+    (spec_of("hourglass"), {"head_levels": "all"}),  # the last logits alone learn, and one head makes them
 ]
 SOMETHING = [
     (spec_of("fpn"), {"share_head": False}),
@@ -29,7 +30,7 @@ SOMETHING = [
     (spec_of("unet"), {"dropout": 0.5}),  # in training alone
     (spec_of("unet"), {"frozen_norm": True}),
     (spec_of("unet"), {"head": "heatmap"}),  # the same layer, which begins otherwise
-    (spec_of("hourglass"), {"head_levels": "all"}),  # more maps, which nothing reads ...
+    (spec_of("hourglass", out="conv3x3"), {"head_levels": "all"}),  # weights, which nothing reads yet
     (spec_of("fpn"), {"supervision": "last"}),
     (spec_of("fpn"), {"outputs": "levels"}),
     (spec_of("unet"), {"upsample": "nearest"}),
