@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution, together
+from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.forest import draw_row, seeds_row, span
 from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
@@ -17,6 +19,7 @@ from skipbench.reports.tables import difference_unit
 
 ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
 COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
+LETTERS = 85  # of the title
 TICKS = 3  # on the axis of a narrow panel
 Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
 
@@ -54,8 +57,8 @@ def morph_picture(
     for axes in grid[1:]:
         axes.tick_params(labelleft=False)
     same = f"; the fusion ({fusion}) stays" if fusion else ""
-    title = f"From {ends[0]} to {ends[1]} in {len(edits)} edits{same}"
-    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=12)
+    title = f"From {ends[0]} to {ends[1]} in {count(len(edits), 'edit')}{same}"
+    figure.suptitle(shorten(title, LETTERS, placeholder=" …"), x=0.01, ha="left", weight="bold", size=12)
     if effects:
         figure.supxlabel(
             "bar: in this order; diamond and line: mean and range over many orders", size=9, color=MUTED
@@ -117,14 +120,14 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
             shift = (0, 6 * (len(words) - 1) - 12 * line)
             weight = "bold" if word in (MATTERS, NOTHING, "free") or word.startswith("costs") else "normal"
             axes.annotate(word, (0, position), shift, color=color, weight=weight, va="center", size=9, **place)
-    axes.set_title("verdict", size=10)
+    axes.set_title("verdict", size=9)
     axes.set_axis_off()
 
 
 def _between(axes: Axes, metric: Metric, values: pd.Series, unit: str = "") -> None:
     """Say of a panel what it shows, and the values of both ends."""
     first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
-    axes.set_title(f"{metric.title}\n{first} → {last}", size=10)
+    axes.set_title(f"{metric.title}\n{first} → {last}", size=9)
     axes.set_xlabel(f"change ({unit or metric.unit})", size=9)
     axes.margins(x=0.12)
 
