@@ -33,7 +33,7 @@ def _caption(study: Frames, name: str) -> str:
 def _alt(study: Frames, name: str) -> str:
     table = steps(study, name)
     free = int((table["cost"] == "free").sum())
-    return f"{name} in {count(len(table) - 1, 'edit')}, of which {free} are free, with the change that each brings."
+    return f"From {name} in {count(len(table) - 1, 'edit')}, {free} of them free, with what each changes."
 
 
 @register_figure(
