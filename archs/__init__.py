@@ -31,11 +31,13 @@ from skipbench.archs.ledger import Work, register_cost
 from skipbench.archs.levels import FeatureSpec
 from skipbench.archs.matching import Match, match_width
 from skipbench.archs.model import EncoderDecoder, parts_of
+from skipbench.archs.morphs import Change, Morph, Step, difference, shortest_path
 from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
 from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
 from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
 from skipbench.archs.restarts import RESTARTS, Restart, register_restart
+from skipbench.archs.sameness import same_network
 from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.registry import Registry
 
@@ -51,6 +53,7 @@ __all__ = [
     "BlockStyle",
     "BottomUp",
     "BudgetError",
+    "Change",
     "CheckpointError",
     "DuplicateNameError",
     "Encoder",
@@ -61,11 +64,13 @@ __all__ = [
     "Fusion",
     "Link",
     "Match",
+    "Morph",
     "Preparation",
     "PretrainedError",
     "Restart",
     "ShapeError",
     "SpecError",
+    "Step",
     "UnknownNameError",
     "Upsample",
     "Work",
@@ -73,6 +78,7 @@ __all__ = [
     "blank_model",
     "build_model",
     "create_model",
+    "difference",
     "export_model",
     "list_encoders",
     "list_fusions",
@@ -90,4 +96,6 @@ __all__ = [
     "register_restart",
     "register_upsampler",
     "resolve_spec",
+    "same_network",
+    "shortest_path",
 ]

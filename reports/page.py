@@ -44,6 +44,7 @@ PAGE: tuple[Entry, ...] = (
     ("tradeoff", "", ("pareto",)),
     ("parts", "", ("cost",)),
     ("factors", "", ("factor",)),
+    ("morphs", "", ("morph",)),
     ("curves", "", ("curves",)),
     ("predictions", "", ("predictions",)),
     ("gaps", "Failures and missing cells", (gaps,)),

@@ -1,6 +1,6 @@
 """One figure of a run, as a file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,24 @@ def prefixes(studies: Sequence[Frames]) -> list[str]:
 def figure_file(report: Path, prefix: str, name: str, form: str) -> Path:
     """Return the path of a figure in the folder of a report."""
     return report / "figures" / f"{prefix}{name}.{form}"
+
+
+def require_form(out: Path) -> str:
+    """Return the format that a new file's name asks for.
+
+    Raises ReportError for an unknown one, StoreError for a file that skipbench did not write.
+    """
+    form = out.suffix.removeprefix(".").lower()
+    _require_format(form)
+    require_own(out)
+    return form
+
+
+def write_figure(make: Callable[[], Figure], out: Path, form: str) -> Path:
+    """Make a figure in the style of all figures, write it, and return the file. Raises ReportError."""
+    with matplotlib.rc_context(RC):
+        figure = make()
+    return save(figure, out, form)
 
 
 def write_plot(

@@ -55,7 +55,9 @@ class MadeUp:
         ]
         metrics = [metric for measured in self.measured.values() for metric in measured.metrics]
         declared = {("segmentation", "shapes"): metrics}
-        with write_run(folder, {"name": "made-up"}, cells, declared) as run:
+        steps = list(dict.fromkeys(cell.arm for cell in cells))[: 2 * (self.arms > 1)]
+        suite = {"name": "made-up", "studies": [{"arms": [{"morph": ["model0", "model0"], "steps": steps}]}]}
+        with write_run(folder, suite, cells, declared) as run:
             run.save([self._record(cell, run) for cell in cells if cell.kind not in self.lacking])
         (study,) = load(folder).studies()
         return study

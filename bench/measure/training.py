@@ -38,6 +38,7 @@ class Training(Measurement[Recipe]):
         Metric("train/loss_last", "Last loss", "", "lower", digits=3),
         Metric("train/clipped_share", "Steps clipped", "%", scale=100),
         Metric("start/loss", "First loss", digits=3),
+        Metric("start/outputs", "Supervised outputs", digits=0),
         Metric("start/loss_over_chance", "First loss over chance", digits=2),
         Metric("start/signal_rms", "Decoder's signal at the start", digits=2),
         Metric("start/gradient_norm", "Gradient norm at the start", digits=2),

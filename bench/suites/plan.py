@@ -1,7 +1,8 @@
 """From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from skipbench.bench.records import Cell
 from skipbench.bench.suites.matching import matched_arms
+from skipbench.bench.suites.morphs import add_morph, note_on
 from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
 from skipbench.bench.tasks import Task, TaskError, create_task
@@ -62,9 +64,9 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     _require_distinct(studies)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
-    remarks = [f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks]
-    remarks += (note for study in studies for note in study.notes)
-    notes = dict.fromkeys([*(note for study in studies for note in study.data.info.notes), *left_out, *remarks])
+    remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)
+    of_studies = (note for study in studies for note in (*study.data.info.notes, *study.notes))
+    notes = dict.fromkeys([*of_studies, *left_out, *remarks])
     return Plan(resolved, studies, list(_cells(studies)), list(notes))
 
 
@@ -88,10 +90,13 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         "task": {"name": study.task.name, **task.options.model_dump(mode="json")},
         **{part.section: options[part.name].model_dump(mode="json") for part in measurements()},
     }
-    arms, notes = expand_arms(study, task), list[str]()
+    arms, morphs = expand_arms(study, task)
+    for number, steps in morphs.items():
+        resolved["arms"][number]["steps"] = [arm.name for arm in steps]
+    notes = list(map(note_on, morphs.values()))
     if study.match:
         matched = matched_arms(study.match, arms)
-        arms, notes = matched.arms, [f"{study.task.name}: {note}" for note in matched.notes]
+        arms, notes = matched.arms, [*notes, *(f"{study.task.name}: {note}" for note in matched.notes)]
         resolved["match"]["solved"] = matched.solved
     return StudyPlan(resolved, data, task, options, arms, notes)
 
@@ -113,32 +118,38 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
             )
 
 
-def expand_arms(study: Study, task: Task) -> list[Arm]:
-    """Return the study's arms in the order of its file.
+def expand_arms(study: Study, task: Task) -> tuple[list[Arm], dict[int, list[Arm]]]:
+    """Return the study's arms in the order of its file, those of morphs last, and the steps of each morph.
 
+    A morph is known by the number of its entry; a step is another's arm where there is one.
     Raises ArchError, or SuiteError for a duplicate arm and for a name that two arms have.
     """
-    variants = [variant for entry in study.arms for variant in entry.variants]
-    varied = {key for variant in variants for key in dotted(variant.own)}
-    usual = _dotted(_options(study, task, {}))
+    variants = [(entry, variant) for entry in study.arms for variant in entry.variants]
+    varied = {key for _, variant in variants for key in dotted(variant.own)}
+    make = partial(_arm, study, task, varied)
     arms: list[Arm] = []
-    for variant in variants:
-        options = _options(study, task, variant.own)
-        spec, values = _spec(variant, study.model, task.factors), _dotted(options)
-        models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
-        here = {**values, **spec.to_dict(), "model": variant.model}
-        differences = {
-            key: value for key, value in variant.differences.items() if here.get(key) != models_own.get(key)
-        }
-        own = {key: value for key, value in values.items() if key in varied}
-        arm = Arm(label(variant.name or variant.model, differences), variant.model, spec, options, variant.own, own)
+    for arm in (make(variant) for entry, variant in variants if not entry.morph):
         for other in arms:
             if (arm.spec, arm.options) == (other.spec, other.options):
                 raise SuiteError(f"the arms '{other.name}' and '{arm.name}' are the same; remove one of them.")
-            if arm.name == other.name:
-                raise SuiteError(f"two different arms are called '{arm.name}'; give each its own name.")
         arms.append(arm)
-    return arms
+    morphs = {number: add_morph(arms, entry, make) for number, entry in enumerate(study.arms) if entry.morph}
+    names = [arm.name for arm in arms]
+    for name in names:
+        if names.count(name) > 1:
+            raise SuiteError(f"two different arms are called '{name}'; give each its own name.")
+    return arms, morphs
+
+
+def _arm(study: Study, task: Task, varied: Set[str], variant: Variant, spec: ArchSpec | None = None) -> Arm:
+    """Return the arm that a variant is, of the network that `spec` describes if it is given."""
+    usual, options = _dotted(_options(study, task, {})), _options(study, task, variant.own)
+    spec, values = spec or _spec(variant, study.model, task.factors), _dotted(options)
+    models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
+    here = {**values, **spec.to_dict(), "model": variant.model}
+    differences = {key: value for key, value in variant.differences.items() if here.get(key) != models_own.get(key)}
+    own = {key: value for key, value in values.items() if key in varied}
+    return Arm(label(variant.name or variant.model, differences), variant.model, spec, options, variant.own, own)
 
 
 def _dotted(options: Mapping[str, BaseModel]) -> dict[str, Any]:

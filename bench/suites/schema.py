@@ -81,6 +81,7 @@ class ArmEntry(BaseModel):
     A section, such as a `recipe` with an lr that suits these arms, goes over the study's section of that name;
     its options are swept by their dotted names, `recipe.lr`. `name` is what the arm is called; without it,
     it's called by its model and what the entry says that isn't the model's own.
+    `morph` names two models instead: each step of the way from one to the other is an arm (see suites/morphs.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -88,11 +89,17 @@ class ArmEntry(BaseModel):
     name: Annotated[str, Field(pattern=r"^\S(.*\S)?$")] | None = None
     model: Annotated[str | None, BeforeValidator(_one_model)] = None
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    morph: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    steps: list[str] = Field(default_factory=list)  # the morph's arms in order; the plan writes it
 
     @model_validator(mode="after")
     def _check(self) -> "ArmEntry":
         factors, own = self._given
-        if (self.model is None) == ("model" not in self.sweep):
+        if self.morph and (self.model or self.sweep):
+            raise ValueError(
+                "a morph goes from one model to another; 'model' and 'sweep' make an entry of their own."
+            )
+        if not self.morph and (self.model is None) == ("model" not in self.sweep):
             raise ValueError(
                 "expected one model (model: unet), or several under sweep (sweep: {model: [unet, fpn]})."
             )
@@ -112,7 +119,9 @@ class ArmEntry(BaseModel):
 
     @property
     def variants(self) -> list[Variant]:
-        """The arms, in the order of the choices."""
+        """The arms, in the order of the choices; of a morph its two ends."""
+        if self.morph:
+            return [Variant(None, model, *self._given, {}) for model in self.morph]
         choices = product(*self.sweep.values())
         return [self._variant(dict(zip(self.sweep, values, strict=True))) for values in choices]
 

@@ -128,6 +128,8 @@ def tuned(suite: Suite, rates: Sequence[LearningRates], each: bool, remark: str)
 
 
 def _each(study: Study, rates: LearningRates) -> Study:
+    if any(entry.morph for entry in study.arms):
+        raise TuningError("the steps of a morph are trained alike: leave out --each, for one common learning rate.")
     best = zip(_variants(study), rates.each(), strict=True)
     arms = [_entry(arm, {**arm.own.get(SECTION, {}), "lr": lr}) for arm, lr in best]
     return study.model_copy(update={"arms": arms})

@@ -111,8 +111,9 @@ def _nearest(logits: Tensor, calls: dict[object, Call]) -> list[Call]:
 def look(model: nn.Module, predict: Predict, batch: Batch, task: Task, ranks: Ranks = ALONE) -> dict[str, float]:
     """Return the loss and gradients of a first step on a prepared batch; the model is left as it was.
 
-    "loss", "loss_over_chance" and "gradient_norm"; of a network with decoders also "signal_rms", of the last
-    one's finest map, and "decoder_gradient_norm", of all parameters that are neither encoder nor head.
+    "loss", "loss_over_chance", "gradient_norm" and "outputs", the number of supervised predictions; of a network
+    with decoders also "signal_rms", of the last one's finest map, and "decoder_gradient_norm", of all parameters
+    that are neither encoder nor head.
     """
     signals: list[Tensor] = []
     with _undisturbed(model):
@@ -127,7 +128,11 @@ def look(model: nn.Module, predict: Predict, batch: Batch, task: Task, ranks: Ra
     parts = parts_of(model)
     norms = {module: _gradient_norm(module) for module in model.modules()}
     model.zero_grad()
-    values = {"loss": loss.item(), "gradient_norm": math.hypot(*norms.values())}
+    values = {
+        "loss": loss.item(),
+        "gradient_norm": math.hypot(*norms.values()),
+        "outputs": float(len(predictions)),
+    }
     if chance:  # an image without joints has an empty heatmap, which costs nothing
         values["loss_over_chance"] = loss.item() / chance
     if signals:

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from skipbench.analysis.audit import audit
 from skipbench.analysis.budgets import budget, cost_keys, with_costs
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.paired import differences, effects
@@ -68,14 +69,19 @@ def factor_table(study: Frames, factor: str) -> Table:
     )
     seeds = each_seed(frame["label"], runs.assign(arm=runs["label"]), "difference", score, signed=True)
     frame = with_costs(study, frame.assign(seeds=seeds))
-    caption = f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed."
+    frame = frame.merge(audit(study)[["factor", "label", "also"]], on=["factor", "label"])
+    caption = (
+        f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed; and "
+        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start."
+    )
     if by := budget(study):
         caption += (
             f" Each pair is shown as it is and at equal {BUDGETS[by].label}, where widths differ too; "
             "the last columns are the costs of the two arms and how many times as much the first costs."
         )
     costs = [column for key in cost_keys(study) for column in _cost_columns(study.metric(key))]
-    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score), *costs)
+    also = text("also", "Also differs in")
+    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score), also, *costs)
     return Table(f"factor-{slug(factor)}", caption, frame, columns)
 
 

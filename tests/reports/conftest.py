@@ -46,7 +46,8 @@ class MadeUp:
         """Write the run folder."""
         cells = [self._cell(*where) for where in self._grid()]
         declared = {study: [*_scores(study[0]), *measured_metrics()] for study in self.studies}
-        with write_run(folder, self.suite, cells, declared) as run:
+        morph = {"morph": ["first", "last"], "steps": list(self.arms) if len(self.arms) > 1 else []}
+        with write_run(folder, self.suite | {"studies": [{"arms": [morph]}]}, cells, declared) as run:
             run.save([self._record(cell, run) for cell in cells if self.finished(cell)])
         return folder
 

@@ -83,7 +83,8 @@ def studies(study):
 @pytest.mark.parametrize("kind", figure_names())
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
-    alone = {"factor": ("one arm", "long names"), "ratios": ("one arm",)}  # whose arms have none to be compared to
+    # whose arms have none to be compared to
+    alone = {"factor": ("one arm", "long names"), "ratios": ("one arm",), "morph": ("one arm",)}
     if name in ("nothing", *alone.get(kind, ())):
         with pytest.raises(NothingToShow) as reason:
             draw(kind, studies(name))

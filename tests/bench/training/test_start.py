@@ -68,6 +68,7 @@ def test_the_first_loss_is_near_chance(name: str, model: str, fusion: str) -> No
     values = look(network, network.predictions, seen, task)
     assert values["loss_over_chance"] == pytest.approx(1, abs=0.1)
     assert values["loss"] == task.loss(network.train().predictions(seen["image"]), seen).item()
+    assert values["outputs"] == len(network.predictions(seen["image"]))
     assert 0.01 < values["signal_rms"] < 10
     assert 0 < values["decoder_gradient_norm"] < values["gradient_norm"]
 
@@ -222,7 +223,9 @@ def test_any_network_is_scaled() -> None:
     wanted = task.logit_std(network.predictions(seen["image"])[0])
     assert distances(network, task, seen["image"]) == pytest.approx([wanted], rel=1e-4)
     assert torch.equal(network.first.weight, first)
-    assert look(network, network.predictions, seen, task).keys() == {"loss", "loss_over_chance", "gradient_norm"}
+    found = look(network, network.predictions, seen, task)
+    assert found.keys() == {"loss", "loss_over_chance", "gradient_norm", "outputs"}
+    assert found["outputs"] == 1
 
 
 def test_a_last_layer_of_zeros_stays_so() -> None:

@@ -1,0 +1,141 @@
+"""The picture of a morph: from top to bottom its edits, from left to right what each changes, and a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from textwrap import shorten
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution, together
+from skipbench.analysis.text import count
+from skipbench.bench.records.metrics import Metric
+from skipbench.reports.forest import draw_row, seeds_row, span
+from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
+from skipbench.reports.tables import difference_unit
+
+ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
+COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
+LETTERS = 85  # of the title
+TICKS = 3  # on the axis of a narrow panel
+Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
+
+
+def morph_picture(
+    table: pd.DataFrame,
+    ends: tuple[str, str],
+    fusion: str = "",
+    score: Metric | None = None,
+    effects: Effects | None = None,
+) -> Figure:
+    """Return the picture of a walk with verdicts (`analysis.morphs.judged`) between the networks called `ends`.
+
+    `fusion` is that of all steps, if they have one; `score` declares the walk's, where it has one. Of each edit a
+    bar is what it changes in this order; with `effects`, a diamond is its mean over several orders and a line
+    their range.
+    """
+    edits = table[table["edit"] != ""]
+    panels: list[Callable[[Axes], None]] = [
+        partial(_cost, table=table, metric=metric, effects=(effects or {}).get(key, ()))
+        for key, metric in COSTS.items()
+    ]
+    if LATENCY.key in table and table["latency/ratio"].notna().any():
+        panels.append(partial(_latency, table=table))
+    if score is not None and edits["n"].any():
+        panels.append(partial(_score, table=table, metric=score))
+    figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
+    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 0.9])
+    for axes, draw in zip(grid, panels, strict=False):
+        draw(axes)
+        clean_rows(axes, list(edits["edit"]))
+        axes.locator_params(axis="x", nbins=TICKS)
+        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    _verdicts(grid[-1], edits)
+    for axes in grid[1:]:
+        axes.tick_params(labelleft=False)
+    same = f"; the fusion ({fusion}) stays" if fusion else ""
+    title = f"From {ends[0]} to {ends[1]} in {count(len(edits), 'edit')}{same}"
+    figure.suptitle(shorten(title, LETTERS, placeholder=" …"), x=0.01, ha="left", weight="bold", size=12)
+    if effects:
+        figure.supxlabel(
+            "bar: in this order; diamond and line: mean and range over many orders", size=9, color=MUTED
+        )
+    return figure
+
+
+def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Contribution]) -> None:
+    """Draw what each edit adds to a cost in this order, and over several."""
+    changes = table[f"{metric.key}/change"].iloc[1:].tolist()
+    shares = table[f"{metric.key}/share"].iloc[1:].tolist()
+    for position, (change, share) in enumerate(zip(changes, shares, strict=True)):
+        color = COSTLY if change > 0 else SAVING
+        axes.barh(position, change * metric.scale, height=0.42, color=color, alpha=0.85)
+        text = "0" if change == 0 else f"{metric.show(change, signed=True)} ({_percent(share)})"
+        _above(axes, position, text, MUTED if change == 0 else INK)
+    for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
+        effect = together(effects, factors)
+        ends = [effect.low * metric.scale, effect.high * metric.scale]
+        axes.plot(ends, [position + 0.33] * 2, color=INK, linewidth=1.4)
+        axes.plot([float(effect.mean) * metric.scale], [position + 0.33], "D", color=INK, markersize=4)
+    _between(axes, metric, table[metric.key])
+
+
+def _latency(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw each step's latency over that of the one before, with its interval."""
+    for position, row in enumerate(table.iloc[1:].to_dict("records")):
+        if pd.isna(row["latency/ratio"]):
+            continue
+        center, low, high = (100 * (row[f"latency/{name}"] - 1) for name in ("ratio", "low", "high"))
+        color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], MUTED)
+        axes.plot([low, high], [position] * 2, color=color, linewidth=2)
+        axes.plot([center], [position], "o", color=color, markersize=6)
+        _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", INK)
+    _between(axes, LATENCY, table[LATENCY.key], "%")
+
+
+def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
+    """Draw the change in score of each edit: every seed, the mean and its interval."""
+    rows = []
+    for row in table.iloc[1:].to_dict("records"):
+        look = Look(WORTH if row["worth"] == MATTERS else MUTED, "o", "full")
+        rows.append(seeds_row("", look, metric, pd.Series(row["each"], dtype=float), row, signed=True))
+    axes.set_xlim(*span(rows, zero=True))
+    for position, row in enumerate(rows):
+        draw_row(axes, position, replace(row, text=""))
+        _above(axes, position, row.text, INK)
+    _between(axes, metric, table["score"], difference_unit(metric))
+
+
+def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
+    """Write what follows of each edit."""
+    for position, row in enumerate(edits.to_dict("records")):
+        costs = row["cost"].split("; ")
+        words = [(word, COSTLY if word.startswith("costs") else SAVING) for word in costs]
+        words += [(row["worth"], WORTH if row["worth"] == MATTERS else MUTED)] if row.get("worth") else []
+        for line, (word, color) in enumerate(words):
+            place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+            shift = (0, 6 * (len(words) - 1) - 12 * line)
+            weight = "bold" if word in (MATTERS, NOTHING, "free") or word.startswith("costs") else "normal"
+            axes.annotate(word, (0, position), shift, color=color, weight=weight, va="center", size=9, **place)
+    axes.set_title("verdict", size=9)
+    axes.set_axis_off()
+
+
+def _between(axes: Axes, metric: Metric, values: pd.Series, unit: str = "") -> None:
+    """Say of a panel what it shows, and the values of both ends."""
+    first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
+    axes.set_title(f"{metric.title}\n{first} → {last}", size=9)
+    axes.set_xlabel(f"change ({unit or metric.unit})", size=9)
+    axes.margins(x=0.12)
+
+
+def _above(axes: Axes, position: int, text: str, color: str) -> None:
+    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+    axes.annotate(text, (0.02, position - 0.3), (0, 0), color=color, size=8, va="center", **place)
+
+
+def _percent(share: float) -> str:
+    return f"{share:+.1%}".replace("%", " %").replace("-", "−")
