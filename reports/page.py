@@ -191,8 +191,8 @@ def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> lis
     sentences = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
     table = overview_table(frames)
     table.write(directory / "tables")
-    shown = [] if table.frame.empty else [table]
-    return [Sentences(sentences), *shown, *_blocks([OVERALL], studies[0], directory, "") if len(studies) > 1 else ()]
+    ranks = _blocks([OVERALL], studies[0], directory, "") if len(studies) > 1 else []
+    return [Sentences(sentences), *([] if table.frame.empty else [table]), *ranks]
 
 
 def _reproduce(frames: Frames, directory: Path) -> list[Block]:

@@ -122,10 +122,11 @@ def register_figure(
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
-    For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why. It
-    makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions that
-    return one for a study. With `each`, which returns names, one figure is drawn per name, and every function takes
-    the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone. Raises ReportError where `name` is taken or cannot be part of a file name.
+    For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why.
+    It makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions
+    that return one for a study. With `each`, which returns names, one figure is drawn per name, and every function
+    takes the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone.
+    Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
     def register(draw: Draw) -> Draw:
