@@ -29,7 +29,9 @@ def variance_split(study: Frames, key: str) -> pd.DataFrame:
     varied = runs[VARY] if VARY in runs else pd.Series("all", index=runs.index)
     names = [without(arm, VARY, source) for arm, source in zip(runs["arm"], varied, strict=True)]
     by_source = runs.assign(arm=names, source=varied).groupby(["arm", "source"], sort=False)["value"].agg(list)
-    of_images, rows = over_test_images(study, key), []
+    over = over_test_images(study, key)
+    of_images = {name: over[arm] for name, arm in zip(names, runs["arm"], strict=True) if arm in over}
+    rows = []
     for arm in dict.fromkeys(names):
         found = {
             source: deviation(by_source[arm, source]) for source in (*SOURCES, "all") if (arm, source) in by_source

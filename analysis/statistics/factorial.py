@@ -54,7 +54,7 @@ def factorial(runs: pd.DataFrame, factors: Sequence[str], level: float = LEVEL) 
         p = float(2 * stats.t.sf(abs(estimate) / error, freedom)) if error else float(estimate == 0)
         rows.append([names, what, estimate, estimate - reach, estimate + reach, p])
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("p_holm", "method")])
-    alone = "" if pairs or len(factors) < 2 else "; no interactions, as arms are missing"
+    alone = "" if pairs or len(factors) < 2 else "; no interactions, for want of arms or seeds"
     return table.assign(p_holm=holm(table["p"]), method=method + alone)[COLUMNS]
 
 

@@ -9,7 +9,7 @@ from skipbench.analysis.statistics.intervals import LEVEL
 POWER = 0.8
 FEWEST = 6  # pairs that a test needs
 MOST = 1000  # seeds; whoever needs more, needs another experiment
-LARGEST = 10.0  # effect in standard deviations that the power is computed for; a larger one needs no more seeds
+LARGEST = 5.0  # effect in standard deviations that the power is computed for; a larger one needs no fewer seeds
 
 
 def seeds_needed(effect: float, sd: float, family: int = 1, power: float = POWER) -> float:
