@@ -18,7 +18,7 @@ from skipbench.analysis.statistics.ranks import (
 )
 from skipbench.analysis.statistics.resampling import weights_of
 from skipbench.analysis.summaries import accuracy, headline, per_arm, scores
-from skipbench.analysis.units import Recounts, recounts, test_images
+from skipbench.analysis.units import Recounts, images_tested, recounts
 
 DRAWN = 1000  # resamples of images, whose scores are recomputed
 
@@ -40,7 +40,7 @@ def rank_stability(study: Frames, key: str, unit: Unit = "seeds", cost: str | No
     columns = ["arm", "seeds", *Stability._fields]
     if runs.empty:
         return pd.DataFrame(columns=columns)
-    drawn = _drawn(known, study.metric(key).sign, runs, unit, test_images(study))
+    drawn = _drawn(known, study.metric(key).sign, runs, unit, images_tested(study))
     costs = per_arm(study, cost).reindex(runs.index).to_numpy(float) if cost else None
     found = stability(runs.mean(axis=1), drawn, costs)
     return pd.DataFrame({"arm": runs.index, "seeds": len(seeds), **found._asdict()})[columns]

@@ -22,7 +22,7 @@ from skipbench.analysis.statistics.resampling import (
 Recounts = dict[tuple[str, int], Recount]  # by arm and seed
 
 
-def test_images(study: Frames) -> int:
+def images_tested(study: Frames) -> int:
     """Return the number of images in the test split; 0 where the records do not say, or their data differ."""
     trained = study.finished("train")
     data = {record.data_fingerprint for record in trained}
@@ -35,7 +35,7 @@ def recounts(study: Frames, key: str) -> Recounts:
 
     Raises StoreError where a table cannot be read.
     """
-    images = test_images(study)
+    images = images_tested(study)
     tables: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
     for name, table in study.images.items() if images else ():
         for (arm, seed), rows in table.groupby(["arm", "seed"], sort=False):
@@ -51,7 +51,7 @@ def effects_over(study: Frames, key: str, unit: Literal["images", "both"]) -> pd
     Differences are paired by seed and by image. A pair without a common seed that has left per-image tables has no
     row. p-values are corrected for the rows. Raises StoreError.
     """
-    known, images, margin = recounts(study, key), test_images(study), margin_of(study, key)
+    known, images, margin = recounts(study, key), images_tested(study), margin_of(study, key)
     rows, found = [], []
     for pair in pairs(study).to_dict("records"):
         seeds = sorted(
@@ -85,7 +85,7 @@ def over_test_images(study: Frames, key: str, resamples: int = RESAMPLES, seed: 
 
     A bootstrap over images (Efron 1979). Raises StoreError.
     """
-    known, images = recounts(study, key), test_images(study)
+    known, images = recounts(study, key), images_tested(study)
     drawn = np.random.default_rng(seed).integers(max(1, images), size=(resamples, images))
     weights, by_arm = weights_of(drawn, images) if images else None, dict[str, list[Numbers]]()
     for (arm, _), how in known.items():

@@ -29,5 +29,6 @@ def seeds_needed(effect: float, sd: float, family: int = 1, power: float = POWER
     level = np.floor((1 - LEVEL) / family * steps) / steps
     n, level = n[level > 0], level[level > 0]
     size = min(abs(effect) / sd, LARGEST) if sd else LARGEST * (effect != 0)
-    enough = np.flatnonzero(TTestPower().power(size, n, level) >= power)
+    reached = np.nan_to_num(TTestPower().power(size, n, level), nan=1.0)  # scipy has no number so close to 1
+    enough = np.flatnonzero(reached >= power)
     return float(n[enough[0]]) if size and len(enough) else math.inf

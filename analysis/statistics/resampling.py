@@ -13,6 +13,7 @@ from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL
 
 RESAMPLES = 1000
+AT_ONCE = 2_000_000  # numbers, of resamples times images
 Numbers = NDArray[np.float64]
 Score = Callable[[Numbers], Numbers]  # how often each image counts (R, N) -> the score of each resample (R,)
 Scores = Callable[[Numbers], Numbers]  # the same, for the scores of several seeds (R, S)
@@ -64,6 +65,7 @@ def over_images(
         n_resamples=resamples,
         confidence_level=level,
         vectorized=True,
+        batch=max(1, AT_ONCE // images),
         axis=-1,
         rng=np.random.default_rng(seed),
     )
