@@ -1,6 +1,7 @@
 """Other test images, or other seeds and other test images: resampling of scores that are recomputed from counts."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,18 +60,22 @@ def over_images(
     def statistic(drawn: NDArray[np.int64], axis: int) -> Numbers:
         return score(weights_of(np.atleast_2d(drawn), images)).reshape(drawn.shape[:-1])
 
-    found = stats.bootstrap(
-        (np.arange(images),),
-        statistic,
-        n_resamples=resamples,
-        confidence_level=level,
-        vectorized=True,
-        batch=max(1, AT_ONCE // images),
-        axis=-1,
-        rng=np.random.default_rng(seed),
-    )
-    error, ends = float(found.standard_error), found.confidence_interval
-    low, high = (ends.low, ends.high) if error else (value, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where nothing varies, which is seen below
+        found = stats.bootstrap(
+            (np.arange(images),),
+            statistic,
+            n_resamples=resamples,
+            confidence_level=level,
+            vectorized=True,
+            batch=max(1, AT_ONCE // images),
+            axis=-1,
+            rng=np.random.default_rng(seed),
+        )
+    error, (low, high) = float(found.standard_error), found.confidence_interval
+    if not math.isfinite(low + high):
+        reach = float(stats.t.ppf(0.5 + level / 2, images - 1)) * error
+        low, high = value - reach, value + reach
     return Spread(value, error, images - 1, float(low), float(high))
 
 

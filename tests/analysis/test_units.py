@@ -110,6 +110,13 @@ def test_over_images_equals_the_bootstrap_of_a_mean():
     assert found == over_images(lambda weights: weights @ values / weights.sum(1), 100)
 
 
+def test_a_score_that_no_choice_of_images_changes_has_an_interval_of_no_width():
+    found = over_images(lambda weights: np.full(len(weights), 0.5), 10)
+    assert (found.value, found.error, found.low, found.high) == (0.5, 0, 0.5, 0.5)
+    assert (found.p(), found.p(beyond=0.1)) == (0, 1)
+    assert math.isnan(over_images(lambda weights: weights[:, 0], 1).low)
+
+
 def test_over_both_adds_the_variance_of_seeds_to_that_of_images():
     random = np.random.default_rng(0)
     scores = random.normal(0, 1, (6, 1)) + random.normal(0, 5, (1, 200))  # (seeds, images)
