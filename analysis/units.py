@@ -86,8 +86,10 @@ def over_test_images(study: Frames, key: str, resamples: int = RESAMPLES, seed: 
     A bootstrap over images (Efron 1979). Raises StoreError.
     """
     known, images = recounts(study, key), images_tested(study)
-    drawn = np.random.default_rng(seed).integers(max(1, images), size=(resamples, images))
-    weights, by_arm = weights_of(drawn, images) if images else None, dict[str, list[Numbers]]()
+    if not known:
+        return {}
+    weights = weights_of(np.random.default_rng(seed).integers(images, size=(resamples, images)), images)
+    by_arm: dict[str, list[Numbers]] = {}
     for (arm, _), how in known.items():
         by_arm.setdefault(arm, []).append(how(weights))
     return {arm: float(np.mean(each, axis=0).std(ddof=1)) for arm, each in by_arm.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL, summarize
@@ -59,7 +59,7 @@ def compare(
     return judge(tested)
 
 
-def _described(differences: np.ndarray, margin: float, sign: int) -> Comparison:
+def _described(differences: NDArray[np.float64], margin: float, sign: int) -> Comparison:
     summary, better = summarize(differences.tolist()), paired_improvement(differences * sign)
     return Comparison(
         **summary._asdict(),
@@ -71,7 +71,7 @@ def _described(differences: np.ndarray, margin: float, sign: int) -> Comparison:
     )
 
 
-def _tested(described: Comparison, differences: np.ndarray, seed: int) -> Comparison:
+def _tested(described: Comparison, differences: NDArray[np.float64], seed: int) -> Comparison:
     if described.n < MIN_PAIRS:
         return described
     p = float(permutation_p(differences, seed))

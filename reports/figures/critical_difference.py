@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.ranking import over_studies
 from skipbench.analysis.statistics.ranks import CriticalDifference
+from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.style import INK, MUTED, WIDTH, arm_looks, clean_rows
+from skipbench.reports.tables import ARM, Table, value
 
 ROW, FRAME = 0.3, 1.2  # inches: an arm or a group, and everything around them
 
@@ -40,6 +43,7 @@ def _caption(study: Frames) -> str:
     title="Ranks over all tasks and datasets",
     caption=_caption,
     alt=lambda study: f"Mean rank of {len(ranked(study)[0])} arms, and which of them are not told apart.",
+    below=lambda study: [ranks_table(study)],
     of_run=True,
 )
 def critical_difference_figure(study: Frames) -> Figure:
@@ -62,3 +66,11 @@ def critical_difference_figure(study: Frames) -> Figure:
     axes.set_title("Ranks over all tasks and datasets")
     axes.set_xlabel(f"mean rank (1 is the best); critical difference {found.distance:.2f}")
     return figure
+
+
+def ranks_table(study: Frames) -> Table:
+    """Return the mean rank of each arm over the tasks and datasets of a run, best first."""
+    arms, found = ranked(study)
+    frame = pd.DataFrame({"arm": arms, "rank": found.ranks}).sort_values("rank", kind="stable")
+    caption = f"Mean rank of each arm over {found.blocks} tasks or datasets, by mean headline score; 1 is the best."
+    return Table("critical-difference", caption, frame, (ARM, value("rank", Metric("rank", "Mean rank", digits=2))))
