@@ -94,7 +94,7 @@ def _tests(study: Frames, score: Metric) -> Iterator[str]:
     undecided = tested[tested.verdict == "undecided"]
     if len(undecided):
         margin = "" if tested.margin.notna().any() else " (the suite states no margin, so none can be called equal)"
-        yield f"{len(undecided)} of {count(family, 'tested effect')} of a single choice are undecided{margin}."
+        yield f"Undecided: {len(undecided)} of {count(family, 'tested effect')} of a single choice{margin}."
 
 
 def _images(study: Frames, score: Metric) -> Iterator[str]:

@@ -24,8 +24,11 @@ def tested(study: Frames) -> str:
     if not family:
         return f"Descriptive only: with fewer than {MIN_PAIRS} seeds no hypothesis is tested."
     margin = table["margin"].max()
-    equal = "" if isnan(margin) else f"; equal: less than {score.show_unit(margin, signed=True).lstrip('+')} (TOST)"
-    return f"Holm's correction is for all {count(family, 'comparison')} of the study{equal}."
+    corrected = f"Holm's correction is for the study's {count(family, 'comparison')}."
+    if isnan(margin):
+        return corrected
+    equal = score.show_unit(margin, signed=True).lstrip("+")
+    return f"{corrected} Two count as equal where they surely differ by less than {equal} (TOST)."
 
 
 def studied(study: Frames) -> list[str]:

@@ -383,7 +383,7 @@ def test_six_seeds_are_tested_and_fewer_are_described(made_up):
     described, tested = (Page(report / "index.html").text["factors"] for report in (few, many))
     assert "Descriptive only: with fewer than 6 seeds no hypothesis is tested." in described
     assert "p, Holm" not in described
-    assert "Holm's correction is for all 2 comparisons of the study." in tested
+    assert "Holm's correction is for the study's 2 comparisons." in tested
     assert "p, Holm" in tested
     assert "p, equal" not in tested  # the suite states no margin
 
