@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Numbers = NDArray[np.float64]
 Recount = Callable[[Numbers], Numbers]
@@ -41,6 +41,12 @@ def _counts(table: pd.DataFrame, images: int, columns: list[str]) -> Iterator[Nu
         counts = np.zeros((images, len(names)))
         np.add.at(counts, (table["image"].to_numpy(), classes), table[column].to_numpy(float))
         yield counts
+
+
+def _sums(places: pd.Series, images: int, values: ArrayLike | None = None) -> Numbers:
+    """Return the sum of `values` in each image, (N,), or without any, how many there are of `places`."""
+    weights = None if values is None else np.asarray(values, dtype=float)
+    return np.bincount(places, weights, minlength=images).astype(float)
 
 
 def _over_classes(scores: Numbers, seen: NDArray[np.bool_]) -> Numbers:
@@ -86,15 +92,12 @@ def _mean(sums: Numbers, counts: Numbers) -> Recount:
 
 def _pck(joints: pd.DataFrame, images: int, limit: float) -> Recount:
     known = joints[joints["error_share"].notna()]
-    places = known["image"].to_numpy()
-    within = np.bincount(places, known["error_share"] <= limit, minlength=images)
-    return _mean(within, np.bincount(places, minlength=images).astype(float))
+    places = known["image"]
+    return _mean(_sums(places, images, known["error_share"] <= limit), _sums(places, images))
 
 
 def _error(joints: pd.DataFrame, images: int) -> Recount:
-    places = joints["image"].to_numpy()
-    sums = np.bincount(places, joints["error_px"], minlength=images)
-    return _mean(sums, np.bincount(places, minlength=images).astype(float))
+    return _mean(_sums(joints["image"], images, joints["error_px"]), _sums(joints["image"], images))
 
 
 def _bit(bits: NDArray[Any], threshold: int) -> NDArray[np.bool_]:
@@ -139,7 +142,7 @@ def _classes(detections: pd.DataFrame, truths: pd.DataFrame, images: int, most: 
     rank = detections.groupby(["image", "class"]).cumcount()
     found = dict(list(detections[rank < most].groupby("class")))
     return [
-        (found.get(name, detections.iloc[:0]), np.bincount(rows["image"], rows["boxes"], minlength=images))
+        (found.get(name, detections.iloc[:0]), _sums(rows["image"], images, rows["boxes"]))
         for name, rows in truths.groupby("class")
     ]
 
@@ -164,12 +167,12 @@ def _ar(detections: pd.DataFrame, truths: pd.DataFrame, images: int, most: int) 
     for found, boxes in _classes(detections, truths, images, most):
         bits = found["right"].to_numpy()
         right = np.mean([_bit(bits, threshold) for threshold in THRESHOLDS], axis=0)
-        parts.append(_mean(np.bincount(found["image"], right, minlength=images), boxes))
+        parts.append(_mean(_sums(found["image"], images, right), boxes))
     return _mean_of(parts)
 
 
 def _oks(people: pd.DataFrame, images: int, thresholds: tuple[int, ...]) -> Recount:
-    true = np.bincount(people["image"], minlength=images).astype(float)
+    true = _sums(people["image"], images)
     return _precision(people.assign(neutral=0), true, thresholds)
 
 

@@ -38,8 +38,8 @@ def recounts(study: Frames, key: str) -> Recounts:
     images = images_tested(study)
     tables: dict[tuple[str, int], dict[str, pd.DataFrame]] = {}
     for name, table in study.images.items() if images else ():
-        for (arm, seed), rows in table.groupby(["arm", "seed"], sort=False):
-            tables.setdefault((str(arm), int(seed)), {})[name] = rows
+        for _, rows in table.groupby(["arm", "seed"], sort=False):
+            tables.setdefault((str(rows["arm"].iloc[0]), int(rows["seed"].iloc[0])), {})[name] = rows
     known = {run: recount(key, of_run, images) for run, of_run in tables.items()}
     return {run: how for run, how in known.items() if how is not None}
 

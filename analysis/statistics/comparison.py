@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL, summarize
-from skipbench.analysis.statistics.power import FEWEST as MIN_PAIRS
-from skipbench.analysis.statistics.power import seeds_needed
+from skipbench.analysis.statistics.power import MIN_PAIRS, seeds_needed
 from skipbench.analysis.statistics.significance import equal_p, holm, permutation_p, wilcoxon_p
 
 Unit = Literal["seeds", "images", "both"]

@@ -7,7 +7,7 @@ import numpy as np
 from skipbench.analysis.statistics.intervals import LEVEL
 
 POWER = 0.8
-FEWEST = 6  # pairs that a test needs
+MIN_PAIRS = 6  # that a test needs
 MOST = 1000  # seeds; whoever needs more, needs another experiment
 LARGEST = 5.0  # effect in standard deviations that the power is computed for; a larger one needs no fewer seeds
 
@@ -24,7 +24,7 @@ def seeds_needed(effect: float, sd: float, family: int = 1, power: float = POWER
         return math.nan
     from statsmodels.stats.power import TTestPower  # late: it takes a second to import
 
-    n = np.arange(FEWEST, MOST + 1)
+    n = np.arange(MIN_PAIRS, MOST + 1)
     steps = 2.0 ** np.minimum(n - 1, 60)
     level = np.floor((1 - LEVEL) / family * steps) / steps
     n, level = n[level > 0], level[level > 0]

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from skipbench.analysis.statistics.comparison import MIN_PAIRS, Comparison
+from skipbench.analysis.statistics.comparison import Comparison
 from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL
+from skipbench.analysis.statistics.power import MIN_PAIRS
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000  # numbers, of resamples times images
@@ -108,7 +109,18 @@ def over_both(
 def compare_over_images(scores: Scores, images: int, margin: float = math.nan, seed: int = 0) -> Comparison:
     """Return the comparison of two arms over test images, from the differences (R, S) of their networks."""
     spread = over_images(lambda weights: scores(weights).mean(1), images, seed=seed)
-    return Comparison(n=images, unit="images", sd=math.nan, **_known(spread, margin, enough=images))
+    p, p_equal = _tests(spread, margin, enough=images)
+    return Comparison(
+        n=images,
+        unit="images",
+        mean=spread.value,
+        sd=math.nan,
+        low=spread.low,
+        high=spread.high,
+        p=p,
+        p_equal=p_equal,
+        margin=margin,
+    )
 
 
 def compare_over_both(
@@ -117,20 +129,25 @@ def compare_over_both(
     """Return the comparison of two arms over seeds and test images, from their differences (R, S) at each seed."""
     (each,) = scores(np.ones((1, images)))
     spread, better = over_both(scores, images, seed=seed), paired_improvement(each * sign)
+    p, p_equal = _tests(spread, margin, enough=min(len(each), images))
     return Comparison(
         n=len(each),
         unit="both",
+        mean=spread.value,
         sd=float(each.std(ddof=1)) if len(each) > 1 else math.nan,
+        low=spread.low,
+        high=spread.high,
+        p=p,
+        p_equal=p_equal,
+        margin=margin,
         improvement=better.value,
         improvement_low=better.low,
         improvement_high=better.high,
-        **_known(spread, margin, enough=min(len(each), images)),
     )
 
 
-def _known(spread: Spread, margin: float, enough: int) -> dict[str, float]:
-    """Return what a comparison takes from a spread; without tests where there are not `enough` units."""
-    known = {"mean": spread.value, "low": spread.low, "high": spread.high, "margin": margin}
+def _tests(spread: Spread, margin: float, enough: int) -> tuple[float, float]:
+    """Return the p-values for no difference, and for one beyond the margin; NaN without `enough` units."""
     if enough < MIN_PAIRS:
-        return known
-    return known | {"p": spread.p(), "p_equal": math.nan if math.isnan(margin) else spread.p(beyond=margin)}
+        return math.nan, math.nan
+    return spread.p(), math.nan if math.isnan(margin) else spread.p(beyond=margin)

@@ -245,7 +245,9 @@ def test_studies_are_kept_apart(three):
 
 def test_the_overview_sets_every_arm_against_every_study(three):
     folder, page = three
-    title, *arms = page.rows["overview"]
+    title, *arms, _, first, _, last = page.rows["overview"]  # below it, the ranks over all studies
+    assert {first[0], last[0]} <= {row[0] for row in arms}
+    assert float(first[1]) <= float(last[1])
     assert title[1::2] == [
         "segmentation on shapes: mIoU (%)",
         "pose on shapes: PCK@.1 (%)",
