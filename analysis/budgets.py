@@ -12,7 +12,7 @@ from skipbench.bench.records.budgets import BUDGETS, MATCHED, RAW
 COSTS = ("params/total", "macs/total")  # shown of each pair, beside the budget's own
 
 
-class Comparison(NamedTuple):
+class Rivals(NamedTuple):
     """Arms that are compared with one another, and the factors that may tell them apart."""
 
     budget: str  # "" for arms as they are
@@ -26,16 +26,16 @@ def budget(study: Frames) -> str:
     return next((part for value in named for part in str(value).split(", ") if part != RAW), "")
 
 
-def comparisons(study: Frames) -> Iterator[Comparison]:
+def comparisons(study: Frames) -> Iterator[Rivals]:
     """Yield the arms as they are; then, where a study asks for it, those at the budget, width aside."""
     by, arms = budget(study), study.arms
     if MATCHED not in arms:
-        yield Comparison("", arms, study.varied)
+        yield Rivals("", arms, study.varied)
         return
     parts = arms[MATCHED].str.split(", ")
     factors = [name for name in study.varied if name != MATCHED]
-    yield Comparison("", arms[[RAW in part for part in parts]], factors)
-    yield Comparison(by, arms[[by in part for part in parts]], [name for name in factors if name != "width"])
+    yield Rivals("", arms[[RAW in part for part in parts]], factors)
+    yield Rivals(by, arms[[by in part for part in parts]], [name for name in factors if name != "width"])
 
 
 def suffix(budget: str) -> str:

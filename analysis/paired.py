@@ -1,18 +1,22 @@
 """What a choice is worth: the difference between two arms that differ in one factor alone, paired by seed."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from typing import Any
 
 import pandas as pd
 
-from skipbench.analysis.budgets import Comparison, comparisons, suffix
+from skipbench.analysis.budgets import Rivals, comparisons, suffix
 from skipbench.analysis.frames import Frames, once
-from skipbench.analysis.statistics import summarize
+from skipbench.analysis.margins import margin_of
+from skipbench.analysis.statistics import Comparison, compare
 from skipbench.analysis.summaries import scores
 from skipbench.bench.records.budgets import MATCHED
 from skipbench.display import without
 
-_PAIR = ["factor", "arm", "reference", "label", "budget"]
+PAIR = ["factor", "arm", "reference", "label", "budget"]
+VARY = "recipe.vary"  # what a seed varies: arms that differ in it are not compared, see `variation`
+COMPARED = [each.name for each in fields(Comparison)]
 
 
 @once
@@ -36,6 +40,7 @@ def pairs(study: Frames) -> pd.DataFrame:
         }
         for part in comparisons(study)
         for factor in part.factors
+        if factor != VARY
         for first, *others in _groups(part, factor)
         for arm in others
     ]
@@ -43,14 +48,14 @@ def pairs(study: Frames) -> pd.DataFrame:
     rows.sort(key=lambda row: (study.varied.index(row["factor"]), places[row["factor"], row["label"]]))
     for row in rows:
         row["label"] += suffix(row["budget"])
-    return pd.DataFrame(rows, columns=_PAIR)
+    return pd.DataFrame(rows, columns=PAIR)
 
 
 def _title(arm: dict[Any, Any], factor: str, budget: str) -> str:
     return without(without(arm["arm"], factor, arm[factor]), MATCHED, budget)
 
 
-def _groups(part: Comparison, factor: str) -> Iterator[list[dict[Any, Any]]]:
+def _groups(part: Rivals, factor: str) -> Iterator[list[dict[Any, Any]]]:
     """Yield the arms that differ in `factor` alone, in the plan's order."""
     network = [name for name in part.factors if name != factor and "." not in name]
     options = [name for name in part.factors if name != factor and "." in name]
@@ -74,18 +79,19 @@ def differences(study: Frames, key: str) -> pd.DataFrame:
     runs = scores(study, key)
     base = runs.rename(columns={"arm": "reference", "value": "reference_value"})
     both = pairs(study).merge(runs, on="arm").merge(base, on=["reference", "seed"])
-    return both.assign(difference=both["value"] - both["reference_value"])[[*_PAIR, "seed", "difference"]]
+    return both.assign(difference=both["value"] - both["reference_value"])[[*PAIR, "seed", "difference"]]
 
 
 @once
 def effects(study: Frames, key: str) -> pd.DataFrame:
-    """Return one row per pair: `pairs`, n, mean, sd, low, high of the differences over seeds.
+    """Return one row per pair: `pairs`, and the fields of its Comparison over seeds.
 
-    The interval describes one pair; it is not a test, and is not corrected for the number of pairs.
+    All pairs of the study that have MIN_PAIRS seeds are one family, for which Holm's method corrects; intervals are
+    not corrected.
     """
     runs = differences(study, key).groupby(["factor", "arm", "budget"])["difference"].agg(list)
-    rows = [
-        {**pair, **summarize(runs.get((pair["factor"], pair["arm"], pair["budget"]), []))._asdict()}
-        for pair in pairs(study).to_dict("records")
-    ]
-    return pd.DataFrame(rows, columns=[*_PAIR, "n", "mean", "sd", "low", "high"])
+    named = pairs(study).to_dict("records")
+    family = [runs.get((pair["factor"], pair["arm"], pair["budget"]), []) for pair in named]
+    found = compare(family, margin_of(study, key), study.metric(key).sign)
+    rows = [{**pair, **asdict(one)} for pair, one in zip(named, found, strict=True)]
+    return pd.DataFrame(rows, columns=[*PAIR, *COMPARED])

@@ -12,7 +12,7 @@ Its studies are made up: their metrics are those declared, with random values wi
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,30 +39,31 @@ SEEDS = (0, 1)
 
 @dataclass(frozen=True)
 class MadeUp:
-    """A run of one study that was never measured."""
+    """A run that was never measured, of one study or, for figures of a run, of one per dataset."""
 
     measured: Mapping[str, Measured]  # by kind of measurement, "train" with the task's scores
     arms: int
     lacking: frozenset[str] = field(default=frozenset())  # the kinds without any result
+    datasets: tuple[str, ...] = ("shapes",)
 
     def write(self, folder: Path) -> Frames:
-        """Write the run folder, and return its study."""
+        """Write the run folder, and return its first study."""
         cells = [
-            self._cell(kind, arm, seed)
+            self._cell(kind, arm, seed, dataset)
+            for dataset in self.datasets
             for kind, measured in self.measured.items()
             for seed in (SEEDS if measured.seeded else (None,))
             for arm in range(self.arms)
         ]
         metrics = [metric for measured in self.measured.values() for metric in measured.metrics]
-        declared = {("segmentation", "shapes"): metrics}
+        declared = {("segmentation", dataset): metrics for dataset in self.datasets}
         steps = list(dict.fromkeys(cell.arm for cell in cells))[: 2 * (self.arms > 1)]
         suite = {"name": "made-up", "studies": [{"arms": [{"morph": ["model0", "model0"], "steps": steps}]}]}
         with write_run(folder, suite, cells, declared) as run:
             run.save([self._record(cell, run) for cell in cells if cell.kind not in self.lacking])
-        (study,) = load(folder).studies()
-        return study
+        return load(folder).studies()[0]
 
-    def _cell(self, kind: str, arm: int, seed: int | None) -> Cell:
+    def _cell(self, kind: str, arm: int, seed: int | None, dataset: str) -> Cell:
         """Return the cell of an arm; arms come in pairs that differ only in their fusion."""
         model, fusion = f"model{arm // 2}", ("add", "concat")[arm % 2]
         spec = {"lateral": model, "post": model, "fusion": fusion}
@@ -70,7 +71,7 @@ class MadeUp:
             "arm": f"{model} / {fusion}",
             "seed": seed,
             "task": "segmentation",
-            "dataset": "shapes",
+            "dataset": dataset,
             "spec": spec,
         }
         return Cell(kind=kind, model=model, determines=of, **of)
@@ -138,10 +139,12 @@ def check_figure(name: str, measured: Mapping[str, Measured]) -> list[Finding]:
         "no results": MadeUp(measured, 3, frozenset(measured)),
         **{f"no {kind} results": MadeUp(measured, 3, frozenset({kind})) for kind in measured},
     }
+    datasets = tuple(f"shapes {number}" for number in range(3)) if figure_kind(name).of_run else ("shapes",)
     findings = []
     for study, made_up in studies.items():
         with TemporaryDirectory() as folder:
-            findings.append(_finding(study, partial(_shown, name, made_up, Path(folder)), study == "forty arms"))
+            shown = partial(_shown, name, replace(made_up, datasets=datasets), Path(folder))
+            findings.append(_finding(study, shown, must_show=study == "forty arms"))
     return findings
 
 

@@ -14,6 +14,7 @@ from skipbench.bench.yaml_values import dotted, put
 from skipbench.display import quoted, shown
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
+Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # in the unit in which the score is recorded
 
 
 def sections_known(of_arms: bool = False) -> list[str]:
@@ -176,6 +177,9 @@ class Study(BaseModel):
     arms: list[ArmEntry] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
     match: Match | None = None
+    margin: Margin | dict[str, Margin] | None = (
+        None  # differences that count as none: of the headline score, or by key
+    )
 
     @field_validator("seeds")
     @classmethod

@@ -1,6 +1,7 @@
 """Factor: the effect of another choice of one factor, paired by seed; a figure for each factor that varies."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -9,6 +10,8 @@ from skipbench.analysis.audit import audit
 from skipbench.analysis.budgets import budget, cost_keys, with_costs
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.paired import differences, effects
+from skipbench.analysis.statistics import MIN_PAIRS
+from skipbench.analysis.text import count
 from skipbench.bench.records.budgets import BUDGETS
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
@@ -16,7 +19,30 @@ from skipbench.reports.figures import register_figure, slug
 from skipbench.reports.figures.accuracy import score_of
 from skipbench.reports.forest import SEEDS, forest, seeds_row
 from skipbench.reports.style import arm_looks
-from skipbench.reports.tables import Column, Table, difference_columns, each_seed, text, value
+from skipbench.reports.tables import (
+    Column,
+    Table,
+    comparison_columns,
+    difference_columns,
+    each_seed,
+    text,
+    value,
+)
+
+
+def tested(study: Frames) -> str:
+    """Return what is tested of the study's effects, in a sentence or two."""
+    score = score_of(study)
+    table = effects(study, score.key)
+    family = int(table["p_holm"].notna().sum())
+    if not family:
+        return f"Descriptive only: with fewer than {MIN_PAIRS} seeds no hypothesis is tested."
+    margin = table["margin"].max()
+    corrected = f"Holm's correction is for the study's {count(family, 'comparison')}."
+    if isnan(margin):
+        return corrected
+    equal = score.show_unit(margin, signed=True).lstrip("+")
+    return f"{corrected} Two count as equal where they surely differ by less than {equal} (TOST)."
 
 
 def studied(study: Frames) -> list[str]:
@@ -34,7 +60,7 @@ def studied(study: Frames) -> list[str]:
     title="The effect of a single choice",
     caption=lambda study, factor: (
         f"Score with a choice of {factor} minus the score with the first in the suite, all else being equal, at "
-        "the same seed (same order of images, same augmentation). Descriptive only: no hypothesis is tested."
+        f"the same seed (same order of images, same augmentation). {tested(study)}"
     ),
     alt=lambda study, factor: f"The difference in score that another choice of {factor} makes, per seed.",
     below=lambda study, factor: [factor_table(study, factor)],
@@ -72,7 +98,8 @@ def factor_table(study: Frames, factor: str) -> Table:
     frame = frame.merge(audit(study)[["factor", "label", "also"]], on=["factor", "label"])
     caption = (
         f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed; and "
-        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start."
+        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start. "
+        f"{tested(study)}"
     )
     if by := budget(study):
         caption += (
@@ -80,8 +107,9 @@ def factor_table(study: Frames, factor: str) -> Table:
             "the last columns are the costs of the two arms and how many times as much the first costs."
         )
     costs = [column for key in cost_keys(study) for column in _cost_columns(study.metric(key))]
+    label = text("label", f"Arm: {factor} − reference")
     also = text("also", "Also differs in")
-    columns = (text("label", f"Arm: {factor} − reference"), *difference_columns(score), also, *costs)
+    columns = (label, *difference_columns(score), *comparison_columns(score, frame), also, *costs)
     return Table(f"factor-{slug(factor)}", caption, frame, columns)
 
 

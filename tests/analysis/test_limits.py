@@ -145,3 +145,25 @@ def test_the_learning_rates_are_said(cell, record, frames):
     assert _said(study(0.1, 0.2, 0.1), "with different learning rates: 0.1 for a / x and c / x; 0.2 for b / x.")
     assert not _said(study(0.1, 0.2, 0.1), "the same settings")
     assert not _said(frames(cells[:1], [record(cells[0], {"test/miou": 0.5})]), "learning rate")
+
+
+def test_effects_of_few_seeds_are_said_to_be_described_and_not_tested(trained):
+    few = trained({"unet / add": [0.5, 0.6, 0.55], "unet / max": [0.6, 0.65, 0.6]})
+    assert _said(few, "1 effect of a single choice rests on fewer than 6 seeds: described, not tested.")
+    assert not _said(few, "Undecided:")
+
+
+def test_families_in_which_no_effect_can_be_significant_are_named(trained):
+    scores = [0.5, 0.52, 0.51, 0.5, 0.53, 0.49]
+    arms = {
+        f"unet / {name}": [value + shift for value in scores] for name, shift in (("a", 0), ("b", 0.1), ("c", 0.2))
+    }
+    sentence = (
+        "With 6 seeds a permutation test's p is at least 0.031: after Holm's correction for 2 comparisons, no "
+        "effect can be significant, however large."
+    )
+    assert _said(trained(arms), sentence)
+    assert _said(trained(arms), "Undecided: 2 of 2 tested effects of a single choice (the suite states no margin")
+    alone = trained(dict(list(arms.items())[:2]))
+    assert not _said(alone, "however large")
+    assert not _said(alone, "Undecided:")

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from skipbench.analysis.frames import load
 from skipbench.analysis.summaries import accuracy, scores
 from skipbench.bench.predictions import ink
 from skipbench.reports import plot
@@ -75,9 +76,18 @@ STUDIES = {
 
 
 @pytest.fixture(scope="session")
-def studies(study):
-    """Return a study of STUDIES; each is written once a process."""
-    return functools.cache(lambda name: study(**STUDIES[name]))
+def studies(made_up):
+    """Return a study of STUDIES as a figure needs it, alone or of a run of three; each is written once."""
+
+    @functools.cache
+    def written(name, datasets):
+        return load(
+            made_up(**STUDIES[name], studies=[("segmentation", dataset) for dataset in datasets])
+        ).studies()[0]
+
+    return lambda name, kind: written(
+        name, ("shapes", "more", "others") if figure_kind(kind).of_run else ("shapes",)
+    )
 
 
 @pytest.mark.parametrize("kind", figure_names())
@@ -85,12 +95,13 @@ def studies(study):
 def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
     # whose arms have none to be compared to
     alone = {"factor": ("one arm", "long names"), "ratios": ("one arm",), "morph": ("one arm",)}
+    alone["critical_difference"] = ("one arm", "twenty-four seeds")
     if name in ("nothing", *alone.get(kind, ())):
         with pytest.raises(NothingToShow) as reason:
-            draw(kind, studies(name))
+            draw(kind, studies(name, kind))
         assert SENTENCE.fullmatch(str(reason.value))
         return
-    figure = draw(kind, studies(name))
+    figure = draw(kind, studies(name, kind))
     texts = drawn(figure)
     assert len(texts) > 5
     tight = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
@@ -106,7 +117,7 @@ def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
 @pytest.mark.parametrize("name", ["as usual", "one seed"])
 def test_a_figure_is_described_in_sentences_and_its_tables_hold_facts(studies, kind, name):
     figure = figure_kind(kind)
-    (facts,) = figure.views(studies(name)).values()
+    (facts,) = figure.views(studies(name, kind)).values()
     said = [words if isinstance(words, str) else words(*facts) for words in (figure.alt, figure.caption)]
     assert all(SENTENCE.fullmatch(words) for words in said)
     assert said[0] != said[1]
@@ -152,6 +163,25 @@ def test_differences_are_drawn_with_zero_in_view(study):
     assert axes.get_xlim()[0] < 0 < axes.get_xlim()[1]
 
 
+def test_ranks_over_all_studies_are_one_figure_of_the_run(made_up, tmp_path):
+    folder = made_up(studies=tuple((task, "shapes") for task in ("segmentation", "pose", "detection")))
+    (file,) = plot.write_plot(folder, "critical_difference", "svg", tmp_path / "ranks.svg", task="pose")
+    assert file.stat().st_size > 1000
+    first, *_ = load(folder).studies()
+    (axes,) = draw("critical_difference", first).axes
+    ranks = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1]
+    assert len(ranks) == 4
+    assert ranks == sorted(ranks)
+    assert sum(ranks) == 10
+    arms = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+    assert set(arms) == set(first.arms["arm"])
+
+
+def test_ranks_over_one_study_say_what_they_need(study):
+    with pytest.raises(NothingToShow, match="4 arms needs 3 tasks or datasets, as fewer can show none; there is 1"):
+        draw("critical_difference", study())
+
+
 def test_every_factor_that_a_study_varies_has_a_figure_of_its_own(study):
     arms = ("unet / add", "unet / concat", "unet / add / 2", "fpn / max")
     figures = plot.draw("factor", study(arms=arms))
@@ -166,8 +196,8 @@ def test_every_factor_that_a_study_varies_has_a_figure_of_its_own(study):
 
 
 @pytest.mark.parametrize("kind", figure_names())
-def test_png_has_the_size_of_the_figure_and_shows_something(study, tmp_path, kind):
-    figure = draw(kind, study())
+def test_png_has_the_size_of_the_figure_and_shows_something(studies, tmp_path, kind):
+    figure = draw(kind, studies("as usual", kind))
     with Image.open(save(figure, tmp_path / "figure.png", "png")) as image:
         assert image.size == tuple(int(inches * 200) for inches in figure.get_size_inches())
         assert np.asarray(image.convert("L")).std() > 5
@@ -272,7 +302,7 @@ def test_curves_show_each_arms_mean_and_every_seed(study):
 
 
 def test_curves_of_forty_arms_come_in_rows_with_the_others_in_grey(studies):
-    figure = draw("curves", studies("forty arms"))
+    figure = draw("curves", studies("forty arms", "curves"))
     assert [len(part.legends[0].get_texts()) for part in figure.subfigs] == [8] * 5
     grey = [line for line in figure.subfigs[0].axes[0].lines if line.get_color() == curves.MUTED]
     assert len(grey) == 32
@@ -411,11 +441,10 @@ def test_a_name_that_is_taken_is_refused():
         register_figure("pareto", title="", caption="", alt="")(lambda study: None)
 
 
-def test_drawing_leaves_no_global_state(study, tmp_path):
+def test_drawing_leaves_no_global_state(studies, tmp_path):
     before = dict(matplotlib.rcParams)
-    facts = study()
     for kind in figure_names():
-        save(draw(kind, facts), tmp_path / f"{kind}.png", "png")
+        save(draw(kind, studies("as usual", kind)), tmp_path / f"{kind}.png", "png")
     assert dict(matplotlib.rcParams) == before
     from matplotlib import pyplot
 
