@@ -137,7 +137,7 @@ def with_scores(table: pd.DataFrame, study: Frames, arms: Sequence[str], key: st
         **{name: facts[name] for name in ("n", "mean", "low", "high")},
         p=p,
         p_holm=corrected,
-        each=each,
+        each=pd.Series(each),
     )
 
 

@@ -229,11 +229,13 @@ def _counted(
 
 
 def _walked(start: "ArchSpec", path: "Sequence[Step]", counts: Mapping[str, Mapping[str, float]]) -> "DataFrame":
+    from pandas import Series
+
     from skipbench.analysis.morphs import walk
 
     specs = [start, *(step.spec for step in path)]
     table = walk(["", *map(str, path)], [counts[spec.to_yaml()] for spec in specs])
-    return table.assign(factors=[(), *(step.factors for step in path)])
+    return table.assign(factors=Series([(), *(step.factors for step in path)]))
 
 
 def _changes(
