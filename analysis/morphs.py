@@ -146,7 +146,7 @@ def _p_value(differences: Sequence[float]) -> float:
     values: NDArray[np.float64] = np.asarray(differences)
     if len(values) < 2:
         return math.nan
-    if np.ptp(values) == 0:  # the same at every seed
+    if np.allclose(values, values[0], rtol=1e-9, atol=0):  # the same at every seed
         return float(values[0] == 0)
     return float(stats.ttest_1samp(values, 0).pvalue)
 

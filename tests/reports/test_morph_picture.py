@@ -38,7 +38,7 @@ def test_costs_are_bars_with_their_numbers_and_a_verdict(table):
     ]
     assert figure.get_suptitle() == "From hourglass to fpn in 3 edits; the fusion (add) stays"
     assert [label.get_text() for label in params.get_yticklabels()] == EDITS
-    assert params.get_title(loc="left") == "Parameters (k)\n1.0 → 1.2"
+    assert params.get_title() == "Parameters (k)\n1.0 → 1.2"
 
 
 def test_effects_over_orders_are_a_mean_and_a_range(table):
