@@ -7,13 +7,14 @@ from skipbench.analysis.breakdowns import measured_breakdowns
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ratios
-from skipbench.analysis.statistics import t_factor
+from skipbench.analysis.paired import effects
+from skipbench.analysis.statistics import LEVEL, MIN_PAIRS, t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
 from skipbench.analysis.text import count, distinct, inside, listing
 from skipbench.bench.records.metrics import Metric
 from skipbench.display import without
 
-FEW_SEEDS = 5  # below it, the shape of the scores' distribution is anybody's guess
+FEW_SEEDS = MIN_PAIRS  # below it, the shape of the scores' distribution is anybody's guess
 SIZES = ("params/total", "macs/total")
 
 
@@ -71,6 +72,29 @@ def _comparisons(study: Frames, score: Metric) -> Iterator[str]:
     if arms > 2:
         pairs = arms * (arms - 1) // 2
         yield f"{arms} arms make {pairs} pairwise comparisons; the intervals are not corrected for that."
+    yield from _tests(study, score)
+
+
+def _tests(study: Frames, score: Metric) -> Iterator[str]:
+    """Yield what the tests of single choices cannot show."""
+    table = effects(study, score.key)
+    compared = table[table.n > 1]
+    untested = compared[compared.verdict == "descriptive"]
+    if len(untested):
+        rest = "rests" if len(untested) == 1 else "rest"
+        effects_rest = f"{count(len(untested), 'effect')} of a single choice {rest}"
+        yield f"{effects_rest} on fewer than {MIN_PAIRS} seeds: described, not tested."
+    tested = compared[compared.p_holm.notna()]
+    family, n = len(tested), int(tested.n.max()) if len(tested) else 0
+    if family and family * 2.0 ** (1 - n) > 1 - LEVEL:
+        yield (
+            f"With {n} seeds a permutation test's p is at least {2.0 ** (1 - n):.3f}: after Holm's correction for "
+            f"{count(family, 'comparison')}, no effect can be significant, however large."
+        )
+    undecided = tested[tested.verdict == "undecided"]
+    if len(undecided):
+        margin = "" if tested.margin.notna().any() else " (the suite states no margin, so none can be called equal)"
+        yield f"{len(undecided)} of {count(family, 'tested effect')} of a single choice are undecided{margin}."
 
 
 def _images(study: Frames, score: Metric) -> Iterator[str]:

@@ -1,16 +1,20 @@
 """What a choice is worth: the difference between two arms that differ in one factor alone, paired by seed."""
 
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from typing import Any
 
 import pandas as pd
 
 from skipbench.analysis.frames import Frames, once
-from skipbench.analysis.statistics import summarize
+from skipbench.analysis.margins import margin_of
+from skipbench.analysis.statistics import Comparison, compare
 from skipbench.analysis.summaries import scores
 from skipbench.display import without
 
-_PAIR = ["factor", "arm", "reference", "label"]
+PAIR = ["factor", "arm", "reference", "label"]
+VARY = "recipe.vary"  # what a seed varies: arms that differ in it are not compared, see `variation`
+COMPARED = [each.name for each in fields(Comparison)]
 
 
 @once
@@ -30,10 +34,11 @@ def pairs(study: Frames) -> pd.DataFrame:
             "label": f"{without(arm['arm'], factor, arm[factor])}: {arm[factor]} − {first[factor]}",
         }
         for factor in study.varied
+        if factor != VARY
         for first, *others in _groups(study, factor)
         for arm in others
     ]
-    return pd.DataFrame(rows, columns=_PAIR)
+    return pd.DataFrame(rows, columns=PAIR)
 
 
 def _groups(study: Frames, factor: str) -> Iterator[list[dict[Any, Any]]]:
@@ -60,18 +65,19 @@ def differences(study: Frames, key: str) -> pd.DataFrame:
     runs = scores(study, key)
     base = runs.rename(columns={"arm": "reference", "value": "reference_value"})
     both = pairs(study).merge(runs, on="arm").merge(base, on=["reference", "seed"])
-    return both.assign(difference=both["value"] - both["reference_value"])[[*_PAIR, "seed", "difference"]]
+    return both.assign(difference=both["value"] - both["reference_value"])[[*PAIR, "seed", "difference"]]
 
 
 @once
 def effects(study: Frames, key: str) -> pd.DataFrame:
-    """Return one row per pair: `pairs`, n, mean, sd, low, high of the differences over seeds.
+    """Return one row per pair: `pairs`, and the fields of its Comparison over seeds.
 
-    The interval describes one pair; it is not a test, and is not corrected for the number of pairs.
+    All pairs of the study that have MIN_PAIRS seeds are one family, for which Holm's method corrects; intervals are
+    not corrected.
     """
     runs = differences(study, key).groupby(["factor", "arm"])["difference"].agg(list)
-    rows = [
-        {**pair, **summarize(runs.get((pair["factor"], pair["arm"]), []))._asdict()}
-        for pair in pairs(study).to_dict("records")
-    ]
-    return pd.DataFrame(rows, columns=[*_PAIR, "n", "mean", "sd", "low", "high"])
+    named = pairs(study).to_dict("records")
+    family = [runs.get((pair["factor"], pair["arm"]), []) for pair in named]
+    found = compare(family, margin_of(study, key), study.metric(key).sign)
+    rows = [{**pair, **asdict(one)} for pair, one in zip(named, found, strict=True)]
+    return pd.DataFrame(rows, columns=[*PAIR, *COMPARED])

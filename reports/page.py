@@ -49,6 +49,7 @@ PAGE: tuple[Entry, ...] = (
     ("gaps", "Failures and missing cells", (gaps,)),
     ("limits", "What cannot be concluded", (uncertain,)),
 )
+OVERALL = "critical_difference"  # the figure of all studies together
 PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # parts of identities from plug-ins
 CLAIM = ".skipbench-report"  # marks a folder that a report may overwrite
 
@@ -118,7 +119,7 @@ def environment() -> Environment:
 
 def entries() -> list[Entry]:
     """Return PAGE with an entry for each plugged-in figure, before the section of missing cells."""
-    named = {part for _, _, parts in PAGE for part in parts}
+    named = {part for _, _, parts in PAGE for part in parts} | {OVERALL}
     plugged = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
     place = [anchor for anchor, _, _ in PAGE].index("gaps")
     return [*PAGE[:place], *plugged, *PAGE[place:]]
@@ -190,7 +191,8 @@ def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> lis
     sentences = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
     table = overview_table(frames)
     table.write(directory / "tables")
-    return [Sentences(sentences), *([] if table.frame.empty else [table])]
+    ranks = _blocks([OVERALL], studies[0], directory, "") if len(studies) > 1 else []
+    return [Sentences(sentences), *([] if table.frame.empty else [table]), *ranks]
 
 
 def _reproduce(frames: Frames, directory: Path) -> list[Block]:

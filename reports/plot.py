@@ -78,8 +78,10 @@ def write_plot(
     """
     figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
+    if figure.of_run:
+        task = dataset = None
     studies = load(run_dir, task, dataset).studies()
-    named = dict(zip(prefixes(studies), studies, strict=True))
+    named = {"": studies[0]} if figure.of_run and studies else dict(zip(prefixes(studies), studies, strict=True))
     matching = {
         prefix: study
         for prefix, study in named.items()

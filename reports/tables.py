@@ -1,5 +1,6 @@
 """Tables for people and for programs: the same facts as HTML cells, Markdown and CSV."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -92,6 +93,29 @@ def difference_columns(score: Metric) -> tuple[Column, ...]:
         value("high", score, "95 % high", signed=True),
         Column("seeds", "Each seed", number=True),
     )
+
+
+def comparison_columns(score: Metric, frame: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns of what is concluded from differences in `score`: p-values, seeds needed, the verdict.
+
+    Tests that no row has, as with fewer than six pairs or without a margin, have no column.
+    """
+    better = Metric("improvement", "P(better)", scale=100, digits=0)
+    needed = Column(
+        "seeds_needed", "Seeds for 80 % power", lambda n: f"{n:,.0f}" if n < math.inf else "> 1,000", True
+    )
+    tests = (
+        p_value("p_permutation", "p, permutation"),
+        p_value("p_wilcoxon", "p, Wilcoxon"),
+        p_value("p_holm", "p, Holm"),
+        p_value("p_equal", "p, equal"),
+    )
+    known = [column for column in tests if frame[column.key].notna().any()]
+    return (*known, value("improvement", better, "Better at (%) of seeds"), needed, text("verdict", "Verdict"))
+
+
+def _seeds(number: float) -> str:
+    return f"{number:,.0f}" if number < math.inf else "> 1,000"
 
 
 def difference_unit(score: Metric) -> str:

@@ -163,7 +163,7 @@ class Measurement(Generic[SomeOptions]):
 
     def _cell(self, arm: Arm, seed: int | None, shared: Mapping[str, Any]) -> Cell:
         task, dataset = self.study.name
-        determines = {**arm.identity, **shared, "options": self.options_of(arm).model_dump(mode="json")}
+        determines = {**arm.identity, **shared, "options": self.identity_of(self.options_of(arm))}
         if self.seeded:
             determines["seed"] = seed
         return Cell(
@@ -181,6 +181,10 @@ class Measurement(Generic[SomeOptions]):
     def options_of(self, arm: Arm) -> SomeOptions:
         """Return the options by which an arm is measured."""
         return cast(SomeOptions, arm.options[self.name])
+
+    def identity_of(self, options: SomeOptions) -> dict[str, Any]:
+        """Return what of the options determines a result."""
+        return options.model_dump(mode="json")
 
     def forecast(self, arm: Arm) -> Forecast:
         """Try the arm for a moment, writing nothing. Where nothing is known, a cell takes no time to speak of."""

@@ -60,6 +60,10 @@ class Training(Measurement[Recipe]):
             require_bendable(task.info.of(task.targets))
         return recipe
 
+    def identity_of(self, options: Recipe) -> dict[str, Any]:
+        """Return the recipe, without options that came later where they change nothing."""
+        return options.identity
+
     def forecast(self, arm: Arm) -> Forecast:
         """Take STEPS steps."""
         recipe, data = self.options_of(arm), self.study.data

@@ -19,6 +19,7 @@ from skipbench.bench.tasks import Task, TaskError, create_task
 from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import dotted
 from skipbench.display import label, quoted
+from skipbench.errors import unknown_name
 
 DEFAULTS = {name: factor.default for name, factor in FACTORS.items()}
 
@@ -83,12 +84,21 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         if not may_be_left_out:
             raise
         return f"The study of {study.task.name} is left out: {error}"
+    _require_scores(study, task)
     options = _options(study, task, {})
     resolved = study.model_dump(mode="json", exclude_defaults=True) | {
         "task": {"name": study.task.name, **task.options.model_dump(mode="json")},
         **{part.section: options[part.name].model_dump(mode="json") for part in measurements()},
     }
     return StudyPlan(resolved, data, task, options, expand_arms(study, task))
+
+
+def _require_scores(study: Study, task: Task) -> None:
+    """Raise SuiteError for a margin of a score that the task does not have."""
+    known = [score.on("test").key for score in task.scores]
+    for key in study.margin if isinstance(study.margin, dict) else ():
+        if key not in known:
+            raise SuiteError("in margin: " + unknown_name("score", key, known))
 
 
 def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:

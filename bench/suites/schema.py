@@ -14,6 +14,7 @@ from skipbench.display import quoted, shown
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
 TASK = "task"  # the section of a study and of an arm with the task's options
+Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # in the unit in which the score is recorded
 
 
 def sections_known(of_arms: bool = False) -> list[str]:
@@ -145,6 +146,9 @@ class Study(BaseModel):
     model: dict[str, Any] = Field(default_factory=dict)  # the factors that all arms share
     arms: list[ArmEntry] = Field(min_length=1)
     seeds: list[Seed] = Field(min_length=1)
+    margin: Margin | dict[str, Margin] | None = (
+        None  # differences that count as none: of the headline score, or by key
+    )
 
     @field_validator("seeds")
     @classmethod

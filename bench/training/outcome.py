@@ -35,13 +35,14 @@ def train(
 ) -> Outcome:
     """Build a network, train it on `data.train` and score it, all drawn from `seed`.
 
-    The seed varies initialisation, order and augmentation; order and augmentation are the same for every
-    network, so that arms can be paired by seed. The state that scores best on `data.val` is scored once on
-    `data.test`. On the CPU the same seed gives the same values, timings aside, also where several processes had a
-    part in it: `advance` is given states to keep, and what it has of an earlier process is gone on from; a state
-    that cannot be used is named in a note, and training starts afresh. torch's random state and thread count are
-    left as they were found. With `recipe.devices` above 1 each step is that of one device, up to rounding, in as
-    many processes; this one is the first, and the others get `build_model`, `data` and `task` as pickles.
+    The seed varies initialisation, order and augmentation, or the one of them that `recipe.vary` names; order and
+    augmentation are the same for every network, so that arms can be paired by seed. The state that scores best on
+    `data.val` is scored once on `data.test`. On the CPU the same seed gives the same values, timings aside, also
+    where several processes had a part in it: `advance` is given states to keep, and what it has of an earlier
+    process is gone on from; a state that cannot be used is named in a note, and training starts afresh. torch's
+    random state and thread count are left as they were found. With `recipe.devices` above 1 each step is that of
+    one device, up to rounding, in as many processes; this one is the first, and the others get `build_model`,
+    `data` and `task` as pickles.
 
     Values: "test/<metric>", "halfway/<metric>" (where stacks refine, those of half of them on the test split),
     "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
@@ -57,7 +58,7 @@ def train(
     follow = partial(_follow, build_model, data, task, recipe, seed, advance.state)
     with (
         together(follow, recipe.devices, resolve_device(recipe.device)) as ranks,
-        _seeded(seed),
+        _seeded(recipe.seed_of("initialisation", seed)),
         use_threads(recipe.threads) as threads,
     ):
         trainer = Trainer(build_model(), task, recipe, seed, advance, ranks)
@@ -95,7 +96,7 @@ def _follow(
     ranks: Ranks,
 ) -> None:
     """Train as another rank than the first, which alone scores and keeps."""
-    with _seeded(seed), use_threads(recipe.threads):
+    with _seeded(recipe.seed_of("initialisation", seed)), use_threads(recipe.threads):
         trainer = Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
         trainer.go_on()
         trainer.fit(data.train, data.val)

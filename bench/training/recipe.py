@@ -1,6 +1,6 @@
 """The one training recipe that all arms share."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +11,7 @@ from skipbench.bench.training.machine import Device, Precision, require_devices,
 RECALIBRATION_IMAGES = 256  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+Source = Literal["initialisation", "order", "augmentation"]  # of what a seed varies
 
 
 class Recipe(BaseModel):
@@ -34,6 +35,7 @@ class Recipe(BaseModel):
     devices: Count = 1  # that share each batch, with the result of one; on the CPU, processes
     threads: Count | None = None  # CPU threads of each; None: as many as torch uses already, shared out
     augmentation: Augmentation = Augmentation()
+    vary: Literal["all"] | Source = "all"  # what the seed varies; the rest is as with seed 0
 
     @model_validator(mode="after")
     def _evenly_shared(self) -> "Recipe":
@@ -57,6 +59,16 @@ class Recipe(BaseModel):
                 "threads": self.threads or max(1, torch.get_num_threads() // self.devices),
             }
         )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines a result; `vary` is left out at its default, as it was before there was a choice."""
+        given = self.model_dump(mode="json")
+        return {name: value for name, value in given.items() if (name, value) != ("vary", "all")}
+
+    def seed_of(self, source: Source, seed: int) -> int:
+        """Return the seed from which a source of variation is drawn."""
+        return seed if self.vary in ("all", source) else 0
 
     @property
     def steps(self) -> int:

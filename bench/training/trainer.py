@@ -73,8 +73,8 @@ class Trainer:
     @property
     def identity(self) -> dict[str, Any]:
         """What a state must be of, to be gone on from."""
-        recipe = self.recipe.model_dump(mode="json")
-        return {"task": self.task.name, "data": self.task.info.fingerprint, "recipe": recipe, "seed": self.seed}
+        data = self.task.info.fingerprint
+        return {"task": self.task.name, "data": data, "recipe": self.recipe.identity, "seed": self.seed}
 
     def state(self) -> bytes:
         """Return all that another process needs to go on from the last step; a validation begins again."""
@@ -167,14 +167,21 @@ class Trainer:
 
         The first `taken` are left out.
         """
-        recipe, generator = self.recipe, torch.Generator().manual_seed(self.seed)
-        order = in_random_order(length(train), steps, recipe.batch_size, generator)[taken:]
-        draws = torch.randint(2**62, (steps,), generator=generator).tolist()[taken:]
+        recipe = self.recipe
+        order, _ = self._drawn(train, steps, recipe.seed_of("order", self.seed))
+        _, draws = self._drawn(train, steps, recipe.seed_of("augmentation", self.seed))
+        order, draws = order[taken:], draws[taken:]
         augment = Augmenter(augmentation, self.task.info)
         keys, part = ("image", *self.task.info.keys(self.task.targets)), self.ranks.part(recipe.batch_size)
         for batch, draw in zip(batches(train, keys, [indices[part] for indices in order]), draws, strict=True):
             varied = augment(self.fabric.to_device(batch), draw, part.start, recipe.batch_size)
             yield self.predictor.prepare(varied)
+
+    def _drawn(self, train: Dataset[Sample], steps: int, seed: int) -> tuple[list[list[int]], list[int]]:
+        """Return the images of each step, and the seed of its augmentation, as one seed draws both."""
+        generator = torch.Generator().manual_seed(seed)
+        order = in_random_order(length(train), steps, self.recipe.batch_size, generator)
+        return order, torch.randint(2**62, (steps,), generator=generator).tolist()
 
     def _step(self, batch: Batch) -> tuple[float, float]:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""

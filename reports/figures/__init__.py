@@ -48,6 +48,7 @@ class FigureKind:
     below: Below  # the tables and sentences below it on the page
     embed: Literal["svg", "png"]  # its form on the page; both are written beside the page
     each: Callable[["Frames"], Sequence[str]] | None  # the items for which it is drawn; None: once, for the study
+    of_run: bool = False  # whether it shows all studies of the run that its study is part of
 
     def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
         """Return the arguments of `draw` for each of its figures, by the name of their files.
@@ -117,13 +118,15 @@ def register_figure(
     below: Below = lambda study: (),
     embed: Literal["svg", "png"] = "svg",
     each: Callable[["Frames"], Sequence[str]] | None = None,
+    of_run: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
-    For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why. It
-    makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions that
-    return one for a study. With `each`, which returns names, one figure is drawn per name, and every function takes
-    the name after the study. Raises ReportError where `name` is taken or cannot be part of a file name.
+    For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why.
+    It makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions
+    that return one for a study. With `each`, which returns names, one figure is drawn per name, and every function
+    takes the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone.
+    Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
     def register(draw: Draw) -> Draw:
@@ -131,7 +134,7 @@ def register_figure(
             raise ReportError(f"a figure's name may only contain a-z, 0-9, - and _; {name!r:.80} does not fit.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is already registered; choose another name.")
-        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each))
+        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each, of_run))
         return draw
 
     return register

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from skipbench.analysis.frames import load
 from skipbench.analysis.summaries import accuracy, scores
 from skipbench.bench.predictions import ink
 from skipbench.reports import plot
@@ -149,6 +150,25 @@ def test_differences_are_drawn_with_zero_in_view(study):
     facts.values.loc[facts.values["arm"] == "unet / add", "value"] += 5
     (axes,) = draw("factor", facts).axes
     assert axes.get_xlim()[0] < 0 < axes.get_xlim()[1]
+
+
+def test_ranks_over_all_studies_are_one_figure_of_the_run(made_up, tmp_path):
+    folder = made_up(studies=tuple((task, "shapes") for task in ("segmentation", "pose", "detection")))
+    (file,) = plot.write_plot(folder, "critical_difference", "svg", tmp_path / "ranks.svg", task="pose")
+    assert file.stat().st_size > 1000
+    first, *_ = load(folder).studies()
+    (axes,) = draw("critical_difference", first).axes
+    ranks = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1]
+    assert len(ranks) == 4
+    assert ranks == sorted(ranks)
+    assert sum(ranks) == 10
+    arms = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+    assert set(arms) == set(first.arms["arm"])
+
+
+def test_ranks_over_one_study_say_what_they_need(study):
+    with pytest.raises(NothingToShow, match="4 arms needs 3 tasks or datasets, as fewer can show none; there is 1"):
+        draw("critical_difference", study())
 
 
 def test_every_factor_that_a_study_varies_has_a_figure_of_its_own(study):

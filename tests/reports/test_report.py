@@ -373,6 +373,21 @@ def test_one_figure_lands_in_the_run_folder_or_where_it_is_wanted(complete, tmp_
     assert file.stat().st_size > 1000
 
 
+def test_six_seeds_are_tested_and_fewer_are_described(made_up):
+    few, many = (write_report(made_up(seeds=range(n), finished=_trained)).parent for n in (5, 6))
+    tables = [pd.read_csv(report / "tables" / "factor-fusion.csv") for report in (few, many)]
+    assert (tables[0]["verdict"] == "descriptive").all()
+    assert tables[0]["p_holm"].isna().all()
+    assert (tables[1]["p_holm"] >= tables[1]["p_permutation"]).all()
+    assert set(tables[1]["verdict"]) <= {"higher", "lower", "undecided"}
+    described, tested = (Page(report / "index.html").text["factors"] for report in (few, many))
+    assert "Descriptive only: with fewer than 6 seeds no hypothesis is tested." in described
+    assert "p, Holm" not in described
+    assert "Holm's correction is for all 2 comparisons of the study." in tested
+    assert "p, Holm" in tested
+    assert "p, equal" not in tested  # the suite states no margin
+
+
 def test_a_figure_for_each_factor_has_a_file_a_table_and_a_sentence_each(made_up, tmp_path):
     folder = made_up(arms=("unet / add", "unet / concat", "unet / add / 2"), finished=_trained)
     report = write_report(folder).parent

@@ -123,7 +123,10 @@ def test_what_the_machine_decides_of_a_training_is_part_of_it(plan) -> None:
     assert other["recipe"]["threads"] == before + 1
 
 
-@pytest.mark.parametrize("override", ["name=other", "description=words", "task=segmentation", "recipe.lr=1.0e-3"])
+@pytest.mark.parametrize(
+    "override",
+    ["name=other", "description=words", "task=segmentation", "recipe.lr=1.0e-3", "recipe.vary=all", "margin=0.01"],
+)
 def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -> None:
     assert [cell.cell_id for cell in plan(override).cells] == [cell.cell_id for cell in plan().cells]
 
@@ -133,6 +136,7 @@ def test_names_and_written_out_defaults_determine_nothing(plan, override: str) -
     [
         ("recipe.lr=0.5", {"train"}),
         ("recipe.augmentation.flip=0", {"train"}),
+        ("recipe.vary=order", {"train"}),
         ("recipe.threads=2", {"train"}),
         ("data.seed=1", {"train"}),
         ("seeds=[2, 3]", {"train"}),
@@ -152,6 +156,29 @@ def test_what_determines_a_result_changes_its_identity_and_nothing_else_does(
     for kind in ("cost", "latency", "train"):
         kept = set(identities(before, kind)) & set(identities(after, kind))
         assert len(kept) == (0 if kind in changed else len(identities(before, kind))), kind
+
+
+def test_a_recipe_as_usual_is_identified_as_it_was_before_there_was_a_choice_of_what_varies(plan) -> None:
+    cells = [cell for cell in plan().cells if cell.kind == "train"]
+    assert cells
+    assert all("vary" not in cell.determines["options"] for cell in cells)
+    swept = plan("arms=[{model: fpn, sweep: {recipe.vary: [all, order]}}]")
+    assert named(swept) == ["fpn", "fpn / recipe.vary=order"]
+    assert [cell.varied for cell in swept.cells if cell.kind == "train"][:2] == [
+        {"recipe.vary": "all"},
+        {"recipe.vary": "order"},
+    ]
+
+
+def test_a_margin_is_of_a_score_that_the_task_has(plan) -> None:
+    assert plan("margin={test/miou: 0.01}").suite["studies"][0]["margin"] == {"test/miou": 0.01}
+    assert plan("margin=0.01").suite["studies"][0]["margin"] == 0.01
+    assert "margin" not in plan().suite["studies"][0]
+    with pytest.raises(SuiteError, match=r"in margin: unknown score 'test/mio'\. Did you mean 'test/miou'"):
+        plan("margin={test/mio: 0.01}")
+    for wrong in ("0", "-1", "{test/miou: 0}", ".nan"):
+        with pytest.raises(SuiteError, match="margin"):
+            plan(f"margin={wrong}")
 
 
 def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, small_folder) -> None:

@@ -180,6 +180,34 @@ def test_the_seed_varies_initialisation_order_and_augmentation() -> None:
     assert not torch.equal(initial(0), initial(1))
 
 
+def seen(vary: str, seed: int, alike: bool) -> tuple[Tensor, Tensor]:
+    """Return the first weights, and the images that are trained on: all alike and augmented, or neither."""
+    data, networks, weights = dataset(train=16), list[Watched](), list[Tensor]()
+    for index, sample in enumerate(data.train):
+        sample["image"] = data.train[0]["image"] if alike else torch.full((3, *SIZE), index, dtype=torch.uint8)
+
+    def build() -> nn.Module:
+        networks.append(Watched())
+        weights.append(networks[-1].conv.weight.detach().clone())
+        return networks[-1]
+
+    augmentation = Augmentation() if alike else PLAIN
+    run(QUICK.model_copy(update={"vary": vary, "augmentation": augmentation}), seed, build, data)
+    return weights[0], torch.stack(networks[0].trained_on)
+
+
+@pytest.mark.parametrize("vary", ["all", "initialisation", "order", "augmentation"])
+def test_what_a_seed_is_to_vary_alone_varies_and_the_rest_is_as_with_seed_0(vary: str) -> None:
+    (weights, order), (_, augmented) = (seen(vary, 1, alike) for alike in (False, True))
+    (weights_0, order_0), (_, augmented_0) = (seen("all", 0, alike) for alike in (False, True))
+    varied = {
+        "initialisation": not torch.equal(weights, weights_0),
+        "order": not torch.equal(order, order_0),
+        "augmentation": not torch.equal(augmented, augmented_0),
+    }
+    assert {source for source, differs in varied.items() if differs} == ({vary} if vary != "all" else {*varied})
+
+
 def test_images_arrive_normalised_and_each_once_a_pass() -> None:
     network = Watched()
     data = dataset(train=16)

@@ -1,44 +1,11 @@
-"""Statistics of plain numbers: intervals over seeds, Pareto fronts, and which arms are significantly worse."""
-
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+"""Score against cost: Pareto fronts, and which arms are significantly worse than one that costs no more."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-LEVEL = 0.95
-
-
-class Summary(NamedTuple):
-    """The mean of `n` runs and its interval; what so few runs do not give (interval, sd, mean) is NaN."""
-
-    n: int
-    mean: float
-    sd: float
-    low: float
-    high: float
-
-
-def t_factor(n: int, level: float = LEVEL) -> float:
-    """Return how many standard errors the t-interval over `n` runs extends to either side."""
-    return float(stats.t.ppf(0.5 + level / 2, n - 1))
-
-
-def summarize(values: Sequence[float], level: float = LEVEL) -> Summary:
-    """Return mean, standard deviation (n - 1) and t-interval of `values`, one number per run.
-
-    Student's t, because a percentile bootstrap of a few runs covers the mean far too seldom. One run has no
-    interval: its sd, low and high are NaN.
-    """
-    n = len(values)
-    mean = float(np.mean(values)) if n else math.nan
-    if n < 2:
-        return Summary(n, mean, math.nan, math.nan, math.nan)
-    sd = float(np.std(values, ddof=1))
-    reach = t_factor(n, level) * sd / math.sqrt(n)
-    return Summary(n, mean, sd, mean - reach, mean + reach)
+from skipbench.analysis.statistics.intervals import LEVEL
+from skipbench.analysis.statistics.significance import holm
 
 
 def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
@@ -54,17 +21,6 @@ def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
     beaten = (no_worse & better).any(axis=0)
     known: NDArray[np.bool_] = ~(np.isnan(costs) | np.isnan(scores))
     return known & ~beaten
-
-
-def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p-values corrected for their number by Holm's method, (n,).
-
-    statsmodels has it too, but looks for garbage among all records at every call.
-    """
-    order = np.argsort(p_values)
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.maximum.accumulate(np.arange(len(p_values), 0, -1) * p_values[order])
-    return np.minimum(corrected, 1)
 
 
 def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:

@@ -1,0 +1,69 @@
+"""Whether a paired difference is there, or is small enough to be none: p-values of its tests."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+FLIPS = 9999  # random choices of signs, where there are more than so many in all (n > 13)
+AT_ONCE = 2_000_000  # numbers
+
+
+def permutation_p(differences: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
+    """Return the two-sided p-value for a mean of 0 by exchanging the two of each pair, (...), of (..., n).
+
+    Fisher 1935; Pitman 1937. It assumes that under the null hypothesis a difference is as likely to be positive
+    as to be negative, and no shape. Exact, over all 2^n signs, up to n = 13; beyond, over FLIPS drawn from `seed`.
+    The smallest possible value is 2^(1 - n).
+    """
+    given = np.asarray(differences, dtype=float)
+    found = stats.permutation_test(
+        (given,),
+        _mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=FLIPS,
+        batch=max(1, AT_ONCE // max(1, given.size)),
+        axis=-1,
+        rng=np.random.default_rng(seed),
+    )
+    return np.asarray(found.pvalue, dtype=float)
+
+
+def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return np.asarray(values.mean(axis=axis))
+
+
+def wilcoxon_p(differences: ArrayLike) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test of differences (n,); 1 where all are 0.
+
+    Wilcoxon 1945. Exact up to n = 50, or 13 with ties; it assumes symmetry about the median.
+    """
+    given = np.asarray(differences, dtype=float)
+    return float(stats.wilcoxon(given).pvalue) if given.any() else 1.0
+
+
+def equal_p(differences: ArrayLike, margin: float) -> float:
+    """Return the p-value for a mean difference beyond `margin` on either side, of differences (n,), n > 1.
+
+    Two one-sided t-tests (TOST; Schuirmann 1987): below .05, the 90 % t-interval of the mean lies within the
+    margin, and the two count as equal. `margin` is in the unit of the differences.
+    """
+    given = np.asarray(differences, dtype=float)
+    if np.ptp(given) == 0:
+        return 0.0 if abs(given[0]) < margin else 1.0
+    above = stats.ttest_1samp(given, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(given, margin, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values corrected for their number by Holm's method (1979), (n,); a NaN is no test and stays.
+
+    statsmodels has it too, but looks for garbage among all records at every call.
+    """
+    given = np.asarray(p_values, dtype=float)
+    tested = np.flatnonzero(~np.isnan(given))
+    order = tested[np.argsort(given[tested])]
+    corrected = np.full_like(given, np.nan)
+    corrected[order] = np.minimum(np.maximum.accumulate(np.arange(len(order), 0, -1) * given[order]), 1)
+    return corrected

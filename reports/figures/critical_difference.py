@@ -1,0 +1,64 @@
+"""Critical difference: mean ranks of arms over all tasks and datasets of a run, and which are not told apart."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from skipbench.analysis.frames import Frames
+from skipbench.analysis.ranking import over_studies
+from skipbench.analysis.statistics.ranks import CriticalDifference
+from skipbench.reports.errors import NothingToShow
+from skipbench.reports.figures import register_figure
+from skipbench.reports.style import INK, MUTED, WIDTH, arm_looks, clean_rows
+
+ROW, FRAME = 0.3, 1.2  # inches: an arm or a group, and everything around them
+
+
+def ranked(study: Frames) -> tuple[list[str], CriticalDifference]:
+    """Return the arms and how they rank over the run that `study` is part of.
+
+    Raises NothingToShow where too few tasks and datasets have scored them.
+    """
+    found = over_studies(study.run)
+    if isinstance(found, str):
+        raise NothingToShow(found)
+    return found
+
+
+def _caption(study: Frames) -> str:
+    _, found = ranked(study)
+    p = "p < 0.0001" if found.p < 1e-4 else f"p = {found.p:.4f}"
+    return (
+        f"Mean rank of each arm over {found.blocks} tasks or datasets, by mean headline score. A bar joins arms "
+        f"whose ranks differ by less than Nemenyi's critical difference, {found.distance:.2f} (Demšar 2006): they "
+        f"are not told apart. Friedman's test of whether any arm differs: {p}. Both are made for many datasets."
+    )
+
+
+@register_figure(
+    "critical_difference",
+    title="Ranks over all tasks and datasets",
+    caption=_caption,
+    alt=lambda study: f"Mean rank of {len(ranked(study)[0])} arms, and which of them are not told apart.",
+    of_run=True,
+)
+def critical_difference_figure(study: Frames) -> Figure:
+    """Return the mean ranks, best first, with a bar for each group of arms that are not told apart."""
+    arms, found = ranked(study)
+    order, looks = found.ranks.argsort(kind="stable"), arm_looks(study.run)
+    figure = Figure(figsize=(WIDTH, FRAME + ROW * (len(arms) + len(found.groups))), layout="constrained")
+    axes = figure.add_subplot()
+    clean_rows(axes, [arms[place] for place in order] + [""] * len(found.groups))
+    for row, place in enumerate(order):
+        rank, look = found.ranks[place], looks[arms[place]]
+        axes.plot([1, rank], [row, row], color=MUTED, linewidth=0.8, zorder=0)
+        axes.plot([rank], [row], **look.point(8))
+        beside: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        axes.annotate(f"{rank:.2f}", (1, row), (8, 0), color=INK, va="center_baseline", **beside)
+    for row, (first, last) in enumerate(found.groups, len(arms)):
+        ends = found.ranks[order[first]], found.ranks[order[last]]
+        axes.plot(ends, [row, row], color=INK, linewidth=4, solid_capstyle="butt")
+    axes.set_xlim(0.8, len(arms) + 0.2)
+    axes.set_title("Ranks over all tasks and datasets")
+    axes.set_xlabel(f"mean rank (1 is the best); critical difference {found.distance:.2f}")
+    return figure

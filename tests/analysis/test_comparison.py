@@ -1,0 +1,191 @@
+"""Two arms compared: each number against another implementation, by hand at the edges, and in simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
+
+from skipbench.analysis.statistics import (
+    bca,
+    compare,
+    equal_p,
+    holm,
+    paired_improvement,
+    permutation_p,
+    seeds_needed,
+    summarize,
+    unpaired_improvement,
+    wilcoxon_p,
+)
+
+SHAPES = {
+    "normal": lambda random, shape: random.normal(size=shape),
+    "heavy tails": lambda random, shape: random.standard_t(3, shape) / np.sqrt(3),
+    "ties": lambda random, shape: random.normal(size=shape).round(),
+}
+
+
+def at_most(share: float, repeats: int) -> float:
+    """Return the share that a true one exceeds in one of 1,000 simulations of so many repeats."""
+    return stats.binom.ppf(0.999, repeats, share) / repeats
+
+
+def test_permutation_by_hand():
+    assert permutation_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
+    assert permutation_p([1, 2, 3, 4, 5, -6]) == pytest.approx(np.mean(flipped([1, 2, 3, 4, 5, 6]) >= 9))
+    assert permutation_p([0, 0, 0, 0, 0, 0]) == 1
+
+
+def flipped(sizes: list[int]) -> np.ndarray:
+    """Return the absolute sums under all choices of signs."""
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(sizes))).reshape(len(sizes), -1)
+    return np.abs(sizes @ signs)
+
+
+def test_permutation_of_many_pairs_is_drawn_from_the_seed_and_near_the_t_test():
+    values = np.random.default_rng(0).normal(0.4, 1, (3, 30))
+    found = permutation_p(values, seed=1)
+    assert found.tolist() == permutation_p(values, seed=1).tolist() != permutation_p(values, seed=3).tolist()
+    assert found == pytest.approx(stats.ttest_1samp(values, 0, axis=1).pvalue, abs=0.02)
+    assert float(permutation_p(values[0], seed=1)) == found[0]
+
+
+def test_wilcoxon_knows_ties_and_zeros():
+    assert wilcoxon_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
+    assert wilcoxon_p([1, 1, 1, 1, 1, 1]) == 2 / 2**6
+    assert wilcoxon_p([0, 0, 0, 0, 0, 0]) == 1
+    assert 0.05 < wilcoxon_p([1, 1, -1, 0, 2, 2]) < 1
+
+
+@pytest.mark.parametrize("n", [2, 6, 12])
+def test_tost_equals_statsmodels(n):
+    values = np.random.default_rng(n).normal(0.1, 0.3, n)
+    assert equal_p(values, 0.25) == pytest.approx(DescrStatsW(values).ttost_mean(-0.25, 0.25)[0])
+
+
+def test_equal_without_spread_is_by_the_margin_alone():
+    assert [equal_p([shift] * 6, 0.25) for shift in (0.2, -0.2, 0.25, 0.3)] == [0, 0, 1, 1]
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    assert holm([0.01, math.nan, 0.04]) == pytest.approx([0.02, math.nan, 0.04], nan_ok=True)
+
+
+def test_bca_is_drawn_from_the_seed_and_degenerates_where_values_do():
+    values = np.random.default_rng(0).lognormal(size=40)
+    low, high = bca(values, seed=1)
+    assert (low, high) == bca(values, seed=1) != bca(values, seed=2)
+    assert high - values.mean() > values.mean() - low  # it follows the skew, which Student's t does not
+    assert bca([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    assert all(map(math.isnan, bca([0.5])))
+
+
+def test_improvement_by_hand_and_by_statsmodels():
+    found = paired_improvement([0.1, 0.2, -0.1, 0.3, 0.0, 0.2])
+    assert found.value == 4.5 / 6
+    assert paired_improvement([1, 1, -1])[1:] == pytest.approx(proportion_confint(2, 3, method="beta"))
+    assert paired_improvement([1, 1, 1]).high == 1
+    assert math.isnan(paired_improvement([]).value)
+
+
+def test_unpaired_improvement_is_the_share_of_pairs():
+    a, b = [1, 4, 5, 6], [2, 3, 4, 0, 1]
+    wins = np.mean([(x > y) + 0.5 * (x == y) for x in a for y in b])
+    found = unpaired_improvement(a, b)
+    assert found.value == pytest.approx(wins)
+    assert 0 <= found.low < wins < found.high <= 1
+    assert unpaired_improvement([1, 2, 3], [4, 5, 6, 7])[::2] == (0, pytest.approx(1 - 0.025 ** (1 / 3)))
+    assert unpaired_improvement([1, 1], [1, 1]) == (0.5, 0, 1)
+
+
+def test_seeds_needed_equal_statsmodels_where_levels_can_be_attained():
+    assert seeds_needed(0.5, 1.0) == math.ceil(TTestPower().solve_power(0.5, None, 0.05, 0.8))
+    assert seeds_needed(-0.01, 0.02) == seeds_needed(0.5, 1.0)
+
+
+def test_seeds_needed_know_that_few_pairs_have_no_small_p():
+    assert seeds_needed(100, 1.0) == 6  # p = 1 / 32
+    assert seeds_needed(100, 1.0, family=2) == 7  # p = 1 / 64, twice of which is below .05
+    assert seeds_needed(0.1, 0.0) == 6
+    assert [seeds_needed(0, 1), seeds_needed(0, 0), seeds_needed(0.001, 1)] == [math.inf] * 3
+    assert math.isnan(seeds_needed(0.1, math.nan))
+
+
+def test_fewer_than_six_pairs_are_described_and_not_tested():
+    few, many = compare([[0.1, 0.2, 0.15, 0.1, 0.12], [0.1, 0.2, 0.15, 0.1, 0.12, 0.11]], margin=0.01)
+    assert few.verdict == "descriptive"
+    assert all(map(math.isnan, (few.p, few.p_permutation, few.p_wilcoxon, few.p_holm, few.p_equal)))
+    assert (few.mean, few.low) == summarize([0.1, 0.2, 0.15, 0.1, 0.12])[1::2]
+    assert many.verdict == "higher"
+    assert many.p_holm == many.p_permutation == 1 / 32  # the other is not of the family
+    assert few.improvement == 1 > few.improvement_low > 0.4
+
+
+def test_verdicts_are_of_corrected_p_and_of_the_margin():
+    clear, noise = [0.1, 0.2, 0.15, 0.1, 0.12, 0.11, 0.13, 0.14], [0.3, -0.2, 0.1, -0.4, 0.2, 0.05, -0.1, 0.02]
+    near = [0.001, -0.002, 0.001, 0.0, 0.002, -0.001, 0.001, -0.002]
+    small = [0.001, 0.002, 0.001, 0.003, 0.002, 0.001, 0.001, 0.002]
+    given = [clear, [-each for each in clear], noise, near, small]
+    assert [one.verdict for one in compare(given, 0.01)] == ["higher", "lower", "undecided", "equal", "equal"]
+    assert [one.verdict for one in compare(given)] == ["higher", "lower", "undecided", "undecided", "higher"]
+    assert compare([clear] * 7)[0].verdict == "undecided"  # 7 / 128 after Holm: nothing can be found with 8 pairs
+
+
+def test_where_lower_is_better_the_probability_turns_but_not_the_difference():
+    (one,) = compare([[0.1, 0.2, -0.1]], sign=-1)
+    assert one.improvement == pytest.approx(1 / 3)
+    assert one.mean > 0
+
+
+def test_no_pair_at_all_is_a_comparison_without_numbers():
+    (one,) = compare([[]])
+    assert (one.n, one.verdict) == (0, "descriptive")
+    assert math.isnan(one.mean)
+    assert compare([]) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [3, 6, 30])
+def test_intervals_cover_at_least_93_of_100(shape, n):
+    values = SHAPES[shape](np.random.default_rng(n), (1000, n))
+    held = np.mean([one.low <= 0 <= one.high for one in map(summarize, values.tolist())])
+    assert held >= 0.93 - 0.02
+
+
+def test_skewed_differences_of_few_seeds_are_covered_too_seldom_which_the_docs_say():
+    values = np.random.default_rng(0).lognormal(size=(1000, 6)) - math.exp(0.5)
+    assert np.mean([one.low <= 0 <= one.high for one in map(summarize, values.tolist())]) < 0.92
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [6, 10, 30])
+def test_no_difference_is_called_one_in_at_most_5_of_100(shape, n):
+    values = SHAPES[shape](np.random.default_rng(n), (400, n))
+    assert np.mean(permutation_p(values) < 0.05) <= at_most(0.05, 400)
+    assert np.mean([wilcoxon_p(each) < 0.05 for each in values]) <= at_most(0.05, 400)
+
+
+def test_a_family_without_differences_has_one_in_at_most_5_of_100():
+    scores = np.random.default_rng(0).normal(size=(150, 10, 5))
+    families = [compare(list((each[:, 1:] - each[:, :1]).T)) for each in scores]  # with one reference
+    wrong = [any(one.verdict in ("higher", "lower") for one in family) for family in families]
+    assert np.mean(wrong) <= at_most(0.05, 150)
+
+
+@pytest.mark.parametrize("n", [6, 10, 30])
+def test_a_difference_of_the_margin_is_called_equal_in_at_most_5_of_100(n):
+    values = np.random.default_rng(n).normal(1, 1, (500, n))
+    assert np.mean([equal_p(each, 1) < 0.05 for each in values]) <= at_most(0.05, 500)
+
+
+@pytest.mark.parametrize("effect", [0.8, 1.5])
+@pytest.mark.parametrize("family", [1, 5])
+def test_a_planted_effect_is_found_with_the_seeds_that_are_said_to_be_needed(effect, family):
+    n = int(seeds_needed(effect, 1, family))
+    values = np.random.default_rng(n).normal(effect, 1, (500, n))
+    found = np.mean(permutation_p(values) < 0.05 / family)
+    assert found >= 0.8 - (at_most(0.2, 500) - 0.2)
