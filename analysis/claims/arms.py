@@ -42,7 +42,11 @@ def found_pairs(claim: Claim, study: Frames) -> list[list[Pair]]:
                         context = (budget, *(str(reference[factor]) for factor in shared))
                         told = _shared(reference, named, budget)
                         contexts[context].append(Pair(part, str(arm["arm"]), str(reference["arm"]), told))
-    return [pairs for pairs in contexts.values() if {pair.part for pair in pairs} == {*claim.parts}]
+    return [
+        pairs
+        for pairs in contexts.values()
+        if all(any(pair.part is part for pair in pairs) for part in claim.parts)
+    ]
 
 
 def _comparable(claim: Claim, study: Frames) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
@@ -50,11 +54,11 @@ def _comparable(claim: Claim, study: Frames) -> Iterator[tuple[str, pd.DataFrame
     arms, factors = study.factors, [name for name in study.varied if name != MATCHED]
     parts = arms[MATCHED].fillna(RAW).str.split(", ") if MATCHED in arms else pd.Series([[RAW]] * len(arms))
     if claim.budget != "matched":
-        yield "", arms[[RAW in part for part in parts]], factors
+        yield "", arms.loc[[RAW in part for part in parts]], factors
     if claim.budget != "raw":
         for budget in dict.fromkeys(name for part in parts for name in part if name != RAW):
             unmatched = [name for name in factors if name != "width"]
-            yield budget, arms[[budget in part for part in parts]], unmatched
+            yield budget, arms.loc[[budget in part for part in parts]], unmatched
 
 
 def _shared(arm: "pd.Series[str]", named: set[str], budget: str) -> str:
@@ -68,7 +72,7 @@ def _shared(arm: "pd.Series[str]", named: set[str], budget: str) -> str:
 def _which(study: Frames, arms: pd.DataFrame, conditions: Mapping[str, Any]) -> pd.DataFrame:
     """Return the arms that are as all conditions say; what the study does not tell of its arms, no arm is."""
     for factor, wanted in conditions.items():
-        arms = arms[[_is(value, wanted) for value in arms[factor]]] if factor in arms else arms[:0]
+        arms = arms.loc[[_is(value, wanted) for value in arms[factor]]] if factor in arms else arms[:0]
     return arms
 
 

@@ -11,6 +11,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import read_yaml
 from skipbench.display import one_line, quoted
+from skipbench.errors import unknown_name
 
 Direction = Literal["higher", "lower", "equal"]
 Number = Annotated[int, Field(ge=1)]
@@ -76,6 +77,10 @@ class Claim(BaseModel):
     def _inherit(cls, content: Any) -> Any:
         if not isinstance(content, Mapping):
             return content
+        known = (*cls.model_fields, *INHERITED)
+        for key in content:
+            if key not in known:
+                raise ValueError(unknown_name("key", str(key), known))
         own = {key: value for key, value in content.items() if key not in INHERITED}
         shared = {key: content[key] for key in INHERITED if key in content}
         parts = content.get("parts", [{}])
@@ -123,4 +128,7 @@ def _read(text: str, source: str) -> tuple[Claim, ...]:
     content = read_yaml(text, source)
     if not isinstance(content, dict) or list(content) != ["claims"]:
         raise SuiteError(f"{source} is {quoted(content)}, expected the key 'claims' with a list of claims.")
-    return parse(Claims, content, place=f"{source}: ").claims
+    try:
+        return parse(Claims, content).claims
+    except SuiteError as error:
+        raise SuiteError(f"{source}: {error}") from None

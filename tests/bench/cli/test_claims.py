@@ -85,7 +85,7 @@ def test_a_report_has_the_claims_that_its_arms_are_about(skipbench, tiny_suite: 
     [
         ("claims: []", "expected at least 1 item(s)"),
         ("claims: [{name: a}]", "claims[0] lacks the key 'hypothesis'"),
-        (": :", "is not valid YAML"),
+        ("claims: [", "is not valid YAML"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(skipbench, tmp_path: Path, text: str, sentence: str) -> None:
