@@ -115,7 +115,9 @@ def find(run: Frames, claims: Sequence[Claim], numbers: Numbers | None = None) -
 
 def _of_claim(run: Frames, claim: Claim, numbers: Numbers) -> list[Finding]:
     if any(part.number for part in claim.parts):
-        parts = [_computed(part, numbers[part.number]) for part in claim.parts if part.number in numbers]
+        parts = [
+            _computed(part, numbers[part.number]) for part in claim.parts if part.number and part.number in numbers
+        ]
         return [Finding(claim, parts=tuple(parts))]
     found = [finding for study in run.studies() for finding in _in_study(study, claim)]
     return found or [Finding(claim)]

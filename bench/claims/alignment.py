@@ -1,13 +1,14 @@
 """Is Hourglass FPN? The two by one factor at a time: what each costs, and whether the outputs are equal then."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from skipbench.archs import ArchSpec, build_model, resolve_spec
 from skipbench.bench.measure.cost import cost
 
-SHARED = {"encoder": "resnet10t_quarter", "width": 64, "classes": 4, "strides": (4, 8, 16, 32)}
+SHARED: dict[str, Any] = {"encoder": "resnet10t_quarter", "width": 64, "classes": 4, "strides": (4, 8, 16, 32)}
 SIZE = (64, 64)  # (H, W) in px of the image that is counted
 
 

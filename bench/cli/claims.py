@@ -51,7 +51,7 @@ def claims(
 
         numbers = compute_claims(directory)
     findings = find(run, asked, numbers)
-    rows = verdict_table(findings).astype(object).to_dict("records")
+    rows: list[dict[Any, Any]] = verdict_table(findings).astype(object).to_dict("records")
     lines = [
         {
             "claim": row["claim"],

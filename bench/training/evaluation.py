@@ -1,6 +1,7 @@
 """A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -79,6 +80,7 @@ class Predictor:
         return outputs
 
     def _halfway(self, image: Tensor) -> Tensor:
+        model: Any = self.model
         with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
-            supervised: list[Tensor] = self.model.predictions(image)
+            supervised: list[Tensor] = model.predictions(image)
         return supervised[len(supervised) // 2 - 1]

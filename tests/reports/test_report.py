@@ -13,7 +13,7 @@ from skipbench.reports import write_plot, write_report
 from skipbench.reports.errors import ReportError
 
 SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
-SECTIONS += ["factors", "curves", "predictions", "gaps", "limits", "reproduce"]
+SECTIONS += ["factors", "claims", "curves", "predictions", "gaps", "limits", "reproduce"]
 HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
 
 
@@ -237,7 +237,7 @@ def three(made_up):
 
 def test_studies_are_kept_apart(three):
     folder, page = three
-    assert len(page.ids) == len(set(page.ids)) == 3 * (13 + 1) + 2
+    assert len(page.ids) == len(set(page.ids)) == 3 * (14 + 1) + 2
     assert all(link[1:] in page.ids for link in page.links)
     assert {"pose-on-shapes", "pose-on-shapes-accuracy", "overview"} <= set(page.ids)
     assert (folder / "report" / "figures" / "detection-on-shapes-accuracy.svg").is_file()

@@ -45,3 +45,14 @@ def test_the_scores_are_those_of_the_stack_in_the_middle(stacks: int, middle: in
 def test_a_network_without_supervised_stacks_has_none(factors: dict[str, object]) -> None:
     values = train(partial(hourglass, **factors), DATA, POSE, RECIPE, seed=0).values
     assert not [key for key in values if key.startswith("halfway/")]
+
+
+def test_two_devices_have_the_scores_of_one() -> None:
+    factors = {**POSE.factors, "encoder": "test_resnet", "width": 8, "stacks": 2, "supervision": "stacks"}
+    build = partial(create_model, "hourglass", **factors)
+    one, two = (
+        train(build, DATA, POSE, RECIPE.model_copy(update={"devices": devices}), seed=0).values
+        for devices in (1, 2)
+    )
+    assert {key for key in one if key.startswith("halfway/")} == {key for key in two if key.startswith("halfway/")}
+    assert two["halfway/error_px"] == pytest.approx(one["halfway/error_px"], rel=0.2)  # added up in another order
