@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from skipbench.analysis.answers import answers
+from skipbench.analysis.claims import SCOPE, find, published, verdict_table
 from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.limits import limits
@@ -79,6 +80,19 @@ class Section:
 def answer(study: Frames) -> Iterable[Block]:
     """The results, in sentences."""
     return [Sentences([*answers(study), f"Most important limitation: {limits(study)[0]}"])]
+
+
+def claims(study: Frames) -> Iterable[Block]:
+    """What the study says of the published claims that are about its arms."""
+    findings = [finding for finding in find(study, published()) if finding.parts]
+    if not findings:
+        raise NothingToShow("No published claim is about the arms of this study.")
+    caption = (
+        f"Published claims, {SCOPE}. Each is tested over seeds at its own margin; all parts of one have to hold, "
+        "with Holm's correction over them."
+    )
+    columns = (text("claim", "Claim"), text("hypothesis", "Says"), text("verdict", "Verdict"), text("arms", "Arms"))
+    yield Table("claims", caption, verdict_table(findings), (*columns, text("found", "Found")))
 
 
 def setup(study: Frames) -> Iterable[Block]:

@@ -193,7 +193,7 @@ def test_an_unknown_suite_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suites_share_one_grid() -> None:
-    assert set(list_suites()) == {"ablation", "morph", "quick", "standard"}
+    assert set(list_suites()) == {"ablation", "claims", "morph", "quick", "standard"}
     quick, standard = load_suite("quick"), load_suite("standard")
     assert [study.task.name for study in quick.studies] == ["segmentation", "pose", "detection"]
     assert all(study.arms[:2] == quick.studies[0].arms for study in standard.studies)
