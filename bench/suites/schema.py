@@ -87,7 +87,8 @@ class ArmEntry(BaseModel):
     A section, such as a `recipe` with an lr that suits these arms, goes over the study's section of that name;
     its options are swept by their dotted names, `recipe.lr`. Of `task`, arms have those that only the loss reads.
     `name` is what the arm is called; without it, it's called by its model and what the entry says that isn't the
-    model's own. `morph` names two models instead: each step of the way from one to the other is an arm (see suites/morphs.py).
+    model's own. `morph` names two models instead: each step of the way from one to the other is an arm (see
+    suites/morphs.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -98,8 +98,8 @@ def factor_table(study: Frames, factor: str) -> Table:
     frame = frame.merge(audit(study)[["factor", "label", "also"]], on=["factor", "label"])
     caption = (
         f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed; and "
-        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start. "
-        f"{tested(study)}"
+        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start."
+        f" {tested(study)}"
     )
     if by := budget(study):
         caption += (
