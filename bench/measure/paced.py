@@ -46,8 +46,8 @@ def match_latency(spec: ArchSpec, target: ArchSpec | float, options: LatencyOpti
     `target` is a network, timed in the same blocks, or a number of ms. A first session times the network at a
     quarter to four times its own width, which stays if it serves; later ones at widths close to where the latencies
     so far meet the target. To serve, the ratio itself has to be within the margin, too; of those that serve in a
-    session the nearest is chosen. Levels of several widths keep their proportions. Raises BudgetError where no width
-    serves.
+    session the nearest is chosen. Levels of several widths keep their proportions.
+    Raises BudgetError where no width serves.
     """
     own = decoder_widths(spec)
     widest, known = max(own), dict[int, Interval]()
