@@ -20,7 +20,7 @@ from skipbench.reports.tables import difference_unit
 
 ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
 COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
-LETTERS, LINE = 85, 26  # of the title, and of a line of a verdict
+LETTERS, LINE = 85, 22  # of the title, and of a line of a verdict
 LEADING = 11  # points from line to line
 TICKS = 3  # on the axis of a narrow panel
 Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
@@ -49,7 +49,7 @@ def morph_picture(
     if score is not None and "n" in edits and edits["n"].any():
         panels.append(partial(_score, table=table, metric=score))
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
-    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 1.15])
+    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 1.2])
     for axes, draw in zip(grid, panels, strict=False):
         draw(axes)
         clean_rows(axes, list(edits["edit"]))
@@ -126,10 +126,8 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
             }
             shift = (0, LEADING * ((len(lines) - 1) / 2 - number))
             weight = "normal" if color == MUTED else "bold"
-            text = axes.annotate(
-                line, (0, position), shift, color=color, weight=weight, va="center", size=8, **place
-            )
-            text.set_in_layout(False)  # or long ones would take the room of the panels
+            written = axes.annotate(line, (0, position), shift, color=color, weight=weight, va="center", **place)
+            written.set_in_layout(False)  # or long ones would take the room of the panels
     axes.set_title("verdict", size=9)
     axes.set_axis_off()
 

@@ -207,7 +207,7 @@ def test_a_study_may_have_seeds_of_its_own(three: str) -> None:
     assert [study.seeds for study in load_suite(three, ["pose.seeds=[0]", "seeds=[2]"]).studies] == [[2]] * 3
 
 
-@pytest.mark.parametrize("name", ["quick", "standard", "ablation", "morph"])
+@pytest.mark.parametrize("name", ["quick", "standard", "ablation"])
 def test_the_decoder_of_every_shipped_arm_has_a_third_of_the_macs_where_the_encoder_is_the_light_one(
     name: str,
 ) -> None:
