@@ -28,9 +28,7 @@ def _alt(study: Frames) -> str:
     caption="Ratio in each block, geometric mean and 95 % interval; arms within the band count as equal.",
     alt=_alt,
     below=lambda study: [ratio_table(study)],
-    chart=lambda study: forest_chart(
-        study, _rows(study), f"ratio to {_reference(study)}", NAMES, 1.0, margin(study)
-    ),
+    chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
 )
 def ratios_figure(study: Frames) -> Figure:
     """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
