@@ -55,7 +55,7 @@ def _means(study: Frames) -> pd.DataFrame:
 
 
 def _mean(means: pd.DataFrame, key: str, arm: str) -> float:
-    return float(means.at[arm, key]) if key in means and arm in means.index else math.nan
+    return float(means[key].get(arm, math.nan)) if key in means else math.nan
 
 
 def _ratio(means: pd.DataFrame, key: str, arm: str, reference: str) -> float:

@@ -22,8 +22,10 @@ class Rivals(NamedTuple):
 
 def budget(study: Frames) -> str:
     """Return the name of the budget at which a study compares arms, "" where it does at none."""
-    named = study.factors[MATCHED].dropna() if MATCHED in study.factors else []
-    return next((part for value in named for part in str(value).split(", ") if part != RAW), "")
+    if MATCHED not in study.factors:
+        return ""
+    named = study.factors[MATCHED].dropna().str.split(", ").explode()
+    return next((str(part) for part in named if part != RAW), "")
 
 
 def comparisons(study: Frames) -> Iterator[Rivals]:

@@ -137,7 +137,7 @@ def with_scores(table: pd.DataFrame, study: Frames, arms: Sequence[str], key: st
         **{name: facts[name] for name in ("n", "mean", "low", "high")},
         p=p,
         p_holm=corrected,
-        each=each,
+        each=pd.Series(each),
     )
 
 
@@ -146,7 +146,7 @@ def _p_value(differences: Sequence[float]) -> float:
     values: NDArray[np.float64] = np.asarray(differences)
     if len(values) < 2:
         return math.nan
-    if np.ptp(values) == 0:  # the same at every seed
+    if np.allclose(values, values[0], rtol=1e-9, atol=0):  # the same at every seed
         return float(values[0] == 0)
     return float(stats.ttest_1samp(values, 0).pvalue)
 

@@ -55,7 +55,7 @@ def _drawn(known: Recounts, sign: int, runs: pd.DataFrame, unit: Unit, images: i
     chosen = (
         random.integers(seeds, size=(DRAWN, seeds)) if unit == "both" else np.tile(np.arange(seeds), (DRAWN, 1))
     )
-    of_arms = [np.stack([known[arm, seed](weights) for seed in runs.columns.tolist()], 1) for arm in runs.index]
+    of_arms = [np.stack([known[arm, int(seed)](weights) for seed in runs.columns], 1) for arm in runs.index]
     return sign * np.stack([np.take_along_axis(each, chosen, 1).mean(1) for each in of_arms], 1)
 
 

@@ -90,6 +90,17 @@ def _mean(sums: Numbers, counts: Numbers) -> Recount:
     return score
 
 
+def _merged(merges: pd.DataFrame, images: int) -> Recount:
+    counted = (np.bincount(merges["image"], merges[name], minlength=images) for name in ("merges", "objects"))
+    return _mean(*counted)
+
+
+def _rand_error(merges: pd.DataFrame, images: int) -> Recount:
+    pairs = merges["pairs_true"] + merges["pairs_found"]
+    counted = (np.bincount(merges["image"], each, images) for each in (pairs - 2 * merges["pairs_both"], pairs))
+    return _mean(*counted)
+
+
 def _pck(joints: pd.DataFrame, images: int, limit: float) -> Recount:
     known = joints[joints["error_share"].notna()]
     places = known["image"]
@@ -180,6 +191,8 @@ RECOUNTS: dict[str, tuple[tuple[str, ...], Callable[..., Recount]]] = {  # score
     "miou": (("classes",), partial(_regions, dice=False)),
     "dice": (("classes",), partial(_regions, dice=True)),
     "boundary_f": (("classes",), _boundaries),
+    "merges": (("merges",), _merged),
+    "rand_error": (("merges",), _rand_error),
     "pck": (("joints",), _pck),
     "error_px": (("joints",), _error),
     "oks_ap": (("people",), partial(_oks, thresholds=THRESHOLDS)),

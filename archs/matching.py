@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 import torch
 
@@ -12,11 +12,11 @@ from skipbench.archs.errors import BudgetError
 from skipbench.archs.rectified import RectifiedDecoder
 from skipbench.archs.spec import ArchSpec
 
-TOLERANCE = 0.01  # of the target
+CLOSE, TOLERANCE = 0.005, 0.01  # of the target: any two that are close are within 1 % of one another
 WIDEST = 4096  # channels that are tried at most
 GAP = 64  # widths in a row that do not build, after which none is expected to
 UNEVEN = ((0, 1), (-1, 1), (-1, 2))  # channels that levels may differ from an even width by, the least first
-COUNTED = 24  # widths of each of these that are counted, those that seem nearest
+COUNTED = 32  # widths of each of these that are counted, those that seem nearest
 LISTED = 100_000  # widths of which the nearest are looked for; of many levels, fewer are uneven
 
 Widths = tuple[int, ...]
@@ -35,14 +35,19 @@ class Match:
         """How far the cost is from the target, as a share of it: 0.002 is 0.2 % more."""
         return self.cost / self.target - 1
 
+    def within(self, tolerance: float) -> bool:
+        """Return whether the cost is within that share of the target."""
+        return abs(self.deviation) <= tolerance
+
 
 def match_width(spec: ArchSpec, target: float, cost: Callable[[ArchSpec], float], unit: str) -> Match:
-    """Return `spec` with the decoder width at which `cost` is within 1 % of `target`; itself, where it is already.
+    """Return `spec` with the decoder width at which `cost` is close to `target`; itself, where it is already.
 
     `cost` is asked of specs that differ in `width` alone, and has to grow with it; a width that does not build is
     skipped. One width for all levels is chosen where it serves (levels of several widths keep their proportions).
-    Else levels differ, by as few channels as possible: by one; where that does not serve, by two or three.
-    The same question has the same answer. `unit` is what is counted ("MACs"), for the sentences.
+    Else levels differ, by as few channels as possible: by one; where that does not serve, by two or three. To serve
+    is to be within 0.5 %, or, where no width is, within 1 %. The same question has the same answer. `unit` is what
+    is counted ("MACs"), for the sentences.
     Raises BudgetError where no width serves, with the nearest two; ArchError where `spec` does not build.
     """
     return _Search(spec, target, cost, unit).match()
@@ -79,19 +84,27 @@ class _Search:
         self.counted: dict[Widths, float | None] = {}
 
     def match(self) -> Match:
-        own = Match(self.spec, self._cost(self.spec), self.target)
-        if self._serves(own.cost):
-            return own
-        self.own = decoder_widths(self.spec)
-        below, above = self._bracket()
-        for widths in (*sorted((below, above), key=self._distance), *self._uneven(below)):
-            cost = self.cost(widths)
-            if cost is not None and self._serves(cost):
-                return Match(with_widths(self.spec, widths), cost, self.target)
+        serving = []
+        try:
+            for found in self._candidates():
+                if found.within(CLOSE):
+                    return found
+                serving += [found] if found.within(TOLERANCE) else []
+        except BudgetError:
+            if not serving:
+                raise
+        if serving:
+            return serving[0]
         raise BudgetError(f"{self._refusal}: the nearest are {self._nearest()}.")
 
-    def _serves(self, cost: float) -> bool:
-        return abs(cost / self.target - 1) <= TOLERANCE
+    def _candidates(self) -> Iterator[Match]:
+        """Yield the network as it is, then with even widths, then with others, the evenest first."""
+        yield Match(self.spec, self._cost(self.spec), self.target)
+        self.own = decoder_widths(self.spec)
+        below, above = self._bracket()
+        for widths in chain(sorted((below, above), key=self._distance), self._uneven(below)):
+            if (cost := self.cost(widths)) is not None:
+                yield Match(with_widths(self.spec, widths), cost, self.target)
 
     def _distance(self, widths: Widths) -> float:
         cost = self.cost(widths)
@@ -114,8 +127,9 @@ class _Search:
         low = self._next(1, WIDEST + 1)
         if low is None:
             raise BudgetError(f"{self._refusal}: it cannot be built at any width.")
-        if self._above(low) and not self._serves(least := self._counted(low)):
-            raise BudgetError(f"{self._refusal}: at width {low}, the least, there are {least:,.0f} already.")
+        if self._counted(low) > (1 + TOLERANCE) * self.target:
+            least = f"{self._counted(low):,.0f}"
+            raise BudgetError(f"{self._refusal}: at width {low}, the least, there are {least} already.")
         high: int | None = max(low, *self.own)
         while high is not None and not self._above(high):
             low, high = high, self._next(2 * high, WIDEST + 1)

@@ -106,7 +106,7 @@ class Morph:
         with those going as early as they can; if that ends too, a least set of them is one step, in the place of
         its first.
         """
-        edits = [(factor,) for factor in order or self.changes]
+        edits: list[Edit] = [(factor,) for factor in order or self.changes]
         while True:
             done, stuck = self._arranged(edits)
             if not stuck:

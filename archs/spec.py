@@ -184,6 +184,11 @@ class ArchSpec(BaseModel):
             f"{', '.join(needed)}; here they are repeated fusion, and S may fall."
         ]
 
+    @property
+    def refines(self) -> bool:
+        """Whether supervised stacks follow each other, of which the later ones refine what half of them give."""
+        return self.supervision == "stacks" and self.stacks > 1 and self.outputs == "last"
+
     def level_widths(self, encoder_channels: list[int]) -> list[int]:
         """Return the decoder's width per level, finest first, given the channels that each level starts from.
 

@@ -44,7 +44,7 @@ def morph_picture(
     ]
     if LATENCY.key in table and table["latency/ratio"].notna().any():
         panels.append(partial(_latency, table=table))
-    if score is not None and edits["n"].any():
+    if score is not None and "n" in edits and edits["n"].any():
         panels.append(partial(_score, table=table, metric=score))
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
     grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 0.9])
@@ -99,9 +99,9 @@ def _latency(axes: Axes, table: pd.DataFrame) -> None:
 def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     """Draw the change in score of each edit: every seed, the mean and its interval."""
     rows = []
-    for row in table.iloc[1:].to_dict("records"):
-        look = Look(WORTH if row["worth"] == MATTERS else MUTED, "o", "full")
-        rows.append(seeds_row("", look, metric, pd.Series(row["each"], dtype=float), row, signed=True))
+    for edit in table.iloc[1:].to_dict("records"):
+        look = Look(WORTH if edit["worth"] == MATTERS else MUTED, "o", "full")
+        rows.append(seeds_row("", look, metric, pd.Series(edit["each"], dtype=float), edit, signed=True))
     axes.set_xlim(*span(rows, zero=True))
     for position, row in enumerate(rows):
         draw_row(axes, position, replace(row, text=""))

@@ -12,7 +12,7 @@ from skipbench.reports.figures import figure_kind, figure_names
 from skipbench.reports.figures.answer import shows_all_effects
 from skipbench.reports.plot import draw, figure_file, prefixes, save
 from skipbench.reports.records import record_list
-from skipbench.reports.sections import answer, costs, found, gaps, machine, method, others
+from skipbench.reports.sections import answer, claims, costs, found, gaps, machine, method, others
 from skipbench.reports.shell import page
 from skipbench.reports.tables import Table
 from skipbench.reports.whole import at_a_glance, reproduce
@@ -33,6 +33,7 @@ PAGE: tuple[Entry, ...] = (
     Entry("answer", "The answer", (answer, "answer")),
     Entry("effects", "What each choice is worth", ("effects",), (found("effects"), "factor")),
     Entry("morphs", "", (), ("morph",)),
+    Entry("claims", "Claims", (), (claims,)),
     Entry("accuracy", "", (at_a_glance, "critical_difference"), (found("accuracy"), "accuracy")),
     Entry("groups", "", (), ("breakdown",)),
     Entry("tradeoff", "", (), (found("tradeoff"), "pareto")),

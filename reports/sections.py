@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from skipbench.analysis.answers import answers, lead
+from skipbench.analysis.claims import SCOPE, find, published, verdict_table
 from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.limits import limits
@@ -48,19 +49,28 @@ def found(*topics: str) -> Callable[[Frames], Iterable[Block]]:
 def answer(run: Frames) -> Iterable[Block]:
     """A sentence that answers what each study asks, and what the answers do not cover."""
     studies = run.studies()
-    several = len(studies) > 1
-    sentences = [
-        f"{study.title[:1].upper()}{study.title[1:]}. {lead(study)}" if several else lead(study)
-        for study in studies
-    ]
-    yield Sentences(sentences or ["The plan of this run has no study."], "lead")
+    titles = [f"{study.title[:1].upper()}{study.title[1:]}. " if len(studies) > 1 else "" for study in studies]
+    leads = [f"{title}{lead(study)}" for title, study in zip(titles, studies, strict=True)]
+    yield Sentences(leads or ["The plan of this run has no study."], "lead")
     if incomplete := answers(run, "gaps"):
         yield Sentences(incomplete, "limits")
-    uncovered = dict.fromkeys(
-        limit for study in studies for limit in (limits(study)[:1] + limits(study, "data")[:1])
-    )
-    if uncovered:
+    if unsure := dict.fromkeys(limits(study)[0] for study in studies):
+        yield Sentences([f"Most important limitation: {limit}" for limit in unsure], "limits")
+    if uncovered := dict.fromkeys(limit for study in studies for limit in limits(study, "data")[:1]):
         yield Sentences([f"Not covered: {limit}" for limit in uncovered], "limits")
+
+
+def claims(study: Frames) -> Iterable[Block]:
+    """What the study says of the published claims that are about its arms."""
+    findings = [finding for finding in find(study, published()) if finding.parts]
+    if not findings:
+        raise NothingToShow("No published claim is about the arms of this study.")
+    caption = (
+        f"Published claims, {SCOPE}. Each is tested over seeds at its own margin; all parts of one have to hold, "
+        "with Holm's correction over them."
+    )
+    columns = (text("claim", "Claim"), text("hypothesis", "Says"), text("verdict", "Verdict"), text("arms", "Arms"))
+    yield Table("claims", caption, verdict_table(findings), (*columns, text("found", "Found")))
 
 
 def method(study: Frames) -> Iterable[Block]:

@@ -1,6 +1,7 @@
 """`skipbench morph` and `skipbench diff`: the way from one network to another, and in what two differ."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, pairwise
@@ -92,9 +93,8 @@ def morph(
       skipbench morph unet unet b.fusion=add --latency
       skipbench morph hourglass fpn --run runs/morph --out morph.svg
     """
-    from skipbench.analysis.morphs import COSTS, contributions, judged
-    from skipbench.archs import Morph, same_network
-    from skipbench.archs.morphs import require_built
+    from skipbench.analysis.morphs import COSTS, contributions
+    from skipbench.archs import Morph
     from skipbench.bench.cli.morph_rows import print_contributions, print_walk
     from skipbench.reports.morph_picture import morph_picture
     from skipbench.reports.plot import require_form, write_figure
@@ -103,22 +103,13 @@ def morph(
     if run and latency:
         raise SuiteError("with --run, latencies are those that the run has: leave out --latency.")
     ends = _ends((a, b), assignments or [], encoder, classes, (run, task, dataset), plugin or [])
-    for name, spec in zip(ends.names, ends.specs, strict=True):
-        insist(partial(require_built, spec), name)
+    ends.require_built()
     way, size = Morph(*ends.specs), read_size(img_size) if img_size else ends.size
     path, sampled = way.path(), way.orders(orders, seed) if orders else []
     if not path:
-        raise SuiteError(
-            f"no factor differs between {ends.names[0]} and {ends.names[1]}: there is no step to take."
-        )
+        raise SuiteError(f"no factor differs between {' and '.join(ends.names)}: there is no step to take.")
     counts = _counted(way.start, (path, *sampled), size)
-    table = _walked(way.start, path, counts)
-    specs = [way.start, *(step.spec for step in path)]
-    if ends.study:
-        table = _of_run(table, ends, specs)
-    elif latency:
-        table = _timed(table, specs, size, time_limit)
-    table = judged(table, [False, *(same_network(*pair) for pair in pairwise(specs))])
+    table = _judged(ends, path, counts, partial(_timed, size=size, time_limit=time_limit) if latency else None)
     effects = {
         key: contributions([_changes(way.start, order, counts, key) for order in sampled])
         for key in (COSTS if sampled else ())
@@ -129,7 +120,8 @@ def morph(
     if out:
         fusion = "" if "fusion" in way.changes else way.start.fusion
         picture = partial(morph_picture, table, ends.names, fusion, ends.score, effects)
-        print(f"figure: {write_figure(picture, out, form)}")
+        file = write_figure(picture, out, form)
+        print(f"figure: {file}", file=sys.stdout if format is Format.table else sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -140,6 +132,13 @@ class Ends:
     specs: "tuple[ArchSpec, ArchSpec]"
     study: "Frames | None" = None
     arms: "Mapping[str, ArchSpec]" = field(default_factory=dict)
+
+    def require_built(self) -> None:
+        """Raise what building either network raises."""
+        from skipbench.archs.morphs import require_built
+
+        for name, spec in zip(self.names, self.specs, strict=True):
+            insist(partial(require_built, spec), name)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -228,12 +227,26 @@ def _counted(
     return counted
 
 
-def _walked(start: "ArchSpec", path: "Sequence[Step]", counts: Mapping[str, Mapping[str, float]]) -> "DataFrame":
-    from skipbench.analysis.morphs import walk
+def _judged(
+    ends: Ends,
+    path: "Sequence[Step]",
+    counts: Mapping[str, Mapping[str, float]],
+    timed: "Callable[[DataFrame, Sequence[ArchSpec]], DataFrame] | None",
+) -> "DataFrame":
+    """Return the walk with its verdicts: what it costs, what the run has of it, or what `timed` adds."""
+    from pandas import Series
 
-    specs = [start, *(step.spec for step in path)]
+    from skipbench.analysis.morphs import judged, walk
+    from skipbench.archs import same_network
+
+    specs = [ends.specs[0], *(step.spec for step in path)]
     table = walk(["", *map(str, path)], [counts[spec.to_yaml()] for spec in specs])
-    return table.assign(factors=[(), *(step.factors for step in path)])
+    table = table.assign(factors=Series([(), *(step.factors for step in path)]))
+    if ends.study:
+        table = _of_run(table, ends, specs)
+    if timed:
+        table = timed(table, specs)
+    return judged(table, [False, *(same_network(*pair) for pair in pairwise(specs))])
 
 
 def _changes(

@@ -43,13 +43,9 @@ def _line(row: Mapping[Any, Any], start: str, score: Metric | None) -> dict[str,
     """Return the line of the table for one network; the first is called `start`."""
     line = {"step": str(row["step"]), "edit": start or row["edit"]}
     for key, metric in COSTS.items():
-        line[heading(metric)] = metric.show(row[key])
-        line[f"change in {inside(metric.label)}"] = (
-            "" if start else _change(metric, row[f"{key}/change"], row[f"{key}/share"])
-        )
+        line[heading(metric)] = f"{metric.show(row[key])}{_change(row[f'{key}/change'], row[f'{key}/share'])}"
     if LATENCY.key in row:
-        line[heading(LATENCY)] = LATENCY.show(row[LATENCY.key])
-        line["to the step before"] = _ratio(row)
+        line[f"{heading(LATENCY)} (ratio)"] = f"{LATENCY.show(row[LATENCY.key])}{_ratio(row)}"
     if score is not None and "n" in row:
         line[heading(score)] = score.show(row["score"])
         line["change at equal seeds"] = "" if start else _paired(row, score)
@@ -62,31 +58,24 @@ def heading(metric: Metric) -> str:
     return f"{inside(metric.label)}, {metric.unit}" if metric.unit else inside(metric.label)
 
 
-def _change(metric: Metric, change: float, share: float) -> str:
-    if change != change:
-        return "–"
-    return "0" if not change else f"{metric.show(change, signed=True)} ({percent(share)})"
-
-
-def percent(share: float) -> str:
-    """Return "+1.2 %"."""
-    return f"{100 * share:+.1f} %".replace("-", "−")
+def _change(change: float, share: float) -> str:
+    """Return " (+1.2 %)"; nothing where nothing changed or is known to."""
+    return f" ({100 * share:+.1f} %)".replace("-", "−") if change == change and change else ""
 
 
 def _ratio(row: Mapping[Any, Any]) -> str:
-    if row["latency/ratio"] != row["latency/ratio"]:
-        return "–" if row["step"] else ""
-    return (
-        f"{row['latency/ratio']:.3f} [{row['latency/low']:.3f}, {row['latency/high']:.3f}] {row['latency/verdict']}"
-    )
+    """Return the latency's ratio to the step before, with its interval and verdict."""
+    ratio, low, high = (row[f"latency/{name}"] for name in ("ratio", "low", "high"))
+    return "" if ratio != ratio else f" ({ratio:.3f} [{low:.3f}, {high:.3f}] {row['latency/verdict']})"
 
 
 def _paired(row: Mapping[Any, Any], score: Metric) -> str:
+    """Return the mean change in score, its interval, and of how many seeds they are."""
     if not row["n"]:
         return "–"
     mean, low, high = (score.show(row[name], signed=True) for name in ("mean", "low", "high"))
     interval = f" [{low}, {high}]" if row["n"] > 1 else ""
-    return f"{mean}{interval}, {row['n']:.0f} seed{'s' * (row['n'] > 1)}"
+    return f"{mean}{interval}, n = {row['n']:.0f}"
 
 
 def _sum(table: "DataFrame", names: tuple[str, str]) -> str:

@@ -14,7 +14,7 @@ from skipbench.bench.data import DATASETS, Data
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import parts_of_spec, plugin_source
 from skipbench.bench.records import Cell, Outcome, content_hash
-from skipbench.bench.records.metrics import Metric
+from skipbench.bench.records.metrics import Metric, Split
 from skipbench.bench.tasks import Task, plugged_metrics
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
@@ -33,7 +33,7 @@ class Arm:
     name: str
     model: str
     spec: ArchSpec
-    options: dict[str, BaseModel]  # of each measurement, by name
+    options: dict[str, BaseModel]  # of each measurement, by name, and of the task, under "task"
     own: dict[str, dict[str, Any]]  # what of them is not the study's, by section
     varied: dict[str, Any]  # of all options, those in which the study's arms differ: {"recipe.lr": 0.002}
 
@@ -51,7 +51,7 @@ class StudyPlan:
     resolved: dict[str, Any]  # the study's part of the suite: nothing is left to a default
     data: Data
     task: Task
-    options: dict[str, BaseModel]  # of each measurement, by name
+    options: dict[str, BaseModel]  # of each measurement, by name, and of the task, under "task"
     arms: list[Arm]
     notes: list[str] = field(default_factory=list)  # on how the arms were chosen
 
@@ -67,13 +67,16 @@ class StudyPlan:
 
     @property
     def metrics(self) -> list[Metric]:
-        """What the study's records can hold: the task's scores of both splits, and all else that is measured."""
-        scores = self.task.scores
-        return [
-            *(score.on("test") for score in scores),
-            *(score.on("val") for score in scores),
-            *measured_metrics(),
-        ]
+        """What the study's records can hold: the task's scores of all splits, and all else that is measured."""
+        splits: list[Split] = ["test", "val"]
+        if any(arm.spec.refines for arm in self.arms):
+            splits.append("halfway")
+        return [*(score.on(split) for split in splits for score in self.task.scores), *measured_metrics()]
+
+    def task_of(self, arm: Arm) -> Task:
+        """Return the task as an arm learns it, whose loss may have options of its own."""
+        options = arm.options["task"]
+        return self.task if options == self.task.options else type(self.task)(self.data.info, options)
 
     @property
     def parts(self) -> list[object]:

@@ -98,17 +98,24 @@ class Budget:
         values = cost(spec, self.size).values
         return values[f"{self.by}/total"] - values[f"{self.by}/encoder"]
 
+    def amounts(self, fitted: Fitted) -> str:
+        """Return what a network costs, and what of it lies outside the encoder, in brackets; "" where not known."""
+        if math.isnan(fitted.cost):
+            return ""
+        outside = self.outside(fitted.spec)
+        more = "" if outside is None else f", {self.show(outside)} of it outside the encoder"
+        return f" ({self.show(fitted.cost)}{more})"
+
     def chosen(self, fitted: Fitted, target: str) -> str:
         """Return what was chosen for a network that had to change, in a sentence; `target` says what it met."""
-        widths = f"width {_width(fitted.before)} became {_width(fitted.spec)}"
+        widths = f"width {_width(fitted.before)} became {_width(fitted.spec)}{self.amounts(fitted)}"
         if math.isnan(fitted.cost):
             return f"{widths}, which an earlier session found."
-        reached = f"{widths}: {self.show(fitted.cost)}, {percent(fitted.deviation)} against {target}"
+        reached = f"{widths}, {percent(fitted.deviation)} against {target}"
         if fitted.interval:
             low, high = (percent(edge - 1) for edge in fitted.interval)
             return f"{reached} (95 % interval {low} to {high})."
-        outside = self.outside(fitted.spec)
-        return f"{reached}." if outside is None else f"{reached}; {self.show(outside)} of it outside the encoder."
+        return f"{reached}."
 
 
 def percent(share: float) -> str:

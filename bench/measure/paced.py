@@ -65,10 +65,10 @@ def match_latency(spec: ArchSpec, target: ArchSpec | float, options: LatencyOpti
         known |= timed
     nearest = sorted(known.items(), key=_distance)[:2]
     said = " and ".join(
-        f"{ratio.center:.3f} of it ({ratio.low:.3f} to {ratio.high:.3f}) at width {width}"
+        f"{ratio.center:.3f} times it ({ratio.low:.3f} to {ratio.high:.3f}) at width {width}"
         for width, ratio in nearest
     )
-    raise BudgetError(f"no decoder width that was timed has the latency that is asked; the nearest: {said}.")
+    raise BudgetError(f"no decoder width that was timed has the latency that is asked for; the nearest: {said}.")
 
 
 def _distance(timed: tuple[int, Interval]) -> float:
@@ -102,13 +102,15 @@ def _session(
 
     One that does not build is left out.
     """
-    rival = {TARGET: target} if isinstance(target, ArchSpec) else {}
     built = {
-        width: spec for width, spec in specs.items() if not isinstance(attempt(partial(blank_model, spec)), Failure)
+        str(width): spec
+        for width, spec in specs.items()
+        if not isinstance(attempt(partial(blank_model, spec)), Failure)
     }
-    contenders = {name: options.contender(partial(build_model, spec)) for name, spec in (rival | built).items()}
+    networks = {TARGET: target, **built} if isinstance(target, ArchSpec) else built
+    contenders = {name: options.contender(partial(build_model, spec)) for name, spec in networks.items()}
     outcomes = measure_latency(contenders, options.model_copy(update={"reference": None}))
     keep = kept(next(iter(outcomes.values())).blocks, options.blocks)
     times = {name: medians(outcome.samples, outcome.blocks)[keep] for name, outcome in outcomes.items()}
-    wanted = times.pop(TARGET) if rival else np.full(int(keep.sum()), target)
-    return {width: geometric(own / wanted) for width, own in times.items()}, geometric(wanted).center
+    wanted = np.full(int(keep.sum()), target) if isinstance(target, float) else times.pop(TARGET)
+    return {int(width): geometric(own / wanted) for width, own in times.items()}, geometric(wanted).center

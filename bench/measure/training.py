@@ -70,7 +70,8 @@ class Training(Measurement[Recipe]):
         recipe, data = self.options_of(arm), self.study.data
         few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
         build = partial(build_model, arm.spec)
-        values = train(build, _few(data, recipe.batch_size), self.study.task, few, seed=0).values
+        task = self.study.task_of(arm)
+        values = train(build, _few(data, recipe.batch_size), task, few, seed=0).values
         validated = data.info.counts["val"] + recipe.recalibration_steps * recipe.batch_size
         passes = recipe.validations * validated + data.info.counts["test"]
         return Forecast((recipe.images + FORWARD_SHARE * passes) / values["train/images_per_s"])
@@ -80,7 +81,7 @@ class Training(Measurement[Recipe]):
         assert seed is not None
         recipe, study = self.options_of(arm), self.study
         build = partial(build_model, arm.spec)
-        trained = train(build, study.data, study.task, recipe, seed, advance)
+        trained = train(build, study.data, study.task_of(arm), recipe, seed, advance)
         remarks = [f"{arm.name}: {remark}" for remark in arm.spec.remarks]
         return replace(trained, notes=[*study.data.info.notes, *trained.notes, *remarks])
 

@@ -14,7 +14,8 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 Better = Literal["higher", "lower"]
-Split = Literal["test", "val"]
+Split = Literal["test", "val", "halfway"]  # the last: the test split, as half of a network's stacks predict it
+_SPLIT_WORDS = {"test": "", "val": "Validation", "halfway": "Halfway"}
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class Metric:
         return -1 if self.better == "lower" else 1
 
     def on(self, split: Split) -> "Metric":
-        """Return a task's score as records hold it of the test or the validation split: "val/miou"."""
+        """Return a task's score as records hold it of a split: "val/miou"."""
         by = tuple(replace(breakdown, prefix=f"{split}/{breakdown.prefix}") for breakdown in self.by)
-        label = f"Validation {self.label}" if split == "val" else self.label
+        label = f"{_SPLIT_WORDS[split]} {self.label}".lstrip()
         return replace(self, key=f"{split}/{self.key}", label=label, by=by)
 
     def holds(self, key: str) -> bool:

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from skipbench.bench.errors import StoreError, SuiteError
 from skipbench.bench.measure import Arm
-from skipbench.bench.measure.budgets import LATENCY, Budget, Fitted, remarks
+from skipbench.bench.measure.budgets import LATENCY, Budget, remarks
 from skipbench.bench.measure.cost import CostOptions
 from skipbench.bench.measure.latency import LatencyOptions
+from skipbench.bench.measure.paced import Fitted
 from skipbench.bench.records.budgets import BUDGETS, MATCHED, RAW
 from skipbench.bench.records.store import open_run
 from skipbench.bench.suites.schema import Match, Study, Suite
@@ -66,15 +67,16 @@ def _notes(match: Match, budget: Budget, fitted: Mapping[str, Fitted]) -> Iterat
         if one.changed:
             yield f"{name}: {budget.chosen(one, what)}"
             yield from (f"{name}: {remark}" for remark in remarks(one))
-    if same := [name for name, one in fitted.items() if not one.changed]:
-        yield f"At equal {BUDGETS[match.by].label} as they are: {', '.join(same)}."
+    same = [name + budget.amounts(one) for name, one in fitted.items() if not one.changed]
+    if same:
+        yield f"At equal {BUDGETS[match.by].label} as they are: {'; '.join(same)}."
 
 
 def _solved(match: Match, budget: Budget, arms: list[Arm], fitted: Mapping[str, Fitted]) -> dict[str, Any]:
     """Return the widths that were timed, by what was asked: a later session would choose others."""
     if match.by != LATENCY:
         return {}
-    target = next((arm.spec for arm in arms if arm.name == match.to), match.to)
+    target = match.to if isinstance(match.to, float) else next(arm.spec for arm in arms if arm.name == match.to)
     return {budget.question(arm.spec, target): fitted[arm.name].spec.to_dict()["width"] for arm in arms}
 
 

@@ -1,7 +1,7 @@
 """From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -17,8 +17,9 @@ from skipbench.bench.records import Cell
 from skipbench.bench.suites.matching import matched_arms
 from skipbench.bench.suites.morphs import add_morph, note_on
 from skipbench.bench.suites.reading import OWN_KEYS
-from skipbench.bench.suites.schema import Study, Suite, Variant, choice_of
+from skipbench.bench.suites.schema import TASK, Study, Suite, Variant, choice_of
 from skipbench.bench.tasks import Task, TaskError, create_task
+from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import dotted
 from skipbench.display import label, quoted
 from skipbench.errors import unknown_name
@@ -78,7 +79,8 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
     """
     key = study.data.model_dump_json()
     if key not in opened:
-        opened[key] = open_data(study.data.name, root=study.data.root, **study.data.options)
+        found = open_data(study.data.name, root=study.data.root, **study.data.options)
+        opened[key] = replace(found, info=replace(found.info, name=study.data.label or found.info.name))
     data = opened[key]
     try:
         task = create_task(study.task.name, data.info, study.task.options)
@@ -112,11 +114,22 @@ def _require_scores(study: Study, task: Task) -> None:
 
 
 def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:
-    """Return each measurement's options for a study, or for those of its arms that have some of their `own`."""
-    return {
+    """Return each measurement's options, and the task's, for a study, or for arms that have some of their `own`."""
+    of_measurements = {
         measurement.name: measurement.read(study.sections, task, own.get(measurement.section, {}))
         for measurement in measurements()
     }
+    return {**of_measurements, TASK: _task_options(task, own.get(TASK, {}))}
+
+
+def _task_options(task: Task, own: dict[str, Any]) -> BaseModel:
+    for option in own:
+        if option in task.Options.model_fields and option not in task.of_loss:
+            raise SuiteError(
+                f"in an arm's task: '{option}' may change more than the loss, so all arms of a study share it; "
+                f"give it next to the task's name: task: {{name: {task.name}, ...}}."
+            )
+    return parse(task.Options, {**task.options.model_dump(mode="json"), **own}, place="an arm's task")
 
 
 def _require_distinct(studies: list[StudyPlan]) -> None:
@@ -124,7 +137,8 @@ def _require_distinct(studies: list[StudyPlan]) -> None:
     for task, dataset in names:
         if names.count((task, dataset)) > 1:
             raise SuiteError(
-                f"there are two studies of {task} on {dataset}; merge their arms into one, or split the suite."
+                f"there are two studies of {task} on {dataset}; merge their arms into one, or name their data "
+                "apart by a label (data.label: small)."
             )
 
 
@@ -163,7 +177,8 @@ def _arm(study: Study, task: Task, varied: Set[str], variant: Variant, spec: Arc
 
 
 def _dotted(options: Mapping[str, BaseModel]) -> dict[str, Any]:
-    return dotted({part.section: options[part.name].model_dump(mode="json") for part in measurements()})
+    of_measurements = {part.section: options[part.name].model_dump(mode="json") for part in measurements()}
+    return dotted({**of_measurements, TASK: options[TASK].model_dump(mode="json")})
 
 
 def _plain(factors: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,14 +14,16 @@ from skipbench.bench.yaml_values import dotted, put
 from skipbench.display import quoted, shown
 
 Seed = Annotated[int, Field(strict=True, ge=0)]
+TASK = "task"  # the section of a study and of an arm with the task's options
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # in the unit in which the score is recorded
 
 
 def sections_known(of_arms: bool = False) -> list[str]:
-    """Return the sections of all measurements, or those of which an arm may have its own."""
+    """Return the sections of all measurements, or all of which an arm may have its own."""
     from skipbench.bench.measure import measurements  # late: it brings torch, which listing suites does without
 
-    return [measurement.section for measurement in measurements() if measurement.per_arm or not of_arms]
+    of_measurements = [part.section for part in measurements() if part.per_arm or not of_arms]
+    return [*of_measurements, TASK] if of_arms else of_measurements
 
 
 class TaskSection(BaseModel):
@@ -42,6 +44,9 @@ class DataSection(TaskSection):
 
     name: str
     root: Path | None = None  # where a dataset on disk lies
+    label: Annotated[str, Field(pattern=r"^\S(.*\S)?$")] | None = (
+        None  # what results call it; as it is named if not given
+    )
 
 
 def as_section(given: Any) -> Any:
@@ -67,7 +72,7 @@ class Variant:
     name: str | None
     model: str
     factors: dict[str, Any]
-    own: dict[str, dict[str, Any]]  # the options by which it alone is measured, by section
+    own: dict[str, dict[str, Any]]  # the options by which it alone is trained and measured, by section
     swept: dict[str, Any]  # what of all this was a choice, by dotted names
 
     @property
@@ -80,9 +85,10 @@ class ArmEntry(BaseModel):
     """A model and its factors, each a value. `sweep` lists choices: each combination of them is an arm.
 
     A section, such as a `recipe` with an lr that suits these arms, goes over the study's section of that name;
-    its options are swept by their dotted names, `recipe.lr`. `name` is what the arm is called; without it,
-    it's called by its model and what the entry says that isn't the model's own.
-    `morph` names two models instead: each step of the way from one to the other is an arm (see suites/morphs.py).
+    its options are swept by their dotted names, `recipe.lr`. Of `task`, arms have those that only the loss reads.
+    `name` is what the arm is called; without it, it's called by its model and what the entry says that isn't the
+    model's own. `morph` names two models instead: each step of the way from one to the other is an arm (see
+    suites/morphs.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -116,6 +116,7 @@ class Task(ABC):
     untileable: ClassVar[str] = (
         ""  # why a new image cannot be predicted in tiles, in words that go on after "since"
     )
+    of_loss: ClassVar[frozenset[str]] = frozenset()  # its options that only the loss reads: arms may differ in them
     seeks_people: ClassVar[bool] = False  # whether it helps to know where people are on a new image
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:

@@ -1,6 +1,7 @@
 """A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -52,25 +53,35 @@ class Predictor:
         image = normalised(batch["image"], MEAN, STD)
         return batch | {"image": image.contiguous(memory_format=self._memory_format)}
 
-    def evaluate(self, split: Dataset[Sample], alive: Callable[[], None]) -> Metrics:
-        """Return the task's metrics, filled by a split as it is; `alive` is called after each batch."""
+    def evaluate(self, split: Dataset[Sample], alive: Callable[[], None], halfway: bool = False) -> Metrics:
+        """Return the task's metrics, filled by a split as it is; `alive` is called after each batch.
+
+        They are of what the network gives, or of what it gives `halfway`, after half of its supervised stacks.
+        """
         metrics = self.task.metrics(self.fabric.device)
         order, on_cpu = in_order(length(split), self._batch_size), self.fabric.device.type == "cpu"
         for batch in batches(split, self.keys, order, at_once=on_cpu):
             batch = self.fabric.to_device(batch)
-            metrics.update(self.predict(batch), batch)
+            metrics.update(self.predict(batch, halfway), batch)
             alive()
         return metrics
 
     @torch.inference_mode()
-    def predict(self, batch: Batch) -> list[Tensor]:
-        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored.
+    def predict(self, batch: Batch, halfway: bool = False) -> list[Tensor]:
+        """Return what the network gives, each (N, C, h, w) float32, for images as they are stored; see `evaluate`.
 
         Raises TrainingError where it is not finite: the largest of such numbers would be scored all the same.
         """
         self.model.eval()
-        given = self.model(self.prepare(self.fabric.to_device(batch))["image"])
+        image = self.prepare(self.fabric.to_device(batch))["image"]
+        given = self._halfway(image) if halfway else self.model(image)
         outputs = [output.float() for output in (given if isinstance(given, list) else [given])]
         if not all(output.isfinite().all() for output in outputs):
             raise TrainingError("the network's predictions in evaluation are not finite, so they cannot be scored.")
         return outputs
+
+    def _halfway(self, image: Tensor) -> Tensor:
+        model: Any = self.model
+        with self.fabric.autocast():  # Fabric applies the precision by itself to `forward` alone
+            supervised: list[Tensor] = model.predictions(image)
+        return supervised[len(supervised) // 2 - 1]

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from skipbench.archs import EncoderDecoder
 from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
 from skipbench.bench.data import Data
@@ -43,7 +44,8 @@ def train(
     one device, up to rounding, in as many processes; this one is the first, and the others get `build_model`,
     `data` and `task` as pickles.
 
-    Values: "test/<metric>", "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
+    Values: "test/<metric>", "halfway/<metric>" (where stacks refine, those of half of them on the test split),
+    "val/<metric>" (of the best state), "val/best_at_images", "train/loss_last",
     "train/images", "train/seconds" (validation not included), "train/images_per_s", "train/busy_share", the share
     of those seconds spent in forward, backward and optimizer, "train/clipped_share", that of steps whose gradient
     was clipped, and "start/...", what `look` finds before the first step. The arrays "predictions" are the task's
@@ -64,6 +66,9 @@ def train(
         values = trainer.fit(data.train, data.val)
         tested = trainer.evaluate(data.test)
         values |= {f"test/{name}": value for name, value in tested.compute().items()}
+        if isinstance(trainer.raw, EncoderDecoder) and trainer.raw.spec.refines:
+            halfway = trainer.evaluate(data.test, halfway=True).compute()
+            values |= {f"halfway/{name}": value for name, value in halfway.items()}
         predictor = trainer.predictor
         shown = collate([data.test[index] for index in range(min(SHOWN_IMAGES, length(data.test)))], predictor.keys)
         predictions = task.artifact(predictor.predict(shown), shown).arrays()

@@ -234,6 +234,6 @@ class Trainer:
             yield batch["image"]
             self.tell()
 
-    def evaluate(self, split: Dataset[Sample]) -> Metrics:
-        """Return the task's metrics, filled by a whole split."""
-        return self.predictor.evaluate(split, self.tell)
+    def evaluate(self, split: Dataset[Sample], halfway: bool = False) -> Metrics:
+        """Return the task's metrics, filled by a whole split; of half of the network's stacks if so asked."""
+        return self.predictor.evaluate(split, self.tell, halfway)

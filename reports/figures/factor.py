@@ -133,7 +133,8 @@ def _cost_columns(cost: Metric) -> tuple[Column, ...]:
 
 
 def _row_label(study: Frames, pair: Mapping[Any, Any]) -> str:
-    """Return what a pair is called in the figure, with the ratio of its costs where a study has a budget."""
-    if not (by := budget(study)) or BUDGETS[by].key not in cost_keys(study):
+    """Return what a pair is called in the figure; that of arms as they are has the ratio of their costs."""
+    by = budget(study)
+    if not by or pair["budget"] or BUDGETS[by].key not in cost_keys(study):
         return str(pair["label"])
     return f"{pair['label']} ({pair[BUDGETS[by].key]:.2f} x the {BUDGETS[by].label})"

@@ -1,5 +1,6 @@
 """Morph: from one network to another by single edits, what each costs and whether it matters; one per morph."""
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
@@ -67,8 +68,8 @@ def morph_table(study: Frames, name: str) -> Table:
             text("latency/verdict", "Latency"),
         ]
     if score is not None:
-        each = (", ".join(score.show(change, signed=True) for change in changes) for changes in table["each"])
-        table = table.assign(seeds=[changes or None for changes in each])
+        each = [", ".join(score.show(one, signed=True) for one in changes) for changes in table["each"]]
+        table = table.assign(seeds=pd.Series(each))
         columns += [value("score", score), *difference_columns(score)]
         columns += [text("worth", "Score")]
     columns += [text("cost", "Cost"), text("also", "Also differs")]

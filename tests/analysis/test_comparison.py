@@ -58,7 +58,8 @@ def test_wilcoxon_knows_ties_and_zeros():
     assert wilcoxon_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
     assert wilcoxon_p([1, 1, 1, 1, 1, 1]) == 2 / 2**6
     assert wilcoxon_p([0, 0, 0, 0, 0, 0]) == 1
-    assert 0.05 < wilcoxon_p([1, 1, -1, 0, 2, 2]) < 1
+    for values in ([1, 1, -1, 0, 2, 2], [3, -1, 2, 5, 4, -6, 7], [1, 2] * 8):
+        assert wilcoxon_p(values) == pytest.approx(stats.wilcoxon(values).pvalue)
 
 
 @pytest.mark.parametrize("n", [2, 6, 12])
@@ -170,10 +171,10 @@ def test_no_difference_is_called_one_in_at_most_5_of_100(shape, n):
 
 
 def test_a_family_without_differences_has_one_in_at_most_5_of_100():
-    scores = np.random.default_rng(0).normal(size=(150, 10, 5))
+    scores = np.random.default_rng(0).normal(size=(100, 10, 5))
     families = [compare(list((each[:, 1:] - each[:, :1]).T)) for each in scores]  # with one reference
     wrong = [any(one.verdict in ("higher", "lower") for one in family) for family in families]
-    assert np.mean(wrong) <= at_most(0.05, 150)
+    assert np.mean(wrong) <= at_most(0.05, 100)
 
 
 @pytest.mark.parametrize("n", [6, 10, 30])

@@ -10,10 +10,7 @@ import torch
 from skipbench.analysis.frames import load
 from skipbench.analysis.paired import effects
 from skipbench.analysis.ranking import grid_effects, over_studies, rank_stability
-from skipbench.analysis.statistics.factorial import BLOCKED, MIXED, factorial
-from skipbench.analysis.statistics.ranks import critical_difference, resampled_means, stability
 from skipbench.analysis.statistics.resampling import over_both, over_images, weights_of
-from skipbench.analysis.statistics.variance import deviation, shares
 from skipbench.analysis.units import effects_over, recounts
 from skipbench.analysis.variation import variance_split
 from skipbench.bench.records import Cell, RunRecord
@@ -184,24 +181,6 @@ def test_one_number_is_the_margin_of_the_headline_score(run):
     assert effects(study, "test/miou")["margin"].tolist() == [0.02]
 
 
-def test_stability_by_hand():
-    found = stability([3, 2, 1], [[3, 2, 1], [3, 2, 1], [2, 3, 1], [2, 2, 1]], costs=[2, 2, 1])
-    assert found.rank.tolist() == [1, 2, 3]
-    assert found.first.tolist() == [2.5 / 4, 1.5 / 4, 0]
-    assert found.on_front.tolist() == [3 / 4, 2 / 4, 1]
-    assert np.isnan(stability([1, 2], [[1, 2]]).on_front).all()
-    assert stability([1, 2], [[1, 2]], costs=[math.nan, 1]).on_front.tolist() == pytest.approx(
-        [math.nan, 1], nan_ok=True
-    )
-
-
-def test_resampled_means_share_the_seeds_that_are_drawn():
-    found = resampled_means([[1, 2, 3], [2, 3, 4]], resamples=500)
-    assert found.shape == (500, 2)
-    assert np.ptp(found[:, 0]) > 0
-    assert (found[:, 1] - found[:, 0]).tolist() == pytest.approx([1] * 500)
-
-
 @pytest.mark.parametrize("unit", ["seeds", "images", "both"])
 def test_rank_stability_of_a_clear_and_of_an_open_order(run, unit):
     study = run({"unet / concat": drawn(4), "unet / max": drawn(4, 0.001), "unet / add": drawn(4, 0.1)}).studies()[
@@ -216,24 +195,6 @@ def test_rank_stability_of_a_clear_and_of_an_open_order(run, unit):
 
 def test_rank_stability_needs_common_seeds(trained):
     assert rank_stability(trained({"a / x": [0.5, None], "b / x": [None, 0.6]}), "test/miou").empty
-
-
-def test_critical_difference_equals_scikit_posthocs_and_demsar():
-    posthocs = pytest.importorskip("scikit_posthocs")
-    scores = np.random.default_rng(0).normal([0, 0.5, 1, 3], size=(14, 4))
-    found = critical_difference(scores)
-    assert found.distance == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), abs=1e-3)  # Demšar's table 5
-    apart = posthocs.posthoc_nemenyi_friedman(scores).to_numpy() < 0.05
-    assert (np.abs(found.ranks[:, None] - found.ranks) > found.distance).tolist() == apart.tolist()
-    assert apart.any()
-    assert not apart.all()
-
-
-def test_groups_join_what_is_not_told_apart():
-    found = critical_difference([[4, 3, 2, 1]] * 6)
-    assert found.ranks.tolist() == [1, 2, 3, 4]
-    assert (found.needed, found.blocks) == (3, 6)
-    assert found.groups == [(0, 1), (1, 2), (2, 3)]
 
 
 def test_too_few_tasks_have_no_critical_difference_and_it_is_said(run):
@@ -255,52 +216,6 @@ def test_two_arms_need_no_critical_difference(run):
     assert "needs three arms" in over_studies(run({"unet / a": drawn(1), "unet / b": drawn(1)}))
 
 
-def grid(seeds: int, interaction: float = 0.0, noise: float = 0.01) -> pd.DataFrame:
-    """Return runs of 2 x 3 arms in which b adds 0.1 to a, and 0.1 + interaction to it where depth is z."""
-    random, rows = np.random.default_rng(0), []
-    for seed in range(seeds):
-        of_seed = random.normal(0, 0.05)
-        for fusion in "ab":
-            for number, depth in enumerate("xyz"):
-                effect = 0.1 * (fusion == "b") + 0.02 * number + interaction * (fusion == "b" and depth == "z")
-                value = 0.5 + of_seed + effect + random.normal(0, noise)
-                rows.append({"seed": seed, "fusion": fusion, "depth": depth, "value": value})
-    return pd.DataFrame(rows)
-
-
-def test_a_balanced_grid_has_the_differences_of_its_means():
-    runs = grid(6, interaction=0.05)
-    table = factorial(runs, ["fusion", "depth"]).set_index("levels")
-    means = runs.groupby(["fusion", "depth"])["value"].mean()
-    assert table.loc["b − a", "estimate"] == pytest.approx(means["b"].mean() - means["a"].mean(), abs=1e-6)
-    twice = (means["b", "z"] - means["a", "z"]) - (means["b", "x"] - means["a", "x"])
-    assert table.loc["(b − a) × (z − x)", "estimate"] == pytest.approx(twice, abs=1e-6)
-    assert table.loc["(b − a) × (z − x)", "p_holm"] < 0.05 < table.loc["(b − a) × (y − x)", "p_holm"]
-    assert set(table["method"]) == {MIXED}
-    assert table.loc["b − a", "low"] < 0.1 + 0.05 / 3 < table.loc["b − a", "high"]
-
-
-def test_runs_without_any_spread_are_not_fitted_by_the_mixed_model():
-    runs = grid(3).assign(value=0.5)
-    table = factorial(runs, ["fusion", "depth"])
-    assert set(table["method"]) == {BLOCKED}
-    assert table["estimate"].tolist() == pytest.approx([0] * 5, abs=1e-9)
-
-
-def test_missing_arms_leave_the_main_effects():
-    runs = grid(4)[lambda rows: ~((rows.fusion == "b") & (rows.depth == "z"))]
-    table = factorial(runs, ["fusion", "depth"])
-    assert table["factors"].tolist() == ["fusion", "depth", "depth"]
-    assert table["method"].str.endswith("no interactions, for want of arms or seeds").all()
-
-
-def test_one_seed_of_a_saturated_grid_and_no_runs_have_no_effects():
-    assert factorial(grid(1)[lambda rows: rows.depth == "x"], ["fusion"]).empty
-    assert factorial(grid(1), ["fusion", "depth"])["factors"].tolist() == ["fusion", "depth", "depth"]
-    assert factorial(grid(2)[:0], ["fusion", "depth"]).empty
-    assert factorial(grid(2), []).empty
-
-
 def test_grid_effects_of_a_study_name_the_model_as_a_factor(run):
     shares = {
         f"{model} / {fusion}": drawn(3, 0.1 * (fusion == "add"))
@@ -310,17 +225,6 @@ def test_grid_effects_of_a_study_name_the_model_as_a_factor(run):
     table = grid_effects(run(shares).studies()[0], "test/miou")
     assert table["factors"].tolist() == ["model", "fusion", "model × fusion"]
     assert table["levels"].tolist()[:2] == ["fpn − unet", "max − add"]
-
-
-def test_deviation_is_the_chi_squared_interval():
-    found = deviation([1, 2, 3, 4, 5, 6])
-    assert (found.n, found.sd) == (6, pytest.approx(math.sqrt(3.5)))
-    assert (found.low / found.sd, found.high / found.sd) == (
-        pytest.approx(0.624, abs=1e-3),
-        pytest.approx(2.453, abs=1e-3),
-    )
-    assert math.isnan(deviation([1]).sd)
-    assert shares({"a": 3, "b": 4}) == {"a": 9 / 25, "b": 16 / 25}
 
 
 def test_variance_splits_by_what_alone_was_varied(run):

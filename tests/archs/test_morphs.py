@@ -129,7 +129,7 @@ def candidates() -> dict[str, archs.ArchSpec]:
 def test_between_any_two_presets_every_step_is_a_network_that_runs():
     specs = candidates()
     assert len(specs) >= 12
-    for first, second in random.Random(0).sample(list(permutations(specs, 2)), 10):
+    for first, second in random.Random(0).sample(list(permutations(specs, 2)), 6):
         a, b = specs[first], specs[second]
         path = shortest_path(a, b)
         assert [*sorted(factor for step in path for factor in step.factors)] == sorted(

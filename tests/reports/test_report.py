@@ -13,7 +13,7 @@ from skipbench.reports import write_plot, write_report
 from skipbench.reports.errors import ReportError
 
 SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
-SECTIONS += ["factors", "morphs", "curves", "predictions", "gaps", "limits", "reproduce"]
+SECTIONS += ["factors", "morphs", "claims", "curves", "predictions", "gaps", "limits", "reproduce"]
 HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
 
 

@@ -16,6 +16,7 @@ from skipbench.bench.data import Annotation, Boxes, Instances, Mask
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
+from skipbench.bench.tasks.segmentation.merging import MergeScorer, components
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 from skipbench.bench.tasks.segmentation.stitching import largest, stitched
 from skipbench.bench.tasks.view import View
@@ -40,7 +41,8 @@ class Segmentation(Task):
     options: SegmentationOptions
     annotation = Mask
     truths = (Instances, Boxes)
-    scorers = (SegmentationScorer,)
+    scorers = (SegmentationScorer, MergeScorer)
+    of_loss = frozenset(SegmentationOptions.model_fields)
 
     @property
     def targets(self) -> tuple[type[Annotation], ...]:
@@ -51,6 +53,12 @@ class Segmentation(Task):
     def factors(self) -> dict[str, Any]:
         """A logit per class, an ignored one is not among them, at the image's size."""
         return {"classes": len(self.info[Mask].names), "head_stride": 1}
+
+    @property
+    def background(self) -> int:
+        """The class that is no object: the one called background, else the first."""
+        names = [name.lower() for name in self.info[Mask].names]
+        return names.index("background") if "background" in names else 0
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the cross-entropy, averaged over labelled pixels by their weight and then over predictions."""
@@ -72,10 +80,10 @@ class Segmentation(Task):
         labelled = (mask != self.info[Mask].ignore_index).float()
         if not options.border_weight:
             return labelled
-        names = [name.lower() for name in self.info[Mask].names]
-        background = names.index("background") if "background" in names else 0
         ignore_index = self.info[Mask].ignore_index
-        objects = batch["instances"] if "instances" in batch else connected_objects(mask, background, ignore_index)
+        objects = (
+            batch["instances"] if "instances" in batch else connected_objects(mask, self.background, ignore_index)
+        )
         return labelled * border_weights(objects, options.border_weight, options.border_sigma)
 
     def _cross_entropy(self, logits: Tensor, mask: Tensor) -> Tensor:
@@ -139,16 +147,8 @@ def connected_objects(mask: Tensor, background: int, ignore_index: int) -> Tenso
     Components of an image are numbered class by class; the background and ignored pixels of mask (N, H, W) are 0.
     """
     return torch.from_numpy(
-        np.stack([_components(image, {background, ignore_index}) for image in mask.cpu().numpy()])
+        np.stack([components(image, {background, ignore_index}) for image in mask.cpu().numpy()])
     )
-
-
-def _components(mask: NDArray[np.integer], left_out: set[int]) -> NDArray[np.int32]:
-    numbers = np.zeros(mask.shape, np.int32)
-    for value in sorted(set(np.unique(mask).tolist()) - left_out):
-        components, _ = ndimage.label(mask == value)
-        numbers += np.where(components > 0, components + numbers.max(), 0)
-    return numbers
 
 
 def _two_nearest(objects: NDArray[np.integer], sigma: float) -> NDArray[np.float64]:

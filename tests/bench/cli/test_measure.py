@@ -81,7 +81,7 @@ def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) 
 def test_list_takes_a_pattern(skipbench: Any) -> None:
     assert skipbench("list", "models", "hour*").out.split() == list_models("hour*")
     assert "resnet18" in skipbench("list", "encoders", "resnet*").out.split()
-    assert skipbench("list", "suites").out.split() == ["ablation", "morph", "quick", "standard"]
+    assert skipbench("list", "suites").out.split() == ["ablation", "claims", "morph", "quick", "standard"]
     assert {"scenes", "folder"} <= set(skipbench("list", "datasets").out.split())
     for kind, registry in REGISTRIES.items():
         assert skipbench("list", kind, "*o*").out.splitlines() == registry.names("*o*")

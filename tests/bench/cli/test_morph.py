@@ -115,7 +115,7 @@ def test_a_run_s_arms_have_scores_latencies_and_a_section(skipbench: Any, run: P
         assert row["mean"] == pytest.approx(sum(row["each"]) / 2)
         assert row["worth"] == "too few seeds"
         assert row["latency_ms/median"] > 0
-    assert "2 seeds" in skipbench("morph", first, last, "--run", run, "--out", tmp_path / "x.png").out
+    assert ", n = 2" in skipbench("morph", first, last, "--run", run, "--out", tmp_path / "x.png").out
     other = skipbench("morph", first, last, "a.fusion=max", "--run", run).out  # a step that was never trained
     assert "not trained" in other
     assert "lateral: residual → conv1x1" in other

@@ -61,7 +61,7 @@ def test_latency_is_within_the_interval_of_what_was_timed() -> None:
     assert found.interval[0] <= 1 <= found.interval[1]
     assert found.interval[0] <= found.cost / found.target <= found.interval[1]
     assert 4 < found.spec.width <= 1024
-    with pytest.raises(BenchError, match="unet: no decoder width that was timed has the latency that is asked"):
+    with pytest.raises(BenchError, match="unet: no decoder width that was timed has the latency that is asked for"):
         Budget("latency", SIZE, QUICK, {}).fit({"unet": light("unet", width=4)}, 1e-6)
 
 
@@ -89,8 +89,9 @@ def test_what_is_chosen_is_said_with_what_lies_outside_the_encoder() -> None:
     outside = by_fvcore(unet.spec) - by_fvcore_of_encoder(unet.spec)
     said = budget.chosen(unet, "what fpn has")
     assert said.startswith("width 32 became ")
-    assert f" {unet.cost / 1e6:.3f} M MACs, " in said
-    assert said.endswith(f" % against what fpn has; {outside / 1e6:.3f} M MACs of it outside the encoder.")
+    amounts = f" ({unet.cost / 1e6:.3f} M MACs, {outside / 1e6:.3f} M MACs of it outside the encoder), "
+    assert amounts in said
+    assert said.endswith(" % against what fpn has.")
 
 
 def by_fvcore_of_encoder(spec: ArchSpec) -> int:

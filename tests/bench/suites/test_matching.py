@@ -41,7 +41,8 @@ def test_each_arm_is_there_as_it_is_and_at_the_budget_and_the_target_once(plan) 
     assert double.spec.model_copy(update={"width": 32}) == unet.spec
     assert [note.partition(":")[0] for note in found.notes] == ["segmentation"] * 2
     assert found.notes[0].startswith("segmentation: unet: width 32 became ")
-    assert found.notes[1] == "segmentation: At equal parameters as they are: fpn."
+    whole = f"{parameters(fpn.spec) / 1e6:.3f} M parameters"
+    assert found.notes[1].startswith(f"segmentation: At equal parameters as they are: fpn ({whole}, ")
 
 
 def test_a_double_is_the_cell_that_its_width_written_out_would_be(plan) -> None:

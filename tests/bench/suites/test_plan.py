@@ -258,3 +258,57 @@ def test_an_arm_may_be_trained_by_a_recipe_of_its_own(plan) -> None:
 def test_a_wrong_recipe_of_an_arm_is_refused(plan, recipe: str, sentence: str) -> None:
     with pytest.raises(SuiteError, match=sentence):
         plan(f"arms=[{{model: fpn, recipe: {recipe}}}]")
+
+
+def test_an_arm_may_have_options_of_the_task_that_only_its_loss_reads(plan) -> None:
+    swept = plan(
+        "arms=[{model: fpn, sweep: {task.border_weight: [0, 10]}}, {model: unet, task: {border_sigma: 2}}]"
+    )
+    assert named(swept) == ["fpn", "fpn / task.border_weight=10", "unet / task.border_sigma=2"]
+    study = swept.studies[0]
+    tasks = [study.task_of(arm).options for arm in study.arms]
+    assert [(task.border_weight, task.border_sigma) for task in tasks] == [(0, 5), (10, 5), (0, 2)]
+    assert [arm.varied for arm in study.arms][1] == {"task.border_weight": 10.0, "task.border_sigma": 5.0}
+    assert len({*identities(swept, "train")}) == 6
+    both = plan("task={name: segmentation, border_sigma: 2}", "arms=[{model: fpn, task: {border_weight: 10}}]")
+    assert [both.studies[0].task_of(arm).options.border_sigma for arm in both.studies[0].arms] == [2]
+
+
+def test_it_changes_no_identity_of_another_arm(plan) -> None:
+    alone = plan("arms=[{model: fpn}]")
+    beside = plan("arms=[{model: fpn}, {model: fpn, task: {border_weight: 10}}]")
+    assert set(identities(alone, "train")) < set(identities(beside, "train"))
+    assert set(identities(alone, "cost")) < set(identities(beside, "cost"))
+
+
+@pytest.mark.parametrize(
+    ("task", "own", "sentence"),
+    [
+        ("pose", "{sigma: 2}", "'sigma' may change more than the loss, so all arms of a study share it"),
+        ("segmentation", "{border_wieght: 1}", "Did you mean 'border_weight'"),
+        ("segmentation", "{border_weight: -1}", "an arm's task.border_weight is -1, expected 0.0 or more"),
+        ("segmentation", "pose", "'task' is 'pose', expected a mapping"),
+    ],
+)
+def test_other_options_of_the_task_are_refused(plan, task: str, own: str, sentence: str) -> None:
+    with pytest.raises(SuiteError, match=sentence):
+        plan(f"task={task}", f"arms=[{{model: fpn, task: {own}}}]")
+
+
+def test_two_studies_of_a_task_are_told_apart_by_what_their_data_are_called(tmp_path: Path) -> None:
+    suite = tmp_path / "two.yaml"
+    suite.write_text(
+        "{name: two, data: {name: scenes, size: [32, 32], train: 16, val: 4, test: 4}, arms: [{model: fpn}], "
+        "model: {encoder: test_resnet, width: 8}, seeds: [0], "
+        "studies: [{task: segmentation}, {task: segmentation, data: {train: 8, label: 'scenes, 8 images'}}]}"
+    )
+    given = make_plan(load_suite(str(suite)))
+    assert [study.name[1] for study in given.studies] == ["scenes", "scenes, 8 images"]
+    assert [given.study_of(cell).data.info.counts["train"] for cell in given.cells if cell.kind == "train"] == [
+        16,
+        8,
+    ]
+    assert given.suite["studies"][1]["data"]["label"] == "scenes, 8 images"
+    suite.write_text(suite.read_text().replace(", label: 'scenes, 8 images'", ""))
+    with pytest.raises(SuiteError, match=r"two studies of segmentation on scenes; .* by a label"):
+        make_plan(load_suite(str(suite)))

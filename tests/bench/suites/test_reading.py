@@ -193,7 +193,7 @@ def test_an_unknown_suite_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suites_share_one_grid() -> None:
-    assert set(list_suites()) == {"ablation", "morph", "quick", "standard"}
+    assert set(list_suites()) == {"ablation", "claims", "morph", "quick", "standard"}
     quick, standard = load_suite("quick"), load_suite("standard")
     assert [study.task.name for study in quick.studies] == ["segmentation", "pose", "detection"]
     assert all(study.arms[:2] == quick.studies[0].arms for study in standard.studies)
@@ -207,7 +207,7 @@ def test_a_study_may_have_seeds_of_its_own(three: str) -> None:
     assert [study.seeds for study in load_suite(three, ["pose.seeds=[0]", "seeds=[2]"]).studies] == [[2]] * 3
 
 
-@pytest.mark.parametrize("name", ["quick", "standard", "ablation", "morph"])
+@pytest.mark.parametrize("name", ["quick", "standard", "ablation"])
 def test_the_decoder_of_every_shipped_arm_has_a_third_of_the_macs_where_the_encoder_is_the_light_one(
     name: str,
 ) -> None:

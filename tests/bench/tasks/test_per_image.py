@@ -54,6 +54,7 @@ def segmentation(tables: Frames) -> dict[str, float]:
     boundary = (2 * precision * recall / (precision + recall)).fillna(0)
     dice = 2 * regions.right / (regions.true + regions.found)
     by_size = tables["objects"].groupby("size").iou
+    apart = tables["merges"].sum()
     return {
         **{f"iou/{name}": value for name, value in iou.items()},
         **{f"dice/{name}": value for name, value in dice.items()},
@@ -62,6 +63,8 @@ def segmentation(tables: Frames) -> dict[str, float]:
         "miou": iou.mean(),
         "dice": dice.mean(),
         "boundary_f": boundary.mean(),
+        "merges": apart.merges / apart.objects,
+        "rand_error": 1 - 2 * apart.pairs_both / (apart.pairs_true + apart.pairs_found),
     }
 
 
