@@ -16,12 +16,12 @@ from skipbench.analysis.summaries import COSTS, accuracy, headline, per_arm, sco
 from skipbench.analysis.text import count, inside, listing
 from skipbench.bench.records.metrics import Breakdown, Metric
 
-VERDICTS = {  # of an effect, in words that follow a number
-    "higher": "surely raised it",
-    "lower": "surely lowered it",
-    "equal": "surely made no difference that matters",
-    "undecided": "are undecided",
-    "descriptive": "rest on too few seeds for a test",
+VERDICTS = {  # of one effect and of several, in words that follow a number
+    "higher": ("surely raised it", "surely raised it"),
+    "lower": ("surely lowered it", "surely lowered it"),
+    "equal": ("surely made no difference that matters", "surely made no difference that matters"),
+    "undecided": ("is undecided", "are undecided"),
+    "descriptive": ("rests on too few seeds for a test", "rest on too few seeds for a test"),
 }
 Scored = Callable[[Frames, Metric], Iterable[str]]
 
@@ -53,15 +53,17 @@ def lead(study: Frames) -> str:
         return in_short(study)
     factors = list(table["factor"].unique())
     counts = [
-        f"{number} {words}" for verdict, words in VERDICTS.items() if (number := sum(table.verdict == verdict))
+        f"{number} {words[number > 1]}"
+        for verdict, words in VERDICTS.items()
+        if (number := int((table.verdict == verdict).sum()))
     ]
     tried = f"{count(len(table), 'other choice')} of {listing(factors) if len(factors) < 4 else 'single factors'}"
     most = table.loc[table["mean"].abs().idxmax()]
-    largest = f"{score.show_unit(most['mean'], signed=True)} ({most.label}; {_certainty(most, score)})"
     if most["mean"] == 0:
         return f"{tried[:1].upper()}{tried[1:]} made no difference in {score.label} at all."
+    largest = f"{score.show_unit(most['mean'], signed=True)} ({most.label}; {_certainty(most, score)})"
     difference = "difference" if len(table) == 1 else "largest difference"
-    return f"Of {tried}, {listing(counts)} in {score.label}; the {difference} is {largest}."
+    return f"{score.label}: of {tried}, {listing(counts)}; the {difference} is {largest}."
 
 
 def _certainty(effect: pd.Series, score: Metric) -> str:

@@ -1,4 +1,4 @@
-"""How long `status`, the start of `run`, one `plot` and the report take where a run folder holds thousands of cells.
+"""How long `status`, the start of `run`, one `plot` and the report take where a run has thousands of cells.
 
     skipbench run quick "seeds=[0]" recipe.images=64 --out runs/taste
     python benchmarks/scale.py runs/taste --cells 10000 --out runs/large

@@ -41,9 +41,9 @@ PAGE: tuple[Entry, ...] = (
     Entry("cost", "Cost", (), (found("cost"), costs, "cost", others)),
     Entry("latency", "Latency", (), (found("latency"), "ratios", "latency")),
     Entry("curves", "", (), ("curves",)),
-    Entry("gaps", "Failures and missing cells", (), (found("gaps"), gaps)),
+    Entry("gaps", "Failures and missing cells", (found("gaps"), gaps)),
     Entry("method", "Method", (), (found("data", "method"), method)),
-    Entry("environment", "Environment and how to reproduce", (reproduce,), (found("environment"), machine)),
+    Entry("environment", "Environment and how to reproduce", (found("environment"), machine, reproduce)),
     Entry("records", "Records", (record_list,)),
 )
 FOLDED = {  # figures that few readers need, and what is written on them

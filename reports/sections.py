@@ -52,12 +52,10 @@ def answer(run: Frames) -> Iterable[Block]:
     titles = [f"{study.title[:1].upper()}{study.title[1:]}. " if len(studies) > 1 else "" for study in studies]
     leads = [f"{title}{lead(study)}" for title, study in zip(titles, studies, strict=True)]
     yield Sentences(leads or ["The plan of this run has no study."], "lead")
-    if incomplete := answers(run, "gaps"):
-        yield Sentences(incomplete, "limits")
-    if unsure := dict.fromkeys(limits(study)[0] for study in studies):
-        yield Sentences([f"Most important limitation: {limit}" for limit in unsure], "limits")
-    if uncovered := dict.fromkeys(limit for study in studies for limit in limits(study, "data")[:1]):
-        yield Sentences([f"Not covered: {limit}" for limit in uncovered], "limits")
+    unsure = [f"Not covered: {limit}" for study in studies for limit in limits(study, "data")[:1]]
+    unsure += [f"Most important limitation: {limits(study)[0]}" for study in studies]
+    if unsure := [*answers(run, "gaps"), *dict.fromkeys(unsure)]:
+        yield Sentences(unsure, "limits")
 
 
 def claims(study: Frames) -> Iterable[Block]:
@@ -92,9 +90,9 @@ def method(study: Frames) -> Iterable[Block]:
         yield facts_table("recipe", "Training settings of all runs.", recipe, folded=True)
 
 
-def machine(study: Frames) -> Iterable[Block]:
+def machine(run: Frames) -> Iterable[Block]:
     """The machine and the versions that the records name."""
-    if not (environment := distinct(record.environment for record in study.records)):
+    if not (environment := distinct(record.environment for record in run.records)):
         raise NothingToShow("No record says on which machine it was measured.")
     return [facts_table("environment", "Machine and versions.", environment, folded=True)]
 
@@ -179,14 +177,16 @@ def measurement_table(study: Frames, kind: str) -> Table:
     return Table(kind.replace("_", "-"), caption, frame, (ARM, *seed, *measured(study, frame, study.metrics)))
 
 
-def gaps(study: Frames) -> Iterable[Block]:
+def gaps(run: Frames) -> Iterable[Block]:
     """The cells without a result, and why."""
-    frame = study.cells[study.cells.status != "ok"]
+    frame = run.cells[run.cells.status != "ok"]
     if frame.empty:
-        return [Sentences([f"None: all {count(len(study.cells), 'cell')} have a result."])]
+        return [Sentences([f"None: all {count(len(run.cells), 'cell')} have a result."])]
+    where = (text("task", "Task"), text("dataset", "Data")) if len(run.studies()) > 1 else ()
     columns = (
         text("kind", "Cell"),
         ARM,
+        *where,
         Column("seed", "Seed", number=True),
         text("status", "Status"),
         text("reason", "Reason"),

@@ -165,4 +165,4 @@ def curves_table(study: Frames) -> Table:
         "Learning curves, means over seeds: the loss over the first and the last steps that were recorded, and "
         "each seed's best validation with the images seen by then."
     )
-    return Table("curves", caption, frame, tuple(columns))
+    return Table("curves", caption, frame, tuple(columns), folded=True)

@@ -74,4 +74,4 @@ def latency_table(study: Frames) -> Table:
     if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
         keys.append("error/to_eager")
     samples = Column("samples", "Samples", number=True)
-    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied))
+    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied), folded=True)

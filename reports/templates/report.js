@@ -45,7 +45,7 @@
       tab.onclick = () => choose(tab.dataset.study, tab);
       panel.classList.add("tabbed");
       panel.setAttribute("role", "tabpanel");
-      panel.setAttribute("aria-labelledby", tab.id);
+      panel.setAttribute("aria-labelledby", `${section.firstElementChild.id} ${tab.id}`);
       return tab;
     });
     const list = make("div", {onkeydown: move}, ...tabs);
@@ -90,7 +90,7 @@
       heading.replaceChildren(make("button", {type: "button", textContent: heading.textContent}));
       heading.firstChild.onclick = () => sort(table, heading);
     }
-    if (table.tBodies[0].rows.length < 7) continue;
+    if (table.tBodies[0].rows.length < 12) continue;
     table.field = make("input", {type: "search", size: 24, oninput: () => filter(table)});
     table.closest("figure").before(make("label", {className: "filter"}, "Rows with ", table.field));
   }
@@ -114,6 +114,12 @@
     };
   }
 
+  function legend(place, height, entries) {  // above the plot, whose height stays
+    const lines = entries && entries < 21 ? Math.ceil(entries / Math.max(1, Math.floor(place.clientWidth / 280))) : 0;
+    return {height: height + 21 * lines, showlegend: lines > 0, margin: {l: 12, r: 12, t: 16 + 21 * lines, b: 44},
+      legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: false, itemdoubleclick: false}};
+  }
+
   function plot(place, traces, given) {
     const wide = place.clientWidth;
     Plotly.react(place, traces, layout({width: wide, ...given}), {displayModeBar: false, scrollZoom: false});
@@ -131,11 +137,11 @@
   function forest(places, chart) {
     chart.panels.forEach((panel, at) => {
       const rows = panel.rows.filter(row => shown(row.arms)), wide = places[at].clientWidth, up = rows.length;
-      const y = place => up - 1 - place, line = {type: "line", layer: "below"};
+      const y = place => up - 1 - place, line = {type: "line", layer: "between"};
       const shapes = rows.flatMap((row, place) => row.low === null ? [] : [{
         ...line, x0: row.low, x1: row.high, y0: y(place), y1: y(place),
         line: {color: ink(row.color), width: 3, dash: row.dotted ? "dot" : "solid"}}]);
-      if (panel.band) shapes.push({type: "rect", layer: "below", line: {width: 0}, fillcolor: style("--line"), opacity: .6,
+      if (panel.band) shapes.push({type: "rect", layer: "between", line: {width: 0}, fillcolor: style("--line"), opacity: .6,
         x0: panel.band[0], x1: panel.band[1], y0: -.5, y1: up});
       if (panel.line !== null) shapes.push({...line, x0: panel.line, x1: panel.line, y0: -.5, y1: up, line: {color: style("--ink"), width: 1}});
       const beside = {showarrow: false, yshift: 16, xref: "paper", font: {size: wide < 600 ? 11 : 13}};
@@ -180,7 +186,7 @@
         customdata: [point.arms[0]], error_x: error(point, x), error_y: error(point, y),
         text: [`<b>${plain(point.label)}</b><br>${told(point, x)}<br>${told(point, y)}`],
         marker: {size: 11, color: ink(point.color), symbol: point.symbol, line: {width: 1.5}}})),
-    ], {height: 430, showlegend: points.length < 20, legend: {orientation: "h", y: -.2, itemclick: false, itemdoubleclick: false},
+    ], {...legend(place, 400, points.length + 1),
       xaxis: {title: {text: plain(axis[x]?.title ?? "")}}, yaxis: {title: {text: plain(axis[y]?.title ?? "")}}});
     if (place.chooses) return;
     place.chooses = true;
@@ -200,10 +206,9 @@
       const means = courses.map(line => ({x: line.x, y: line.y, mode: "lines+markers", name: cut(line.label, 40),
         customdata: line.x.map(() => line.arms[0]), line: {color: ink(line.color), width: 2},
         marker: {symbol: line.symbol, size: 6, maxdisplayed: 8}}));
-      plot(places[at], [...seeds, ...means], {height: 360, showlegend: at === 0 && courses.length < 20,
-        legend: {orientation: "h", y: -.25, itemclick: false, itemdoubleclick: false},
-        title: {text: cut(panel.title, 60), font: {size: 14}, x: 0},
-        xaxis: {title: {text: "images seen"}, rangemode: "tozero"}, yaxis: {type: panel.log ? "log" : "linear"}});
+      plot(places[at], [...seeds, ...means], {...legend(places[at], 320, at ? 0 : courses.length),
+        xaxis: {title: {text: "images seen"}, rangemode: "tozero"},
+        yaxis: {title: {text: cut(panel.title, 40)}, type: panel.log ? "log" : "linear"}});
     });
   }
 
