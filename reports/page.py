@@ -157,6 +157,6 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
                 blocks.append(Picture(files[figure.embed], alt, caption, chart, FOLDED.get(kind, "")))
             for block in figure.below(*what):
                 if isinstance(block, Table):
-                    block.markdown()  # raises here where a column is wrong
+                    block.first(1)  # raises here where a column is wrong
                 blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks

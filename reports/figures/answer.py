@@ -1,5 +1,6 @@
 """Answer: one picture of what a run has found, its largest effects or, without any, its best arms."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
 
@@ -37,7 +38,7 @@ def shows_all_effects(study: Frames) -> bool:
     return all(len(panel.rows) <= ROWS for panel in effect_panels(study))
 
 
-def _most(rows: "list[Row] | tuple[Row, ...]") -> list[Row]:
+def _most(rows: Sequence[Row]) -> list[Row]:
     """Return the rows of the largest effects, in the plan's order."""
     largest = sorted(rows, key=lambda row: -abs(row.center))[:ROWS]
     return [row for row in rows if row in largest]
@@ -55,13 +56,16 @@ def _caption(study: Frames) -> str:
         return f"Every run, the mean per arm and its 95 % t-interval over seeds; at most {ROWS} arms, best first."
 
 
+def _alt(study: Frames) -> str:
+    told = [f"{row.label} {row.text}" for panel in answer_panels(study) for row in panel.rows]
+    return f"Means and their intervals: {'; '.join(told)}."
+
+
 @register_figure(
     "answer",
     title="The answer",
     caption=_caption,
-    alt=lambda study: "; ".join(
-        f"{panel.title}: {row.label} {row.text}" for panel in answer_panels(study) for row in panel.rows
-    ),
+    alt=_alt,
     of_run=True,
     chart=lambda study: forest_chart(study, answer_panels(study), SEEDS),
 )
