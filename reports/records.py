@@ -24,7 +24,7 @@ def record_list(run: Frames) -> Iterable[Block]:
         study=run.cells["task"] + " on " + run.cells["dataset"], ended=run.cells["cell_id"].map(ended).fillna("–")
     )
     named = ["cell_id", "arm", "study", "kind", "seed", "status", "ended", "seconds", "reason"]
-    listed = cells if len(cells) <= ROWS else _by_arm(cells)
+    listed = cells.assign(cells=1) if len(cells) <= ROWS else _by_arm(cells)
     numbers, places = arm_numbers(run), {study.title: place for place, study in enumerate(run.studies())}
     firsts, entries = set[str](), []
     for row in listed.to_dict("records"):
@@ -33,20 +33,21 @@ def record_list(run: Frames) -> Iterable[Block]:
         firsts.add(first)
         seed = "–" if pd.isna(row["seed"]) else str(row["seed"])
         seconds = "–" if pd.isna(row["seconds"]) else f"{row['seconds']:.1f}"
-        shown = (row["cell_id"], row["arm"], row["study"], row["kind"], seed, row["status"], row["ended"], seconds)
+        cell = row["cell_id"] if row["cells"] == 1 else f"{row['cells']:,} cells, from {row['cell_id']}"
+        shown = (cell, row["arm"], row["study"], row["kind"], seed, row["status"], row["ended"], seconds)
         entries.append(Entry(ident, numbers[row["arm"]], tuple(map(str, shown))))
     how = "by cell of the plan" if len(cells) <= ROWS else "counted by arm"
     file = f"tables/{RECORDS} beside this page names each"
-    return [
-        Records(f"The {len(cells):,} records behind the numbers, {how}; {file}.", HEADINGS, entries, cells[named])
-    ]
+    caption = f"The {len(cells):,} records behind the numbers, {how}; {file}."
+    return [Records(caption, HEADINGS, entries, cells[named])]
 
 
 def _by_arm(cells: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each arm, kind of measurement and status, with the number of its cells in place of one."""
     keys = ["study", "arm", "kind", "status"]
     table = cells.groupby(keys, sort=False).agg(
-        cell_id=("cell_id", lambda ids: f"{len(ids):,} cells, from {ids.iloc[0]}"),
+        cell_id=("cell_id", "first"),
+        cells=("cell_id", "size"),
         seed=("seed", lambda seeds: seeds.nunique() or None),
         ended=("ended", "max"),
         seconds=("seconds", "sum"),

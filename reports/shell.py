@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from skipbench.analysis.frames import Frames
 from skipbench.reports.blocks import Picture, Section
 from skipbench.reports.charts import appearance, arm_numbers, as_script
-from skipbench.reports.records import address
+from skipbench.reports.records import ROWS, address
 from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import Table
 
@@ -70,6 +70,8 @@ class _Rows:
         cells = run.cells
         titles = cells["task"] + " on " + cells["dataset"]
         self._known = set(zip(titles, cells["arm"], strict=True))
+        later = cells.groupby(["task", "dataset", "arm"]).cumcount() > 0
+        self._single = set(cells.loc[later, "cell_id"]) if len(cells) <= ROWS else set()
 
     def __call__(self, table: Table, study: str) -> list[dict[str, Any]]:
         records = table.frame.head(self.limit).to_dict("records")
@@ -83,6 +85,8 @@ class _Rows:
         return " ".join(str(self._arms[arm]) for arm in named if isinstance(arm, str) and arm in self._arms)
 
     def _link(self, record: dict[Any, Any], study: str) -> str:
+        if record.get("cell_id") in self._single:
+            return f"#record-{record['cell_id']}"
         if (study, record.get("arm")) not in self._known:
             return ""
         return f"#{address(self._studies[study], self._arms[record['arm']])}"

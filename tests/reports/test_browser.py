@@ -121,7 +121,7 @@ def test_an_arm_that_is_switched_off_is_gone_from_every_table_and_chart(opened):
         page.locator("tbody tr:visible").filter(has=page.locator("th", has_text=re.compile(r"^fpn / add$"))).count()
         == 0
     )
-    assert "fpn / add" not in drawn(page, "tradeoff").locator(".legend").inner_text()
+    assert "fpn / add" not in drawn(page, "tradeoff").locator(".legend").text_content()
     page.get_by_role("button", name="All", exact=True).click()
     assert "fpn / add" in first_cells(table(page, "one value per run"))
 
