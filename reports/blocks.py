@@ -3,10 +3,12 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
+from PIL import Image
 
 from skipbench.bench.files import write_whole
 from skipbench.display import inert
@@ -14,6 +16,8 @@ from skipbench.reports.charts import Chart
 from skipbench.reports.tables import Table
 
 RECORDS = "records.csv"
+VECTOR_BYTES = 100_000  # of a drawing that is embedded as it is
+LARGEST = (1600, 16_000)  # pixels of an embedded picture
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,22 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The file as a data URI, so that the page needs no other file."""
-        form = "svg+xml" if self.file.suffix == ".svg" else "png"
-        return f"data:image/{form};base64,{base64.b64encode(self.file.read_bytes()).decode()}"
+        """The file as a data URI, so that the page needs no other file: a small drawing as it is, else as WebP."""
+        if self.file.suffix == ".svg" and self.file.stat().st_size <= VECTOR_BYTES:
+            form, content = "svg+xml", self.file.read_bytes()
+        else:
+            form, content = "webp", _as_webp(self.file.with_suffix(".png"))
+        return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+
+
+def _as_webp(file: Path) -> bytes:
+    """Return a picture at the size at which the page shows it on a fine screen."""
+    content = BytesIO()
+    with Image.open(file) as image:
+        small = image.convert("RGB")
+        small.thumbnail(LARGEST)
+        small.save(content, "webp", quality=85)
+    return content.getvalue()
 
 
 @dataclass(frozen=True)
