@@ -35,7 +35,7 @@ with write_run(run.directory, run.suite, run.cells(), run.metrics) as run:
 def multiplied(source: Path, cells: int) -> Iterator[RunRecord]:
     """Yield the finished records of `source`, and then its trainings at further seeds, `cells` in all."""
     records = [record for record in open_run(source).records() if record.status == "ok"]
-    trainings = [record for record in records if record.kind == "train"]
+    trainings = list({(r.task, r.dataset, r.arm): r for r in records if r.kind == "train"}.values())
     yield from records
     shake = random.Random(0)
     for number in range(cells - len(records)):

@@ -124,7 +124,10 @@ def _blocks(parts: Iterable[Part], frames: Frames, directory: Path, prefix: str)
     for block in shown:
         if isinstance(block, Table | Records):
             block.write(directory / "tables", prefix)
-    return shown, [str(reason) for reason in made if isinstance(reason, NothingToShow)]
+    why = [str(reason) for reason in made if isinstance(reason, NothingToShow)]
+    if shown and why and all(isinstance(block, Sentences) for block in shown):  # they may not say why that is all
+        return [*shown, Sentences(why)], []
+    return shown, why
 
 
 def _part(part: Part, frames: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:

@@ -21,7 +21,8 @@ def record_list(run: Frames) -> Iterable[Block]:
     """The cells of the run's plan, and what became of each."""
     ended = {record.cell_id: record.created_at[:10] for record in run.records}
     cells = run.cells.assign(
-        study=run.cells["task"] + " on " + run.cells["dataset"], ended=run.cells["cell_id"].map(ended).fillna("–")
+        study=run.cells["task"] + " on " + run.cells["dataset"],
+        ended=[ended.get(cell_id, "–") for cell_id in run.cells["cell_id"]],
     )
     named = ["cell_id", "arm", "study", "kind", "seed", "status", "ended", "seconds", "reason"]
     listed = cells.assign(cells=1) if len(cells) <= ROWS else _by_arm(cells)

@@ -281,7 +281,7 @@
 
   // A link to what a tab or a fold hides shows it; one to records leaves those of the same arm and study.
   function find() {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = location.hash && document.getElementById(location.hash.slice(1));
     if (!target) return;
     const panel = target.closest(".panel");
     if (panel) choose(panel.dataset.study);
@@ -294,6 +294,8 @@
     target.scrollIntoView({block: table ? "center" : "start"});
   }
   addEventListener("hashchange", find);
-  document.addEventListener("click", event => { if (event.target.closest("a[href='" + location.hash + "']")) find(); });
+  document.addEventListener("click", event => {  // the same link again
+    if (location.hash && event.target.closest("a")?.getAttribute("href") === location.hash) find();
+  });
   find();
 })();
