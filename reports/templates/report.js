@@ -36,8 +36,7 @@
   }
 
   for (const section of sections) {
-    const panels = all(".panel", section);
-    const tabs = panels.map(panel => {
+    const panels = all(".panel", section), tabs = panels.map(panel => {
       const tab = make("button", {type: "button", id: `tab-${panel.id}`, textContent: panel.dataset.study});
       tab.setAttribute("role", "tab");
       tab.setAttribute("aria-controls", panel.id);
@@ -103,9 +102,8 @@
     Math.round(parseInt(color.slice(at, at + 2), 16) * .65 + 255 * .35).toString(16).padStart(2, "0")).join("");
   const cut = (text, letters) => plain(text.length > letters ? `${text.slice(0, letters - 1)}…` : text);
 
-  function layout(more) {
+  function layout({xaxis, yaxis, ...rest}) {
     const grid = {gridcolor: style("--line"), zeroline: false, linecolor: style("--muted"), automargin: true};
-    const {xaxis, yaxis, ...rest} = more;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", showlegend: false,
       font: {family: "system-ui, sans-serif", size: 13, color: style("--ink")},
@@ -121,8 +119,7 @@
   }
 
   function plot(place, traces, given) {
-    const wide = place.clientWidth;
-    Plotly.react(place, traces, layout({width: wide, ...given}), {displayModeBar: false, scrollZoom: false});
+    Plotly.react(place, traces, layout({width: place.clientWidth, ...given}), {displayModeBar: false});
     if (place.listens) return;
     place.listens = true;
     place.on("plotly_click", ({points: [point]}) => point.customdata !== undefined && reveal(place, point.customdata));
