@@ -1,6 +1,7 @@
 """The answer that a study gives, in a few sentences computed from its facts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 
 import pandas as pd
 
@@ -9,26 +10,73 @@ from skipbench.analysis.breakdowns import breakdown, gap_effects, groups, measur
 from skipbench.analysis.costs import at_least, bounds
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.latency import margin, ratios, verdicts
-from skipbench.analysis.paired import differences
+from skipbench.analysis.paired import differences, effects
 from skipbench.analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from skipbench.analysis.text import count, inside, listing
 from skipbench.bench.records.metrics import Breakdown, Metric
 
+VERDICTS = {  # of one effect and of several, in words that follow a number
+    "higher": ("surely raised it", "surely raised it"),
+    "lower": ("surely lowered it", "surely lowered it"),
+    "equal": ("surely made no difference that matters", "surely made no difference that matters"),
+    "undecided": ("is undecided", "are undecided"),
+    "descriptive": ("rests on too few seeds for a test", "rest on too few seeds for a test"),
+}
+Scored = Callable[[Frames, Metric], Iterable[str]]
 
-def answers(study: Frames) -> list[str]:
-    """Return what `study` found, a sentence for each result; what it cannot show is left to `limits`."""
+
+def scored(finding: Scored) -> Callable[[Frames], list[str]]:
+    """Return a finding on the study's headline score, without any sentence where a study has none."""
+
+    @wraps(finding)
+    def of_study(study: Frames) -> list[str]:
+        score = headline(study)
+        return [] if score is None else list(finding(study, score))
+
+    return of_study
+
+
+def answers(study: Frames, topic: str | None = None) -> list[str]:
+    """Return what `study` found, a sentence for each result; what it cannot show is left to `limits`.
+
+    With a `topic` ("gaps", "accuracy", "effects", "tradeoff", "cost", "latency") there are only those on it.
+    """
+    return [sentence for about, finding in FINDINGS if topic in (None, about) for sentence in finding(study)]
+
+
+def lead(study: Frames) -> str:
+    """Return the one sentence that answers what `study` asks: of its single choices, or else its best arm."""
     score = headline(study)
-    if score is None:
-        return [*_completeness(study), *_costs(study), *bounds(study)]
-    findings = (_best, _spread, _groups, _factors, _fronts)
-    scored = [sentence for finding in findings for sentence in finding(study, score)]
-    return [*_completeness(study), *scored, *_costs(study), *bounds(study)]
+    table = effects(study, score.key).dropna(subset="mean") if score else pd.DataFrame()
+    if score is None or table.empty:
+        return in_short(study)
+    factors = list(table["factor"].unique())
+    counts = [
+        f"{number} {words[number > 1]}"
+        for verdict, words in VERDICTS.items()
+        if (number := int((table.verdict == verdict).sum()))
+    ]
+    tried = f"{count(len(table), 'other choice')} of {listing(factors) if len(factors) < 4 else 'single factors'}"
+    most = table.loc[table["mean"].abs().idxmax()]
+    if most["mean"] == 0:
+        return f"{tried[:1].upper()}{tried[1:]} made no difference in {score.label} at all."
+    largest = f"{score.show_unit(most['mean'], signed=True)} ({most.label}; {_certainty(most, score)})"
+    difference = "difference" if len(table) == 1 else "largest difference"
+    return f"{score.label}: of {tried}, {listing(counts)}; the {difference} is {largest}."
+
+
+def _certainty(effect: pd.Series, score: Metric) -> str:
+    """Return the interval of an effect, its number of seeds, and its p-value where it was tested."""
+    if effect.n < 2:
+        return "1 seed, so no interval"
+    low, high = (score.show(effect[end], signed=True) for end in ("low", "high"))
+    p = "" if pd.isna(effect.p_holm) else f", Holm's p = {effect.p_holm:.2g}"
+    return f"95 % interval {low} to {high} over {count(int(effect.n), 'paired seed')}{p}"
 
 
 def in_short(study: Frames) -> str:
     """Return the one sentence that sums up `study` beside others: its best arm, or whatever else it has."""
-    score = headline(study)
-    sentences = list(_best(study, score)) if score else answers(study)
+    sentences = answers(study, "accuracy") if headline(study) else answers(study)
     return sentences[0] if sentences else "Nothing to compare yet."
 
 
@@ -60,6 +108,7 @@ def _completeness(study: Frames) -> Iterator[str]:
         )
 
 
+@scored
 def _best(study: Frames, score: Metric) -> Iterator[str]:
     best, others = rivals(accuracy(study, score.key), score)
     lead = f"Best mean {score.label}: {_named(best, others)} with {score.show_unit(best['mean'])}"
@@ -75,6 +124,7 @@ def _best(study: Frames, score: Metric) -> Iterator[str]:
         yield f"{lead}; no other arm has an interval to compare it with."
 
 
+@scored
 def _spread(study: Frames, score: Metric) -> Iterator[str]:
     table = accuracy(study, score.key).dropna(subset="mean")
     runs = scores(study, score.key).groupby("arm")["value"]
@@ -88,6 +138,7 @@ def _spread(study: Frames, score: Metric) -> Iterator[str]:
     yield f"{sentence}."
 
 
+@scored
 def _groups(study: Frames, score: Metric) -> Iterator[str]:
     for by in (by for other, by in measured_breakdowns(study) if other == score):
         table = breakdown(study, by)
@@ -111,6 +162,7 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
         yield f"Mean {score.label} of {first} {by.contrast} minus that of {second} ones: from {low} to {high}."
 
 
+@scored
 def _factors(study: Frames, score: Metric) -> Iterator[str]:
     beyond = audit(study).set_index(["factor", "label"])["also"].to_dict()
     for factor, pairs in differences(study, score.key).groupby("factor", sort=False):
@@ -124,6 +176,7 @@ def _factors(study: Frames, score: Metric) -> Iterator[str]:
         yield f"Mean difference in {score.label} by choice of {factor}, paired by seed: {'; '.join(effects)}."
 
 
+@scored
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:
     for key in COSTS:
         points = tradeoff(study, score, key).sort_values("cost")
@@ -145,4 +198,20 @@ def _costs(study: Frames) -> Iterator[str]:
         ends = [f"{label.show_unit(end)} ({listing(macs.index[macs == end])})" for end in (macs.min(), macs.max())]
         bound = f"; those of {listing(sorted(unsure))} are a lower bound" if unsure else ""
         yield f"MACs range from {ends[0]} to {ends[1]}{bound}."
-    yield from verdicts(ratios(study), margin(study))
+
+
+def _latencies(study: Frames) -> Iterable[str]:
+    return verdicts(ratios(study), margin(study))
+
+
+FINDINGS: tuple[tuple[str, Callable[[Frames], Iterable[str]]], ...] = (
+    ("gaps", _completeness),
+    ("accuracy", _best),
+    ("accuracy", _spread),
+    ("accuracy", _groups),
+    ("effects", _factors),
+    ("tradeoff", _fronts),
+    ("cost", _costs),
+    ("latency", _latencies),
+    ("cost", bounds),
+)

@@ -1,8 +1,8 @@
 """What cannot be concluded from a study: each sentence names the fact that it rests on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from skipbench.analysis.answers import rivals
+from skipbench.analysis.answers import rivals, scored
 from skipbench.analysis.breakdowns import measured_breakdowns
 from skipbench.analysis.budgets import budget, comparisons
 from skipbench.analysis.costs import at_least
@@ -21,18 +21,21 @@ SIZES = ("params/total", "macs/total")
 
 
 @once
-def limits(study: Frames) -> list[str]:
-    """Return the limits of what `study` can show, the most important first."""
-    score = headline(study)
-    if score is None:
-        scored = ["No arm has a score: nothing can be concluded about accuracy."]
-    else:
-        checks = (_seeds, _impossible, _comparisons, _images, _groups)
-        scored = [sentence for check in checks for sentence in check(study, score)]
-    others = (_incomplete, _budget, _recipes, _sizes, _latencies, _code, _counters)
-    return [*scored, *(sentence for check in others for sentence in check(study))]
+def limits(study: Frames, topic: str | None = None) -> list[str]:
+    """Return the limits of what `study` can show, the most important first.
+
+    With a `topic` ("accuracy", "effects", "data", "gaps", "method", "cost", "latency", "environment") there are
+    only those on it.
+    """
+    return [sentence for about, check in CHECKS if topic in (None, about) for sentence in check(study)]
 
 
+def _unscored(study: Frames) -> Iterator[str]:
+    if headline(study) is None:
+        yield "No arm has a score: nothing can be concluded about accuracy."
+
+
+@scored
 def _seeds(study: Frames, score: Metric) -> Iterator[str]:
     table = accuracy(study, score.key)
     n = int(table.n.max())
@@ -51,6 +54,7 @@ def _seeds(study: Frames, score: Metric) -> Iterator[str]:
         yield f"Some arms have fewer finished seeds than others: {arms}."
 
 
+@scored
 def _impossible(study: Frames, score: Metric) -> Iterator[str]:
     table = accuracy(study, score.key)
     beyond = table[~(table.low.map(score.within) & table.high.map(score.within))]
@@ -62,6 +66,7 @@ def _impossible(study: Frames, score: Metric) -> Iterator[str]:
         )
 
 
+@scored
 def _comparisons(study: Frames, score: Metric) -> Iterator[str]:
     table = accuracy(study, score.key)
     best, others = rivals(table, score)
@@ -74,9 +79,9 @@ def _comparisons(study: Frames, score: Metric) -> Iterator[str]:
     if arms > 2:
         pairs = arms * (arms - 1) // 2
         yield f"{arms} arms make {pairs} pairwise comparisons; the intervals are not corrected for that."
-    yield from _tests(study, score)
 
 
+@scored
 def _tests(study: Frames, score: Metric) -> Iterator[str]:
     """Yield what the tests of single choices cannot show."""
     table = effects(study, score.key)
@@ -99,6 +104,7 @@ def _tests(study: Frames, score: Metric) -> Iterator[str]:
         yield f"Undecided: {len(undecided)} of {count(family, 'tested effect')} of a single choice{margin}."
 
 
+@scored
 def _images(study: Frames, score: Metric) -> Iterator[str]:
     dataset = study.cells.dataset.iloc[0]
     yield (
@@ -112,6 +118,7 @@ def _images(study: Frames, score: Metric) -> Iterator[str]:
         yield f"Note: {note}"
 
 
+@scored
 def _groups(study: Frames, score: Metric) -> Iterator[str]:
     names = [f"{inside(other.label)} by {by.name}" for other, by in measured_breakdowns(study)]
     if names:
@@ -219,3 +226,21 @@ def _counters(study: Frames) -> Iterator[str]:
     if noted:
         arms = count(len(counted), "arm")
         yield f"In {noted} of {arms} the counters left out operators: the MACs are not all of the work."
+
+
+CHECKS: tuple[tuple[str, Callable[[Frames], Iterable[str]]], ...] = (
+    ("accuracy", _unscored),
+    ("accuracy", _seeds),
+    ("accuracy", _impossible),
+    ("accuracy", _comparisons),
+    ("effects", _tests),
+    ("data", _images),
+    ("data", _groups),
+    ("gaps", _incomplete),
+    ("method", _budget),
+    ("method", _recipes),
+    ("cost", _sizes),
+    ("latency", _latencies),
+    ("environment", _code),
+    ("cost", _counters),
+)

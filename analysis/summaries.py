@@ -13,6 +13,7 @@ from skipbench.bench.records import PARTS
 from skipbench.bench.records.metrics import Metric
 
 COSTS = ("macs/total", "latency_ms/median")  # what a score is set against
+AXES = ("macs/total", "params/total", "latency_ms/median", "peak_bytes/inference", "peak_bytes/training")
 INTERVALS = {"latency_ms/median": ("latency_ms/low", "latency_ms/high")}  # of a cost that is uncertain
 ONCE = ("params/total", "macs/total", "latency_ms/median")  # measured once per arm
 PER_RUN = ("train/images_per_s", "train/busy_share")  # measured in every training run
@@ -90,6 +91,28 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
     runs = scores(study, score.key).pivot(index="arm", columns="seed", values="value").reindex(both.index)
     both["beaten"] = surely_beaten(both["low"], both["high"], runs * score.sign)
     return both.reset_index()[["arm", "model", "cost", "score", "on_front", "beaten", "at_least"]]
+
+
+def axes_of(study: Frames) -> list[Metric]:
+    """Return what arms can be set against one another by: scores, the headline first, and costs."""
+    keys = set(study.values["key"].unique())
+    costs = [study.metric(key) for key in AXES]
+    return [metric for metric in (*study.scores, *costs) if metric.key in keys]
+
+
+def measured_by_arm(study: Frames, key: str) -> pd.DataFrame:
+    """Return an arm's value of a score, the mean over its seeds, or of a cost, by arm: value, low, high.
+
+    The interval is the score's t-interval, or that of a cost that is uncertain; NaN where there is none.
+    """
+    if key in (score.key for score in study.scores):
+        table = accuracy(study, key).set_index("arm").rename(columns={"mean": "value"})
+    else:
+        low, high = INTERVALS.get(key, ("", ""))
+        table = pd.DataFrame(
+            {"value": per_arm(study, key), "low": per_arm(study, low), "high": per_arm(study, high)}
+        )
+    return table[["value", "low", "high"]].dropna(subset="value")
 
 
 def per_arm(study: Frames, key: str) -> pd.Series:

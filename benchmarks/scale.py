@@ -1,11 +1,12 @@
-"""How long `status`, the start of `run` and one `plot` take where a run folder holds thousands of cells.
+"""How long `status`, the start of `run`, one `plot` and the report take where a run has thousands of cells.
 
     skipbench run quick "seeds=[0]" recipe.images=64 --out runs/taste
     python benchmarks/scale.py runs/taste --cells 10000 --out runs/large
 
 Builds the folder from the trainings of a run, multiplied by seeds with their numbers shaken a little, through the
 writer of real runs; then times commands in processes of their own. Everything
-is in seconds, of wall time and, in brackets, of a processor's; the start of Python and imports count.
+is in seconds, of wall time and, in brackets, of a processor's; the start of Python and imports count. Of the report
+there are also the most memory that it takes and the size of its page; `--only report` leaves the rest out.
 """
 
 import argparse
@@ -34,7 +35,7 @@ with write_run(run.directory, run.suite, run.cells(), run.metrics) as run:
 def multiplied(source: Path, cells: int) -> Iterator[RunRecord]:
     """Yield the finished records of `source`, and then its trainings at further seeds, `cells` in all."""
     records = [record for record in open_run(source).records() if record.status == "ok"]
-    trainings = [record for record in records if record.kind == "train"]
+    trainings = list({(r.task, r.dataset, r.arm): r for r in records if r.kind == "train"}.values())
     yield from records
     shake = random.Random(0)
     for number in range(cells - len(records)):
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="a finished run folder")
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--out", type=Path, required=True, help="the large folder, made where it isn't there")
+    parser.add_argument("--only", choices=["report"], help="what to time alone")
     parser.add_argument("--task", default="segmentation", help="that the plots are of")
     arguments = parser.parse_args()
     if not arguments.out.exists():
@@ -81,6 +83,12 @@ def main() -> None:
     folder, size = str(arguments.out), (arguments.out / "run.sqlite").stat().st_size
     print(f"{len(open_run(arguments.out).cells())} cells, {size / 1e6:.0f} MB")
     skipbench = ("-m", "skipbench")
+    took = seconds(*skipbench, "report", folder)  # the first command, so that the memory is its own
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    page = (arguments.out / "report" / "index.html").stat().st_size / 1e6
+    print(f"skipbench report: {took}; {memory:.0f} MiB at most; the page has {page:.1f} MB")
+    if arguments.only:
+        return
     print(f"skipbench --help: {seconds(*skipbench, '--help')}")
     print(f"skipbench status: {seconds(*skipbench, 'status', folder)}")
     print(f"what the start of a run does: {seconds('-c', START, folder)}")

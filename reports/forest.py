@@ -32,6 +32,7 @@ class Row:
     low: float
     high: float
     text: str  # the numbers to the right of the row
+    arms: tuple[str, ...] = ()  # that it is about
 
 
 def seeds_row(
@@ -48,31 +49,59 @@ def seeds_row(
         low=summary["low"] * score.scale,
         high=summary["high"] * score.scale,
         text=texts.get(summary["n"], f"{mean} [{low}, {high}]"),
+        arms=(label,),
     )
 
 
-def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
-    """Return the forest plot of `rows`; `names` label a measurement, the centre and the interval.
+@dataclass(frozen=True)
+class Forest:
+    """Rows on one axis; with `zero` it includes zero, and a line marks it; a `band` is shaded around its `line`."""
 
-    With `zero` the axis includes zero, and a line marks it.
-    """
-    figure = Figure(figsize=(WIDTH, FRAME + ROW * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
+    title: str
+    axis: str
+    rows: Sequence[Row]
+    zero: bool = False
+    band: tuple[float, float] | None = None
+
+    @property
+    def line(self) -> float | None:
+        """The value at which nothing differs, where the axis has one: of a band in ratios it is 1."""
+        return 0.0 if self.zero else 1.0 if self.band else None
+
+
+def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
+    """Return the forest plot of `rows`; `names` label a measurement, the centre and the interval."""
+    return forests([Forest(title, axis, rows, zero)], names)
+
+
+def forests(panels: Sequence[Forest], names: tuple[str, str, str]) -> Figure:
+    """Return forest plots below one another."""
+    heights = [FRAME + ROW * len(panel.rows) for panel in panels]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
+    for axes, panel in zip(grid, panels, strict=True):
+        _draw(axes, panel, names)
+    return figure
+
+
+def _draw(axes: Axes, panel: Forest, names: tuple[str, str, str]) -> None:
+    rows = panel.rows
     clean_rows(axes, [row.label for row in rows])
-    limits = span(rows, zero)
+    limits = span(rows, panel.zero)
     axes.set_xlim(*limits)
     axes.locator_params(axis="x", nbins=TICKS)
-    if zero:
-        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+    if panel.line is not None:
+        axes.axvline(panel.line, color=INK, linewidth=1, zorder=0)
+    if panel.band:
+        axes.axvspan(*panel.band, color=MUTED, alpha=0.15, zorder=0)
     for position, row in enumerate(rows):
         draw_row(axes, position, row)
     _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
-    axes.set_title(title, pad=30)
+    axes.set_title(panel.title, pad=30)
     remarks = "; ".join(notes(rows, *limits))
-    axes.set_xlabel(f"{axis}\n{remarks}" if remarks else axis)
+    axes.set_xlabel(f"{panel.axis}\n{remarks}" if remarks else panel.axis)
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
     axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
-    return figure
 
 
 def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:

@@ -23,7 +23,8 @@ from skipbench.bench.records.reader import DATABASE, open_run
 from skipbench.bench.records.underway import underway_in
 from skipbench.display import human_time
 from skipbench.reports.errors import ReportError
-from skipbench.reports.page import environment, render
+from skipbench.reports.page import render
+from skipbench.reports.shell import environment
 
 HOST = "127.0.0.1"
 LOOK_EVERY_S = 1.0

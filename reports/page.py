@@ -1,59 +1,56 @@
 """The report of a run: one self-contained HTML page, with its tables and figures as files beside it."""
 
-import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from skipbench.analysis.answers import in_short
 from skipbench.analysis.frames import Frames, load
-from skipbench.analysis.summaries import headline, overview
-from skipbench.analysis.text import distinct
 from skipbench.bench.files import MARK, write_whole
-from skipbench.bench.records.metrics import Metric
+from skipbench.reports.blocks import Block, Panel, Picture, Records, Section, Sentences
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
 from skipbench.reports.figures import figure_kind, figure_names
+from skipbench.reports.figures.answer import shows_all_effects
 from skipbench.reports.plot import draw, figure_file, prefixes, save
-from skipbench.reports.sections import (
-    Block,
-    Commands,
-    Picture,
-    Section,
-    Sentences,
-    answer,
-    claims,
-    costs,
-    gaps,
-    others,
-    setup,
-    uncertain,
-)
-from skipbench.reports.tables import ARM, Column, Table, facts_table
+from skipbench.reports.records import record_list
+from skipbench.reports.sections import answer, claims, costs, found, gaps, machine, method, others
+from skipbench.reports.shell import page
+from skipbench.reports.tables import Table
+from skipbench.reports.whole import at_a_glance, reproduce
 
 Part = str | Callable[[Frames], Iterable[Block]]  # a figure's name, or sentences and tables
-Entry = tuple[str, str, tuple[Part, ...]]  # anchor, heading ("": its figure's title), parts
+
+
+class Entry(NamedTuple):
+    """A section of the page: anchor, heading ("": its figure's title), parts of the run, parts of each study."""
+
+    anchor: str
+    heading: str
+    of_run: tuple[Part, ...] = ()
+    of_study: tuple[Part, ...] = ()
+
+
 PAGE: tuple[Entry, ...] = (
-    ("answer", "The answer", (answer,)),
-    ("setup", "Setup", (setup,)),
-    ("cost", "Cost", (costs, others)),
-    ("latency", "Latency", ("ratios", "latency")),
-    ("accuracy", "", ("accuracy",)),
-    ("groups", "", ("breakdown",)),
-    ("tradeoff", "", ("pareto",)),
-    ("parts", "", ("cost",)),
-    ("factors", "", ("factor",)),
-    ("morphs", "", ("morph",)),
-    ("claims", "Claims", (claims,)),
-    ("curves", "", ("curves",)),
-    ("predictions", "", ("predictions",)),
-    ("gaps", "Failures and missing cells", (gaps,)),
-    ("limits", "What cannot be concluded", (uncertain,)),
+    Entry("answer", "The answer", (answer, "answer")),
+    Entry("effects", "What each choice is worth", ("effects",), (found("effects"), "factor")),
+    Entry("morphs", "", (), ("morph",)),
+    Entry("claims", "Claims", (), (claims,)),
+    Entry("accuracy", "", (at_a_glance, "critical_difference"), (found("accuracy"), "accuracy")),
+    Entry("groups", "", (), ("breakdown",)),
+    Entry("tradeoff", "", (), (found("tradeoff"), "pareto")),
+    Entry("predictions", "", (), ("predictions",)),
+    Entry("cost", "Cost", (), (found("cost"), costs, "cost", others)),
+    Entry("latency", "Latency", (), (found("latency"), "ratios", "latency")),
+    Entry("curves", "", (), ("curves",)),
+    Entry("gaps", "Failures and missing cells", (found("gaps"), gaps)),
+    Entry("method", "Method", (), (found("data", "method"), method)),
+    Entry("environment", "Environment and how to reproduce", (found("environment"), machine, reproduce)),
+    Entry("records", "Records", (record_list,)),
 )
-OVERALL = "critical_difference"  # the figure of all studies together
-PLUGGED = ("plugin_source", "measurement_source", "study_source", "metrics")  # parts of identities from plug-ins
+FOLDED = {  # figures that few readers need, and what is written on them
+    "factor": "The picture of this factor alone",
+    "latency": "Every timed forward pass",
+    "critical_difference": "Ranks over all tasks and datasets",
+}
 CLAIM = ".skipbench-report"  # marks a folder that a report may overwrite
 
 
@@ -88,78 +85,68 @@ def render(frames: Frames, directory: Path, live: bool = False) -> str:
 
     One that is `live` has a line of its own on how far the run is, and a script that renews it. Raises ReportError.
     """
-    studies = frames.studies()
-    chapters = [
-        (study.title, prefix.rstrip("-"), _sections(study, directory, prefix))
-        for study, prefix in zip(studies, prefixes(studies), strict=True)
-    ]
-    opening = Section("overview", "All studies at a glance", _overview(frames, studies, directory))
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            name=frames.suite.get("name", "run"),
-            description=frames.suite.get("description", ""),
-            tiles=_tiles(frames),
-            opening=opening if len(studies) > 1 else None,
-            chapters=chapters,
-            closing=Section("reproduce", "How to reproduce", _reproduce(frames, directory)),
-            live=live,
-        )
-    )
-
-
-def environment() -> Environment:
-    """Return what makes pages of the templates; every value is escaped."""
-    return Environment(
-        loader=PackageLoader("skipbench.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return page(frames, [_section(entry, frames, directory) for entry in entries()], live)
 
 
 def entries() -> list[Entry]:
     """Return PAGE with an entry for each plugged-in figure, before the section of missing cells."""
-    named = {part for _, _, parts in PAGE for part in parts} | {OVERALL}
-    plugged = [(f"figure-{name}", "", (name,)) for name in figure_names() if name not in named]
-    place = [anchor for anchor, _, _ in PAGE].index("gaps")
+    named = {part for entry in PAGE for part in (*entry.of_run, *entry.of_study)}
+    plugged = []
+    for name in (name for name in figure_names() if name not in named):
+        parts: dict[str, Any] = {"of_run" if figure_kind(name).of_run else "of_study": (name,)}
+        plugged.append(Entry(f"figure-{name}", figure_kind(name).title, **parts))
+    place = [entry.anchor for entry in PAGE].index("gaps")
     return [*PAGE[:place], *plugged, *PAGE[place:]]
 
 
-def _sections(study: Frames, directory: Path, prefix: str) -> list[Section]:
-    """Return the sections of one study, and write their figures and tables."""
-    return [
-        Section(
-            f"{prefix}{anchor}",
-            heading or figure_kind(str(parts[0])).title,
-            _blocks(parts, study, directory, prefix),
-        )
-        for anchor, heading, parts in entries()
-    ]
+def _section(entry: Entry, run: Frames, directory: Path) -> Section:
+    """Return a section, and write its figures and tables. Where it has nothing to show, it says why."""
+    studies = run.studies()
+    title = entry.heading or figure_kind(str(entry.of_study[-1])).title
+    shown, why = _blocks(entry.of_run, run, directory, "")
+    panels = []
+    for study, prefix in zip(studies if entry.of_study else (), prefixes(studies), strict=False):
+        blocks, reasons = _blocks(entry.of_study, study, directory, prefix)
+        why += reasons
+        panels.append((Panel(f"{prefix}{entry.anchor}", study.title, blocks or [Sentences(reasons)]), bool(blocks)))
+    filled = [panel for panel, has_facts in panels if has_facts]
+    if not shown and not filled:
+        return Section(entry.anchor, title, [Sentences(list(dict.fromkeys(why)))], ())
+    if len(studies) == 1 or not filled:
+        return Section(entry.anchor, title, [*shown, *(block for panel in filled for block in panel.blocks)], ())
+    return Section(entry.anchor, title, shown, [panel for panel, _ in panels])
 
 
-def _blocks(parts: Iterable[Part], study: Frames, directory: Path, prefix: str) -> list[Block]:
-    """Return the blocks of a section's parts; where there are none, the sentences that say why."""
-    made = [_part(part, study, directory, prefix) for part in parts]
-    shown = [block for blocks in made if not isinstance(blocks, ReportError) for block in blocks]
-    for table in (block for block in shown if isinstance(block, Table)):
-        table.write(directory / "tables", prefix)
-    return shown or [Sentences(list(dict.fromkeys(map(str, made))))]
+def _blocks(parts: Iterable[Part], frames: Frames, directory: Path, prefix: str) -> tuple[list[Block], list[str]]:
+    """Return the blocks of some parts, their tables written, and the sentences that say why others have none."""
+    made = [_part(part, frames, directory, prefix) for part in parts]
+    shown = [block for blocks in made if not isinstance(blocks, NothingToShow) for block in blocks]
+    for block in shown:
+        if isinstance(block, Table | Records):
+            block.write(directory / "tables", prefix)
+    why = [str(reason) for reason in made if isinstance(reason, NothingToShow)]
+    if shown and why and all(isinstance(block, Sentences) for block in shown):  # they may not say why that is all
+        return [*shown, Sentences(why)], []
+    return shown, why
 
 
-def _part(part: Part, study: Frames, directory: Path, prefix: str) -> list[Block] | ReportError:
+def _part(part: Part, frames: Frames, directory: Path, prefix: str) -> list[Block] | NothingToShow:
     """Return the blocks of one part, or why it has nothing to show."""
     try:
-        return _figure(part, study, directory, prefix) if isinstance(part, str) else list(part(study))
-    except (NothingToShow, BrokenFigureError) as reason:
+        return _figure(part, frames, directory, prefix) if isinstance(part, str) else list(part(frames))
+    except NothingToShow as reason:
         return reason
+    except BrokenFigureError as reason:
+        return [Sentences([str(reason)], "limits")]
 
 
-def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Block]:
+def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Block]:
     """Return the blocks of a figure, written as PNG and SVG."""
-    figure, drawn, blocks = figure_kind(kind), draw(kind, study), list[Block]()
+    figure = figure_kind(kind)
+    if figure.of_run and not frames.studies():
+        raise NothingToShow("The plan of this run has no study.")
+    study, blocks = frames.studies()[0] if figure.of_run else frames, list[Block]()
+    drawn = draw(kind, study)
     for name, what in figure.views(study).items():
         with figure.guarded(passing=ReportError):
             files = {
@@ -168,77 +155,11 @@ def _figure(kind: str, study: Frames, directory: Path, prefix: str) -> list[Bloc
         with figure.guarded():
             texts = (figure.alt, figure.caption)
             alt, caption = (text if isinstance(text, str) else text(*what) for text in texts)
-            blocks.append(Picture(files[figure.embed], alt, caption))
+            chart = figure.chart(*what) if figure.chart else None
+            if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
+                blocks.append(Picture(files[figure.embed], alt, caption, chart, FOLDED.get(kind, "")))
             for block in figure.below(*what):
                 if isinstance(block, Table):
-                    block.markdown()  # raises here where a column is wrong
+                    block.first(1)  # raises here where a column is wrong
                 blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks
-
-
-def _tiles(frames: Frames) -> dict[str, str]:
-    """Return a few numbers on the size of the run."""
-    done, total = int((frames.cells.status == "ok").sum()), len(frames.cells)
-    dates = [record.created_at[:10] for record in frames.records]
-    seeds = sorted({*frames.cells.groupby(["task", "dataset"]).seed.nunique()}) or [0]
-    return {
-        "arms": str(len(frames.arms)),
-        "seeds": str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
-        "cells with a result": f"{done} of {total}",
-        "measured": max(dates) if dates else "nothing yet",
-    }
-
-
-def _overview(frames: Frames, studies: Sequence[Frames], directory: Path) -> list[Block]:
-    """Return a sentence on each study, and a table of how every arm does in all of them."""
-    sentences = [f"{study.title[:1].upper()}{study.title[1:]}. {in_short(study)}" for study in studies]
-    table = overview_table(frames)
-    table.write(directory / "tables")
-    ranks = _blocks([OVERALL], studies[0], directory, "") if len(studies) > 1 else []
-    return [Sentences(sentences), *([] if table.frame.empty else [table]), *ranks]
-
-
-def _reproduce(frames: Frames, directory: Path) -> list[Block]:
-    machine = distinct(record.environment for record in frames.records)
-    folder = str(frames.directory)
-    suite, again = shlex.quote(f"{folder}/suite.yaml"), shlex.quote(f"{folder}-again")
-    plugged = any(record.determines.get(source) for record in frames.records for source in PLUGGED)
-    lines = [
-        *(f"git checkout {commit}" for commit in machine.get("commit", [])[:1]),
-        f"skipbench run {suite} --out {again}" + (" --plugin YOUR_FILE.py" if plugged else ""),
-        f"skipbench report {again}",
-    ]
-    note = (
-        "The run folder holds the resolved suite. The same code, versions and seeds give the same scores on the "
-        "same kind of machine; latency and training time vary with the machine and its load."
-    )
-    suite_table = facts_table("suite", "The resolved suite.", distinct([frames.suite]), folded=True)
-    suite_table.write(directory / "tables")
-    return [Sentences([note]), Commands(lines), suite_table]
-
-
-def overview_table(run: Frames) -> Table:
-    """Return every arm's headline score and its rank in each study, side by side."""
-    facts = overview(run)
-    scores = {study.title: score for study in run.studies() if (score := headline(study))}
-    frame, columns = pd.DataFrame({"arm": facts["arm"].unique()}), [ARM]
-    for study, rows in facts.groupby("study", sort=False):
-        score = scores[str(study)]
-        rows = rows.assign(score=[_plus_minus(row, score) for row in rows.to_dict("records")])
-        rows = rows.drop(columns=["study", "key"]).set_index("arm").add_prefix(f"{study}: ")
-        frame = frame.merge(rows, on="arm", how="left")
-        columns += [
-            Column(f"{study}: score", f"{study}: {score.title}", number=True),
-            Column(f"{study}: rank", "Rank", lambda rank: f"{rank:.0f}", number=True),
-        ]
-    caption = (
-        "Mean headline score of every arm in every study, ± half the width of its 95 % t-interval over seeds (none "
-        "for one seed). Ranks compare the means alone; where intervals overlap, the order is undecided."
-    )
-    return Table("overview", caption, frame, tuple(columns))
-
-
-def _plus_minus(row: dict[Any, Any], score: Metric) -> str:
-    """Return "71.2 ± 1.1"; without an interval the mean alone."""
-    half = (row["high"] - row["low"]) / 2
-    return score.show(row["mean"]) if pd.isna(half) else f"{score.show(row['mean'])} ± {score.show(half)}"

@@ -17,8 +17,8 @@ from skipbench.bench.files import write_whole
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import ReportError
-from skipbench.reports.page import overview_table
 from skipbench.reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
+from skipbench.reports.whole import overview_table
 
 FIRST_LINE = "<!-- Written by `skipbench results`, which overwrites changes made by hand. -->"
 UNKNOWN = "not recorded"

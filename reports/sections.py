@@ -1,12 +1,8 @@
-"""What a study's page holds besides figures: sentences, and the tables of setup, cost and missing cells."""
+"""What a page holds besides figures: sentences, and the tables of method, cost, environment and missing cells."""
 
-import base64
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator
 
-from skipbench.analysis.answers import answers
+from skipbench.analysis.answers import answers, lead
 from skipbench.analysis.claims import SCOPE, find, published, verdict_table
 from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
@@ -14,6 +10,7 @@ from skipbench.analysis.limits import limits
 from skipbench.analysis.summaries import cost, why_empty
 from skipbench.analysis.text import count, distinct
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.blocks import Block, Sentences
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.tables import ARM, Column, Table, facts_table, measured, text, value
 
@@ -30,56 +27,35 @@ COST_KEYS = (
     "peak_bytes/inference",
     "peak_bytes/training",
 )
+SEEDS = 50  # that are listed by name
 SHOWN = ("cost", "latency", "train")  # measurements that have sections of their own
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure as it is embedded; `alt` describes it to those who cannot see it."""
+def found(*topics: str) -> Callable[[Frames], Iterable[Block]]:
+    """Return what says the results on some topics in sentences, and what cannot be concluded on them."""
 
-    kind: ClassVar[str] = "picture"
-    file: Path
-    alt: str
-    caption: str
+    def say(study: Frames) -> Iterator[Block]:
+        shown, unsure = (
+            [sentence for topic in topics for sentence in told(study, topic)] for told in (answers, limits)
+        )
+        if shown:
+            yield Sentences(shown)
+        if unsure:
+            yield Sentences(unsure, "limits")
 
-    @property
-    def source(self) -> str:
-        """The file as a data URI, so that the page needs no other file."""
-        form = "svg+xml" if self.file.suffix == ".svg" else "png"
-        return f"data:image/{form};base64,{base64.b64encode(self.file.read_bytes()).decode()}"
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """Sentences as a list, or as one paragraph where there is only one."""
-
-    kind: ClassVar[str] = "sentences"
-    sentences: Sequence[str]
+    return say
 
 
-@dataclass(frozen=True)
-class Commands:
-    """Lines to paste into a shell."""
-
-    kind: ClassVar[str] = "commands"
-    lines: Sequence[str]
-
-
-Block = Picture | Table | Sentences | Commands
-
-
-@dataclass(frozen=True)
-class Section:
-    """A headed part of the page; `ident` is its anchor."""
-
-    ident: str
-    title: str
-    blocks: Sequence[Block]
-
-
-def answer(study: Frames) -> Iterable[Block]:
-    """The results, in sentences."""
-    return [Sentences([*answers(study), f"Most important limitation: {limits(study)[0]}"])]
+def answer(run: Frames) -> Iterable[Block]:
+    """A sentence that answers what each study asks, and what the answers do not cover."""
+    studies = run.studies()
+    titles = [f"{study.title[:1].upper()}{study.title[1:]}. " if len(studies) > 1 else "" for study in studies]
+    leads = [f"{title}{lead(study)}" for title, study in zip(titles, studies, strict=True)]
+    yield Sentences(leads or ["The plan of this run has no study."], "lead")
+    unsure = [f"Not covered: {limit}" for study in studies for limit in limits(study, "data")[:1]]
+    unsure += [f"Most important limitation: {limits(study)[0]}" for study in studies]
+    if unsure := [*answers(run, "gaps"), *dict.fromkeys(unsure)]:
+        yield Sentences(unsure, "limits")
 
 
 def claims(study: Frames) -> Iterable[Block]:
@@ -95,21 +71,30 @@ def claims(study: Frames) -> Iterable[Block]:
     yield Table("claims", caption, verdict_table(findings), (*columns, text("found", "Found")))
 
 
-def setup(study: Frames) -> Iterable[Block]:
-    """Data, arms, seeds and machine, and how every run was trained."""
+def method(study: Frames) -> Iterable[Block]:
+    """Data, arms and seeds, how all were trained, and what that leaves open."""
     first = study.cells.iloc[0]
     what = distinct([{"task": first.task, "data": first.dataset}])
     what |= distinct({"data fingerprint": record.data_fingerprint} for record in study.records)
-    what |= {"arms": [str(len(study.arms))], "seeds": [", ".join(map(str, study.cells.seed.dropna().unique()))]}
+    what |= {
+        "arms": [str(len(study.arms))],
+        "seeds": [", ".join(map(str, study.cells.seed.dropna().unique()[:SEEDS]))],
+    }
     settings = distinct(record.settings for record in study.finished("train"))
     settings.pop("data.bones", None)  # pictures show them
     data = {key: values for key, values in settings.items() if key.startswith("data.")}
     recipe = {key: values for key, values in settings.items() if key not in data}
-    environment = distinct(record.environment for record in study.records)
-    yield facts_table("setup", "Data, arms, seeds and machine.", what | data | environment)
+    yield facts_table("setup", "Data, arms and seeds.", what | data)
     yield arms_table(study)
     if recipe:
         yield facts_table("recipe", "Training settings of all runs.", recipe, folded=True)
+
+
+def machine(run: Frames) -> Iterable[Block]:
+    """The machine and the versions that the records name."""
+    if not (environment := distinct(record.environment for record in run.records)):
+        raise NothingToShow("No record says on which machine it was measured.")
+    return [facts_table("environment", "Machine and versions.", environment, folded=True)]
 
 
 def arms_table(study: Frames) -> Table:
@@ -192,21 +177,18 @@ def measurement_table(study: Frames, kind: str) -> Table:
     return Table(kind.replace("_", "-"), caption, frame, (ARM, *seed, *measured(study, frame, study.metrics)))
 
 
-def gaps(study: Frames) -> Iterable[Block]:
+def gaps(run: Frames) -> Iterable[Block]:
     """The cells without a result, and why."""
-    frame = study.cells[study.cells.status != "ok"]
+    frame = run.cells[run.cells.status != "ok"]
     if frame.empty:
-        return [Sentences([f"None: all {count(len(study.cells), 'cell')} have a result."])]
+        return [Sentences([f"None: all {count(len(run.cells), 'cell')} have a result."])]
+    where = (text("task", "Task"), text("dataset", "Data")) if len(run.studies()) > 1 else ()
     columns = (
         text("kind", "Cell"),
         ARM,
+        *where,
         Column("seed", "Seed", number=True),
         text("status", "Status"),
         text("reason", "Reason"),
     )
     return [Table("gaps", "Cells without a result.", frame, columns)]
-
-
-def uncertain(study: Frames) -> Iterable[Block]:
-    """What cannot be concluded."""
-    return [Sentences(limits(study))]

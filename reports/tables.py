@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from skipbench.bench.records.metrics import Breakdown, Metric
 from skipbench.display import inert
 
 MISSING = "–"
+LISTED = 24  # values of single seeds, in one cell of a table
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would read HTML
 
 
@@ -45,6 +46,10 @@ class Table:
     def rows(self) -> list[list[str]]:
         """The shown cells, row by row."""
         return [[_cell(row, column) for column in self.columns] for row in self.frame.to_dict("records")]
+
+    def first(self, number: int) -> list[list[str]]:
+        """Return the shown cells of the first rows."""
+        return replace(self, frame=self.frame.head(number)).rows
 
     def markdown(self) -> str:
         """Return the shown cells as a Markdown table under its caption."""
@@ -114,10 +119,6 @@ def comparison_columns(score: Metric, frame: pd.DataFrame) -> tuple[Column, ...]
     return (*known, value("improvement", better, "Better at (%) of seeds"), needed, text("verdict", "Verdict"))
 
 
-def _seeds(number: float) -> str:
-    return f"{number:,.0f}" if number < math.inf else "> 1,000"
-
-
 def difference_unit(score: Metric) -> str:
     """Return the unit of a difference in `score`: percentages differ by points."""
     return "points" if score.unit == "%" else score.unit
@@ -129,9 +130,12 @@ def group_table_name(score: Metric, by: Breakdown) -> str:
 
 
 def each_seed(arms: pd.Series, runs: pd.DataFrame, column: str, score: Metric, signed: bool = False) -> list[str]:
-    """Return each arm's values, one per seed, as text: "70.9, 71.5"."""
+    """Return each arm's values, one per seed, as text: "70.9, 71.5"; of more than LISTED the first."""
     shown = runs.sort_values("seed").groupby("arm")[column].agg(list)
-    return [", ".join(score.show(run, signed) for run in shown.get(arm, [])) or "–" for arm in arms]
+    values = [shown.get(arm, []) for arm in arms]
+    more = [f" ... ({len(each):,})" if len(each) > LISTED else "" for each in values]
+    listed = [", ".join(score.show(run, signed) for run in each[:LISTED]) or "–" for each in values]
+    return [f"{text}{rest}" for text, rest in zip(listed, more, strict=True)]
 
 
 def facts_table(name: str, caption: str, facts: dict[str, list[str]], folded: bool = False) -> Table:

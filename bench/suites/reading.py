@@ -19,7 +19,7 @@ from skipbench.errors import unknown_name
 EXAMPLE = "recipe.images=512"
 SHIPPED = resources.files(__package__)
 
-OWN_KEYS = ("name", "description", "keep")  # the suite's, next to `studies`; every other key is a study's
+OWN_KEYS = ("name", "question", "description", "keep")  # the suite's, next to `studies`; others are a study's
 
 
 def list_suites() -> dict[str, str]:

@@ -210,6 +210,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$")
+    question: str = ""  # that the report answers
     description: str = ""
     keep: Literal["best", "all", "none"] = "best"  # trained networks: of each arm's best seed, of all cells, none
     studies: list[Study] = Field(min_length=1)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # these bring pandas and matplotlib
     from matplotlib.figure import Figure
 
     from skipbench.analysis.frames import Frames
+    from skipbench.reports.charts import Chart
     from skipbench.reports.tables import Table
 
 FORMATS = ("png", "svg", "pdf")
@@ -34,6 +35,7 @@ FORMATS = ("png", "svg", "pdf")
 Draw = Callable[..., "Figure"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]
 Below = Callable[..., Iterable["Table | str"]]
+Charted = Callable[..., "Chart"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class FigureKind:
     embed: Literal["svg", "png"]  # its form on the page; both are written beside the page
     each: Callable[["Frames"], Sequence[str]] | None  # the items for which it is drawn; None: once, for the study
     of_run: bool = False  # whether it shows all studies of the run that its study is part of
+    chart: Charted | None = None  # the same facts, for a browser to draw
 
     def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
         """Return the arguments of `draw` for each of its figures, by the name of their files.
@@ -119,6 +122,7 @@ def register_figure(
     embed: Literal["svg", "png"] = "svg",
     each: Callable[["Frames"], Sequence[str]] | None = None,
     of_run: bool = False,
+    chart: Charted | None = None,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
@@ -126,6 +130,7 @@ def register_figure(
     It makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions
     that return one for a study. With `each`, which returns names, one figure is drawn per name, and every function
     takes the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone.
+    Where there is a `chart`, a page draws that in its place, and shows the figure in print and without scripts.
     Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
@@ -134,7 +139,7 @@ def register_figure(
             raise ReportError(f"a figure's name may only contain a-z, 0-9, - and _; {name!r:.80} does not fit.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is already registered; choose another name.")
-        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each, of_run))
+        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each, of_run, chart))
         return draw
 
     return register

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from skipbench.analysis.breakdowns import breakdown, groups, reference
@@ -9,9 +10,10 @@ from skipbench.analysis.frames import Frames
 from skipbench.analysis.summaries import accuracy, headline, scores, why_empty
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Breakdown, Metric
+from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.forest import SEEDS, forest, seeds_row
+from skipbench.reports.forest import SEEDS, Forest, Row, forests, seeds_row
 from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import ARM, Column, Table, each_seed, group_table_name, measured, value
 
@@ -46,19 +48,29 @@ def _below(study: Frames) -> Iterator[Table | str]:
     caption="Every run, the mean per arm and its 95 % t-interval over seeds.",
     alt=_alt,
     below=_below,
+    chart=lambda study: forest_chart(study, [_panel(study)], SEEDS),
 )
 def accuracy_figure(study: Frames) -> Figure:
     """Return the score of every run, per arm, with mean and t-interval."""
-    score, looks = headline(study), arm_looks(study)
-    if score is None:
+    if headline(study) is None:
         raise NothingToShow(why_empty(study, "train") or "No finished run has a declared score.")
-    runs = scores(study, score.key)
-    rows = [
-        seeds_row(arm["arm"], looks[arm["arm"]], score, runs.loc[runs.arm == arm["arm"], "value"], arm)
-        for arm in accuracy(study, score.key).to_dict("records")
+    return forests([_panel(study)], SEEDS)
+
+
+def _panel(study: Frames) -> Forest:
+    score, dataset = score_of(study), study.cells.dataset.iloc[0]
+    return Forest(f"{score.label} on {dataset}, test images", score.title, accuracy_rows(study))
+
+
+def accuracy_rows(study: Frames) -> list[Row]:
+    """Return a row for each trained arm. Raises NothingToShow where no training run has finished."""
+    score, looks = score_of(study), arm_looks(study)
+    runs = scores(study, score.key).groupby("arm")["value"]
+    none = pd.Series(dtype=float)
+    return [
+        seeds_row(row["arm"], looks[row["arm"]], score, runs.get_group(row["arm"]) if row["n"] else none, row)
+        for row in accuracy(study, score.key).to_dict("records")
     ]
-    dataset = study.cells.dataset.iloc[0]
-    return forest(rows, f"{score.label} on {dataset}, test images", score.title, SEEDS)
 
 
 def accuracy_table(study: Frames, score: Metric) -> Table:
@@ -89,7 +101,7 @@ def class_table(study: Frames, score: Metric, by: Breakdown) -> Table:
     frame = means.reindex(index=table["arm"].unique(), columns=keys).reset_index()
     columns = (value(key, score, key.removeprefix(by.prefix)) for key in keys)
     caption = f"{score.title} per {by.name}, mean over seeds."
-    return Table(group_table_name(score, by), caption, frame, (ARM, *columns))
+    return Table(group_table_name(score, by), caption, frame, (ARM, *columns), folded=True)
 
 
 def runs_table(study: Frames) -> Table:

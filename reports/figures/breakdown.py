@@ -154,7 +154,7 @@ def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:
             Column(f"{group} interval", "95 %", number=True),
         ]
     caption = f"{score.title} by {by.name}: mean over seeds and its 95 % t-interval. {definition(study, by)}"
-    return Table(group_table_name(score, by), caption, frame, tuple(columns))
+    return Table(group_table_name(score, by), caption, frame, tuple(columns), folded=True)
 
 
 def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
@@ -163,4 +163,6 @@ def gap_table(study: Frames, score: Metric, by: Breakdown) -> Table:
     frame["seeds"] = each_seed(frame["arm"], gaps(study, by), "difference", score, signed=True)
     first, second = by.groups
     caption = f"{score.label}, {first} minus {second}, paired by seed."
-    return Table(f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *difference_columns(score)))
+    return Table(
+        f"{group_table_name(score, by)}-gap", caption, frame, (ARM, *difference_columns(score)), folded=True
+    )

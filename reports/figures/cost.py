@@ -82,4 +82,4 @@ def parts_table(study: Frames, quantity: str) -> Table:
     frame["at_least"] = frame["arm"].isin(at_least(study))
     share = Metric("share", "share", "%", scale=100, digits=2)
     columns = (ARM, value("sum", total), *(value(f"{part} share", share, f"{part} (%)") for part in present))
-    return Table(f"parts-{quantity}", f"{total.label}: share of each part.", frame, columns)
+    return Table(f"parts-{quantity}", f"{total.label}: share of each part.", frame, columns, folded=True)

@@ -73,4 +73,10 @@ def ranks_table(study: Frames) -> Table:
     arms, found = ranked(study)
     frame = pd.DataFrame({"arm": arms, "rank": found.ranks}).sort_values("rank", kind="stable")
     caption = f"Mean rank of each arm over {found.blocks} tasks or datasets, by mean headline score; 1 is the best."
-    return Table("critical-difference", caption, frame, (ARM, value("rank", Metric("rank", "Mean rank", digits=2))))
+    return Table(
+        "critical-difference",
+        caption,
+        frame,
+        (ARM, value("rank", Metric("rank", "Mean rank", digits=2))),
+        folded=True,
+    )

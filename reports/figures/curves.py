@@ -16,6 +16,7 @@ from skipbench.analysis.summaries import why_empty
 from skipbench.analysis.text import count, inside
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.charts import Chart, appearance, arm_numbers
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.style import MUTED, WIDTH, Look, arm_looks, fitted, legend_columns
@@ -25,6 +26,7 @@ ARMS = 8  # in a row of panels: more could not be told apart
 LOSS = Metric("loss", "Training loss", better="lower", digits=4)
 TICKS, STEPS = 6, (1, 2, 2.5, 5, 10)  # on each axis
 MARKS = 6  # on the line of an arm with many points
+TRAININGS = 200  # of which a page shows each
 DECADES = 20  # a loss that falls by such a factor is drawn on a logarithmic axis
 
 
@@ -45,6 +47,7 @@ def _caption(study: Frames) -> str:
     caption=_caption,
     alt=_alt,
     below=lambda study: [curves_table(study)],
+    chart=lambda study: lines_chart(study),
 )
 def curves_figure(study: Frames) -> Figure:
     """Return a panel for the loss and one for the score, in rows of at most ARMS arms each."""
@@ -63,6 +66,34 @@ def curves_figure(study: Frames) -> Figure:
         handles = grid[0].get_legend_handles_labels()[0]
         part.legend(handles=handles, loc="outside lower center", ncols=_columns(row), fontsize=9)
     return figure
+
+
+def lines_chart(study: Frames) -> Chart:
+    """Return the courses of loss and score, a mean per arm and, of few trainings, each seed."""
+    numbers, looks = arm_numbers(study), arm_looks(study)
+    panels = []
+    for metric, points in _panels(study).items():
+        points = points.assign(value=points["value"].astype(float) * metric.scale)
+        low, high = points["value"].min(), points["value"].max()
+        each = points[["arm", "seed"]].drop_duplicates().groupby("arm").size()
+        lines = [
+            {
+                "label": arm,
+                "arms": [numbers[arm]],
+                **appearance(looks[arm]),
+                "x": mean["images"].tolist(),
+                "y": mean["value"].tolist(),
+                "seeds": [
+                    [run["images"].tolist(), run["value"].tolist()]
+                    for _, run in points[points["arm"] == arm].groupby("seed")
+                ]
+                if each[arm] > 1 and each.sum() <= TRAININGS
+                else [],
+            }
+            for arm, mean in mean_course(points).groupby("arm", sort=False)
+        ]
+        panels.append({"title": metric.title, "log": bool(0 < low * DECADES < high), "lines": lines})
+    return Chart("lines", {"panels": panels})
 
 
 def _learned(study: Frames) -> pd.DataFrame:
@@ -134,4 +165,4 @@ def curves_table(study: Frames) -> Table:
         "Learning curves, means over seeds: the loss over the first and the last steps that were recorded, and "
         "each seed's best validation with the images seen by then."
     )
-    return Table("curves", caption, frame, tuple(columns))
+    return Table("curves", caption, frame, tuple(columns), folded=True)

@@ -1,6 +1,7 @@
 """Factor: the effect of another choice of one factor, paired by seed; a figure for each factor that varies."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isnan
 from typing import Any
 
@@ -17,7 +18,7 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure, slug
 from skipbench.reports.figures.accuracy import score_of
-from skipbench.reports.forest import SEEDS, forest, seeds_row
+from skipbench.reports.forest import SEEDS, Row, forest, seeds_row
 from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import (
     Column,
@@ -68,23 +69,32 @@ def studied(study: Frames) -> list[str]:
 )
 def factor_figure(study: Frames, factor: str) -> Figure:
     """Return the paired difference between each choice of `factor` and its reference."""
+    rows, score = effect_rows(study, factor), score_of(study)
+    return forest(rows, f"Effect of another {factor} at the same seed", effect_axis(score), SEEDS, zero=True)
+
+
+def effect_axis(score: Metric) -> str:
+    """Return what stands at the axis of differences in a score."""
+    return f"difference in {score.label} (points)" if score.unit == "%" else f"difference in {score.title}"
+
+
+def effect_rows(study: Frames, factor: str | None = None) -> list[Row]:
+    """Return a row for each pair of arms that differ in one factor, or in this one, and have a common seed.
+
+    Raises NothingToShow where no training run has finished.
+    """
     score, looks = score_of(study), arm_looks(study)
-    runs = differences(study, score.key)
-    runs = runs[runs.factor == factor]
-    rows = [
-        seeds_row(
-            _row_label(study, pair),
-            looks[pair["arm"]],
-            score,
-            runs.loc[runs.label == pair["label"], "difference"],
-            pair,
-            signed=True,
-        )
-        for pair in with_costs(study, effects(study, score.key)).to_dict("records")
-        if pair["factor"] == factor
-    ]
-    axis = f"difference in {score.label} (points)" if score.unit == "%" else f"difference in {score.title}"
-    return forest(rows, f"Effect of another {factor} at the same seed", axis, SEEDS, zero=True)
+    runs = differences(study, score.key).groupby(["factor", "label"])["difference"]
+    table = with_costs(study, effects(study, score.key))
+    several = factor is None and table["factor"].nunique() > 1
+    rows = []
+    for pair in table[table["n"] > 0].to_dict("records"):
+        if factor in (None, pair["factor"]):
+            name = f"{pair['factor']}: {_row_label(study, pair)}" if several else _row_label(study, pair)
+            own = runs.get_group((pair["factor"], pair["label"]))
+            row = seeds_row(name, looks[pair["arm"]], score, own, pair, signed=True)
+            rows.append(replace(row, arms=(pair["arm"], pair["reference"])))
+    return rows
 
 
 def factor_table(study: Frames, factor: str) -> Table:
@@ -98,8 +108,8 @@ def factor_table(study: Frames, factor: str) -> Table:
     frame = frame.merge(audit(study)[["factor", "label", "also"]], on=["factor", "label"])
     caption = (
         f"Difference in {score.label} between two choices of {factor}, all else being equal, paired by seed; and "
-        "in what else the two measurably differ, so that the effect may be its own or that of size or of the start."
-        f" {tested(study)}"
+        "in what else the two measurably differ, so that the effect may be its own or that of size or the start. "
+        f"{tested(study)}"
     )
     if by := budget(study):
         caption += (

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.summaries import latency, why_empty
 from skipbench.analysis.text import count, distinct
+from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.forest import Row, forest
+from skipbench.reports.forest import Forest, Row, forests
 from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import ARM, Column, Table, measured, text
 
@@ -30,19 +31,30 @@ def _alt(study: Frames) -> str:
     caption="Every timed forward pass, the median and its 95 % interval over blocks of fresh builds.",
     alt=_alt,
     below=lambda study: [latency_table(study)],
+    chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
 )
 def latency_figure(study: Frames) -> Figure:
     """Return the raw samples of each arm with median and interval."""
     if why := why_empty(study, "latency"):
         raise NothingToShow(why)
+    return forests([_panel(study)], NAMES)
+
+
+def _panel(study: Frames) -> Forest:
+    return Forest("Latency of one forward pass", "latency (ms)", latency_rows(study))
+
+
+def latency_rows(study: Frames) -> list[Row]:
+    """Return a row for each timed arm."""
     median, looks = study.metric("latency_ms/median"), arm_looks(study)
     samples = study.samples.groupby("arm")["latency_ms"].agg(list)
     rows = []
     for arm in latency(study).to_dict("records"):
         center, low, high = (arm.get(f"latency_ms/{name}", nan) for name in ("median", "low", "high"))
         numbers = f"{median.show(center)} [{median.show(low)}, {median.show(high)}]"
-        rows.append(Row(arm["arm"], looks[arm["arm"]], samples.get(arm["arm"], []), center, low, high, numbers))
-    return forest(rows, "Latency of one forward pass", "latency (ms)", NAMES)
+        timed = samples.get(arm["arm"], [])
+        rows.append(Row(arm["arm"], looks[arm["arm"]], timed, center, low, high, numbers, (arm["arm"],)))
+    return rows
 
 
 def latency_table(study: Frames) -> Table:
@@ -62,4 +74,4 @@ def latency_table(study: Frames) -> Table:
     if frame.get("error/to_eager", pd.Series(dtype=float)).any():  # eager float32 has none
         keys.append("error/to_eager")
     samples = Column("samples", "Samples", number=True)
-    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied))
+    return Table("latency", caption, frame, (ARM, *measured(study, frame, keys), samples, *varied), folded=True)

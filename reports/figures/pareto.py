@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.summaries import COSTS, accuracy, scores, tradeoff
+from skipbench.analysis.summaries import COSTS, accuracy, axes_of, measured_by_arm, scores, tradeoff
 from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.charts import Chart, appearance, arm_numbers, axis
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
@@ -31,6 +32,7 @@ LINE = 0.2  # inches
     "is better in at least one of the two. The front rests on the means alone and is as uncertain as they are.",
     alt=lambda study: f"Mean {score_of(study).label} against cost, one point per arm.",
     below=lambda study: [tradeoff_table(study)],
+    chart=lambda study: scatter_chart(study),
 )
 def pareto_figure(study: Frames) -> Figure:
     """Return the mean score against MACs and against latency, a panel for each that was measured."""
@@ -85,6 +87,28 @@ def _panel(
     axes.set_xlabel(cost.title)
     axes.locator_params(axis="x", nbins=TICKS)
     axes.margins(0.1)
+
+
+def scatter_chart(study: Frames) -> Chart:
+    """Return every arm's scores and costs, of which a reader chooses two."""
+    numbers, looks = arm_numbers(study), arm_looks(study)
+    known = {metric: table for metric in axes_of(study) if len(table := measured_by_arm(study, metric.key))}
+    points = [
+        {
+            "label": arm,
+            "arms": [numbers[arm]],
+            **appearance(looks[arm]),
+            "values": {
+                metric.key: [metric.scale * float(table.at[arm, name]) for name in ("value", "low", "high")]
+                for metric, table in known.items()
+                if arm in table.index
+            },
+        }
+        for arm in study.arms["arm"]
+    ]
+    x = next((key for key in COSTS if any(metric.key == key for metric in known)), "")
+    facts = {"points": points, "axes": list(map(axis, known)), "x": x, "y": score_of(study).key}
+    return Chart("scatter", facts)
 
 
 def tradeoff_table(study: Frames) -> Table:

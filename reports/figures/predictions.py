@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from skipbench.analysis.disputes import disputed
 from skipbench.analysis.frames import Frames, once
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
 from skipbench.bench.records.tables import inside
@@ -48,15 +49,17 @@ def _alt(study: Frames) -> str:
 
 
 def _caption(study: Frames) -> str:
-    same = "The first test images with something to predict, and each arm's predictions at its first finished seed"
-    return f"{same}. {next(iter(kept_predictions(study)[0].values())).caption}"
+    arms = list(kept_predictions(study)[0].values())
+    order = "those first on which arms differ most in what they get right" if len(arms) > 1 else "the worst first"
+    images = f"Of the {len(arms[0].images)} test images that a run keeps with its predictions, {order}"
+    return f"{images}; each arm at its first finished seed. {arms[0].caption}"
 
 
 @register_figure(
     "predictions",
     title="Predictions",
     caption=_caption,
-    alt=lambda study: f"{next(iter(kept_predictions(study)[0].values())).alt}.",
+    alt=_alt,
     below=lambda study: kept_predictions(study)[1],
     embed="png",
 )
@@ -68,7 +71,7 @@ def predictions_figure(study: Frames) -> Figure:
             " ".join(["There are no predictions to show: no run of this study kept any that can be used.", *lost])
         )
     first = next(iter(arms.values()))
-    shown = first.shown()
+    shown = disputed(list(arms.values()))[: first.columns]
     strips = [*first.truth_strips(), *(prediction.arm_strip(arm) for arm, prediction in arms.items())]
     height, width = first.images.shape[1:3]
     label = LETTER * min(LETTERS, max(len(strip.name) for strip in strips))

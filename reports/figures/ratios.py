@@ -7,10 +7,11 @@ from skipbench.analysis.latency import margin, ratios
 from skipbench.analysis.summaries import why_empty
 from skipbench.analysis.text import count, listing
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.forest import Row, forest
-from skipbench.reports.style import INK, MUTED, arm_looks, fitted
+from skipbench.reports.forest import Forest, Row, forests
+from skipbench.reports.style import arm_looks, fitted
 from skipbench.reports.tables import ARM, Column, Table, p_value, text, value
 
 NAMES = ("one block", "geometric mean", "95 % interval")
@@ -27,15 +28,30 @@ def _alt(study: Frames) -> str:
     caption="Ratio in each block, geometric mean and 95 % interval; arms within the band count as equal.",
     alt=_alt,
     below=lambda study: [ratio_table(study)],
+    chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
 )
 def ratios_figure(study: Frames) -> Figure:
     """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
-    table, looks = ratios(study), arm_looks(study)
+    table = ratios(study)
     if len(table) < 2:
         none = "There are no latencies to compare: no two arms were timed in one session."
         raise NothingToShow(why_empty(study, "latency") or none)
-    reference, width = table.reference.iloc[0], 1 + margin(study)
-    rows = [
+    return forests([_panel(study)], NAMES)
+
+
+def _panel(study: Frames) -> Forest:
+    width, axis = 1 + margin(study), f"ratio to {fitted(_reference(study))}"
+    return Forest("Latency relative to the reference", axis, _rows(study), band=(1 / width, width))
+
+
+def _reference(study: Frames) -> str:
+    return str(ratios(study).reference.iloc[0])
+
+
+def _rows(study: Frames) -> list[Row]:
+    """Return a row for each arm but the reference."""
+    table, looks = ratios(study), arm_looks(study)
+    return [
         Row(
             arm.arm,
             looks[arm.arm],
@@ -44,14 +60,10 @@ def ratios_figure(study: Frames) -> Figure:
             arm.low,
             arm.high,
             f"{arm.ratio:.3f} [{arm.low:.3f}, {arm.high:.3f}] {arm.verdict}",
+            (arm.arm, arm.reference),
         )
-        for arm in table[table.arm != reference].itertuples()
+        for arm in table[table.arm != table.reference].itertuples()
     ]
-    figure = forest(rows, "Latency relative to the reference", f"ratio to {fitted(reference)}", NAMES)
-    (axes,) = figure.axes
-    axes.axvspan(1 / width, width, color=MUTED, alpha=0.15, zorder=0)
-    axes.axvline(1, color=INK, linewidth=1, zorder=0)
-    return figure
 
 
 def ratio_table(study: Frames) -> Table:

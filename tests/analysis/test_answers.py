@@ -1,6 +1,6 @@
 """The answer in sentences: each rests on the facts it is given."""
 
-from skipbench.analysis.answers import answers, rivals
+from skipbench.analysis.answers import answers, lead, rivals
 from skipbench.analysis.summaries import accuracy
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
 
@@ -38,6 +38,32 @@ def test_a_fusion_s_worth_is_a_paired_mean(trained):
         answers(trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})), "choice of fusion"
     )
     assert "fpn / concat: concat − add = +0.5 points (higher in 1 of 2 seeds)" in sentence
+
+
+def test_the_lead_tells_the_largest_effect_with_its_interval_and_how_many_are_sure(trained):
+    base, shift = [0.50, 0.52, 0.54, 0.51, 0.53, 0.55], [0.0, 0.001, -0.001, 0.002, -0.002, 0.0]
+    arms = {"unet / add": base, "unet / concat": [b + 0.1 + s for b, s in zip(base, shift, strict=True)]}
+    assert lead(trained(arms)) == (
+        "mIoU: of 1 other choice of fusion, 1 surely raised it; the difference is +10.0 points "
+        "(unet / concat: concat − add; 95 % interval +9.9 to +10.1 over 6 paired seeds, Holm's p = 0.031)."
+    )
+    assert "1 is undecided" in lead(trained(arms | {"unet / concat": [0.6, *base[1:]]}))
+    few = lead(trained({arm: scores[:1] for arm, scores in arms.items()}))
+    assert few.endswith("the difference is +10.0 points (unet / concat: concat − add; 1 seed, so no interval).")
+
+
+def test_a_study_without_a_choice_to_compare_leads_with_its_best_arm(trained):
+    assert (
+        lead(trained({"a / x": [0.5], "b / y": [0.6]}))
+        == "Best mean mIoU: b / y with 60.0 % (1 seed, so no interval)."
+    )
+
+
+def test_sentences_are_chosen_by_topic(trained):
+    study = trained({"fpn / add": [0.5, 0.6], "fpn / concat": [0.52, 0.59]})
+    chosen = [sentence for topic in ("gaps", "accuracy", "effects") for sentence in answers(study, topic)]
+    assert chosen == answers(study)
+    assert answers(study, "latency") == []
 
 
 def test_rivals_are_the_arms_whose_interval_overlaps(trained):

@@ -95,6 +95,7 @@ def studies(made_up):
 def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
     # whose arms have none to be compared to
     alone = {"factor": ("one arm", "long names"), "ratios": ("one arm",), "morph": ("one arm",)}
+    alone["effects"] = ("one arm", "long names")
     alone["critical_difference"] = ("one arm", "twenty-four seeds")
     if name in ("nothing", *alone.get(kind, ())):
         with pytest.raises(NothingToShow) as reason:
@@ -127,7 +128,7 @@ def test_a_figure_is_described_in_sentences_and_its_tables_hold_facts(studies, k
     tables = [block for block in below if isinstance(block, Table)]
     assert len({table.name for table in tables}) == len(tables)
     assert all(table.rows and SENTENCE.fullmatch(table.caption) for table in tables)
-    assert tables or kind == "predictions"
+    assert tables or kind in ("predictions", "answer", "effects")
 
 
 def test_every_file_of_figures_declares_the_figure_of_its_name():

@@ -1,6 +1,7 @@
 """The report: whatever a run holds, the page says it, opens offline and is the same each time."""
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,19 +13,19 @@ from skipbench.bench.errors import StoreError
 from skipbench.reports import write_plot, write_report
 from skipbench.reports.errors import ReportError
 
-SECTIONS = ["answer", "setup", "cost", "latency", "accuracy", "groups", "tradeoff", "parts"]
-SECTIONS += ["factors", "morphs", "claims", "curves", "predictions", "gaps", "limits", "reproduce"]
+SECTIONS = ["answer", "effects", "morphs", "claims", "accuracy", "groups", "tradeoff", "predictions", "cost"]
+SECTIONS += ["latency", "curves", "gaps", "method", "environment", "records"]
 HOSTILE = "<script>alert('$x$')</script> & co / <b>add</b>"
 
 
 class Page(HTMLParser):
-    """A parsed page: text per section, rows of tables, and what it refers to."""
+    """A parsed page: text per section and panel, rows of tables, and what it refers to."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        self.tags, self.ids, self.links, self.images, self.alts = [], [], [], [], []
+        self.tags, self.ids, self.links, self.images, self.alts, self.scripts = [], [], [], [], [], []
         self.text, self.rows = {"": ""}, {"": []}
-        self._section, self._in_cell = "", False
+        self._sections, self._in_cell = [""], False
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -34,25 +35,40 @@ class Page(HTMLParser):
         self.ids += [attributes["id"]] if "id" in attributes else []
         self.links += [attributes[name] for name in ("href", "action") if name in attributes]
         self.images += [attributes] if tag == "img" else []
-        self.alts += [(self._section, attributes["alt"])] if tag == "img" else []
+        self.scripts += [""] if tag == "script" else []
         if tag == "section":
-            self._section = attributes["id"]
+            self._sections.append(attributes["id"])
             self.text[self._section], self.rows[self._section] = "", []
+        self.alts += [(self._section, attributes["alt"])] if tag == "img" else []
         if tag == "tr":
             self.rows[self._section].append([])
-        self._in_cell = tag in ("td", "th")
-        if self._in_cell:
+        self._in_cell = tag in ("td", "th") or (self._in_cell and tag == "a")
+        if tag in ("td", "th"):
             self.rows[self._section][-1].append("")
+
+    @property
+    def _section(self):
+        return self._sections[-1]
 
     def handle_endtag(self, tag):
         """A cell ends: what follows is not in it."""
-        self._in_cell = False
+        self._in_cell = self._in_cell and tag == "a"
+        if tag == "section":
+            self._sections.pop()
 
     def handle_data(self, data):
         """Add text to its section and to the open cell."""
+        if self.cdata_elem:
+            self.scripts[-1:] = [self.scripts[-1] + data] if self.cdata_elem == "script" else self.scripts[-1:]
+            return
         self.text[self._section] += data
         if self._in_cell:
             self.rows[self._section][-1][-1] += data.strip()
+
+    @property
+    def facts(self):
+        """What the charts are drawn of."""
+        return json.loads(next(script for script in self.scripts if script.startswith('{"arms"')))
 
     def row(self, section, first):
         """Return the first row of a section that begins with `first`."""
@@ -75,7 +91,7 @@ def complete(made_up):
 def test_a_complete_run_fills_every_section(complete):
     page = Page(complete / "report" / "index.html")
     assert [ident for ident in page.text if ident] == SECTIONS
-    assert len(page.images) == 10
+    assert len(page.images) == 11
     for arm in ("unet / concat_wide", "unet / add", "fpn / add", "fpn / concat"):
         seeds, _, _, low, high, _, values = page.row("accuracy", arm)[1:]
         assert seeds == "2"
@@ -85,10 +101,10 @@ def test_a_complete_run_fills_every_section(complete):
         assert page.row("latency", arm)
     assert "With 2 seeds the intervals are descriptive only." in page.text["answer"]
     assert "None: all 16 cells have a result." in page.text["gaps"]
-    assert page.row("setup", "data fingerprint")[1] == "f00d"
-    assert page.row("setup", "versions.torch")[1] == "2.0"
-    assert "git checkout 0123abc" in page.text["reproduce"]
-    assert f"skipbench run {complete}/suite.yaml --out {complete}-again" in page.text["reproduce"]
+    assert page.row("method", "data fingerprint")[1] == "f00d"
+    assert page.row("environment", "versions.torch")[1] == "2.0"
+    assert "git checkout 0123abc" in page.text["environment"]
+    assert f"skipbench run {complete}/suite.yaml --out {complete}-again" in page.text["environment"]
 
 
 def test_costs_come_in_columns_and_lower_bounds_are_marked(made_up):
@@ -101,15 +117,15 @@ def test_costs_come_in_columns_and_lower_bounds_are_marked(made_up):
     assert plain["Bytes moved (MB)"] == bound["Bytes moved (MB)"] == "4.000"
     assert ["Arm", "Element-wise: norm (M)"] in page.rows["cost"]
     assert ["unet / add", "66.0", "1.0", "26.41", "0.40", "MACs"] in page.rows["cost"]
-    assert "the bottleneck is the MACs for every arm" in page.text["answer"]
-    assert "The MACs of unet / mine are lower bounds" in page.text["limits"]
+    assert "the bottleneck is the MACs for every arm" in page.text["cost"]
+    assert "The MACs of unet / mine are lower bounds" in page.text["cost"]
 
 
 def test_one_seed_has_no_interval(made_up):
     page = Page(write_report(made_up(seeds=(0,), finished=_trained)))
     assert page.row("accuracy", "fpn / add")[1] == "1"
     assert page.row("accuracy", "fpn / add")[3:6] == ["–", "–", "–"]  # sd, low, high
-    assert "With 1 seed there are no intervals:" in page.text["limits"]
+    assert "With 1 seed there are no intervals:" in page.text["accuracy"]
 
 
 def test_failed_and_missing_cells_are_rows_with_their_reason(made_up):
@@ -139,7 +155,7 @@ def test_failed_and_missing_cells_are_rows_with_their_reason(made_up):
             lambda cell: cell.kind == "train",
             {"cost": "No cost cell has", "tradeoff": "There is no trade-off to show"},
         ),
-        (lambda cell: False, {"parts": "No cost cell has a result: 0 failed, 4 not run yet."}),
+        (lambda cell: False, {"cost": "No cost cell has a result: 0 failed, 4 not run yet."}),
     ],
     ids=["only cost", "only training", "nothing"],
 )
@@ -158,18 +174,21 @@ def test_a_run_in_which_all_failed_has_a_report(made_up):
 
 def test_one_arm_has_nothing_to_be_compared_to(made_up):
     page = Page(write_report(made_up(arms=("unet / add",), finished=_trained)))
-    assert "no two arms with a common seed differ in a single factor" in page.text["factors"]
+    assert "no two arms with a common seed differ in a single factor" in page.text["effects"]
     assert "no other arm has an interval to compare it with" in page.text["answer"]
 
 
 def test_the_page_needs_no_other_file_and_no_network(complete):
     file = complete / "report" / "index.html"
     page = Page(file)
-    assert not {"script", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert not {"link", "iframe", "object", "embed"} & set(page.tags)
+    assert "default-src 'none'; img-src data: blob:" in file.read_text()
+    assert "src=" not in re.sub(
+        r'<img src="data:image/[^"]*"', "", re.sub(r"<script>.*?</script>", "", file.read_text(), flags=re.S)
+    )
     assert all(image["src"].startswith("data:image/") and image["alt"] for image in page.images)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
     assert len(page.ids) == len(set(page.ids))
-    assert not re.search(r"url\(|@import|https?://", file.read_text())
     for image in page.images:
         kind, _, content = image["src"].partition(";base64,")
         if kind == "data:image/svg+xml":
@@ -183,15 +202,17 @@ def test_names_from_outside_are_escaped(made_up):
             classes=("<img src=x onerror=alert(1)>", "arm"),
             failed=lambda cell: cell.kind == "latency",
             reason="</section><script>alert(2)</script>",
-            suite={"name": "<i>name</i>", "description": "{{ 7 * 7 }} & more"},
+            suite={"name": "<b>name</b>", "description": "{{ 7 * 7 }} & more"},
         )
     )
     page = Page(file)
-    assert "script" not in page.tags
-    assert "i" not in page.tags
+    assert page.tags.count("script") == 4
+    assert "b" not in page.tags
     assert HOSTILE in page.text["accuracy"]
+    assert HOSTILE in [arm["name"] for arm in page.facts["arms"]]
     assert page.row("gaps", "latency")[-1] == "</section><script>alert(2)</script>"
     assert "{{ 7 * 7 }} & more" in page.text[""]
+    assert not any("<b>" in script for script in page.scripts if script.startswith("{"))
 
 
 def test_the_same_records_give_the_same_files(complete, tmp_path):
@@ -208,7 +229,8 @@ def test_tables_hold_the_facts(complete):
     runs = pd.read_csv(tables / "runs.csv")
     assert accuracy["arm"].tolist() == runs["arm"].unique().tolist()
     assert accuracy["mean"].tolist() == pytest.approx(runs.groupby("arm", sort=False)["test/miou"].mean().tolist())
-    names = {path.stem for path in tables.glob("*.csv")}
+    names = {path.stem for path in tables.glob("*.csv")} - {"records"}
+    assert len(pd.read_csv(tables / "records.csv")) == 16
     assert names == {path.stem for path in tables.glob("*.md")}
     assert {
         "cost",
@@ -237,15 +259,15 @@ def three(made_up):
 
 def test_studies_are_kept_apart(three):
     folder, page = three
-    assert len(page.ids) == len(set(page.ids)) == 3 * (14 + 1) + 2
+    assert len(page.ids) == len(set(page.ids))
     assert all(link[1:] in page.ids for link in page.links)
-    assert {"pose-on-shapes", "pose-on-shapes-accuracy", "overview"} <= set(page.ids)
+    assert {"pose-on-shapes-accuracy", "detection-on-shapes-curves", "answer"} <= set(page.ids)
     assert (folder / "report" / "figures" / "detection-on-shapes-accuracy.svg").is_file()
 
 
 def test_the_overview_sets_every_arm_against_every_study(three):
     folder, page = three
-    title, *arms, _, first, _, last = page.rows["overview"]  # below it, the ranks over all studies
+    title, *arms, _, first, _, last = page.rows["accuracy"]  # below it, the ranks over all studies
     assert {first[0], last[0]} <= {row[0] for row in arms}
     assert float(first[1]) <= float(last[1])
     assert title[1::2] == [
@@ -330,8 +352,8 @@ def test_a_study_that_has_no_score_is_not_in_the_overview(made_up):
     studies = (("segmentation", "shapes"), ("pose", "shapes"))
     file = write_report(made_up(arms=("unet / add",), studies=studies, finished=lambda cell: cell.kind == "cost"))
     page = Page(file)
-    assert page.rows["overview"] == []
-    assert "Pose on shapes. The run is incomplete" in page.text["overview"]
+    assert page.rows["accuracy"] == []
+    assert "Pose on shapes. The run is incomplete" in page.text["answer"]
 
 
 def test_what_a_report_did_not_write_is_not_written_over(complete, tmp_path):
@@ -382,7 +404,7 @@ def test_six_seeds_are_tested_and_fewer_are_described(made_up):
     assert tables[0]["p_holm"].isna().all()
     assert (tables[1]["p_holm"] >= tables[1]["p_permutation"]).all()
     assert set(tables[1]["verdict"]) <= {"higher", "lower", "undecided"}
-    described, tested = (Page(report / "index.html").text["factors"] for report in (few, many))
+    described, tested = (Page(report / "index.html").text["effects"] for report in (few, many))
     assert "Descriptive only: with fewer than 6 seeds no hypothesis is tested." in described
     assert "p, Holm" not in described
     assert "Holm's correction is for the study's 2 comparisons." in tested
@@ -397,8 +419,8 @@ def test_a_figure_for_each_factor_has_a_file_a_table_and_a_sentence_each(made_up
     for factor, label in (("fusion", "unet / concat: concat − add"), ("stacks", "unet / add / 2: 2 − 1")):
         assert (report / "figures" / f"factor-{factor}.png").is_file()
         assert pd.read_csv(report / "tables" / f"factor-{factor}.csv")["label"].tolist() == [label]
-        assert f"Mean difference in mIoU by choice of {factor}, paired by seed: {label} = " in page.text["answer"]
-        assert f"Score with a choice of {factor} minus" in page.text["factors"]
+        assert f"Mean difference in mIoU by choice of {factor}, paired by seed: {label} = " in page.text["effects"]
+        assert f"Score with a choice of {factor} minus" in page.text["effects"]
     files = write_plot(folder, "factor", "svg", tmp_path / "mine.svg")
     assert [file.name for file in files] == ["mine-factor-fusion.svg", "mine-factor-stacks.svg"]
     files[0].write_text("my own")
