@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +15,13 @@ from pydantic import BaseModel, ValidationError
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.metrics import Metric, from_json
+from skipbench.bench.records.pool import Pool
 from skipbench.display import one_line, quoted
 
 DATABASE = "run.sqlite"
 OLDEST = 3  # version that can be read
 MAX_VALUE = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
+CHUNK = 500  # rows that are read at once
 TIMEOUT_S = 30  # to wait for another program that has locked the database
 PLANNED = "WHERE position IS NOT NULL ORDER BY position"
 RESTORE = "restore it from a copy, or start again in another folder."
@@ -32,6 +34,7 @@ class Outcomes:
     cells: list[Cell]
     records: list[RunRecord]
     unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
+    pool: Pool = field(default_factory=Pool, repr=False, compare=False)  # of what many records say alike
 
     @property
     def missing(self) -> list[Cell]:
@@ -42,7 +45,9 @@ class Outcomes:
     def add(self, cell: Cell, content: Any, stated: Any) -> None:
         """File what the database holds of a cell, with the digest that it states, under what it turns out to be."""
         try:
-            self.records.append(_checked(cell, content, stated))
+            record = _checked(cell, content, stated)
+            self.pool.share(record, "settings", "environment")
+            self.records.append(record)
         except ValueError as error:
             self.unreadable[cell.cell_id] = str(error)
 
@@ -138,13 +143,16 @@ class Run:
 
     def _contents(self, which: str, whose: str) -> Iterator[tuple[Cell, Any, Any]]:
         """Yield each cell with its record as the database holds it, and the record's digest."""
-        rows = self._query(
+        rows = self._rows(
             "SELECT cell_id, c.content, p.value, r.content, m.value FROM cells c "
             "LEFT JOIN records r USING (cell_id) LEFT JOIN meta p ON p.key = 'cell/' || cell_id "
             f"LEFT JOIN meta m ON m.key = 'digest/' || cell_id {which}"
         )
+        pool = Pool()
         for number, (*planned, content, stated) in enumerate(rows, 1):
-            yield self._cell(f"cell {number} {whose}", *planned), content, stated
+            cell = self._cell(f"cell {number} {whose}", *planned)
+            pool.share(cell, "spec", "varied", "determines")
+            yield cell, content, stated
 
     def missing(self) -> list[Cell]:
         """Return the cells that have no record, a failed or an unreadable one, in the order of the plan."""
@@ -187,17 +195,26 @@ class Run:
 
     def _query(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Return the rows, texts as bytes: what is damaged need not be text."""
+        return list(self._rows(sql, *values))
+
+    def _rows(self, sql: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows, some at a time: those of a large run take up as much memory as what is read of them."""
         database = self.directory / DATABASE
         with sentences(self.directory):
             try:
-                return _rows(f"{database.resolve().as_uri()}?mode=ro", sql, values)
+                chunks = _chunks(f"{database.resolve().as_uri()}?mode=ro", sql, values)
+                first = next(chunks)
             except sqlite3.OperationalError as error:
                 # The index beside a log of changes cannot be written here: on a full disk, in a colleague's
                 # folder. Without such a log the database can be read as it stands.
                 log = Path(f"{database}-wal")
                 if "locked" in str(error) or (log.exists() and log.stat().st_size):
                     raise
-                return _rows(f"{database.resolve().as_uri()}?immutable=1", sql, values)
+                chunks = _chunks(f"{database.resolve().as_uri()}?immutable=1", sql, values)
+                first = next(chunks)
+            yield from first
+            for chunk in chunks:
+                yield from chunk
 
 
 def open_run(directory: Path) -> Run:
@@ -213,10 +230,14 @@ def open_run(directory: Path) -> Run:
     return run
 
 
-def _rows(uri: str, sql: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+def _chunks(uri: str, sql: str, values: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield rows in lists, of which the last is empty."""
     with closing(sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S)) as connection:
         connection.text_factory = bytes
-        return connection.execute(sql, values).fetchall()
+        cursor = connection.execute(sql, values)
+        while chunk := cursor.fetchmany(CHUNK):
+            yield chunk
+        yield []
 
 
 def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
