@@ -24,6 +24,7 @@ DERIVED = (  # computed here from what is measured
 )
 
 _IDENTITY = ("kind", "arm", "model", "task", "dataset", "seed", "cell_id")
+_LABELS = ("kind", "model", "task", "dataset", "cell_id")  # that a large table holds once each
 _IMAGES = "images."  # begins the roles of what is kept per image
 _ARM = ("task", "dataset", "arm", "model")
 
@@ -86,7 +87,7 @@ class Frames:
 
     def _repeated(self, counts: list[int]) -> pd.DataFrame:
         """Return a table with so many rows of each finished record's identity."""
-        identities = _table(map(_identity, self._finished))
+        identities = _table(map(_identity, self._finished)).astype(dict.fromkeys(_LABELS, "category"))
         return identities.loc[np.repeat(np.arange(len(counts)), counts)].reset_index(drop=True)
 
     @cached_property

@@ -19,6 +19,7 @@ from skipbench.reports.charts import Chart, appearance, arm_numbers, axis
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
+from skipbench.reports.forest import DENSE
 from skipbench.reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
 from skipbench.reports.tables import ARM, Column, Table, value
 
@@ -79,7 +80,8 @@ def _panel(
     for point in points.to_dict("records"):
         look, x, y = looks[point["arm"]], point["cost"] * cost.scale, point["score"] * score.scale
         seeds = runs.loc[runs.arm == point["arm"], "value"] * score.scale
-        axes.plot([x] * len(seeds), seeds, "_", color=look.color, markersize=7, alpha=0.7, zorder=1)
+        mark: dict[str, Any] = {"markersize": 7, "alpha": 0.7, "zorder": 1, "rasterized": len(seeds) > DENSE}
+        axes.plot([x] * len(seeds), seeds, "_", color=look.color, **mark)
         axes.plot([x], [y], **look.point(9, label=fitted(point["arm"])))
         if point["at_least"]:
             axes.annotate("≥", (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=look.color)
