@@ -94,17 +94,17 @@ def _panel(
 def scatter_chart(study: Frames) -> Chart:
     """Return every arm's scores and costs, of which a reader chooses two."""
     numbers, looks = arm_numbers(study), arm_looks(study)
-    known = {metric: table for metric in axes_of(study) if len(table := measured_by_arm(study, metric.key))}
+    known = {
+        metric: (table * metric.scale).T.to_dict("list")
+        for metric in axes_of(study)
+        if len(table := measured_by_arm(study, metric.key))
+    }
     points = [
         {
             "label": arm,
             "arms": [numbers[arm]],
             **appearance(looks[arm]),
-            "values": {
-                metric.key: [metric.scale * float(table.at[arm, name]) for name in ("value", "low", "high")]
-                for metric, table in known.items()
-                if arm in table.index
-            },
+            "values": {metric.key: ends for metric, table in known.items() if (ends := table.get(arm))},
         }
         for arm in study.arms["arm"]
     ]
