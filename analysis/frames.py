@@ -1,5 +1,6 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
@@ -158,8 +159,11 @@ class Frames:
 
     def wide(self, kind: str) -> pd.DataFrame:
         """Return one row per finished cell of `kind`, with a column per measured key."""
-        rows = [{**_identity(record), **record.values} for record in self.finished(kind)]
-        return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY))
+        records = self.finished(kind)
+        columns = {name: [getattr(record, name) for record in records] for name in _IDENTITY}
+        for key in dict.fromkeys(chain.from_iterable(record.values for record in records)):
+            columns[key] = [record.values.get(key, math.nan) for record in records]
+        return pd.DataFrame(columns)
 
     def studies(self) -> list["Frames"]:
         """Return one `Frames` per task and dataset; scores are only ever compared within one."""
