@@ -57,7 +57,7 @@ def lead(study: Frames) -> str:
         if (number := int((table.verdict == verdict).sum()))
     ]
     tried = f"{count(len(table), 'other choice')} of {listing(factors) if len(factors) < 4 else 'single factors'}"
-    most = table.loc[table["mean"].abs().idxmax()]
+    most = table.iloc[int(table["mean"].abs().argmax())]
     if most["mean"] == 0:
         return f"{tried[:1].upper()}{tried[1:]} made no difference in {score.label} at all."
     largest = f"{score.show_unit(most['mean'], signed=True)} ({most.label}; {_certainty(most, score)})"

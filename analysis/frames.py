@@ -1,5 +1,6 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
@@ -24,6 +25,7 @@ DERIVED = (  # computed here from what is measured
 )
 
 _IDENTITY = ("kind", "arm", "model", "task", "dataset", "seed", "cell_id")
+_LABELS = ("kind", "model", "task", "dataset", "cell_id")  # that a large table holds once each
 _IMAGES = "images."  # begins the roles of what is kept per image
 _ARM = ("task", "dataset", "arm", "model")
 
@@ -86,7 +88,7 @@ class Frames:
 
     def _repeated(self, counts: list[int]) -> pd.DataFrame:
         """Return a table with so many rows of each finished record's identity."""
-        identities = _table(map(_identity, self._finished))
+        identities = _table(map(_identity, self._finished)).astype(dict.fromkeys(_LABELS, "category"))
         return identities.loc[np.repeat(np.arange(len(counts)), counts)].reset_index(drop=True)
 
     @cached_property
@@ -157,8 +159,11 @@ class Frames:
 
     def wide(self, kind: str) -> pd.DataFrame:
         """Return one row per finished cell of `kind`, with a column per measured key."""
-        rows = [{**_identity(record), **record.values} for record in self.finished(kind)]
-        return pd.DataFrame(rows, columns=None if rows else list(_IDENTITY))
+        records = self.finished(kind)
+        columns = {name: [getattr(record, name) for record in records] for name in _IDENTITY}
+        for key in dict.fromkeys(chain.from_iterable(record.values for record in records)):
+            columns[key] = [record.values.get(key, math.nan) for record in records]
+        return pd.DataFrame(columns)
 
     def studies(self) -> list["Frames"]:
         """Return one `Frames` per task and dataset; scores are only ever compared within one."""

@@ -11,13 +11,12 @@ import pandas as pd
 from PIL import Image
 
 from skipbench.bench.files import write_whole
-from skipbench.display import inert
 from skipbench.reports.charts import Chart
-from skipbench.reports.tables import Table
+from skipbench.reports.tables import Table, as_csv
 
 RECORDS = "records.csv"
 VECTOR_BYTES = 100_000  # of a drawing that is embedded as it is
-LARGEST = (1600, 16_000)  # pixels of an embedded picture
+LARGEST = (1100, 16_000)  # pixels of an embedded picture, which is shown at 960 at most
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def _as_webp(file: Path) -> bytes:
     with Image.open(file) as image:
         small = image.convert("RGB")
         small.thumbnail(LARGEST)
-        small.save(content, "webp", quality=85)
+        small.save(content, "webp", quality=75)
     return content.getvalue()
 
 
@@ -94,7 +93,7 @@ class Records:
 
     def write(self, directory: Path, prefix: str = "") -> None:
         """Write the file."""
-        write_whole(directory / f"{prefix}{RECORDS}", self.frame.map(inert).to_csv(index=False))
+        write_whole(directory / f"{prefix}{RECORDS}", as_csv(self.frame))
 
 
 Block = Picture | Table | Sentences | Commands | Records

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from skipbench.analysis.frames import Frames
-from skipbench.reports.blocks import Picture, Section
+from skipbench.reports.blocks import Panel, Picture, Section
 from skipbench.reports.charts import appearance, arm_numbers, as_script
 from skipbench.reports.records import ROWS, address
 from skipbench.reports.style import arm_looks
@@ -34,7 +34,8 @@ def page(run: Frames, sections: Sequence[Section], live: bool = False) -> str:
 
     Scripts draw charts in the place of pictures, sort and filter; without them all facts are there too.
     """
-    shown = [block for section in sections for panel in (section, *section.panels) for block in panel.blocks]
+    parts: list[Section | Panel] = [part for section in sections for part in (section, *section.panels)]
+    shown = [block for part in parts for block in part.blocks]
     charts = {block.ident: block.chart for block in shown if isinstance(block, Picture) and block.chart}
     facts = {ident: {"kind": chart.kind, **chart.facts} for ident, chart in charts.items()}
     numbers, looks = arm_numbers(run), arm_looks(run)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from skipbench.analysis.frames import Frames
 from skipbench.bench.files import write_whole
@@ -16,6 +17,7 @@ from skipbench.bench.records.metrics import Breakdown, Metric
 from skipbench.display import inert
 
 MISSING = "–"
+MOST = 1000  # rows of a Markdown table: nobody reads more
 LISTED = 24  # values of single seeds, in one cell of a table
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would read HTML
 
@@ -52,16 +54,22 @@ class Table:
         return replace(self, frame=self.frame.head(number)).rows
 
     def markdown(self) -> str:
-        """Return the shown cells as a Markdown table under its caption."""
+        """Return the shown cells as a Markdown table under its caption, of a long table the first MOST rows."""
         rule = ["---:" if column.number else "---" for column in self.columns]
-        lines = ([column.title for column in self.columns], rule, *self.rows)
+        lines = ([column.title for column in self.columns], rule, *self.first(MOST))
         body = "\n".join("| " + " | ".join(map(_escape, line)) + " |" for line in lines)
-        return f"{self.caption}\n\n{body}\n"
+        more = f"\nThe first {MOST:,} of {len(self.frame):,} rows.\n" if len(self.frame) > MOST else ""
+        return f"{self.caption}\n\n{body}\n{more}"
 
     def write(self, directory: Path, prefix: str = "") -> None:
         """Write `<name>.csv`, all facts at full precision, and `<name>.md`, as shown."""
-        write_whole(directory / f"{prefix}{self.name}.csv", self.frame.map(inert).to_csv(index=False))
+        write_whole(directory / f"{prefix}{self.name}.csv", as_csv(self.frame))
         write_whole(directory / f"{prefix}{self.name}.md", self.markdown())
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a table as CSV in which no text runs as a formula."""
+    return frame.apply(lambda column: column if is_numeric_dtype(column) else column.map(inert)).to_csv(index=False)
 
 
 def text(key: str, title: str) -> Column:

@@ -79,8 +79,8 @@ def lines_chart(study: Frames) -> Chart:
         lines = [
             {
                 "label": arm,
-                "arms": [numbers[arm]],
-                **appearance(looks[arm]),
+                "arms": [numbers[str(arm)]],
+                **appearance(looks[str(arm)]),
                 "x": mean["images"].tolist(),
                 "y": mean["value"].tolist(),
                 "seeds": [

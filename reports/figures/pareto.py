@@ -19,6 +19,7 @@ from skipbench.reports.charts import Chart, appearance, arm_numbers, axis
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
+from skipbench.reports.forest import DENSE
 from skipbench.reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
 from skipbench.reports.tables import ARM, Column, Table, value
 
@@ -79,7 +80,8 @@ def _panel(
     for point in points.to_dict("records"):
         look, x, y = looks[point["arm"]], point["cost"] * cost.scale, point["score"] * score.scale
         seeds = runs.loc[runs.arm == point["arm"], "value"] * score.scale
-        axes.plot([x] * len(seeds), seeds, "_", color=look.color, markersize=7, alpha=0.7, zorder=1)
+        mark: dict[str, Any] = {"markersize": 7, "alpha": 0.7, "zorder": 1, "rasterized": len(seeds) > DENSE}
+        axes.plot([x] * len(seeds), seeds, "_", color=look.color, **mark)
         axes.plot([x], [y], **look.point(9, label=fitted(point["arm"])))
         if point["at_least"]:
             axes.annotate("≥", (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=look.color)
@@ -92,17 +94,17 @@ def _panel(
 def scatter_chart(study: Frames) -> Chart:
     """Return every arm's scores and costs, of which a reader chooses two."""
     numbers, looks = arm_numbers(study), arm_looks(study)
-    known = {metric: table for metric in axes_of(study) if len(table := measured_by_arm(study, metric.key))}
+    known = {
+        metric: (table * metric.scale).T.to_dict("list")
+        for metric in axes_of(study)
+        if len(table := measured_by_arm(study, metric.key))
+    }
     points = [
         {
             "label": arm,
             "arms": [numbers[arm]],
             **appearance(looks[arm]),
-            "values": {
-                metric.key: [metric.scale * float(table.at[arm, name]) for name in ("value", "low", "high")]
-                for metric, table in known.items()
-                if arm in table.index
-            },
+            "values": {metric.key: ends for metric, table in known.items() if (ends := table.get(arm))},
         }
         for arm in study.arms["arm"]
     ]

@@ -226,6 +226,7 @@
   }
 
   function changed() {
+    document.documentElement.classList.toggle("filtered", off.size > 0);
     for (const table of all("main table")) filter(table);
     for (const chart of charts) { chart.stale = true; renew(chart); }
   }

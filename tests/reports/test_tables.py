@@ -37,6 +37,13 @@ def test_markdown_escapes_bars_and_sets_numbers_right(table):
     ]
 
 
+def test_a_long_table_is_cut_in_markdown_and_whole_as_csv(tmp_path):
+    table = Table("long", "Many.", pd.DataFrame({"arm": [f"=arm{n}" for n in range(1001)]}), (text("arm", "Arm"),))
+    assert table.markdown().endswith("| =arm999 |\n\nThe first 1,000 of 1,001 rows.\n")
+    table.write(tmp_path)
+    assert (tmp_path / "long.csv").read_text().splitlines()[-1] == "'=arm1000"
+
+
 def test_csv_keeps_every_fact_at_full_precision(table, tmp_path):
     table.write(tmp_path / "tables", prefix="one-")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "tables" / "one-facts.csv"), FACTS)

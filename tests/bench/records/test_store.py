@@ -36,6 +36,19 @@ def make_record(cell: Cell, **outcome: object) -> RunRecord:
 CELLS = [make_cell(seed) for seed in range(3)]
 
 
+def test_what_records_say_alike_is_held_once(tmp_path: Path) -> None:
+    settings = [{"lr": 0.1, "data": {"size": [8, 8]}} for _ in CELLS]
+    settings[2]["lr"] = 0.2
+    records = [make_record(cell, settings=own) for cell, own in zip(CELLS, settings, strict=True)]
+    with write_run(tmp_path / "run", SUITE, CELLS) as run:
+        run.save(records)
+    first, second, third = open_run(tmp_path / "run").records()
+    assert [first, second, third] == records
+    assert first.settings is second.settings
+    assert first.settings["data"] is third.settings["data"]
+    assert first.spec is third.spec
+
+
 def test_records_come_back_as_they_were_saved_and_in_the_order_of_the_plan(tmp_path: Path) -> None:
     records = [make_record(cell, values={"test/miou": 0.1 + cell.seed}, samples=[1 / 3]) for cell in CELLS]
     with write_run(tmp_path / "run", SUITE, CELLS) as run:
