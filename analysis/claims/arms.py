@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from skipbench.analysis.budgets import comparisons, suffix
 from skipbench.analysis.claims.claim import Claim, Part
 from skipbench.analysis.frames import Frames
+from skipbench.bench.records.budgets import MATCHED
 from skipbench.display import shown, without
 
-MATCHED, RAW = "matched", "no"  # the column of arms at equal budgets, and what it says of arms as they are
 Context = tuple[str, ...]  # what the arms of a claim share, of all in which the study's arms differ
 
 
@@ -50,15 +51,10 @@ def found_pairs(claim: Claim, study: Frames) -> list[list[Pair]]:
 
 
 def _comparable(claim: Claim, study: Frames) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
-    """Yield the arms as they are, and those at equal budgets, whose widths may differ; each with its factors."""
-    arms, factors = study.factors, [name for name in study.varied if name != MATCHED]
-    parts = arms[MATCHED].fillna(RAW).str.split(", ") if MATCHED in arms else pd.Series([[RAW]] * len(arms))
-    if claim.budget != "matched":
-        yield "", arms.loc[[RAW in part for part in parts]], factors
-    if claim.budget != "raw":
-        for budget in dict.fromkeys(name for part in parts for name in part if name != RAW):
-            unmatched = [name for name in factors if name != "width"]
-            yield budget, arms.loc[[budget in part for part in parts]], unmatched
+    """Yield the arms as they are, and those at equal budgets, as far as the claim asks for them; with factors."""
+    for budget, compared, factors in comparisons(study):
+        if claim.budget != ("raw" if budget else "matched"):
+            yield budget, study.factors[study.factors["arm"].isin(compared["arm"])], factors
 
 
 def _shared(arm: "pd.Series[str]", named: set[str], budget: str) -> str:
@@ -66,7 +62,7 @@ def _shared(arm: "pd.Series[str]", named: set[str], budget: str) -> str:
     title = str(arm["arm"])
     for factor in named & {*arm.index}:
         title = without(title, factor, str(arm[factor]))
-    return f"{without(title, MATCHED, budget)} at equal {budget}" if budget else title
+    return without(title, MATCHED, budget) + suffix(budget)
 
 
 def _which(study: Frames, arms: pd.DataFrame, conditions: Mapping[str, Any]) -> pd.DataFrame:

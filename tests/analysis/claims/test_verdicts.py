@@ -157,7 +157,7 @@ def test_arms_as_they_are_and_at_equal_budgets_are_two_contexts() -> None:
         }
     )
     found = {finding.shared: finding.verdict for finding in find(given, [claim()])}
-    assert found == {"unet": "contradicted", "unet at equal macs": "equal"}
+    assert found == {"unet": "contradicted", "unet at equal MACs": "equal"}
     assert [only(given, claim(budget=budget)).shared for budget in ("raw", "matched")] == [*found]
 
 
