@@ -7,7 +7,6 @@ import pandas as pd
 
 from skipbench.analysis.audit import audit
 from skipbench.analysis.breakdowns import breakdown, gap_effects, groups, measured_breakdowns
-from skipbench.analysis.budgets import cost_keys, with_costs
 from skipbench.analysis.costs import at_least, bounds
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.latency import margin, ratios, verdicts
@@ -166,15 +165,14 @@ def _gaps(study: Frames, score: Metric, by: Breakdown) -> Iterator[str]:
 @scored
 def _factors(study: Frames, score: Metric) -> Iterator[str]:
     beyond = audit(study).set_index(["factor", "label"])["also"].to_dict()
-    for factor, pairs in with_costs(study, differences(study, score.key)).groupby("factor", sort=False):
+    for factor, pairs in differences(study, score.key).groupby("factor", sort=False):
         effects = []
         for label, seeds in pairs.groupby("label", sort=False):
             runs = seeds["difference"]
             change = score.show_unit(float(runs.mean()), signed=True)
             higher = f"higher in {int((runs > 0).sum())} of {count(len(runs), 'seed')}"
-            told = [f"{seeds[key].iloc[0]:.2f} x the {inside(study.metric(key).label)}" for key in cost_keys(study)]
-            told += [f"also {beyond[factor, label]}"] if beyond[factor, label] else []
-            effects.append(f"{label} = {change} ({'; '.join([higher, *told])})")
+            also = f"; also {beyond[factor, label]}" if beyond[factor, label] else ""
+            effects.append(f"{label} = {change} ({higher}{also})")
         yield f"Mean difference in {score.label} by choice of {factor}, paired by seed: {'; '.join(effects)}."
 
 

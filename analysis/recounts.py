@@ -91,14 +91,14 @@ def _mean(sums: Numbers, counts: Numbers) -> Recount:
 
 
 def _merged(merges: pd.DataFrame, images: int) -> Recount:
-    counted = (np.bincount(merges["image"], merges[name], minlength=images) for name in ("merges", "objects"))
-    return _mean(*counted)
+    lost, objects = (np.bincount(merges["image"], merges[name], images) for name in ("merges", "objects"))
+    return _mean(lost.astype(float), objects.astype(float))
 
 
 def _rand_error(merges: pd.DataFrame, images: int) -> Recount:
     pairs = merges["pairs_true"] + merges["pairs_found"]
-    counted = (np.bincount(merges["image"], each, images) for each in (pairs - 2 * merges["pairs_both"], pairs))
-    return _mean(*counted)
+    wrong = np.bincount(merges["image"], pairs - 2 * merges["pairs_both"], images)
+    return _mean(wrong.astype(float), np.bincount(merges["image"], pairs, images).astype(float))
 
 
 def _pck(joints: pd.DataFrame, images: int, limit: float) -> Recount:

@@ -1,16 +1,17 @@
 """The picture of a morph: from top to bottom its edits, from left to right what each changes, and a verdict."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from textwrap import shorten
+from textwrap import shorten, wrap
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, NOTHING, Contribution, together
+from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, Contribution, together
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.forest import draw_row, seeds_row, span
@@ -19,7 +20,8 @@ from skipbench.reports.tables import difference_unit
 
 ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
 COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
-LETTERS = 85  # of the title
+LETTERS, LINE = 85, 22  # of the title, and of a line of a verdict
+LEADING = 11  # points from line to line
 TICKS = 3  # on the axis of a narrow panel
 Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
 
@@ -47,7 +49,7 @@ def morph_picture(
     if score is not None and "n" in edits and edits["n"].any():
         panels.append(partial(_score, table=table, metric=score))
     figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
-    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 0.9])
+    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 1.2])
     for axes, draw in zip(grid, panels, strict=False):
         draw(axes)
         clean_rows(axes, list(edits["edit"]))
@@ -110,16 +112,22 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
 
 
 def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
-    """Write what follows of each edit."""
+    """Write what follows of each edit; by how much, the panels say."""
     for position, row in enumerate(edits.to_dict("records")):
-        costs = row["cost"].split("; ")
-        words = [(word, COSTLY if word.startswith("costs") else SAVING) for word in costs]
+        costs = [(re.sub(r"\d+ % ", "", verdict), verdict[:5] == "costs") for verdict in row["cost"].split("; ")]
+        words = [(word, COSTLY if costly else SAVING) for word, costly in costs]
         words += [(row["worth"], WORTH if row["worth"] == MATTERS else MUTED)] if row.get("worth") else []
-        for line, (word, color) in enumerate(words):
-            place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-            shift = (0, 6 * (len(words) - 1) - 12 * line)
-            weight = "bold" if word in (MATTERS, NOTHING, "free") or word.startswith("costs") else "normal"
-            axes.annotate(word, (0, position), shift, color=color, weight=weight, va="center", size=9, **place)
+        lines = [(line, color) for word, color in words for line in wrap(word, LINE)]
+        for number, (line, color) in enumerate(lines):
+            place: dict[str, Any] = {
+                "xycoords": axes.get_yaxis_transform(),
+                "textcoords": "offset points",
+                "size": 8,
+            }
+            shift = (0, LEADING * ((len(lines) - 1) / 2 - number))
+            weight = "normal" if color == MUTED else "bold"
+            written = axes.annotate(line, (0, position), shift, color=color, weight=weight, va="center", **place)
+            written.set_in_layout(False)  # or long ones would take the room of the panels
     axes.set_title("verdict", size=9)
     axes.set_axis_off()
 

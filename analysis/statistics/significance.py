@@ -17,6 +17,8 @@ def permutation_p(differences: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
     The smallest possible value is 2^(1 - n).
     """
     given = np.asarray(differences, dtype=float)
+    if given.shape[-1] < 2:
+        return np.ones(given.shape[:-1])
     found = stats.permutation_test(
         (given,),
         _mean,

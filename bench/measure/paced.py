@@ -41,12 +41,13 @@ class Fitted:
 
 
 def match_latency(spec: ArchSpec, target: ArchSpec | float, options: LatencyOptions) -> Fitted:
-    """Return `spec` with a decoder width whose latency over the target's has an interval that contains 1.
+    """Return `spec` with a width at which its latency over the target's has an interval that contains 1.
 
     `target` is a network, timed in the same blocks, or a number of ms. A first session times the network at a
     quarter to four times its own width, which stays if it serves; later ones at widths close to where the latencies
-    so far meet the target. Of those that serve in a session the nearest is chosen. Levels of several widths keep
-    their proportions. Raises BudgetError where no width serves.
+    so far meet the target. To serve, the ratio itself has to be within the margin, too; of those that serve in a
+    session the nearest is chosen. Levels of several widths keep their proportions.
+    Raises BudgetError where no width serves.
     """
     own = decoder_widths(spec)
     widest, known = max(own), dict[int, Interval]()
@@ -56,7 +57,12 @@ def match_latency(spec: ArchSpec, target: ArchSpec | float, options: LatencyOpti
             break
         specs = {width: spec if width == widest else with_widths(spec, proportional(own, width)) for width in asked}
         timed, wanted = _session(specs, target, options)
-        serving = {width: ratio for width, ratio in timed.items() if ratio.low <= 1 <= ratio.high}
+        edge = math.log1p(options.margin)  # a wide interval contains 1 wherever its middle is
+        serving = {
+            width: ratio
+            for width, ratio in timed.items()
+            if ratio.low <= 1 <= ratio.high and _distance((width, ratio)) <= edge
+        }
         if not known:
             serving = {width: ratio for width, ratio in serving.items() if width == widest}
         if serving:

@@ -38,6 +38,7 @@ def test_permutation_by_hand():
     assert permutation_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
     assert permutation_p([1, 2, 3, 4, 5, -6]) == pytest.approx(np.mean(flipped([1, 2, 3, 4, 5, 6]) >= 9))
     assert permutation_p([0, 0, 0, 0, 0, 0]) == 1
+    assert permutation_p([0.5]) == permutation_p([]) == 1
 
 
 def flipped(sizes: list[int]) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_wilcoxon_knows_ties_and_zeros():
     assert wilcoxon_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
     assert wilcoxon_p([1, 1, 1, 1, 1, 1]) == 2 / 2**6
     assert wilcoxon_p([0, 0, 0, 0, 0, 0]) == 1
-    for values in ([1, 1, -1, 0, 2, 2], [3, -1, 2, 5, 4, -6, 7], [1, 2] * 8):
+    for values in ([1, 1, -1, 0, 2, 2], [3, -1, 2, 5, 4, -6, 7], [1, 2] * 8, [0, 0, 0, 0, 0, 3]):
         assert wilcoxon_p(values) == pytest.approx(stats.wilcoxon(values).pvalue)
 
 

@@ -32,8 +32,8 @@ def test_costs_are_bars_with_their_numbers_and_a_verdict(table):
     assert [bar.get_width() for bar in macs.patches] == [0, 0, 0]
     assert {"−0.2 (−20.0 %)", "+0.4 (+40.0 %)", "0"} <= set(texts(figure))
     assert [text.get_text() for text in verdicts.texts] == [
-        "saves 20 % parameters",
-        "costs 40 % parameters",
+        "saves parameters",
+        "costs parameters",
         "changes nothing",
     ]
     assert figure.get_suptitle() == "From hourglass to fpn in 3 edits; the fusion (add) stays"
@@ -64,6 +64,5 @@ def test_scores_and_latencies_have_panels_where_there_are_some(table):
     assert len(figure.axes) == 5
     shown = texts(figure)
     assert {"+20.0 % slower", "+0.0 % equal", "+2.0 [+1.0, +3.0]", "matters", "not shown to matter"} <= set(shown)
-    assert "saves 20 % parameters" in shown
-    assert "costs 20 % latency" in shown
+    assert {"saves parameters", "costs latency"} <= set(shown)
     assert len(morph_picture(judged(table), ("a", "b"), score=percentage("x", "X")).axes) == 3

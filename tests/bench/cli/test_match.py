@@ -48,13 +48,13 @@ def test_a_number_of_bytes_is_a_budget_too(skipbench: Any) -> None:
 
 def test_latency_is_shown_with_its_interval_and_that_of_the_target_not_at_all(skipbench: Any) -> None:
     spec = resolve_spec("unet", encoder="test_resnet", width=32)
-    wide = spec.model_copy(update={"width": (40, 41, 40, 40)})
+    wide = spec.model_copy(update={"width": (40, 41, 40, 40, 40)})
     budget = Budget("latency", (32, 48), LatencyOptions(), {})
     row = _row("unet", Fitted(spec, wide, 5.05, 5.0, (0.98, 1.04)), budget)
-    assert (row["width_before"], row["width"], row["cost"], row["target"]) == (32, [40, 41, 40, 40], 5.05, 5.0)
+    assert (row["width_before"], row["width"], row["cost"], row["target"]) == (32, [40, 41, 40, 40, 40], 5.05, 5.0)
     assert (row["deviation"], row["low"], row["high"]) == pytest.approx((0.01, -0.02, 0.04))
     line = _line(row, budget)
-    assert line["matched"] == "[40, 41, 40, 40]"
+    assert line["matched"] == "[40, 41, 40, 40, 40]"
     assert (line["latency"], line["deviation"], line["95 % interval"]) == (
         "5.050 ms",
         "+1.00 %",

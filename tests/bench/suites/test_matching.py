@@ -131,7 +131,14 @@ def test_a_suite_with_a_match_is_written_and_read_again(tiny_suite: str, tmp_pat
 def test_widths_that_were_timed_are_those_of_the_run_from_then_on(
     skipbench: Any, tiny_suite: str, tmp_path: Path
 ) -> None:
-    asked = (ARMS, "model.width=4", "seeds=[0]", "match={by: latency, to: 12.0}", "data.size=[64, 64]")
+    asked = (
+        ARMS,
+        "model.width=4",
+        "seeds=[0]",
+        "match={by: latency, to: 12.0}",
+        "data.size=[64, 64]",
+        "latency.margin=1",
+    )
     first = skipbench("run", tiny_suite, *asked, "--out", tmp_path / "run")
     assert first.code == 0, first.err
     run = open_run(tmp_path / "run")
