@@ -38,7 +38,7 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def distinct(contents: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return each flattened key with the values that occur for it, in order of appearance."""
     occurring: dict[str, list[str]] = {}
-    for content in contents:
+    for content in {id(content): content for content in contents}.values():  # records share what they say alike
         for key, value in flatten(content):
             values = occurring.setdefault(key, [])
             if value not in values:

@@ -34,7 +34,7 @@ def page(run: Frames, sections: Sequence[Section], live: bool = False) -> str:
 
     Scripts draw charts in the place of pictures, sort and filter; without them all facts are there too.
     """
-    parts: list[Section | Panel] = [part for section in sections for part in (section, *section.panels)]
+    parts: list[Section | Panel] = [*sections, *(panel for section in sections for panel in section.panels)]
     shown = [block for part in parts for block in part.blocks]
     charts = {block.ident: block.chart for block in shown if isinstance(block, Picture) and block.chart}
     facts = {ident: {"kind": chart.kind, **chart.facts} for ident, chart in charts.items()}

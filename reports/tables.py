@@ -69,7 +69,8 @@ class Table:
 
 def as_csv(frame: pd.DataFrame) -> str:
     """Return a table as CSV in which no text runs as a formula."""
-    return frame.apply(lambda column: column if is_numeric_dtype(column) else column.map(inert)).to_csv(index=False)
+    safe: pd.DataFrame = frame.apply(lambda column: column if is_numeric_dtype(column) else column.map(inert))
+    return safe.to_csv(index=False)
 
 
 def text(key: str, title: str) -> Column:

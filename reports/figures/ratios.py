@@ -53,16 +53,16 @@ def _rows(study: Frames) -> list[Row]:
     table, looks = ratios(study), arm_looks(study)
     return [
         Row(
-            arm.arm,
-            looks[arm.arm],
-            arm.each,
-            arm.ratio,
-            arm.low,
-            arm.high,
-            f"{arm.ratio:.3f} [{arm.low:.3f}, {arm.high:.3f}] {arm.verdict}",
-            (arm.arm, arm.reference),
+            arm["arm"],
+            looks[arm["arm"]],
+            arm["each"],
+            arm["ratio"],
+            arm["low"],
+            arm["high"],
+            f"{arm['ratio']:.3f} [{arm['low']:.3f}, {arm['high']:.3f}] {arm['verdict']}",
+            (arm["arm"], arm["reference"]),
         )
-        for arm in table[table.arm != table.reference].itertuples()
+        for arm in table[table.arm != table.reference].to_dict("records")
     ]
 
 
