@@ -190,18 +190,15 @@ def test_a_folder_that_moved_is_the_same_data(tiny_suite: str, tmp_path: Path, s
 
 
 @pytest.mark.parametrize("name", list_suites())
-def test_every_shipped_suite_decodes_segmentation_to_the_stride_of_thin_things(name: str) -> None:
-    studies = [study for study in make_plan(load_suite(name)).studies if study.name[0] == "segmentation"]
-    assert all(min(arm.spec.strides) <= 2 for study in studies for arm in study.arms)
-
-
-@pytest.mark.parametrize("name", list_suites())
-def test_every_shipped_suite_makes_a_plan_whose_arms_can_be_built(name: str) -> None:
+def test_every_shipped_suite_makes_a_plan_of_arms_that_build_and_segment_at_the_stride_of_thin_things(
+    name: str,
+) -> None:
     plan = make_plan(load_suite(name))
     for study in plan.studies:
         for arm in study.arms:
             with torch.device("meta"):
                 build_model(arm.spec)
+            assert study.name[0] != "segmentation" or min(arm.spec.strides) <= 2
     assert len({cell.cell_id for cell in plan.cells}) == len(plan.cells)
 
 
