@@ -15,7 +15,7 @@ from scipy import stats
 from skipbench.analysis.audit import beyond
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ALPHA, Timed, compare, margin
-from skipbench.analysis.statistics import holm, summarize
+from skipbench.analysis.statistics import MIN_PAIRS, holm, summarize
 from skipbench.analysis.summaries import headline, per_arm, scores
 from skipbench.bench.records.metrics import Metric
 
@@ -25,7 +25,6 @@ COSTS = {  # finer than elsewhere: an edit changes little of a network
 }
 LATENCY = Metric("latency_ms/median", "Latency", "ms", "lower", digits=2)
 FREE = 0.01  # of the first network's cost, below which a change of it is none
-LEAST_PAIRS = 6  # seeds that two steps must share before an edit is said to matter: fewer are descriptive only
 NOTHING, FEW, MATTERS, OPEN = "changes nothing", "too few seeds", "matters", "not shown to matter"
 Order = Sequence[tuple[Sequence[str], float]]  # of each step the factors that change, and by how much that changes
 
@@ -130,13 +129,11 @@ def with_scores(table: pd.DataFrame, study: Frames, arms: Sequence[str], key: st
     each = [(after - before).dropna().tolist() for before, after in pairs]
     facts = pd.DataFrame([summarize(values)._asdict() for values in each])
     p = np.array([_p_value(values) for values in each])
-    corrected = np.full(len(p), math.nan)
-    corrected[np.isfinite(p)] = holm(p[np.isfinite(p)])
     return table.assign(
         score=[column.mean() for column in columns],
         **{name: facts[name] for name in ("n", "mean", "low", "high")},
         p=p,
-        p_holm=corrected,
+        p_holm=holm(p),
         each=pd.Series(each),
     )
 
@@ -156,7 +153,7 @@ def judged(table: pd.DataFrame, nothing: Sequence[bool] = ()) -> pd.DataFrame:
 
     `cost` is "free" where neither parameters nor MACs change by FREE of the first network's and no difference in
     latency was found. `worth` is "matters" where the change in score is significant at 5 % after Holm's correction,
-    over LEAST_PAIRS seeds or more. `nothing` says of which rows the edit changes no operator and no weight.
+    over MIN_PAIRS seeds or more. `nothing` says of which rows the edit changes no operator and no weight.
     """
     rows = table.assign(nothing=list(nothing) or [False] * len(table)).to_dict("records")
     table = table.assign(cost=["" if row["edit"] == "" else _cost(row) for row in rows])
@@ -185,7 +182,7 @@ def _cost(row: Mapping[Any, Any]) -> str:
 def _worth(row: Mapping[Any, Any]) -> str:
     if row["n"] == 0:
         return "not trained"
-    if row["n"] < LEAST_PAIRS:
+    if row["n"] < MIN_PAIRS:
         return FEW
     return MATTERS if row["p_holm"] < ALPHA else OPEN
 

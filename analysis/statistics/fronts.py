@@ -34,11 +34,8 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
     pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
     p_values = np.array([_p_higher(runs[i] - runs[j]) for i, j in pairs])
     beaten = np.zeros(len(low), dtype=bool)
-    tested = np.isfinite(p_values)
-    if tested.any():
-        rejected = holm(p_values[tested]) <= 1 - LEVEL
-        losers = np.array([j for _, j in pairs])[tested][rejected]
-        beaten[losers] = True
+    rejected = holm(p_values) <= 1 - LEVEL  # what was not tested is not
+    beaten[[j for (_, j), one in zip(pairs, rejected, strict=True) if one]] = True
     return beaten
 
 

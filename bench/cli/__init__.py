@@ -32,7 +32,7 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "match": ("match", "Find the decoder widths with which models cost alike."),
     "latency": ("measure", "Time forward passes in turns and compare them with the first."),
     "morph": ("morph", "Go from one network to another by edits of single factors."),
-    "diff": ("morph", "Show the factors in which two networks differ."),
+    "diff": ("diff", "Show the factors in which two networks differ."),
     "data": ("data", "Check a dataset, or look at it."),
     "convert": ("convert", "Turn a public checkpoint into a network of the design space."),
     "predict": ("predict", "Write what a trained network predicts for new images."),

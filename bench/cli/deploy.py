@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skipbench.bench.cli.measure import (
-    FormatOption,
     compared,
     every_sample,
     known,
@@ -24,6 +23,7 @@ from skipbench.bench.cli.options import (
     DeviceName,
     Encoder,
     Factors,
+    FormatOption,
     ImageSize,
     Plugins,
     PreciseTo,

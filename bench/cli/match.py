@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skipbench.bench.cli.measure import FormatOption, specs_of
+from skipbench.bench.cli.measure import specs_of
 from skipbench.bench.cli.options import (
     Blocks,
     Classes,
     Encoder,
     Factors,
+    FormatOption,
     ImageSize,
     Models,
     Plugins,

@@ -15,6 +15,7 @@ from skipbench.bench.cli.options import (
     DeviceName,
     Encoder,
     Factors,
+    FormatOption,
     ImageSize,
     Models,
     Plugins,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from skipbench.archs import ArchSpec
     from skipbench.bench.measure.latency import LatencyOptions
     from skipbench.bench.measure.timing import Contender
-
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 
 
 def add_to(app: typer.Typer) -> None:

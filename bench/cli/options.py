@@ -6,12 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from skipbench.bench.cli.output import Format
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.plugins import Parts, load_plugins
 from skipbench.bench.yaml_values import assigned
 from skipbench.registry import Registry
 from skipbench.reports.figures import FIGURES
 
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A run folder, as `skipbench run` makes it.", show_default=False)
 ]

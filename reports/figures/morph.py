@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames
-from skipbench.analysis.morphs import COSTS, FREE, LATENCY, LEAST_PAIRS, planned, same_fusion, steps
+from skipbench.analysis.morphs import COSTS, FREE, LATENCY, planned, same_fusion, steps
+from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import headline
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
@@ -27,7 +28,7 @@ def _caption(study: Frames, name: str) -> str:
         "to the step before, with its 95 % interval over blocks; score as the difference at the same seed, with "
         f"its 95 % t-interval. Free: parameters and MACs change by less than {100 * FREE:g} % of the first "
         "network's, and no difference in latency was found. Matters: p < .05 after Holm's correction for the "
-        f"number of edits, with {LEAST_PAIRS} seeds or more. What an edit brings may depend on those before it."
+        f"number of edits, with {MIN_PAIRS} seeds or more. What an edit brings may depend on those before it."
     )
 
 

@@ -42,6 +42,7 @@ def test_help_answers_in_under_a_third_of_a_second() -> None:
 
 def test_the_list_of_commands_names_every_command_and_cuts_no_line(skipbench: Any) -> None:
     modules = {module.name for module in pkgutil.iter_modules(cli.__path__)} - {
+        "ends",
         "executing",
         "morph_rows",
         "options",
