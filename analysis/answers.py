@@ -11,6 +11,7 @@ from skipbench.analysis.costs import at_least, bounds
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.latency import margin, ratios, verdicts
 from skipbench.analysis.paired import differences, effects
+from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import COSTS, accuracy, headline, per_arm, scores, tradeoff
 from skipbench.analysis.text import count, inside, listing
 from skipbench.bench.records.metrics import Breakdown, Metric
@@ -183,11 +184,14 @@ def _fronts(study: Frames, score: Metric) -> Iterator[str]:
         if len(points) > 1:
             beaten = list(points.arm[points.beaten])
             worse = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
+            worse += " significantly worse than one that costs no more"
+            if accuracy(study, score.key).n.max() < MIN_PAIRS:
+                worse = f"whether an arm is worse than one that costs no more takes {MIN_PAIRS} seeds to test"
             named = points.arm.where(~points.at_least, points.arm + " (whose cost is a lower bound)")
             front = listing(named[points.on_front.to_numpy()])
             yield (
-                f"{score.label} against {inside(study.metric(key).label)}: {worse} significantly worse than one "
-                f"that costs no more; by the means alone, the Pareto front is {front}."
+                f"{score.label} against {inside(study.metric(key).label)}: {worse}; "
+                f"by the means alone, the Pareto front is {front}."
             )
 
 

@@ -9,7 +9,7 @@ from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames, once
 from skipbench.analysis.latency import ratios
 from skipbench.analysis.paired import effects
-from skipbench.analysis.statistics import LEVEL, MIN_PAIRS, t_factor
+from skipbench.analysis.statistics import MIN_PAIRS, t_factor
 from skipbench.analysis.summaries import accuracy, headline, spread
 from skipbench.analysis.text import count, distinct, inside, listing
 from skipbench.bench.records.budgets import BUDGETS
@@ -92,16 +92,10 @@ def _tests(study: Frames, score: Metric) -> Iterator[str]:
         effects_rest = f"{count(len(untested), 'effect')} of a single choice {rest}"
         yield f"{effects_rest} on fewer than {MIN_PAIRS} seeds: described, not tested."
     tested = compared[compared.p_holm.notna()]
-    family, n = len(tested), int(tested.n.max()) if len(tested) else 0
-    if family and family * 2.0 ** (1 - n) > 1 - LEVEL:
-        yield (
-            f"With {n} seeds a permutation test's p is at least {2.0 ** (1 - n):.3f}: after Holm's correction for "
-            f"{count(family, 'comparison')}, no effect can be significant, however large."
-        )
     undecided = tested[tested.verdict == "undecided"]
     if len(undecided):
         margin = "" if tested.margin.notna().any() else " (the suite states no margin, so none can be called equal)"
-        yield f"Undecided: {len(undecided)} of {count(family, 'tested effect')} of a single choice{margin}."
+        yield f"Undecided: {len(undecided)} of {count(len(tested), 'tested effect')} of a single choice{margin}."
 
 
 @scored

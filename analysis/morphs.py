@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
+from skipbench.analysis import latency
 from skipbench.analysis.audit import beyond
 from skipbench.analysis.frames import Frames, once
-from skipbench.analysis.latency import ALPHA, Timed, compare, margin
-from skipbench.analysis.statistics import MIN_PAIRS, holm, summarize
+from skipbench.analysis.latency import Timed, margin
+from skipbench.analysis.margins import margin_of
+from skipbench.analysis.statistics import compare
 from skipbench.analysis.summaries import headline, per_arm, scores
 from skipbench.bench.records.metrics import Metric
 
@@ -25,7 +24,14 @@ COSTS = {  # finer than elsewhere: an edit changes little of a network
 }
 LATENCY = Metric("latency_ms/median", "Latency", "ms", "lower", digits=2)
 FREE = 0.01  # of the first network's cost, below which a change of it is none
-NOTHING, FEW, MATTERS, OPEN = "changes nothing", "too few seeds", "matters", "not shown to matter"
+NOTHING, MATTERS = "changes nothing", "matters"
+WORTH = {  # what is concluded from the change in score, in words
+    "descriptive": "too few seeds",
+    "equal": "makes no difference",
+    "undecided": "not shown to matter",
+    "higher": MATTERS,
+    "lower": MATTERS,
+}
 Order = Sequence[tuple[Sequence[str], float]]  # of each step the factors that change, and by how much that changes
 
 
@@ -100,7 +106,7 @@ def with_latency(
     for before, arm in itertools.pairwise(arms):
         row: dict[str, Any] = {LATENCY.key: _median(timed.get(arm))}
         if arm != before and _one_session(timed.get(before), timed.get(arm)):
-            found = compare({name: timed[name] for name in (before, arm)}, before, margin, blocks).iloc[1]
+            found = latency.compare({name: timed[name] for name in (before, arm)}, before, margin, blocks).iloc[1]
             row |= {f"latency/{name}": found[name] for name in ("ratio", "low", "high", "verdict")}
         rows.append(row)
     columns = [LATENCY.key, *(f"latency/{name}" for name in ("ratio", "low", "high", "verdict"))]
@@ -120,45 +126,31 @@ def with_scores(table: pd.DataFrame, study: Frames, arms: Sequence[str], key: st
     """Return a walk with the mean `key` of its `arms`, "" for one that is not in the study, and each edit's effect.
 
     Further columns: score; of its change against the step before, paired by seed, n, mean, low, high (Student's t),
-    p (paired t-test), p_holm (Holm's correction for the walk's edits), each (one number per seed).
+    p (paired t-test), p_holm (Holm's correction for the walk's edits), verdict, each (one number per seed).
     """
     runs = scores(study, key).pivot(index="seed", columns="arm", values="value")
     columns = [runs[arm] if arm in runs else pd.Series(dtype=float) for arm in arms]
     none = pd.Series(dtype=float)
     pairs = zip([none, *columns], columns, strict=False)
     each = [(after - before).dropna().tolist() for before, after in pairs]
-    facts = pd.DataFrame([summarize(values)._asdict() for values in each])
-    p = np.array([_p_value(values) for values in each])
-    return table.assign(
-        score=[column.mean() for column in columns],
-        **{name: facts[name] for name in ("n", "mean", "low", "high")},
-        p=p,
-        p_holm=holm(p),
-        each=pd.Series(each),
-    )
-
-
-def _p_value(differences: Sequence[float]) -> float:
-    """Return the two-sided p-value of a paired t-test; NaN for fewer than two pairs."""
-    values: NDArray[np.float64] = np.asarray(differences)
-    if len(values) < 2:
-        return math.nan
-    if np.allclose(values, values[0], rtol=1e-9, atol=0):  # the same at every seed
-        return float(values[0] == 0)
-    return float(stats.ttest_1samp(values, 0).pvalue)
+    found = pd.DataFrame(compare(each, margin_of(study, key)), index=table.index)
+    told = found[["n", "mean", "low", "high", "p", "p_holm", "verdict"]]
+    return table.assign(score=[column.mean() for column in columns], **told, each=pd.Series(each))
 
 
 def judged(table: pd.DataFrame, nothing: Sequence[bool] = ()) -> pd.DataFrame:
     """Return a walk with two verdicts on each edit, in words: `cost` and, where there are scores, `worth`.
 
     `cost` is "free" where neither parameters nor MACs change by FREE of the first network's and no difference in
-    latency was found. `worth` is "matters" where the change in score is significant at 5 % after Holm's correction,
-    over MIN_PAIRS seeds or more. `nothing` says of which rows the edit changes no operator and no weight.
+    latency was found. `worth` is one of WORTH, or "not trained". `nothing` says of which rows the edit changes no
+    operator and no weight.
     """
     rows = table.assign(nothing=list(nothing) or [False] * len(table)).to_dict("records")
     table = table.assign(cost=["" if row["edit"] == "" else _cost(row) for row in rows])
     if "n" in table:
-        table["worth"] = ["" if row["edit"] == "" else _worth(row) for row in rows]
+        table["worth"] = [
+            "" if row["edit"] == "" else WORTH[row["verdict"]] if row["n"] else "not trained" for row in rows
+        ]
     return table
 
 
@@ -177,14 +169,6 @@ def _cost(row: Mapping[Any, Any]) -> str:
     if not words and any(map(math.isnan, shares.values())):
         return "not counted"
     return "; ".join(words).replace("%", " %") or "free"
-
-
-def _worth(row: Mapping[Any, Any]) -> str:
-    if row["n"] == 0:
-        return "not trained"
-    if row["n"] < MIN_PAIRS:
-        return FEW
-    return MATTERS if row["p_holm"] < ALPHA else OPEN
 
 
 def planned(study: Frames) -> dict[str, list[str]]:

@@ -121,7 +121,7 @@ def comparison_columns(score: Metric, frame: pd.DataFrame) -> tuple[Column, ...]
     tests = (
         p_value("p_permutation", "p, permutation"),
         p_value("p_wilcoxon", "p, Wilcoxon"),
-        p_value("p_holm", "p, Holm"),
+        p_value("p_holm", "p, t-test with Holm"),
         p_value("p_equal", "p, equal"),
     )
     known = [column for column in tests if frame[column.key].notna().any()]

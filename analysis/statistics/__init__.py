@@ -4,8 +4,15 @@ from skipbench.analysis.statistics.comparison import Comparison, Unit, compare
 from skipbench.analysis.statistics.fronts import pareto_front, surely_beaten
 from skipbench.analysis.statistics.improvement import paired_improvement, unpaired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL, Summary, bca, summarize, t_factor
-from skipbench.analysis.statistics.power import MIN_PAIRS, seeds_needed
-from skipbench.analysis.statistics.significance import equal_p, holm, permutation_p, wilcoxon_p
+from skipbench.analysis.statistics.power import seeds_needed
+from skipbench.analysis.statistics.significance import (
+    MIN_PAIRS,
+    equal_p,
+    holm,
+    paired_t_p,
+    permutation_p,
+    wilcoxon_p,
+)
 
 __all__ = [
     "LEVEL",
@@ -18,6 +25,7 @@ __all__ = [
     "equal_p",
     "holm",
     "paired_improvement",
+    "paired_t_p",
     "pareto_front",
     "permutation_p",
     "seeds_needed",

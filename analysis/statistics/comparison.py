@@ -10,8 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL, summarize
-from skipbench.analysis.statistics.power import MIN_PAIRS, seeds_needed
-from skipbench.analysis.statistics.significance import equal_p, holm, permutation_p, wilcoxon_p
+from skipbench.analysis.statistics.power import seeds_needed
+from skipbench.analysis.statistics.significance import (
+    MIN_PAIRS,
+    equal_p,
+    holm,
+    paired_t_p,
+    permutation_p,
+    wilcoxon_p,
+)
 
 Unit = Literal["seeds", "images", "both"]
 Verdict = Literal["higher", "lower", "equal", "undecided", "descriptive"]
@@ -33,8 +40,8 @@ class Comparison:
     sd: float  # of the differences at single seeds
     low: float
     high: float
-    p: float = math.nan  # for no difference: of the permutation test over seeds, else of t with the resampled error
-    p_permutation: float = math.nan
+    p: float = math.nan  # for no difference: of the paired t-test; over both units, of t with the resampled error
+    p_permutation: float = math.nan  # of tests that take no shape for granted: beside p, they judge nothing
     p_wilcoxon: float = math.nan
     p_holm: float = math.nan  # p, corrected for the family
     p_equal: float = math.nan  # for a difference beyond the margin
@@ -53,9 +60,16 @@ def compare(
 
     `sign` is -1 where a lower score is better. p-values are corrected for the pairs that are tested.
     """
-    found = [_described(np.asarray(differences, dtype=float), margin, sign) for differences in family]
-    tested = [_tested(one, np.asarray(given, float), seed) for one, given in zip(found, family, strict=True)]
-    return judge(tested)
+    given = [np.asarray(differences, dtype=float) for differences in family]
+    found = [_described(differences, margin, sign) for differences in given]
+    for n in {len(differences) for differences in given if len(differences) >= MIN_PAIRS}:
+        chosen = [place for place, differences in enumerate(given) if len(differences) == n]
+        pairs = np.stack([given[place] for place in chosen])
+        tests = (paired_t_p(pairs), permutation_p(pairs, seed), wilcoxon_p(pairs), equal_p(pairs, margin))
+        for place, t, permuted, ranked, equal in zip(chosen, *(test.tolist() for test in tests), strict=True):
+            p_values = {"p": t, "p_permutation": permuted, "p_wilcoxon": ranked, "p_equal": equal}
+            found[place] = replace(found[place], **p_values)
+    return judge(found)
 
 
 def _described(differences: NDArray[np.float64], margin: float, sign: int) -> Comparison:
@@ -68,14 +82,6 @@ def _described(differences: NDArray[np.float64], margin: float, sign: int) -> Co
         improvement_low=better.low,
         improvement_high=better.high,
     )
-
-
-def _tested(described: Comparison, differences: NDArray[np.float64], seed: int) -> Comparison:
-    if described.n < MIN_PAIRS:
-        return described
-    p = float(permutation_p(differences, seed))
-    equal = math.nan if math.isnan(described.margin) else equal_p(differences, described.margin)
-    return replace(described, p=p, p_permutation=p, p_wilcoxon=wilcoxon_p(differences), p_equal=equal)
 
 
 def judge(family: Sequence[Comparison]) -> list[Comparison]:

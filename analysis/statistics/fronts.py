@@ -2,10 +2,9 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from skipbench.analysis.statistics.intervals import LEVEL
-from skipbench.analysis.statistics.significance import holm
+from skipbench.analysis.statistics.significance import MIN_PAIRS, holm, paired_t_p
 
 
 def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
@@ -28,7 +27,7 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
 
     Cost intervals have shape (n,), `scores` (n, seeds), NaN where a run is missing. A score is higher where a
     one-sided t-test of the differences paired by seed says so at the 5 % level, after Holm's correction for all
-    tested pairs of arms.
+    tested pairs of arms; fewer than MIN_PAIRS seeds are no test.
     """
     low, high, runs = (np.asarray(values, dtype=float) for values in (cost_low, cost_high, scores))
     pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
@@ -40,10 +39,5 @@ def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) 
 
 
 def _p_higher(differences: NDArray[np.float64]) -> float:
-    """Return the one-sided p-value for a mean above 0; NaN for fewer than two runs, or for exact ties."""
     known = differences[np.isfinite(differences)]
-    if len(known) < 2 or not known.any():
-        return float("nan")
-    if known.std() == 0:  # the same difference at every seed
-        return 0.0 if known[0] > 0 else 1.0
-    return float(stats.ttest_1samp(known, 0, alternative="greater").pvalue)
+    return float(paired_t_p(known, "greater")) if len(known) >= MIN_PAIRS else float("nan")

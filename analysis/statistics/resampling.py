@@ -12,7 +12,7 @@ from scipy import stats
 from skipbench.analysis.statistics.comparison import Comparison
 from skipbench.analysis.statistics.improvement import paired_improvement
 from skipbench.analysis.statistics.intervals import LEVEL
-from skipbench.analysis.statistics.power import MIN_PAIRS
+from skipbench.analysis.statistics.significance import MIN_PAIRS
 
 RESAMPLES = 1000
 AT_ONCE = 2_000_000  # numbers, of resamples times images

@@ -1,12 +1,36 @@
 """Whether a paired difference is there, or is small enough to be none: p-values of its tests."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+MIN_PAIRS = 6  # that a test needs
 FLIPS = 9999  # random choices of signs, where there are more than so many in all
 EXACT = 13  # pairs up to which all signs are tried
 AT_ONCE = 2_000_000  # numbers
+
+
+def paired_t_p(
+    differences: ArrayLike, alternative: Literal["two-sided", "greater", "less"] = "two-sided"
+) -> NDArray[np.float64]:
+    """Return the p-value of the paired t-test for a mean of 0, (...), of differences (..., n), n > 1.
+
+    Student 1908. It assumes that means of n differences are normal, of which docs/statistics.md has the limits.
+    `alternative` is how the mean differs from 0. The same difference in every pair is as sure as can be: its p is
+    0 where it counts for the alternative, and that of a t of 0 where it is 0 itself.
+    """
+    given = np.asarray(differences, dtype=float)
+    n, mean, sd = given.shape[-1], given.mean(-1), given.std(-1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(mean == 0, 0.0, mean / sd * np.sqrt(n))
+    tails = {
+        "two-sided": 2 * stats.t.sf(abs(t), n - 1),
+        "greater": stats.t.sf(t, n - 1),
+        "less": stats.t.cdf(t, n - 1),
+    }
+    return np.asarray(tails[alternative])
 
 
 def permutation_p(differences: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
@@ -36,33 +60,32 @@ def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.asarray(values.mean(axis=axis))
 
 
-def wilcoxon_p(differences: ArrayLike) -> float:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test of differences (n,); 1 where all are 0.
+def wilcoxon_p(differences: ArrayLike) -> NDArray[np.float64]:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test, (...), of (..., n); 1 where all are 0.
 
     Wilcoxon 1945. Exact up to n = 50, or 13 with ties, where it is the permutation test of the signed ranks
     (scipy's own takes a second for that); it assumes symmetry about the median.
     """
     given = np.asarray(differences, dtype=float)
-    known = given[given != 0]
-    if not len(known):
-        return 1.0
-    if len(known) <= EXACT:
-        return float(permutation_p(np.sign(known) * stats.rankdata(abs(known))))
-    return float(stats.wilcoxon(known).pvalue)
+    if given.shape[-1] > EXACT:
+        return np.asarray(np.apply_along_axis(_wilcoxon_of_many, -1, given))
+    zeros = (given == 0).sum(-1, keepdims=True)  # which have the lowest ranks, and count for nothing
+    return permutation_p(np.sign(given) * (stats.rankdata(abs(given), axis=-1) - zeros))
 
 
-def equal_p(differences: ArrayLike, margin: float) -> float:
-    """Return the p-value for a mean difference beyond `margin` on either side, of differences (n,), n > 1.
+def _wilcoxon_of_many(differences: NDArray[np.float64]) -> float:
+    known = differences[differences != 0]
+    return float(stats.wilcoxon(known).pvalue if len(known) > EXACT else wilcoxon_p(known))
+
+
+def equal_p(differences: ArrayLike, margin: float) -> NDArray[np.float64]:
+    """Return the p-value for a mean difference beyond `margin` on either side, (...), of (..., n), n > 1.
 
     Two one-sided t-tests (TOST; Schuirmann 1987): below .05, the 90 % t-interval of the mean lies within the
     margin, and the two count as equal. `margin` is in the unit of the differences.
     """
     given = np.asarray(differences, dtype=float)
-    if np.ptp(given) == 0:
-        return 0.0 if abs(given[0]) < margin else 1.0
-    above = stats.ttest_1samp(given, -margin, alternative="greater").pvalue
-    below = stats.ttest_1samp(given, margin, alternative="less").pvalue
-    return float(max(above, below))
+    return np.maximum(paired_t_p(given + margin, "greater"), paired_t_p(given - margin, "less"))
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from skipbench.analysis.costs import at_least
 from skipbench.analysis.frames import Frames
+from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import COSTS, accuracy, axes_of, measured_by_arm, scores, tradeoff
 from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
@@ -131,7 +132,8 @@ def tradeoff_table(study: Frames) -> Table:
             ]
     caption = (
         "Mean score against cost. Significantly worse: an arm that costs no more has a better score at the 5 % "
-        "level in a one-sided t-test paired by seed, Holm-corrected over all such pairs."
+        "level in a one-sided t-test paired by seed, Holm-corrected over all such pairs; it takes "
+        f"{MIN_PAIRS} seeds."
     )
     frame["at_least"] = frame["arm"].isin(at_least(study))
     return Table("tradeoff", caption, frame, tuple(columns))

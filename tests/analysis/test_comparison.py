@@ -15,6 +15,7 @@ from skipbench.analysis.statistics import (
     equal_p,
     holm,
     paired_improvement,
+    paired_t_p,
     permutation_p,
     seeds_needed,
     summarize,
@@ -32,6 +33,19 @@ SHAPES = {
 def at_most(share: float, repeats: int) -> float:
     """Return the share that a true one exceeds in one of 1,000 simulations of so many repeats."""
     return stats.binom.ppf(0.999, repeats, share) / repeats
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_the_paired_t_test_equals_scipy_s_on_each_row(alternative):
+    values = np.random.default_rng(0).normal(0.3, 1, (4, 7))
+    expected = stats.ttest_1samp(values, 0, axis=1, alternative=alternative).pvalue
+    assert paired_t_p(values, alternative) == pytest.approx(expected)
+    assert float(paired_t_p(values[2], alternative)) == pytest.approx(expected[2])
+
+
+def test_without_spread_the_t_test_is_sure():
+    assert paired_t_p([[0.1] * 6, [-0.1] * 6, [0.0] * 6]).tolist() == pytest.approx([0, 0, 1], abs=1e-9)
+    assert paired_t_p([[0.1] * 6, [-0.1] * 6], "greater").tolist() == pytest.approx([0, 1])
 
 
 def test_permutation_by_hand():
@@ -61,6 +75,8 @@ def test_wilcoxon_knows_ties_and_zeros():
     assert wilcoxon_p([0, 0, 0, 0, 0, 0]) == 1
     for values in ([1, 1, -1, 0, 2, 2], [3, -1, 2, 5, 4, -6, 7], [1, 2] * 8, [0, 0, 0, 0, 0, 3]):
         assert wilcoxon_p(values) == pytest.approx(stats.wilcoxon(values).pvalue)
+    several = np.random.default_rng(0).integers(-3, 5, (3, 9))  # with ties and zeros
+    assert wilcoxon_p(several) == pytest.approx([stats.wilcoxon(row).pvalue for row in several])
 
 
 @pytest.mark.parametrize("n", [2, 6, 12])
@@ -70,7 +86,8 @@ def test_tost_equals_statsmodels(n):
 
 
 def test_equal_without_spread_is_by_the_margin_alone():
-    assert [equal_p([shift] * 6, 0.25) for shift in (0.2, -0.2, 0.25, 0.3)] == [0, 0, 1, 1]
+    found = [float(equal_p([shift] * 6, 0.25)) for shift in (0.2, -0.2, 0.25, 0.3)]
+    assert found == pytest.approx([0, 0, 0.5, 1], abs=1e-9)
 
 
 def test_holm_leaves_out_what_was_not_tested():
@@ -104,15 +121,15 @@ def test_unpaired_improvement_is_the_share_of_pairs():
     assert unpaired_improvement([1, 1], [1, 1]) == (0.5, 0, 1)
 
 
-def test_seeds_needed_equal_statsmodels_where_levels_can_be_attained():
-    assert seeds_needed(0.5, 1.0) == math.ceil(TTestPower().solve_power(0.5, None, 0.05, 0.8))
-    assert seeds_needed(-0.01, 0.02) == seeds_needed(0.5, 1.0)
+@pytest.mark.parametrize(("effect", "family"), [(0.5, 1), (0.8, 5), (1.2, 20)])
+def test_seeds_needed_equal_statsmodels(effect, family):
+    expected = TTestPower().solve_power(effect, None, 0.05 / family, 0.8)
+    assert seeds_needed(effect, 1.0, family) == math.ceil(expected)
+    assert seeds_needed(-effect / 100, 0.01, family) == math.ceil(expected)
 
 
-def test_seeds_needed_know_that_few_pairs_have_no_small_p():
-    assert seeds_needed(100, 1.0) == 6  # p = 1 / 32
-    assert seeds_needed(100, 1.0, family=2) == 7  # p = 1 / 64, twice of which is below .05
-    assert seeds_needed(0.1, 0.0) == 6
+def test_seeds_needed_are_six_at_least_and_unknown_without_a_deviation():
+    assert seeds_needed(100, 1.0) == seeds_needed(100, 1.0, family=20) == seeds_needed(0.1, 0.0) == 6
     assert [seeds_needed(0, 1), seeds_needed(0, 0), seeds_needed(0.001, 1)] == [math.inf] * 3
     assert math.isnan(seeds_needed(0.1, math.nan))
 
@@ -123,7 +140,8 @@ def test_fewer_than_six_pairs_are_described_and_not_tested():
     assert all(map(math.isnan, (few.p, few.p_permutation, few.p_wilcoxon, few.p_holm, few.p_equal)))
     assert (few.mean, few.low) == summarize([0.1, 0.2, 0.15, 0.1, 0.12])[1::2]
     assert many.verdict == "higher"
-    assert many.p_holm == many.p_permutation == 1 / 32  # the other is not of the family
+    assert many.p_holm == many.p == pytest.approx(stats.ttest_1samp([0.1, 0.2, 0.15, 0.1, 0.12, 0.11], 0).pvalue)
+    assert many.p_permutation == many.p_wilcoxon == 1 / 32  # beside it
     assert few.improvement == 1 > few.improvement_low > 0.4
 
 
@@ -134,7 +152,9 @@ def test_verdicts_are_of_corrected_p_and_of_the_margin():
     given = [clear, [-each for each in clear], noise, near, small]
     assert [one.verdict for one in compare(given, 0.01)] == ["higher", "lower", "undecided", "equal", "equal"]
     assert [one.verdict for one in compare(given)] == ["higher", "lower", "undecided", "undecided", "higher"]
-    assert compare([clear] * 7)[0].verdict == "undecided"  # 7 / 128 after Holm: nothing can be found with 8 pairs
+    assert [one.verdict for one in compare([clear] * 50)] == ["higher"] * 50
+    near_miss = [0.01, 0.04, 0.02, -0.01, 0.03, 0.02, 0.0, 0.01]
+    assert [compare([near_miss] * many)[0].verdict for many in (1, 4)] == ["higher", "undecided"]  # Holm
 
 
 def test_where_lower_is_better_the_probability_turns_but_not_the_difference():
@@ -167,8 +187,8 @@ def test_skewed_differences_of_few_seeds_are_covered_too_seldom_which_the_docs_s
 @pytest.mark.parametrize("n", [6, 10, 30])
 def test_no_difference_is_called_one_in_at_most_5_of_100(shape, n):
     values = SHAPES[shape](np.random.default_rng(n), (400, n))
-    assert np.mean(permutation_p(values) < 0.05) <= at_most(0.05, 400)
-    assert np.mean([wilcoxon_p(each) < 0.05 for each in values]) <= at_most(0.05, 400)
+    for test in (paired_t_p, permutation_p, wilcoxon_p):
+        assert np.mean(test(values) < 0.05) <= at_most(0.05, 400)
 
 
 def test_a_family_without_differences_has_one_in_at_most_5_of_100():
@@ -189,5 +209,5 @@ def test_a_difference_of_the_margin_is_called_equal_in_at_most_5_of_100(n):
 def test_a_planted_effect_is_found_with_the_seeds_that_are_said_to_be_needed(effect, family):
     n = int(seeds_needed(effect, 1, family))
     values = np.random.default_rng(n).normal(effect, 1, (500, n))
-    found = np.mean(permutation_p(values) < 0.05 / family)
+    found = np.mean(paired_t_p(values) < 0.05 / family)
     assert found >= 0.8 - (at_most(0.2, 500) - 0.2)

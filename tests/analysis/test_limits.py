@@ -153,17 +153,11 @@ def test_effects_of_few_seeds_are_said_to_be_described_and_not_tested(trained):
     assert not _said(few, "Undecided:")
 
 
-def test_families_in_which_no_effect_can_be_significant_are_named(trained):
+def test_undecided_effects_are_counted(trained):
     scores = [0.5, 0.52, 0.51, 0.5, 0.53, 0.49]
     arms = {
         f"unet / {name}": [value + shift for value in scores] for name, shift in (("a", 0), ("b", 0.1), ("c", 0.2))
     }
-    sentence = (
-        "With 6 seeds a permutation test's p is at least 0.031: after Holm's correction for 2 comparisons, no "
-        "effect can be significant, however large."
-    )
-    assert _said(trained(arms), sentence)
-    assert _said(trained(arms), "Undecided: 2 of 2 tested effects of a single choice (the suite states no margin")
-    alone = trained(dict(list(arms.items())[:2]))
-    assert not _said(alone, "however large")
-    assert not _said(alone, "Undecided:")
+    assert not _said(trained(arms), "Undecided:")
+    arms["unet / d"] = [0.5, 0.53, 0.5, 0.5, 0.52, 0.5]
+    assert _said(trained(arms), "Undecided: 1 of 3 tested effects of a single choice (the suite states no margin")

@@ -88,14 +88,14 @@ def test_the_change_in_score_is_paired_by_seed(trained):
     assert row["mean"] == pytest.approx(0.02)
     assert row["each"] == pytest.approx([0.03, 0.01])
     assert (row["low"] + row["high"]) / 2 == pytest.approx(0.02)
-    assert row["p"] == pytest.approx(0.2951672)  # t = 2 with one degree of freedom
-    assert row["p_holm"] == row["p"]
+    assert math.isnan(row["p"])  # two pairs are no test
     assert table.iloc[2]["n"] == 0
-    assert judged(table)["worth"].tolist() == ["", morphs.FEW, "not trained"]
+    assert judged(table)["worth"].tolist() == ["", "too few seeds", "not trained"]
 
 
 @pytest.mark.parametrize(
-    ("shift", "worth"), [([0.02, 0.03, 0.02, 0.03, 0.02, 0.03], morphs.MATTERS), ([0.1, -0.1] * 3, morphs.OPEN)]
+    ("shift", "worth"),
+    [([0.02, 0.03, 0.02, 0.03, 0.02, 0.03], morphs.MATTERS), ([0.1, -0.1] * 3, "not shown to matter")],
 )
 def test_six_seeds_can_say_that_an_edit_matters(trained, shift, worth):
     base = [0.5, 0.4, 0.6, 0.5, 0.7, 0.5]

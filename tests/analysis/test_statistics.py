@@ -100,7 +100,11 @@ def test_front_equals_the_definition(seed):
 
 
 def test_beaten_for_certain_by_hand():
-    runs = [[0.50, 0.52, 0.51], [0.60, 0.62, 0.605], [0.40, 0.43, 0.41]]
+    runs = [
+        [0.50, 0.52, 0.51, 0.50, 0.53, 0.52],
+        [0.60, 0.62, 0.605, 0.61, 0.62, 0.63],
+        [0.40, 0.43, 0.41, 0.41, 0.42, 0.44],
+    ]
     beaten = surely_beaten([1, 1, 2], [1, 1, 2], runs)  # the first two cost the same, the third more
     p_values = {
         (i, j): stats.ttest_rel(runs[i], runs[j], alternative="greater").pvalue
@@ -112,25 +116,25 @@ def test_beaten_for_certain_by_hand():
 
 
 def test_a_cheaper_arm_that_scores_less_beats_nobody_and_neither_does_a_better_one_that_costs_more():
-    assert not surely_beaten([1, 2], [1, 2], [[0.1, 0.11, 0.1], [0.9, 0.91, 0.9]]).any()
+    assert not surely_beaten([1, 2], [1, 2], [[0.1, 0.11, 0.1] * 2, [0.9, 0.91, 0.9] * 2]).any()
 
 
 def test_costs_whose_intervals_overlap_are_in_no_order():
-    runs = [[0.9, 0.91, 0.9], [0.1, 0.11, 0.11]]
+    runs = [[0.9, 0.91, 0.9] * 2, [0.1, 0.11, 0.11] * 2]
     assert surely_beaten([1, 2.5], [2, 3], runs).tolist() == [False, True]
     assert not surely_beaten([1, 1.5], [2, 3], runs).any()
 
 
-def test_one_seed_and_exact_ties_are_no_certainty_but_a_constant_gain_is():
+def test_few_seeds_and_exact_ties_are_no_certainty_but_a_constant_gain_is():
     nan = float("nan")
-    assert not surely_beaten([1, 1], [1, 1], [[0.9, nan], [0.1, 0.2]]).any()
-    assert not surely_beaten([1, 1], [1, 1], [[0.5, 0.6], [0.5, 0.6]]).any()
-    assert surely_beaten([1, 1], [1, 1], [[0.75, 0.5], [0.5, 0.25]]).tolist() == [False, True]
+    assert not surely_beaten([1, 1], [1, 1], [[0.9, 0.8, 0.9, 0.8, 0.9, nan], [0.1] * 6]).any()
+    assert not surely_beaten([1, 1], [1, 1], [[0.5, 0.6] * 3, [0.5, 0.6] * 3]).any()
+    assert surely_beaten([1, 1], [1, 1], [[0.75, 0.5] * 3, [0.5, 0.25] * 3]).tolist() == [False, True]
     assert surely_beaten([], [], np.empty((0, 2))).shape == (0,)
 
 
 def test_equal_arms_are_called_beaten_in_at_most_one_family_of_twenty():
     random = np.random.default_rng(0)
     costs = [1, 1, 2, 3]
-    wrong = sum(surely_beaten(costs, costs, random.normal(size=(4, 3))).any() for _ in range(300))
+    wrong = sum(surely_beaten(costs, costs, random.normal(size=(4, 6))).any() for _ in range(300))
     assert wrong <= stats.binom.ppf(0.999, 300, 0.05)

@@ -172,7 +172,8 @@ def test_all_parts_of_a_claim_have_to_hold_and_share_holm_s_correction() -> None
     finding = only(stacked(0.56, 0.53, 0.5), numbered(1))
     assert finding.verdict == "supported"
     assert [part.label for part in finding.parts] == ["PCK@.2, 8 x 1 − 4 x 2", "PCK@.2, 4 x 2 − 2 x 4"]
-    assert [part.comparison.p_holm for part in finding.parts] == [2 * 2.0 ** (1 - SEEDS)] * 2
+    p = sorted(part.comparison.p for part in finding.parts)
+    assert sorted(part.comparison.p_holm for part in finding.parts) == [2 * p[0], max(2 * p[0], p[1])]
     assert only(stacked(0.56, 0.53, 0.53), numbered(1)).verdict == "equal"
     assert only(stacked(0.56, 0.53, 0.6), numbered(1)).verdict == "contradicted"
     assert only(stacked(0.60, 0.50, 0.5, sd=0.02), numbered(1)).verdict == "undecided"
