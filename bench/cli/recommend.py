@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,6 +92,7 @@ def recommend(
     rows = [row for one in found for row in _rows(one)]
     if format is not Format.table:
         print_rows(format, rows, [detail for one in found for detail in _details(one, directory)], [])
+        print(*why, sep="\n", end="\n" if why else "", file=sys.stderr)
         return
     for one in found:
         limits = one.limits.told(one.study, one.score)

@@ -87,6 +87,13 @@ def test_every_study_of_a_task_is_answered(skipbench: Any, tiny_suite: str, tmp_
     }
     assert {row["task"] for row in rows(skipbench, tmp_path / "run")} == {"segmentation", "pose"}
     assert {row["dataset"] for row in rows(skipbench, tmp_path / "run", "--dataset", "far")} == {"far"}
+    costs = {row["task"]: row["params/total"] for row in rows(skipbench, tmp_path / "run", "--max-params", "1G")}
+    limit = ("--max-params", min(costs.values()))
+    told = skipbench("recommend", tmp_path / "run", *limit, "--format", "json")
+    without = {"segmentation", "pose"} - {row["task"] for row in json.loads(told.out)}
+    assert without
+    assert all(f"no arm of {task} on " in told.err for task in without)
+    assert told.err.strip() in skipbench("recommend", tmp_path / "run", *limit).out
 
 
 def test_a_run_without_networks_says_that_none_can_be_exported(
