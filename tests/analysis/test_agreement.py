@@ -78,16 +78,16 @@ def test_within_the_suites_margin_scores_agree(cell, run):
 def test_p_values_are_corrected_for_the_arms(cell, run):
     arms = ["a / x", "b / x", "c / x"]
 
-    def make(shifts, **more):
+    def make(shifts, noise=NOISE, **more):
         cells = [
-            (cell(arm=arm, seed=seed), shift + NOISE[seed]) for arm, shift in shifts.items() for seed in range(12)
+            (cell(arm=arm, seed=seed), shift + noise[seed]) for arm, shift in shifts.items() for seed in range(12)
         ]
         return run(*((one, {"test/miou": value}) for one, value in cells), **more)
 
     first = make(dict.fromkeys(arms, 0.5))
-    noisy = make({arm: 0.52 + i / 100 for i, arm in enumerate(arms)}, when="tuesday")
+    noisy = make({arm: 0.505 + i / 1000 for i, arm in enumerate(arms)}, NOISE[::-1], when="tuesday")
     found = agreements(first, noisy)
-    alone = agreements(first, make({"a / x": 0.52}, when="tuesday"))
+    alone = agreements(first, make({"a / x": 0.505}, NOISE[::-1], when="tuesday"))
     assert [one.arm for one in found] == arms
     assert found[0].finding.numbers["p_holm"] > alone[0].finding.numbers["p_holm"]
 
