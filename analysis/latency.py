@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from skipbench.analysis.frames import Frames, once
-from skipbench.analysis.statistics import holm
+from skipbench.analysis.statistics import LEVEL, holm
 from skipbench.analysis.text import listing
 from skipbench.bench.records import Outcome, RunRecord
 from skipbench.bench.records.blocks import MIN_BLOCKS, geometric, kept, medians
@@ -44,8 +45,8 @@ def compare(arms: Mapping[str, Timed], reference: str, margin: float, least: int
     for (arm, ratios), p, p_holm in zip(others.items(), tests, corrected, strict=True):
         ratio, low, high = geometric(ratios)
         edges = {"ratio": ratio, "low": low, "high": high, "p": p, "p_holm": p_holm}
-        verdict = "tied" if (ratios == 1).all() else _verdict(ratio, low, high, p_holm, margin)
-        rows.append({"arm": arm, **edges, "verdict": verdict, "each": ratios.tolist()})
+        found = "tied" if (ratios == 1).all() else verdict(ratio, low, high, p_holm, margin)
+        rows.append({"arm": arm, **edges, "verdict": found, "each": ratios.tolist()})
     table = pd.DataFrame(rows).assign(reference=reference, blocks=int(keep.sum()))
     return table.reindex(columns=_COLUMNS).set_index("arm").loc[list(arms)].reset_index()
 
@@ -60,13 +61,47 @@ def _p_value(logs: NDArray[np.float64]) -> float:
     return float(2 * stats.t.sf(abs(logs.mean()) / spread * math.sqrt(count), count - 2))
 
 
-def _verdict(ratio: float, low: float, high: float, p_holm: float, margin: float) -> str:
+def verdict(ratio: float, low: float, high: float, p_holm: float, margin: float) -> str:
+    """Return "equal", "faster", "slower" or "open" of a ratio and its interval, as `compare` says."""
     edge = math.log1p(margin)
     if max(-math.log(low), math.log(high)) <= edge:
         return "equal"
     if p_holm < ALPHA and abs(math.log(ratio)) > edge:
         return "faster" if ratio < 1 else "slower"
     return "open"
+
+
+class Ratio(NamedTuple):
+    """A latency over that of another session, its 95 % interval, and the p-value for a ratio of 1."""
+
+    ratio: float
+    low: float
+    high: float
+    p: float
+
+
+def between_sessions(first: Timed, second: Timed) -> Ratio:
+    """Return how many times as long the second's passes take as the first's, by their blocks' medians.
+
+    Welch's interval of the logarithms' means, each with a degree of freedom fewer than usual, as in one session
+    (`bench.records.blocks.t_quantile`). NaN where a session has fewer than MIN_BLOCKS blocks. What a whole session
+    shares, such as other work on its machine, is part of the ratio, not of its interval.
+    """
+    logs = [
+        np.log(medians(one.samples, one.blocks)[kept(one.blocks, int(one.settings.get("blocks", MIN_BLOCKS)))])
+        for one in (first, second)
+    ]
+    center = float(logs[1].mean() - logs[0].mean())
+    if min(map(len, logs)) < MIN_BLOCKS:
+        return Ratio(math.exp(center), math.nan, math.nan, math.nan)
+    variances = [float(each.var(ddof=1)) / len(each) for each in logs]
+    error = math.sqrt(sum(variances))
+    if error == 0:
+        return Ratio(math.exp(center), math.exp(center), math.exp(center), float(center == 0))
+    freedom = error**4 / sum(each**2 / (len(of) - 2) for each, of in zip(variances, logs, strict=True))
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(center) / error, freedom))
+    return Ratio(math.exp(center), math.exp(center - reach), math.exp(center + reach), p)
 
 
 @once

@@ -25,12 +25,12 @@ def pareto_front(cost: ArrayLike, score: ArrayLike) -> NDArray[np.bool_]:
 def surely_beaten(cost_low: ArrayLike, cost_high: ArrayLike, scores: ArrayLike) -> NDArray[np.bool_]:
     """Return, per arm, whether one that certainly costs no more scores significantly higher, (n,).
 
-    Cost intervals have shape (n,), `scores` (n, seeds), NaN where a run is missing. A score is higher where a
-    one-sided t-test of the differences paired by seed says so at the 5 % level, after Holm's correction for all
-    tested pairs of arms; fewer than MIN_PAIRS seeds are no test.
+    Cost intervals have shape (n,), or (n, costs) where no cost may be higher; `scores` (n, seeds), NaN where a run
+    is missing. A score is higher where a one-sided t-test of the differences paired by seed says so at the 5 %
+    level, after Holm's correction for all tested pairs of arms; fewer than MIN_PAIRS seeds are no test.
     """
     low, high, runs = (np.asarray(values, dtype=float) for values in (cost_low, cost_high, scores))
-    pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and high[i] <= low[j]]
+    pairs = [(i, j) for i in range(len(low)) for j in range(len(low)) if i != j and np.all(high[i] <= low[j])]
     p_values = np.array([_p_higher(runs[i] - runs[j]) for i, j in pairs])
     beaten = np.zeros(len(low), dtype=bool)
     rejected = holm(p_values) <= 1 - LEVEL  # what was not tested is not

@@ -28,6 +28,8 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "plot": ("render", "Draw one figure of a run."),
     "results": ("render", "Write what runs have shown, with budget, seeds and machine."),
     "claims": ("claims", "Say which claims of the papers a run supports."),
+    "recommend": ("recommend", "Name the arm to take within limits on cost and score."),
+    "compare": ("compare", "Say what agrees between runs of two machines or versions."),
     "cost": ("measure", "Count parameters, MACs, bytes and memory, split by part."),
     "match": ("match", "Find the decoder widths with which models cost alike."),
     "latency": ("measure", "Time forward passes in turns and compare them with the first."),

@@ -125,6 +125,13 @@ def test_costs_whose_intervals_overlap_are_in_no_order():
     assert not surely_beaten([1, 1.5], [2, 3], runs).any()
 
 
+def test_of_several_costs_none_may_be_higher():
+    runs = [[0.9, 0.91, 0.9] * 2, [0.1, 0.11, 0.11] * 2, [0.1, 0.11, 0.12] * 2]
+    costs = [[1, 5], [2, 5], [2, 4]]
+    assert surely_beaten(costs, costs, runs).tolist() == [False, True, False]
+    assert surely_beaten(np.empty((3, 0)), np.empty((3, 0)), runs).tolist() == [False, True, True]
+
+
 def test_few_seeds_and_exact_ties_are_no_certainty_but_a_constant_gain_is():
     nan = float("nan")
     assert not surely_beaten([1, 1], [1, 1], [[0.9, 0.8, 0.9, 0.8, 0.9, nan], [0.1] * 6]).any()
