@@ -17,6 +17,7 @@ from skipbench.bench.files import write_whole
 from skipbench.bench.records import SIZES
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import ReportError
+from skipbench.reports.sections import claims_table, tested_claims
 from skipbench.reports.tables import ARM, Column, Table, each_seed, facts_table, measured, value, without_html
 from skipbench.reports.whole import overview_table
 
@@ -60,6 +61,7 @@ def _run(run: Frames) -> dict[str, Any]:
         "name": run.suite.get("name", "run"),
         "description": without_html(str(run.suite.get("description", ""))),
         "overview": None if overview is None or overview.frame.empty else overview.markdown(),
+        "claims": claims_table(findings).markdown() if (findings := tested_claims(run)) else None,
         "studies": list(map(_study, studies)),
     }
 

@@ -1,9 +1,9 @@
 """What a page holds besides figures: sentences, and the tables of method, cost, environment and missing cells."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from skipbench.analysis.answers import answers, lead
-from skipbench.analysis.claims import SCOPE, find, published, verdict_table
+from skipbench.analysis.claims import SCOPE, Finding, find, published, verdict_table
 from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.limits import limits
@@ -60,15 +60,28 @@ def answer(run: Frames) -> Iterable[Block]:
 
 def claims(study: Frames) -> Iterable[Block]:
     """What the study says of the published claims that are about its arms."""
-    findings = [finding for finding in find(study, published()) if finding.parts]
+    findings = tested_claims(study)
     if not findings:
         raise NothingToShow("No published claim is about the arms of this study.")
+    yield claims_table(findings)
+
+
+def tested_claims(frames: Frames) -> list[Finding]:
+    """Return what is found of the published claims that are about arms of a study, or of a run's studies."""
+    return [finding for finding in find(frames, published()) if finding.parts]
+
+
+def claims_table(findings: Sequence[Finding]) -> Table:
+    """Return the verdicts on claims with what they rest on."""
     caption = (
         f"Published claims, {SCOPE}. Each is tested over seeds at its own margin; all parts of one have to hold, "
         "with Holm's correction over them."
     )
-    columns = (text("claim", "Claim"), text("hypothesis", "Says"), text("verdict", "Verdict"), text("arms", "Arms"))
-    yield Table("claims", caption, verdict_table(findings), (*columns, text("found", "Found")))
+    several = len({finding.study for finding in findings}) > 1
+    titles = {"claim": "Claim", "hypothesis": "Says", "verdict": "Verdict"}
+    titles |= {"study": "Study"} if several else {}
+    titles |= {"arms": "Arms", "found": "Found"}
+    return Table("claims", caption, verdict_table(findings), tuple(text(*each) for each in titles.items()))
 
 
 def method(study: Frames) -> Iterable[Block]:
