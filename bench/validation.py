@@ -42,8 +42,24 @@ def parse(model: type[Model], content: Any, place: str = "") -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
-        raise SuiteError(_sentence(model, findings[0], place)) from None
+        findings = [{**finding, "loc": _within(content, finding)} for finding in error.errors()]
+        findings.sort(key=lambda finding: finding["type"] != "extra_forbidden")
+        first = findings[0]["loc"]
+        branches = [finding for finding in findings if finding["loc"][: len(first)] == first]  # of a union
+        deepest = max(branches, key=lambda finding: len(finding["loc"]))
+        raise SuiteError(_sentence(model, deepest, place)) from None
+
+
+def _within(content: Any, finding: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """Return where a finding is in `content`; pydantic's own location has the names of a union's branches, too."""
+    steps = []
+    for step in finding["loc"]:
+        held = range(len(content)) if isinstance(content, list | tuple) else content
+        if isinstance(held, range | Mapping) and step in held:
+            content = content[step]
+            steps.append(step)
+    missing = finding["loc"][-1:] if finding["type"] == "missing" else ()
+    return (*steps, *missing)
 
 
 def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) -> str:

@@ -110,6 +110,8 @@ def test_images_that_differ_in_size_are_normal(
         ("cost.siz=[1, 2]", "in cost: unknown key 'siz'. Did you mean 'size'?"),
         ("cost.size=[32]", "cost.size lacks item 2."),
         ("cost.size=[0, 32]", "cost.size[0] is 0, expected more than 0."),
+        ("margin=a", "margin is 'a', expected a number."),
+        ("margin={test/miou: -1}", "margin.test/miou is -1, expected more than 0.0."),
         ("latency.round=3", "in latency: unknown key 'round'. Did you mean 'rounds'?"),
         ("data.sise=[32, 32]", "in data: unknown key 'sise'. Did you mean 'size'?"),
         ("data.size=32", "data.size is 32, expected a list."),
