@@ -1,7 +1,7 @@
 """Records as tidy tables: one row per cell, per measured value, per raw sample."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from itertools import chain
@@ -152,6 +152,20 @@ class Frames:
     def varied(self) -> list[str]:
         """The factors in which arms differ: those of the network, then settings of measurements ("recipe.lr")."""
         return [name for name in self.factors.columns[4:] if self.factors[name].nunique() > 1]
+
+    def of_arms(self, arms: Collection[str]) -> "Frames":
+        """Return the run as if it had only these arms; studies without any of them are gone."""
+
+        def keep(table: pd.DataFrame) -> pd.DataFrame:
+            return table[table["arm"].isin(arms)].reset_index(drop=True)
+
+        return replace(
+            self,
+            records=tuple(record for record in self.records if record.arm in arms),
+            cells=keep(self.cells),
+            factors=keep(self.factors),
+            underway=tuple(each for each in self.underway if each.cell.arm in arms),
+        )
 
     def finished(self, kind: str) -> list[RunRecord]:
         """Return the records of one kind that did not fail."""

@@ -78,14 +78,16 @@ def over_studies(run: Frames) -> tuple[list[str], CriticalDifference] | str:
     return arms, found
 
 
-@once
-def grid_effects(study: Frames, key: str) -> pd.DataFrame:
-    """Return the main effects and interactions of what arms differ in, as `factorial` does.
-
-    What differs only together with the model is the factor "model".
-    """
+def crossed(study: Frames) -> list[str]:
+    """Return the factors over which arms make a grid; what differs only together with the model is "model"."""
     arms = study.arms
     within = [name for name in study.varied if name != VARY and (arms.groupby("model")[name].nunique() > 1).any()]
-    factors = (["model"] if arms["model"].nunique() > 1 else []) + within
+    return (["model"] if arms["model"].nunique() > 1 else []) + within
+
+
+@once
+def grid_effects(study: Frames, key: str) -> pd.DataFrame:
+    """Return the main effects and interactions of what arms differ in, as `factorial` does."""
+    arms, factors = study.arms, crossed(study)
     runs = scores(study, key).merge(arms[["arm", *dict.fromkeys(["model", *factors])]], on="arm")
     return factorial(runs, factors)

@@ -246,8 +246,8 @@ def _record(run: Any, cell: Cell) -> RunRecord:
 
 
 COMMANDS = (
-    *(("status",), ("plot", "--kind", "accuracy"), ("plot", "--kind", "latency"), ("plot", "--kind", "cost")),
-    *(("plot", "--kind", "pareto"), ("plot", "--kind", "predictions"), ("results",), ("status",), ("results",)),
+    *(("status",), ("plot", "accuracy"), ("plot", "latency"), ("plot", "cost")),
+    *(("plot", "pareto"), ("plot", "predictions"), ("results",), ("status",), ("results",)),
 )
 
 

@@ -93,8 +93,8 @@ def main() -> None:
     print(f"skipbench status: {seconds(*skipbench, 'status', folder)}")
     print(f"what the start of a run does: {seconds('-c', START, folder)}")
     for kind in ("accuracy", "pareto", "latency", "factor", "breakdown"):
-        plot = ("plot", folder, "--kind", kind, "--task", arguments.task, "--format", "svg")
-        print(f"skipbench plot --kind {kind}: {seconds(*skipbench, *plot)}")
+        plot = ("plot", folder, kind, "--task", arguments.task, "--format", "svg")
+        print(f"skipbench plot {kind}: {seconds(*skipbench, *plot)}")
 
 
 if __name__ == "__main__":

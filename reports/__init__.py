@@ -7,12 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skipbench.reports.export import write_tables
     from skipbench.reports.page import write_report
-    from skipbench.reports.plot import write_plot
+    from skipbench.reports.paper import Paper
+    from skipbench.reports.plot import write_plot, write_plots
     from skipbench.reports.results import write_results
 
-__all__ = ["write_plot", "write_report", "write_results"]
-_HOMES = {"write_plot": "plot", "write_report": "page", "write_results": "results"}
+__all__ = ["Paper", "write_plot", "write_plots", "write_report", "write_results", "write_tables"]
+_HOMES = {
+    "Paper": "paper",
+    "write_plot": "plot",
+    "write_plots": "plot",
+    "write_report": "page",
+    "write_results": "results",
+    "write_tables": "export",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from skipbench.bench.files import write_whole
+from skipbench.reports.bands import Band
 from skipbench.reports.charts import Chart
 from skipbench.reports.tables import Table, as_csv
 
@@ -29,6 +30,7 @@ class Picture:
     caption: str
     chart: Chart | None = None  # what a browser draws in its place, to be looked at more closely
     folded: str = ""  # what is written on the page until it is clicked
+    bands: Sequence[Band] = ()  # of the arms, which are left out where they are switched off
 
     @property
     def ident(self) -> str:

@@ -1,8 +1,9 @@
 """The forest plot: one row per arm with all its measurements, their centre, their interval and the numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
+from skipbench.reports.style import (
+    MUTED,
+    Look,
+    clean_rows,
+    figure_width,
+    in_lines,
+    line_letters,
+    narrow,
+    scaled,
+    text_color,
+)
 
 ROW, FRAME = 0.42, 1.5  # inches: a row, and everything around the rows
+ABOVE, LINE = 0.14, 0.17  # inches, of a narrow figure: from a row up to its label, and a line of that
 TICKS = 8  # more than in other figures, whose axes are narrower
 DESCRIBED = 3  # with fewer measurements an interval is only descriptive, and dotted
 SEEDS = ("one seed", "mean", "95 % t-interval")  # what the marks of `seeds_row` stand for
@@ -76,8 +88,8 @@ def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, st
 
 def forests(panels: Sequence[Forest], names: tuple[str, str, str]) -> Figure:
     """Return forest plots below one another."""
-    heights = [FRAME + ROW * len(panel.rows) for panel in panels]
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    heights = [scaled(FRAME + pitch(panel.rows) * len(panel.rows)) for panel in panels]
+    figure = Figure(figsize=(figure_width(), sum(heights)), layout="constrained")
     grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
     for axes, panel in zip(grid, panels, strict=True):
         _draw(axes, panel, names)
@@ -86,22 +98,53 @@ def forests(panels: Sequence[Forest], names: tuple[str, str, str]) -> Figure:
 
 def _draw(axes: Axes, panel: Forest, names: tuple[str, str, str]) -> None:
     rows = panel.rows
-    clean_rows(axes, [row.label for row in rows])
+    clean_rows(axes, [""] * len(rows) if narrow() else [row.label for row in rows])
     limits = span(rows, panel.zero)
     axes.set_xlim(*limits)
     axes.locator_params(axis="x", nbins=TICKS)
     if panel.line is not None:
-        axes.axvline(panel.line, color=INK, linewidth=1, zorder=0)
+        axes.axvline(panel.line, color=text_color(), linewidth=1, zorder=0)
     if panel.band:
         axes.axvspan(*panel.band, color=MUTED, alpha=0.15, zorder=0)
     for position, row in enumerate(rows):
-        draw_row(axes, position, row)
-    _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
-    axes.set_title(panel.title, pad=30)
-    remarks = "; ".join(notes(rows, *limits))
-    axes.set_xlabel(f"{panel.axis}\n{remarks}" if remarks else panel.axis)
+        draw_row(axes, position, replace(row, text="") if narrow() else row)
+        if narrow():
+            label_above(axes, position, row)
+    if narrow():
+        axes.set_ylim(len(rows) - 0.5, -1.0)
+    else:
+        _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
+    axes.set_title(in_lines(panel.title, 0.8), pad=scaled(30))
+    axes.set_xlabel("\n".join([panel.axis, *map(in_lines, filter(None, ["; ".join(notes(rows, *limits))]))]))
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
-    axes.legend(handles=marks(rows, names), ncols=3, fontsize=9, handletextpad=0.5, columnspacing=1.5, **place)
+    axes.legend(
+        handles=marks(rows, names), ncols=3, fontsize=scaled(9), handletextpad=0.5, columnspacing=1.5, **place
+    )
+
+
+def _label(row: Row) -> list[str]:
+    """Return the lines of a label that stands above its row, left of its text."""
+    letters = max(12, line_letters() - len(row.text) - 4)
+    return wrap(row.label, letters, max_lines=3, placeholder=" …")
+
+
+def pitch(rows: Sequence[Row]) -> float:
+    """Return the height of a row."""
+    return 0.28 + LINE * max(len(_label(row)) for row in rows) if narrow() and rows else ROW
+
+
+def label_above(axes: Axes, position: int, row: Row) -> None:
+    """Write a row's label above it, beyond the axes where it is long, and its text on the right."""
+    place: dict[str, Any] = {
+        "xycoords": axes.get_yaxis_transform(),
+        "textcoords": "offset points",
+        "va": "bottom",
+        "size": scaled(9),
+    }
+    up, color = scaled(72 * ABOVE) / 2, MUTED if isnan(row.center) else text_color()
+    written = axes.annotate("\n".join(_label(row)), (0, position), (0, up), color=text_color(), **place)
+    written.set_in_layout(False)  # or it would take the room of other panels
+    axes.annotate(row.text, (1, position), (0, up), ha="right", color=color, **place)
 
 
 def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
@@ -146,19 +189,21 @@ def draw_row(axes: Axes, position: int, row: Row) -> None:
     color = row.look.color
     if len(row.values) > DENSE:
         shift = np.random.default_rng(0).uniform(0.14, 0.36, len(row.values))
-        cloud: dict[str, Any] = {"markersize": 3, "alpha": 0.35, "markeredgewidth": 0, "rasterized": True}
+        cloud: dict[str, Any] = {"markersize": scaled(3), "alpha": 0.35, "markeredgewidth": 0, "rasterized": True}
         axes.plot(row.values, position + shift, "o", color=color, **cloud)
     else:
-        axes.plot(row.values, [position + 0.24] * len(row.values), "|", color=color, markersize=8, alpha=0.8)
+        axes.plot(
+            row.values, [position + 0.24] * len(row.values), "|", color=color, markersize=scaled(8), alpha=0.8
+        )
     if not isnan(row.low):
         _draw_interval(axes, position, row)
     axes.plot([row.center], [position], **row.look.point(8))
-    _beside(axes, position, row.text, MUTED if isnan(row.center) else INK)
+    _beside(axes, position, row.text, MUTED if isnan(row.center) else text_color())
 
 
 def _beside(axes: Axes, position: float, text: str, color: str) -> None:
     place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-    axes.annotate(text, (1, position), (8, 0), color=color, va="center_baseline", **place)
+    axes.annotate(text, (1, position), (scaled(8), 0), color=color, va="center_baseline", **place)
 
 
 def _draw_interval(axes: Axes, position: int, row: Row) -> None:
@@ -169,17 +214,19 @@ def _draw_interval(axes: Axes, position: int, row: Row) -> None:
     for end, edge, arrow in ((row.low, left, "<"), (row.high, right, ">")):
         marker = arrow if not left <= end <= right else "|"
         place = edge if marker == arrow else end
-        axes.plot([place], [position], marker, color=row.look.color, markersize=7, clip_on=False)
+        axes.plot([place], [position], marker, color=row.look.color, markersize=scaled(7), clip_on=False)
 
 
 def marks(rows: Sequence[Row], names: tuple[str, str, str]) -> list[Line2D]:
     """Return the legend's entries for what `rows` show: a measurement, the centre, an interval."""
     measured, center, interval = names
     dense = any(len(row.values) > DENSE for row in rows)
-    mark: dict[str, Any] = {"marker": "o", "markersize": 3} if dense else {"marker": "|", "markersize": 8}
+    mark: dict[str, Any] = (
+        {"marker": "o", "markersize": scaled(3)} if dense else {"marker": "|", "markersize": scaled(8)}
+    )
     handles = [
         Line2D([], [], color=MUTED, linestyle="none", label=measured, **mark),
-        Line2D([], [], color=MUTED, marker="o", markersize=7, linestyle="none", label=center),
+        Line2D([], [], color=MUTED, marker="o", markersize=scaled(7), linestyle="none", label=center),
     ]
     if not all(isnan(row.low) for row in rows):
         handles.append(Line2D([], [], color=MUTED, linewidth=2, label=interval))

@@ -14,13 +14,26 @@ from matplotlib.figure import Figure
 from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, Contribution, together
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.bands import mark_rows
 from skipbench.reports.forest import draw_row, seeds_row, span
-from skipbench.reports.style import INK, MUTED, WIDTH, Look, clean_rows
+from skipbench.reports.style import (
+    MUTED,
+    Look,
+    clean_rows,
+    figure_width,
+    in_lines,
+    line_letters,
+    narrow,
+    on_top,
+    scaled,
+    text_color,
+)
 from skipbench.reports.tables import difference_unit
 
 ROW, FRAME = 0.55, 1.7  # inches: an edit, and everything around the edits
 COSTLY, SAVING, WORTH = "#d55e00", "#029e73", "#0173b2"
-LETTERS, LINE = 85, 22  # of the title, and of a line of a verdict
+TITLE, LINE = 0.68, 22  # of a line of letters: the title; letters of a line of a verdict
+NARROW_ROW = 0.95  # inches, with a line for the edit and one for its verdict
 LEADING = 11  # points from line to line
 TICKS = 3  # on the axis of a narrow panel
 Effects = Mapping[str, Sequence[Contribution]]  # of each cost, over several orders
@@ -48,22 +61,37 @@ def morph_picture(
         panels.append(partial(_latency, table=table))
     if score is not None and "n" in edits and edits["n"].any():
         panels.append(partial(_score, table=table, metric=score))
-    figure = Figure(figsize=(WIDTH, FRAME + ROW * len(edits)), layout="constrained")
-    grid = figure.subplots(1, len(panels) + 1, sharey=True, width_ratios=[*[1.0] * len(panels), 1.2])
+    row = scaled(NARROW_ROW if narrow() else ROW)
+    figure = Figure(figsize=(figure_width(), scaled(FRAME) + row * len(edits)), layout="constrained")
+    ratios = [1.0] * len(panels) + ([] if narrow() else [1.2])
+    grid = figure.subplots(1, len(ratios), sharey=True, squeeze=False, width_ratios=ratios)[0]
     for axes, draw in zip(grid, panels, strict=False):
         draw(axes)
-        clean_rows(axes, list(edits["edit"]))
-        axes.locator_params(axis="x", nbins=TICKS)
-        axes.axvline(0, color=INK, linewidth=1, zorder=0)
-    _verdicts(grid[-1], edits)
+        clean_rows(axes, [""] * len(edits) if narrow() else list(edits["edit"]))
+        axes.locator_params(axis="x", nbins=2 if narrow() else TICKS)
+        axes.axvline(0, color=text_color(), linewidth=1, zorder=0)
+    if narrow():
+        _headings(grid[0], edits)
+    else:
+        _verdicts(grid[-1], edits)
     for axes in grid[1:]:
         axes.tick_params(labelleft=False)
-    same = f"; the fusion ({fusion}) stays" if fusion else ""
+    if "arm" in edits:
+        mark_rows(grid[0], list(edits["arm"]))
+    same = f"; the fusion ({fusion}) stays" if fusion and not narrow() else ""
     title = f"From {ends[0]} to {ends[1]} in {count(len(edits), 'edit')}{same}"
-    figure.suptitle(shorten(title, LETTERS, placeholder=" …"), x=0.01, ha="left", weight="bold", size=12)
+    figure.suptitle(
+        shorten(title, int(TITLE * line_letters()), placeholder=" …"),
+        x=0.01,
+        ha="left",
+        weight="bold",
+        size=scaled(12),
+    )
     if effects:
         figure.supxlabel(
-            "bar: in this order; diamond and line: mean and range over many orders", size=9, color=MUTED
+            in_lines("bar: in this order; diamond and line: mean and range over many orders"),
+            size=scaled(9),
+            color=MUTED,
         )
     return figure
 
@@ -74,14 +102,16 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
     shares = table[f"{metric.key}/share"].iloc[1:].tolist()
     for position, (change, share) in enumerate(zip(changes, shares, strict=True)):
         color = COSTLY if change > 0 else SAVING
-        axes.barh(position, change * metric.scale, height=0.42, color=color, alpha=0.85)
+        axes.barh(position, change * metric.scale, height=0.26 if narrow() else 0.42, color=color, alpha=0.85)
         text = "0" if change == 0 else f"{metric.show(change, signed=True)} ({_percent(share)})"
-        _above(axes, position, text, MUTED if change == 0 else INK)
+        _above(axes, position, text, MUTED if change == 0 else text_color())
     for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
         effect = together(effects, factors)
         ends = [effect.low * metric.scale, effect.high * metric.scale]
-        axes.plot(ends, [position + 0.33] * 2, color=INK, linewidth=1.4)
-        axes.plot([float(effect.mean) * metric.scale], [position + 0.33], "D", color=INK, markersize=4)
+        axes.plot(ends, [position + 0.33] * 2, color=text_color(), linewidth=1.4)
+        axes.plot(
+            [float(effect.mean) * metric.scale], [position + 0.33], "D", color=text_color(), markersize=scaled(4)
+        )
     _between(axes, metric, table[metric.key])
 
 
@@ -93,8 +123,8 @@ def _latency(axes: Axes, table: pd.DataFrame) -> None:
         center, low, high = (100 * (row[f"latency/{name}"] - 1) for name in ("ratio", "low", "high"))
         color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], MUTED)
         axes.plot([low, high], [position] * 2, color=color, linewidth=2)
-        axes.plot([center], [position], "o", color=color, markersize=6)
-        _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", INK)
+        axes.plot([center], [position], "o", color=color, markersize=scaled(6))
+        _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", text_color())
     _between(axes, LATENCY, table[LATENCY.key], "%")
 
 
@@ -107,42 +137,60 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     axes.set_xlim(*span(rows, zero=True))
     for position, row in enumerate(rows):
         draw_row(axes, position, replace(row, text=""))
-        _above(axes, position, row.text, INK)
+        _above(axes, position, row.text, text_color())
     _between(axes, metric, table["score"], difference_unit(metric))
 
 
-def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
-    """Write what follows of each edit; by how much, the panels say."""
+def _headings(axes: Axes, edits: pd.DataFrame) -> None:
+    """Write above each edit's row, across all panels, what it is and what follows of it."""
+    axes.set_ylim(len(edits) - 0.6, -0.95)
+    on_top(axes)
     for position, row in enumerate(edits.to_dict("records")):
-        costs = [(re.sub(r"\d+ % ", "", verdict), verdict[:5] == "costs") for verdict in row["cost"].split("; ")]
-        words = [(word, COSTLY if costly else SAVING) for word, costly in costs]
-        words += [(row["worth"], WORTH if row["worth"] == MATTERS else MUTED)] if row.get("worth") else []
-        lines = [(line, color) for word, color in words for line in wrap(word, LINE)]
+        for height, line, color in (
+            (0.72, row["edit"], text_color()),
+            (0.51, "; ".join(word for word, _ in _words(row)), _words(row)[0][1]),
+        ):
+            place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "size": scaled(9), "va": "center"}
+            short = shorten(line, line_letters() - 2, placeholder=" …")
+            axes.annotate(short, (0, position - height), color=color, **place).set_in_layout(False)
+
+
+def _words(edit: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """Return what follows of an edit, each in its colour; by how much, the panels say."""
+    costs = [(re.sub(r"\d+ % ", "", verdict), verdict[:5] == "costs") for verdict in edit["cost"].split("; ")]
+    words = [(word, COSTLY if costly else SAVING) for word, costly in costs]
+    return words + ([(edit["worth"], WORTH if edit["worth"] == MATTERS else MUTED)] if edit.get("worth") else [])
+
+
+def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
+    """Write what follows of each edit."""
+    for position, row in enumerate(edits.to_dict("records")):
+        lines = [(line, color) for word, color in _words(row) for line in wrap(word, LINE)]
         for number, (line, color) in enumerate(lines):
             place: dict[str, Any] = {
                 "xycoords": axes.get_yaxis_transform(),
                 "textcoords": "offset points",
-                "size": 8,
+                "size": scaled(8),
             }
-            shift = (0, LEADING * ((len(lines) - 1) / 2 - number))
+            shift = (0, scaled(LEADING) * ((len(lines) - 1) / 2 - number))
             weight = "normal" if color == MUTED else "bold"
             written = axes.annotate(line, (0, position), shift, color=color, weight=weight, va="center", **place)
             written.set_in_layout(False)  # or long ones would take the room of the panels
-    axes.set_title("verdict", size=9)
+    axes.set_title("verdict", size=scaled(9))
     axes.set_axis_off()
 
 
 def _between(axes: Axes, metric: Metric, values: pd.Series, unit: str = "") -> None:
     """Say of a panel what it shows, and the values of both ends."""
     first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
-    axes.set_title(f"{metric.title}\n{first} → {last}", size=9)
-    axes.set_xlabel(f"change ({unit or metric.unit})", size=9)
+    axes.set_title(f"{metric.title}\n{first} → {last}", size=scaled(7 if narrow() else 9))
+    axes.set_xlabel(f"change ({unit or metric.unit})", size=scaled(9))
     axes.margins(x=0.12)
 
 
 def _above(axes: Axes, position: int, text: str, color: str) -> None:
     place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-    axes.annotate(text, (0.02, position - 0.3), (0, 0), color=color, size=8, va="center", **place)
+    axes.annotate(text, (0.02, position - 0.3), (0, 0), color=color, size=scaled(8), va="center", **place)
 
 
 def _percent(share: float) -> str:

@@ -6,14 +6,17 @@ from typing import Any, NamedTuple
 
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.files import MARK, write_whole
+from skipbench.reports.bands import bands
 from skipbench.reports.blocks import Block, Panel, Picture, Records, Section, Sentences
+from skipbench.reports.choice import prefixes
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
 from skipbench.reports.figures import figure_kind, figure_names
 from skipbench.reports.figures.answer import shows_all_effects
-from skipbench.reports.plot import draw, figure_file, prefixes, save
+from skipbench.reports.plot import draw, figure_file, save
 from skipbench.reports.records import record_list
-from skipbench.reports.sections import answer, claims, costs, found, gaps, machine, method, others
+from skipbench.reports.sections import answer, claims, computed, costs, found, gaps, machine, method, others
 from skipbench.reports.shell import page
+from skipbench.reports.spread import grid, sources, stable_ranks
 from skipbench.reports.tables import Table
 from skipbench.reports.whole import at_a_glance, reproduce
 
@@ -29,12 +32,13 @@ class Entry(NamedTuple):
     of_study: tuple[Part, ...] = ()
 
 
+SPREAD: tuple[Part, ...] = (stable_ranks, sources)
 PAGE: tuple[Entry, ...] = (
     Entry("answer", "The answer", (answer, "answer")),
-    Entry("effects", "What each choice is worth", ("effects",), (found("effects"), "factor")),
+    Entry("effects", "What each choice is worth", ("effects",), (found("effects"), "factor", grid)),
     Entry("morphs", "", (), ("morph",)),
-    Entry("claims", "Claims", (), (claims,)),
-    Entry("accuracy", "", (at_a_glance, "critical_difference"), (found("accuracy"), "accuracy")),
+    Entry("claims", "Claims", (computed,), (claims,)),
+    Entry("accuracy", "Accuracy", (at_a_glance, "critical_difference"), (found("accuracy"), "accuracy", *SPREAD)),
     Entry("groups", "", (), ("breakdown",)),
     Entry("tradeoff", "", (), (found("tradeoff"), "pareto")),
     Entry("predictions", "", (), ("predictions",)),
@@ -113,7 +117,9 @@ def _section(entry: Entry, run: Frames, directory: Path) -> Section:
     if not shown and not filled:
         return Section(entry.anchor, title, [Sentences(list(dict.fromkeys(why)))], ())
     if len(studies) == 1 or not filled:
-        return Section(entry.anchor, title, [*shown, *(block for panel in filled for block in panel.blocks)], ())
+        lacking = [] if filled or not entry.of_study else [Sentences(list(dict.fromkeys(why)))]
+        own = [block for panel in filled for block in panel.blocks]
+        return Section(entry.anchor, title, [*shown, *own, *lacking], ())
     return Section(entry.anchor, title, shown, [panel for panel, _ in panels])
 
 
@@ -157,7 +163,8 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
             alt, caption = (text if isinstance(text, str) else text(*what) for text in texts)
             chart = figure.chart(*what) if figure.chart else None
             if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
-                blocks.append(Picture(files[figure.embed], alt, caption, chart, FOLDED.get(kind, "")))
+                of_arms = [] if chart else bands(drawn[name])
+                blocks.append(Picture(files[figure.embed], alt, caption, chart, FOLDED.get(kind, ""), of_arms))
             for block in figure.below(*what):
                 if isinstance(block, Table):
                     block.first(1)  # raises here where a column is wrong

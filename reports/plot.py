@@ -1,19 +1,19 @@
-"""One figure of a run, as a file."""
+"""Figures of a run, as files."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.files import MARK, require_own, whole_file
 from skipbench.display import quoted
 from skipbench.errors import unknown_name
-from skipbench.reports.errors import ReportError
-from skipbench.reports.figures import FORMATS, figure_kind, slug
-from skipbench.reports.style import RC
+from skipbench.reports.choice import chosen_studies, of_arms
+from skipbench.reports.errors import NothingToShow, ReportError
+from skipbench.reports.figures import FORMATS, figure_kind, figure_names
+from skipbench.reports.paper import PAGE, Paper
 
 DPI = 200
 _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
@@ -23,37 +23,33 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 }
 
 
-def draw(kind: str, study: Frames) -> dict[str, Figure]:
+def draw(kind: str, study: Frames, paper: Paper = PAGE) -> dict[str, Figure]:
     """Return a study's figures of one kind by the names of their files: one, or several, such as one per factor.
 
     Raises ReportError for an unknown kind, where there is nothing to show, and for a broken plug-in.
     """
     figure = figure_kind(kind)
-    with figure.guarded(), matplotlib.rc_context(RC):
+    with figure.guarded(), paper.applied():
         drawn: dict[str, Any] = {name: figure.draw(*what) for name, what in figure.views(study).items()}
         for given in drawn.values():
             if not isinstance(given, Figure):
                 raise TypeError(f"it returns {quoted(given)}, expected a matplotlib Figure")
+            paper.fit(given)
         return drawn
 
 
-def save(figure: Figure, path: Path, form: str) -> Path:
+def save(figure: Figure, path: Path, form: str, paper: Paper = PAGE) -> Path:
     """Write `figure` to `path` in the format `form`, the same bytes for the same figure.
 
     Raises ReportError for an unknown format or a file that cannot be written.
     """
     _require_format(form)
     try:
-        with whole_file(path) as file, matplotlib.rc_context(RC):
+        with whole_file(path) as file, paper.applied():
             figure.savefig(file, format=form, dpi=DPI, metadata=_METADATA[form])
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}.") from error
     return path
-
-
-def prefixes(studies: Sequence[Frames]) -> list[str]:
-    """Return the prefix of each study's file names and anchors: "pose-on-scenes-", or "" for a single study."""
-    return [f"{slug(study.title)}-" if len(studies) > 1 else "" for study in studies]
 
 
 def figure_file(report: Path, prefix: str, name: str, form: str) -> Path:
@@ -74,7 +70,7 @@ def require_form(out: Path) -> str:
 
 def write_figure(make: Callable[[], Figure], out: Path, form: str) -> Path:
     """Make a figure in the style of all figures, write it, and return the file. Raises ReportError."""
-    with matplotlib.rc_context(RC):
+    with PAGE.applied():
         figure = make()
     return save(figure, out, form)
 
@@ -86,45 +82,86 @@ def write_plot(
     out: Path | None = None,
     task: str | None = None,
     dataset: str | None = None,
+    arms: Sequence[str] = (),
+    paper: Paper = PAGE,
 ) -> list[Path]:
     """Draw the figures of one kind (see `reports.figures.figure_names`) of a study and return the files' paths.
 
-    Where a run has several studies, `task` and `dataset` choose one. `out` is the file, by default the one in
-    report/figures in the run folder that the run's report has too; where there are several figures, their names
-    are added to it. Raises ReportError where the kind, format or study is unknown or ambiguous, or there is
-    nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that skipbench did not write.
+    Where a run has several studies, `task` and `dataset` choose one. `arms` are labels or shell-style patterns of
+    those that are drawn; all are without any. `out` is the file, by default one in the run folder: in
+    report/figures where the run's report has the same, else in figures; where there are several figures, their
+    names are added to it. Raises ReportError where the kind, the format, an arm or the study is unknown or
+    ambiguous, or there is nothing to show; StoreError where `run_dir` holds no run, or `out` is a file that
+    skipbench did not write.
     """
     figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
     if figure.of_run:
         task = dataset = None
-    studies = load(run_dir, task, dataset).studies()
-    named = {"": studies[0]} if figure.of_run and studies else dict(zip(prefixes(studies), studies, strict=True))
-    matching = {
-        prefix: study
-        for prefix, study in named.items()
-        if task in (None, study.cells.task.iloc[0]) and dataset in (None, study.cells.dataset.iloc[0])
-    }
-    if len(matching) != 1:
+    run = of_arms(load(run_dir, task, dataset), arms)
+    studies = run.studies()
+    named = {"": studies[0]} if figure.of_run and studies else chosen_studies(run, task, dataset)
+    if len(named) != 1:
         titles = ", ".join(study.title for study in studies) or "none"
         raise ReportError(
-            f"{len(matching) or 'none'} of the studies in {run_dir} match{'' if matching else 'es'}; choose one "
+            f"{len(named) or 'none'} of the studies in {run_dir} match{'' if named else 'es'}; choose one "
             f"with --task and --dataset. Its studies: {titles}."
         )
-    ((prefix, study),) = matching.items()
-    drawn = draw(kind, study)
-    files = {name: _file(run_dir, prefix, name, format, out, len(drawn)) for name in drawn}
+    ((prefix, study),) = named.items()
+    drawn = draw(kind, study, paper)
+    files = {name: _file(run_dir, f"{prefix}{name}", format, bool(arms), paper) for name in drawn}
+    if out is not None:
+        several = len(drawn) > 1
+        files = {name: out.with_name(f"{out.stem}-{name}{out.suffix}") if several else out for name in drawn}
+        for file in files.values():
+            require_own(file)
     with figure.guarded(passing=ReportError):
-        return [save(drawn[name], file, format) for name, file in files.items()]
+        return [save(drawn[name], file, format, paper) for name, file in files.items()]
 
 
-def _file(run_dir: Path, prefix: str, name: str, form: str, out: Path | None, figures: int) -> Path:
-    """Return the path of one of `figures` figures. Raises StoreError for a file that skipbench did not write."""
-    if out is None:
-        return figure_file(Path(run_dir) / "report", prefix, name, form)
-    file = out if figures == 1 else out.with_name(f"{out.stem}-{name}{out.suffix}")
-    require_own(file)
-    return file
+def write_plots(
+    run_dir: Path,
+    format: str = "png",
+    out: Path | None = None,
+    task: str | None = None,
+    dataset: str | None = None,
+    arms: Sequence[str] = (),
+    paper: Paper = PAGE,
+) -> tuple[list[Path], list[str]]:
+    """Draw every figure, and return the files' paths and, of figures without facts, sentences that say why.
+
+    `out` is a folder; the others are those of `write_plot`, which says what is raised, and leave several studies.
+    """
+    _require_format(format)
+    run = of_arms(load(run_dir), arms)
+    chosen = chosen_studies(run, task, dataset)
+    files, lacking = list[Path](), list[str]()
+    for kind in figure_names():
+        figure = figure_kind(kind)
+        for prefix, study in {"": run.studies()[0]}.items() if figure.of_run and chosen else chosen.items():
+            try:
+                drawn = draw(kind, study, paper)
+            except NothingToShow as reason:
+                lacking.append(f"{kind}{'' if figure.of_run else f', {study.title}'}: {reason}")
+                continue
+            for name, picture in drawn.items():
+                file = _file(run_dir, f"{prefix}{name}", format, bool(arms), paper)
+                if out is not None:
+                    file = out / file.name
+                    require_own(file)
+                with figure.guarded(passing=ReportError):
+                    files.append(save(picture, file, format, paper))
+    if not files:
+        titles = ", ".join(study.title for study in run.studies()) or "none"
+        raise NothingToShow(lacking[0] if lacking else f"No study matches. Those of {run_dir}: {titles}.")
+    return files, lacking
+
+
+def _file(run_dir: Path, name: str, form: str, some_arms: bool, paper: Paper) -> Path:
+    """Return where a figure goes by default: among those of the report only if it is as the report has it."""
+    if paper == PAGE and not some_arms:
+        return figure_file(Path(run_dir) / "report", "", name, form)
+    return Path(run_dir) / "figures" / f"{name}{'' if paper.width == 'page' else f'-{paper.width}'}.{form}"
 
 
 def _require_format(form: str) -> None:

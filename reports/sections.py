@@ -1,5 +1,6 @@
 """What a page holds besides figures: sentences, and the tables of method, cost, environment and missing cells."""
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from skipbench.analysis.answers import answers, lead
@@ -8,7 +9,7 @@ from skipbench.analysis.costs import at_least, roofline
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.limits import limits
 from skipbench.analysis.summaries import cost, why_empty
-from skipbench.analysis.text import count, distinct
+from skipbench.analysis.text import count, distinct, listing
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.blocks import Block, Sentences
 from skipbench.reports.errors import NothingToShow
@@ -56,6 +57,13 @@ def answer(run: Frames) -> Iterable[Block]:
     unsure += [f"Most important limitation: {limits(study)[0]}" for study in studies]
     if unsure := [*answers(run, "gaps"), *dict.fromkeys(unsure)]:
         yield Sentences(unsure, "limits")
+
+
+def computed(run: Frames) -> Iterable[Block]:
+    """Which claims need no arms, and the command that computes them: this page is made without torch."""
+    numbers = dict.fromkeys(str(claim.id) for claim in published() if any(part.number for part in claim.parts))
+    command = f"skipbench claims {shlex.quote(str(run.directory))}"
+    yield Sentences([f"Claims {listing(numbers)} are about networks alone, and are computed by {command}."])
 
 
 def claims(study: Frames) -> Iterable[Block]:

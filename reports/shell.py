@@ -39,6 +39,11 @@ def page(run: Frames, sections: Sequence[Section], live: bool = False) -> str:
     charts = {block.ident: block.chart for block in shown if isinstance(block, Picture) and block.chart}
     facts = {ident: {"kind": chart.kind, **chart.facts} for ident, chart in charts.items()}
     numbers, looks = arm_numbers(run), arm_looks(run)
+    parted = {
+        block.ident: [(numbers[band.arm], band.top, band.bottom) for band in block.bands if band.arm in numbers]
+        for block in shown
+        if isinstance(block, Picture) and block.bands
+    }
     arms = [{"name": arm, **appearance(looks[arm])} for arm in numbers]
     return (
         environment()
@@ -52,7 +57,7 @@ def page(run: Frames, sections: Sequence[Section], live: bool = False) -> str:
             arms=arms,
             only_study=run.studies()[0].title if len(run.studies()) == 1 else "",
             rows=_Rows(run),
-            facts=Markup(as_script({"arms": arms, "charts": facts})),
+            facts=Markup(as_script({"arms": arms, "charts": facts, "pictures": parted})),
             plotly=Markup(get_plotlyjs() if charts else ""),
             script=Markup(resources.files("skipbench.reports").joinpath("templates/report.js").read_text("utf-8")),
             live=live,

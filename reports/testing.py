@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.predictions import LabelMaps
@@ -28,13 +29,15 @@ from skipbench.bench.records.store import RunWriter, write_run
 from skipbench.contracts import Finding
 from skipbench.display import in_words
 from skipbench.reports.errors import BrokenFigureError, NothingToShow
-from skipbench.reports.figures import figure_kind
+from skipbench.reports.figures import WIDTHS, figure_kind
+from skipbench.reports.paper import PAGE, Paper
 from skipbench.reports.plot import draw, save
 from skipbench.reports.tables import Table
 
 SIZE = (16, 24)  # of the images with predictions
 NAMES = ("ground", "car")  # of classes, where the data name the groups of a score
 SEEDS = (0, 1)
+OVER = 0.02  # inches that nobody sees
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,13 @@ def check_figure(name: str, measured: Mapping[str, Measured]) -> list[Finding]:
         with TemporaryDirectory() as folder:
             shown = partial(_shown, name, replace(made_up, datasets=datasets), Path(folder))
             findings.append(_finding(study, shown, must_show=study == "forty arms"))
+    with TemporaryDirectory() as folder:
+        study = MadeUp(measured, 8, datasets=datasets).write(Path(folder))
+        findings += [
+            _finding(f"{paper.inches:g} in wide", partial(_fitting, name, study, paper), must_show=False)
+            for paper in map(Paper, WIDTHS)
+            if paper != PAGE
+        ]
     return findings
 
 
@@ -179,6 +189,22 @@ def _shown(name: str, made_up: MadeUp, folder: Path) -> str:
         raise TypeError("it is made with pyplot, which keeps it open: use matplotlib.figure.Figure instead")
     sizes = ("{:.1f} x {:.1f} in".format(*figure.get_size_inches()) for figure in figures.values())
     return f"drawn, {', '.join(sizes)}"
+
+
+def _fitting(name: str, study: Frames, paper: Paper) -> str:
+    """Draw a study for a paper, and require that all of it is inside the figure."""
+    for figure in draw(name, study, paper).values():
+        with paper.applied():
+            figure.draw_without_rendering()  # which lays it out
+            inside = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        width, height = figure.get_size_inches()
+        over = max(-inside.x0, -inside.y0, inside.x1 - width, inside.y1 - height)
+        if over > OVER:
+            raise ValueError(
+                f"at {paper.inches:g} in it reaches {over:.2f} in beyond its edge: lay it out for the width of "
+                "reports.style.figure_width(), and sizes with scaled()"
+            )
+    return f"all of it fits into {paper.inches:g} in"
 
 
 def _global_figures() -> list[int]:

@@ -11,6 +11,7 @@ from scipy import stats
 from skipbench.analysis.statistics.intervals import LEVEL
 
 RESAMPLES = 2000
+MOST_DRAWN = 10_000_000  # scores
 Numbers = NDArray[np.float64]
 
 
@@ -30,8 +31,10 @@ def resampled_means(scores: ArrayLike, resamples: int = RESAMPLES, seed: int = 0
     All seeds must be there for all arms.
     """
     given = np.asarray(scores, dtype=float)
-    drawn = np.random.default_rng(seed).integers(given.shape[1], size=(resamples, given.shape[1]))
-    return np.asarray(given[:, drawn].mean(2).T)
+    random, (arms, seeds) = np.random.default_rng(seed), given.shape
+    at_once = max(1, MOST_DRAWN // (arms * seeds))  # resamples, so that many seeds fit into memory
+    sizes = [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
+    return np.concatenate([given[:, random.integers(seeds, size=(size, seeds))].mean(2).T for size in sizes])
 
 
 def stability(means: ArrayLike, resampled: ArrayLike, costs: ArrayLike | None = None) -> Stability:

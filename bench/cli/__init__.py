@@ -26,6 +26,7 @@ COMMANDS = {  # name: its module, and what the list of commands says of it
     "report": ("render", "Write the report of a run: one HTML page that opens offline."),
     "live": ("live", "Serve the report of a run to this machine while it goes on."),
     "plot": ("render", "Draw one figure of a run."),
+    "tables": ("tables", "Write the tables of a run for papers and programs."),
     "results": ("render", "Write what runs have shown, with budget, seeds and machine."),
     "claims": ("claims", "Say which claims of the papers a run supports."),
     "recommend": ("recommend", "Name the arm to take within limits on cost and score."),

@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from skipbench.bench.cli.ends import Assignments, Classes, DatasetName, Name, RunOption, TaskName, ends_of
-from skipbench.bench.cli.options import Encoder, FormatOption, Plugins
+from skipbench.bench.cli.ends import Assignments, Classes, Name, RunOption, ends_of
+from skipbench.bench.cli.options import DatasetName, Encoder, FormatOption, Plugins, TaskName
 from skipbench.bench.cli.output import Format, print_rows
 from skipbench.display import shown
 

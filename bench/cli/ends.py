@@ -35,12 +35,6 @@ Assignments = Annotated[
 ]
 Classes = Annotated[int | None, typer.Option(min=1, help="Output channels; a model's own, 1, if not given.")]
 RunOption = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="A run folder, whose arms are meant.")]
-TaskName = Annotated[
-    str | None, typer.Option("--task", metavar="NAME", help="The task, where the run has several.")
-]
-DatasetName = Annotated[
-    str | None, typer.Option("--dataset", metavar="NAME", help="The dataset, where the run has several.")
-]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skipbench.bench.attempt import insist
-from skipbench.bench.cli.ends import Assignments, Classes, DatasetName, Ends, Name, RunOption, TaskName, ends_of
-from skipbench.bench.cli.options import Encoder, FormatOption, Plugins, TimeLimit, read_size
+from skipbench.bench.cli.ends import Assignments, Classes, Ends, Name, RunOption, ends_of
+from skipbench.bench.cli.options import DatasetName, Encoder, FormatOption, Plugins, TaskName, TimeLimit, read_size
 from skipbench.bench.cli.output import Format, progress
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.validation import parse

@@ -23,6 +23,18 @@ SuiteName = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Values that replace the suite's.")
 ]
+TaskName = Annotated[
+    str | None, typer.Option("--task", metavar="NAME", help="The task, where the run has several.")
+]
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", metavar="NAME", help="The dataset, where the run has several.")
+]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arms", metavar="ARM", help="Only arms with this label, or one like 'unet*'; may be given more than once."
+    ),
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(

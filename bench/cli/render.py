@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from skipbench.bench.cli.options import Plugins, RunFolder
+from skipbench.bench.cli.options import Arms, DatasetName, Plugins, RunFolder, TaskName
 from skipbench.bench.plugins import load_plugins
-from skipbench.reports.figures import FORMATS, figure_names
+from skipbench.reports.figures import FORMATS, WIDTHS, figure_names
 
 
 def _begun(incomplete: str) -> list[str]:
@@ -45,38 +45,64 @@ def report(
 
 def plot(
     directory: RunFolder,
-    kind: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help=f"Which figure: {', '.join(figure_names())}, or a plug-in's.",
+    figure: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FIGURE",
+            help=f"Which figure: {', '.join(figure_names())}, or a plug-in's; all: every one.",
             autocompletion=_begun,
+            show_default="pareto",
         ),
-    ] = "pareto",
+    ] = None,
     format: Annotated[str, typer.Option(metavar="FORMAT", help=f"How to save it: {', '.join(FORMATS)}.")] = "png",
+    width: Annotated[
+        str,
+        typer.Option(metavar="|".join(WIDTHS), help="For a column of a journal, for both, or as in the report."),
+    ] = "page",
+    arms: Arms = None,
+    style: Annotated[
+        str | None, typer.Option(metavar="NAME_OR_FILE", help="A style of matplotlib's, or an .mplstyle file.")
+    ] = None,
+    font_size: Annotated[
+        float | None, typer.Option(metavar="PT", help="Of its text; 7 in a journal, 10 in the report if not given.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; DIR/report/figures by default.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write; of all figures, a folder.")
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar="NAME", help="The task, where the run has several.")] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The dataset, where the run has several.")
-    ] = None,
+    task: TaskName = None,
+    dataset: DatasetName = None,
+    kind: Annotated[str | None, typer.Option(hidden=True, help="FIGURE, as it was given before.")] = None,
     plugin: Plugins = None,
 ) -> None:
-    """Draw one figure of a run; of a kind that is drawn for each factor, all of them.
+    """Draw one figure of a run, or all; of a kind that is drawn for each factor, all of them.
 
-    --out names a new file, or one that skipbench has written; no other is overwritten.
+    --width column makes it 3.3 in wide, which fits a column of CVPR, ICCV, ICML, ACM, IEEE and Nature, and
+    two-column 6.9 in, which fits both columns; page is the 9.5 in of the report. A PDF has its fonts embedded as
+    TrueType; the text of an SVG is paths, which look the same everywhere. A style changes fonts, lines and paper;
+    arms keep colours that the colour-blind can tell apart.
+    Figures go to report/figures in the run folder, or to figures where they aren't as in the report. --out names a
+    new file, or one that skipbench has written; no other is overwritten.
 
     \b
     Examples:
-      skipbench plot runs/quick --kind pareto --task pose
-      skipbench plot runs/quick --kind breakdown --task detection --format svg
+      skipbench plot runs/quick pareto --task pose
+      skipbench plot runs/quick accuracy --task pose --width column --format pdf --arms "unet*" --arms fpn
+      skipbench plot runs/quick all --width two-column --format pdf --out paper/figures
+      skipbench plot runs/quick breakdown --task detection --style my.mplstyle --font-size 8 --format svg
     """
-    from skipbench.reports import write_plot
+    from skipbench.reports import Paper, write_plot, write_plots
 
     load_plugins(plugin or [])  # torch stays out of it
-    for file in write_plot(directory, kind, format, out, task, dataset):
+    name, paper = figure or kind or "pareto", Paper(width, style, font_size)
+    lacking: list[str] = []
+    if name == "all":
+        files, lacking = write_plots(directory, format, out, task, dataset, arms or (), paper)
+    else:
+        files = write_plot(directory, name, format, out, task, dataset, arms or (), paper)
+    for file in files:
         print(f"figure: {file}")
+    for reason in lacking:
+        print(f"nothing to show in {reason}")
 
 
 def results(

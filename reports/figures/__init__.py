@@ -31,6 +31,12 @@ if TYPE_CHECKING:  # these bring pandas and matplotlib
     from skipbench.reports.tables import Table
 
 FORMATS = ("png", "svg", "pdf")
+TABLE_FORMATS = {"markdown": "md", "latex": "tex", "csv": "csv", "parquet": "parquet"}  # suffixes
+WIDTHS = {  # of figures: inches, and the size of their text in points
+    "column": (3.3, 7.0),  # one column of CVPR, ICCV, ICML, ACM, IEEE, Nature (3.25 to 3.5)
+    "two-column": (6.9, 7.0),  # both columns (6.75 to 7.2)
+    "page": (9.5, 10.0),  # as the report has them
+}
 
 Draw = Callable[..., "Figure"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]

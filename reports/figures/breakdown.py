@@ -1,7 +1,8 @@
 """Breakdown: scores by size and by occlusion, in panels with a column per group and a row per arm."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import pandas as pd
@@ -20,10 +21,22 @@ from skipbench.analysis.breakdowns import (
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.text import listing
 from skipbench.bench.records.metrics import Breakdown, Metric
+from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.forest import SEEDS, Row, draw_row, marks, notes, seeds_row, span
-from skipbench.reports.style import INK, WIDTH, Look, arm_looks, clean_rows
+from skipbench.reports.forest import SEEDS, Row, draw_row, label_above, marks, notes, pitch, seeds_row, span
+from skipbench.reports.style import (
+    Look,
+    arm_looks,
+    clean_rows,
+    figure_width,
+    in_lines,
+    narrow,
+    on_top,
+    row_height,
+    scaled,
+    text_color,
+)
 from skipbench.reports.tables import (
     ARM,
     Column,
@@ -36,6 +49,7 @@ from skipbench.reports.tables import (
 )
 
 ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, everything around the arms of a panel, the legend
+NARROW_COLUMNS, NARROW_FRAME = 3, 1.5  # of a narrow figure: side by side, and as FRAME
 TICKS = 4
 Group = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
 
@@ -66,14 +80,14 @@ def breakdown_figure(study: Frames) -> Figure:
     if not panels:
         raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
     rows = [row for columns in panels.values() for _, _, column in columns for row in column]
-    heights = [FRAME + ROW * len(columns[0][2]) for columns in panels.values()]
-    figure = Figure(figsize=(WIDTH, sum(heights) + LEGEND), layout="constrained")
-    width = max(map(len, panels.values()))
+    across = min(NARROW_COLUMNS if narrow() else len(rows), max(map(len, panels.values())))
+    heights = [_height(columns, across) for columns in panels.values()]
+    figure = Figure(figsize=(figure_width(), sum(heights) + scaled(LEGEND)), layout="constrained")
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-    remarks = [_panel(part, *panel, width) for part, panel in zip(parts, panels.items(), strict=True)]
-    title = "; ".join(dict.fromkeys(remark for panel in remarks for remark in panel))
+    remarks = [_panel(part, *panel, across) for part, panel in zip(parts, panels.items(), strict=True)]
+    title = in_lines("; ".join(dict.fromkeys(remark for panel in remarks for remark in panel)), 0.9)
     place: dict[str, Any] = {"loc": "outside lower center", "ncols": len(SEEDS)}
-    figure.legend(handles=marks(rows, SEEDS), fontsize=9, title=title, title_fontsize=9, **place)
+    figure.legend(handles=marks(rows, SEEDS), fontsize=scaled(9), title=title, title_fontsize=scaled(9), **place)
     return figure
 
 
@@ -108,35 +122,57 @@ def _rows(
     return rows
 
 
-def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Group], width: int) -> list[str]:
+def _height(columns: Sequence[Group], across: int) -> float:
+    """Return the height of a breakdown whose columns stand in lines of `across`, in inches."""
+    rows = columns[0][2]
+    row = scaled(pitch(rows)) if narrow() else row_height(ROW, [row.label for row in rows])
+    line = scaled(NARROW_FRAME if narrow() else FRAME) + row * len(rows)
+    return ceil(len(columns) / across) * line
+
+
+def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Group], across: int) -> list[str]:
     """Draw one breakdown; its axes start at different values, but all have the same length."""
     score, by = what
-    part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=scaled(11), fontweight="bold")
     spans = [span(rows, zero=False) for _, _, rows in columns]
     reach = max(high - low for low, high in spans) / 2
-    grid = part.subplots(1, width, squeeze=False)[0]
+    grid = part.subplots(ceil(len(columns) / across), across, squeeze=False)
     remarks = []
-    for axes, (title, label, rows), (low, high) in zip(grid, columns, spans, strict=False):
+    for axes, (title, label, rows), (low, high) in zip(grid.flat, columns, spans, strict=False):
         middle = (low + high) / 2
-        _column(axes, title, label, rows, (middle - reach, middle + reach))
+        _column(axes, title, in_lines(label, 0.8 / across), rows, (middle - reach, middle + reach))
         remarks += notes(rows, middle - reach, middle + reach)
-    for axes in grid[1:]:
+    for axes in grid.flat if narrow() else grid[:, 1:].flat:
         axes.set_yticklabels([])
-    for axes in grid[len(columns) :]:
+    if narrow():
+        _label_lines(grid, columns[0][2])
+    for axes in grid.flat[len(columns) :]:
         axes.set_axis_off()
+    for axes in grid[:, 0]:
+        mark_rows(axes, [row.label for row in columns[0][2]])
     return remarks
+
+
+def _label_lines(grid: Any, rows: Sequence[Row]) -> None:
+    """Write the arms above their rows, across all columns of a line."""
+    for axes in grid[:, 0]:
+        on_top(axes)
+        for position, row in enumerate(rows):
+            label_above(axes, position, replace(row, text=""))
+    for axes in grid.flat:
+        axes.set_ylim(len(rows) - 0.5, -1.0)
 
 
 def _column(axes: Axes, title: str, label: str, rows: list[Row], limits: tuple[float, float]) -> None:
     clean_rows(axes, [row.label for row in rows])
     axes.set_xlim(*limits)
-    axes.locator_params(axis="x", nbins=TICKS)
+    axes.locator_params(axis="x", nbins=2 if narrow() else TICKS)
     if limits[0] < 0 < limits[1]:
-        axes.axvline(0, color=INK, linewidth=1, zorder=0)
+        axes.axvline(0, color=text_color(), linewidth=1, zorder=0)
     for position, row in enumerate(rows):
         draw_row(axes, position, row)
-    axes.set_title(title, fontweight="normal", fontsize=10, pad=6)
-    axes.set_xlabel(label, fontsize=9)
+    axes.set_title(title, fontweight="normal", fontsize=scaled(10), pad=scaled(6))
+    axes.set_xlabel(label, fontsize=scaled(9))
 
 
 def breakdown_table(study: Frames, score: Metric, by: Breakdown) -> Table:

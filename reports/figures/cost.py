@@ -12,12 +12,24 @@ from skipbench.analysis.frames import Frames
 from skipbench.analysis.summaries import parts, why_empty
 from skipbench.bench.records import PARTS
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.style import PART_COLORS, TICKS, WIDTH, clean_rows
+from skipbench.reports.style import (
+    PART_COLORS,
+    TICKS,
+    clean_rows,
+    figure_width,
+    in_lines,
+    legend_columns,
+    narrow,
+    row_height,
+    scaled,
+)
 from skipbench.reports.tables import ARM, Table, value
 
 DRAWN = ("params", "macs")
+ROW = 0.32  # inches: a bar
 
 
 @register_figure(
@@ -33,8 +45,8 @@ def cost_figure(study: Frames) -> Figure:
     if not tables:
         raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
-    size = (WIDTH, 0.7 + (0.8 + 0.32 * len(arms)) * len(tables))
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
+    size = (figure_width(), scaled(0.7) + (scaled(0.9) + row_height(ROW, arms) * len(arms)) * len(tables))
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.08)))
     grid = figure.subplots(len(tables), 2, squeeze=False)
     for (whole, rest), (quantity, table) in zip(grid, tables.items(), strict=True):
         counts = table.pivot(index="arm", columns="part", values="value").reindex(arms)
@@ -45,8 +57,9 @@ def cost_figure(study: Frames) -> Figure:
         _stack(rest, total, f"{total.title} without the encoder", others, unsure)
         clean_rows(whole, arms)
         clean_rows(rest, [""] * len(arms))
+        mark_rows(whole, arms)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(PARTS), fontsize=9)
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels), fontsize=scaled(9))
     return figure
 
 
@@ -63,10 +76,10 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
         left = left + width
     for row, (arm, end) in enumerate(left.items()):
         sign = "≥ " if arm in unsure else ""
-        axes.text(end, row, f" {sign}{end:,.{total.digits}f}", va="center", fontsize=9)
-    axes.set_xlabel(title)
-    axes.locator_params(axis="x", nbins=TICKS)
-    axes.margins(x=0.16)
+        axes.text(end, row, f" {sign}{end:,.{total.digits}f}", va="center", fontsize=scaled(9))
+    axes.set_xlabel(in_lines(title, 0.33))
+    axes.locator_params(axis="x", nbins=TICKS // 2 if narrow() else TICKS)
+    axes.margins(x=0.45 if narrow() else 0.16)
     axes.set_xlim(left=0)
 
 

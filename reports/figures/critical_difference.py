@@ -9,9 +9,19 @@ from skipbench.analysis.frames import Frames
 from skipbench.analysis.ranking import over_studies
 from skipbench.analysis.statistics.ranks import CriticalDifference
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.style import INK, MUTED, WIDTH, arm_looks, clean_rows
+from skipbench.reports.style import (
+    MUTED,
+    arm_looks,
+    clean_rows,
+    figure_width,
+    in_lines,
+    row_height,
+    scaled,
+    text_color,
+)
 from skipbench.reports.tables import ARM, Table, value
 
 ROW, FRAME = 0.3, 1.2  # inches: an arm or a group, and everything around them
@@ -50,21 +60,23 @@ def critical_difference_figure(study: Frames) -> Figure:
     """Return the mean ranks, best first, with a bar for each group of arms that are not told apart."""
     arms, found = ranked(study)
     order, looks = found.ranks.argsort(kind="stable"), arm_looks(study.run)
-    figure = Figure(figsize=(WIDTH, FRAME + ROW * (len(arms) + len(found.groups))), layout="constrained")
+    rows = row_height(ROW, arms) * (len(arms) + len(found.groups))
+    figure = Figure(figsize=(figure_width(), scaled(FRAME) + rows), layout="constrained")
     axes = figure.add_subplot()
     clean_rows(axes, [arms[place] for place in order] + [""] * len(found.groups))
+    mark_rows(axes, [arms[place] for place in order])
     for row, place in enumerate(order):
         rank, look = found.ranks[place], looks[arms[place]]
         axes.plot([1, rank], [row, row], color=MUTED, linewidth=0.8, zorder=0)
         axes.plot([rank], [row], **look.point(8))
         beside: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
-        axes.annotate(f"{rank:.2f}", (1, row), (8, 0), color=INK, va="center_baseline", **beside)
+        axes.annotate(f"{rank:.2f}", (1, row), (scaled(8), 0), color=text_color(), va="center_baseline", **beside)
     for row, (first, last) in enumerate(found.groups, len(arms)):
         ends = found.ranks[order[first]], found.ranks[order[last]]
-        axes.plot(ends, [row, row], color=INK, linewidth=4, solid_capstyle="butt")
+        axes.plot(ends, [row, row], color=text_color(), linewidth=4, solid_capstyle="butt")
     axes.set_xlim(0.8, len(arms) + 0.2)
     axes.set_title("Ranks over all tasks and datasets")
-    axes.set_xlabel(f"mean rank (1 is the best); critical difference {found.distance:.2f}")
+    axes.set_xlabel(in_lines(f"mean rank (1 is the best); critical difference {found.distance:.2f}", 0.7))
     return figure
 
 

@@ -19,7 +19,16 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.charts import Chart, appearance, arm_numbers
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.style import MUTED, WIDTH, Look, arm_looks, fitted, legend_columns
+from skipbench.reports.style import (
+    MUTED,
+    Look,
+    arm_looks,
+    figure_width,
+    legend_columns,
+    legend_label,
+    narrow,
+    scaled,
+)
 from skipbench.reports.tables import ARM, Column, Table, value
 
 ARMS = 8  # in a row of panels: more could not be told apart
@@ -56,15 +65,17 @@ def curves_figure(study: Frames) -> Figure:
     each = ceil(len(arms) / ceil(len(arms) / ARMS))
     rows = [arms[start : start + each] for start in range(0, len(arms), each)]
     labels = max(ceil(len(row) / _columns(row)) for row in rows)
+    down, across = (len(panels), 1) if narrow() else (1, len(panels))
     figure = Figure(
-        figsize=(WIDTH, (3.4 + 0.22 * labels) * len(rows)), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
+        figsize=(figure_width(), scaled((3.4 * (0.8 if narrow() else 1) * down + 0.22 * labels) * len(rows))),
+        layout=ConstrainedLayoutEngine(w_pad=scaled(0.1), h_pad=scaled(0.06)),
     )
     for part, row in zip(figure.subfigures(len(rows), squeeze=False)[:, 0], rows, strict=True):
-        grid = part.subplots(1, len(panels), squeeze=False)[0]
+        grid = part.subplots(down, across, squeeze=False).flat
         for axes, (metric, points) in zip(grid, panels.items(), strict=True):
             _panel(axes, metric, points, {arm: looks[arm] for arm in row})
         handles = grid[0].get_legend_handles_labels()[0]
-        part.legend(handles=handles, loc="outside lower center", ncols=_columns(row), fontsize=9)
+        part.legend(handles=handles, loc="outside lower center", ncols=_columns(row), fontsize=scaled(9))
     return figure
 
 
@@ -116,7 +127,9 @@ def _panels(study: Frames) -> dict[Metric, pd.DataFrame]:
 
 
 def _columns(arms: Sequence[str]) -> int:
-    return legend_columns([line for arm in arms for line in fitted(arm).split("\n")[:1]], most=4)
+    return legend_columns(
+        [line for arm in arms for line in legend_label(arm).split("\n")[:1]], most=2 if narrow() else 4
+    )
 
 
 def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, Look]) -> None:
@@ -132,7 +145,7 @@ def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, Lo
         every = max(1, len(mean) // MARKS)
         first = list(looks).index(str(arm)) * every // len(looks)  # so that marks of different arms stay apart
         line: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6, "markevery": (first, every), "zorder": 3}
-        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=fitted(str(arm))), **line})
+        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=legend_label(str(arm))), **line})
     axes.set_title(metric.title)
     axes.set_xlabel("images seen")
     axes.set_xlim(left=0)

@@ -21,10 +21,22 @@ from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
 from skipbench.reports.forest import DENSE
-from skipbench.reports.style import LEGEND_LETTERS, LEGEND_MARK, MUTED, TICKS, WIDTH, Look, arm_looks, fitted
+from skipbench.reports.style import (
+    LEGEND_MARK,
+    MUTED,
+    TICKS,
+    Look,
+    arm_looks,
+    figure_width,
+    legend_label,
+    line_letters,
+    narrow,
+    scaled,
+)
 from skipbench.reports.tables import ARM, Column, Table, value
 
-LINE = 0.2  # inches
+FRONT = "Pareto front of the means"
+LINE, HEIGHT = 0.2, 3.9  # inches: a line of the legend, a panel
 
 
 @register_figure(
@@ -43,22 +55,25 @@ def pareto_figure(study: Frames) -> Figure:
     if not panels:
         raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
     rows, columns = _legend_shape(looks)
-    figure = Figure(figsize=(WIDTH, 3.9 + LINE * rows), layout=ConstrainedLayoutEngine(w_pad=0.12))
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axes, (key, points) in zip(grid[0], panels.items(), strict=True):
+    down, across = (len(panels), 1) if narrow() else (1, len(panels))
+    size = (figure_width(), scaled(HEIGHT * (0.8 if narrow() else 1) * down + LINE * rows))
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.12), h_pad=scaled(0.06)))
+    grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    for axes, (key, points) in zip(grid.flat, panels.items(), strict=True):
         _panel(axes, study, score, study.metric(key), points, looks)
-    grid[0][0].set_ylabel(score.title)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(score.title)
     front, *arms = grid[0][0].get_legend_handles_labels()[0]
     seed = Line2D([], [], color=MUTED, marker="_", linestyle="none", label="one seed")
-    figure.legend(handles=[*arms, front, seed], loc="outside lower center", ncols=columns, fontsize=9)
+    figure.legend(handles=[*arms, front, seed], loc="outside lower center", ncols=columns, fontsize=scaled(9))
     return figure
 
 
 def _legend_shape(names: Iterable[str]) -> tuple[int, int]:
     """Return the number of lines and columns of a legend with all names, the front and the seeds."""
-    entries = [*map(fitted, names), "Pareto front of the means", "one seed"]
+    entries = [*map(legend_label, names), legend_label(FRONT), "one seed"]
     widest = max(len(line) for entry in entries for line in entry.split("\n"))
-    columns = min(len(entries), LEGEND_LETTERS // (widest + LEGEND_MARK))
+    columns = min(len(entries), line_letters() // (widest + LEGEND_MARK))
     lines = max(entry.count("\n") + 1 for entry in entries)
     return lines * ceil(len(entries) / columns), columns
 
@@ -75,17 +90,24 @@ def _panel(
         color=MUTED,
         linestyle="--",
         linewidth=1.2,
-        label="Pareto front of the means",
+        label=legend_label(FRONT),
         zorder=1,
     )
     for point in points.to_dict("records"):
         look, x, y = looks[point["arm"]], point["cost"] * cost.scale, point["score"] * score.scale
         seeds = runs.loc[runs.arm == point["arm"], "value"] * score.scale
-        mark: dict[str, Any] = {"markersize": 7, "alpha": 0.7, "zorder": 1, "rasterized": len(seeds) > DENSE}
+        mark: dict[str, Any] = {
+            "markersize": scaled(7),
+            "alpha": 0.7,
+            "zorder": 1,
+            "rasterized": len(seeds) > DENSE,
+        }
         axes.plot([x] * len(seeds), seeds, "_", color=look.color, **mark)
-        axes.plot([x], [y], **look.point(9, label=fitted(point["arm"])))
+        axes.plot([x], [y], **look.point(9, label=legend_label(point["arm"])))
         if point["at_least"]:
-            axes.annotate("≥", (x, y), xytext=(7, 0), textcoords="offset points", va="center", color=look.color)
+            axes.annotate(
+                "≥", (x, y), xytext=(scaled(7), 0), textcoords="offset points", va="center", color=look.color
+            )
     axes.set_title(f"{score.label} against {inside(cost.label)}")
     axes.set_xlabel(cost.title)
     axes.locator_params(axis="x", nbins=TICKS)

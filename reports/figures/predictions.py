@@ -1,6 +1,7 @@
 """What every arm predicts on the same test images, beside the truth."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,9 +13,10 @@ from skipbench.analysis.frames import Frames, once
 from skipbench.bench.predictions import Prediction, Strip, read_prediction
 from skipbench.bench.records.tables import inside
 from skipbench.display import one_line
+from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.style import LETTERS, MUTED, WIDTH, fitted, legend_columns
+from skipbench.reports.style import MUTED, figure_width, fitted, legend_columns, narrow, scaled
 
 LETTER, CAPTION, LEGEND = 0.08, 0.2, 0.6  # inches: a letter of an arm's name, a line of captions, the legend
 GAP = 0.06  # between images, as a share of their width
@@ -71,20 +73,22 @@ def predictions_figure(study: Frames) -> Figure:
             " ".join(["There are no predictions to show: no run of this study kept any that can be used.", *lost])
         )
     first = next(iter(arms.values()))
-    shown = disputed(list(arms.values()))[: first.columns]
+    shown = disputed(list(arms.values()))[: ceil(first.columns / 2) if narrow() else first.columns]
     strips = [*first.truth_strips(), *(prediction.arm_strip(arm) for arm, prediction in arms.items())]
     height, width = first.images.shape[1:3]
-    label = LETTER * min(LETTERS, max(len(strip.name) for strip in strips))
-    inches = (WIDTH - label) / (len(shown) * (1 + GAP)) * height / width  # of a row, without its captions
+    label = scaled(LETTER) * max(len(line) for strip in strips for line in fitted(strip.name).split("\n"))
+    inches = (figure_width() - label) / (len(shown) * (1 + GAP)) * height / width  # of a row
     figure = Figure(
-        figsize=(WIDTH, LEGEND + len(strips) * (inches + CAPTION)),
+        figsize=(figure_width(), scaled(LEGEND) + len(strips) * (inches + scaled(CAPTION))),
         layout=ConstrainedLayoutEngine(compress=True, h_pad=0.02, hspace=0.0),
     )
     for axes, strip in zip(figure.subplots(len(strips)), strips, strict=True):
         _draw(axes, strip, shown)
+        if strip.name in arms:
+            mark_rows(axes, [strip.name])
     handles = first.legend()
     columns = legend_columns([str(handle.get_label()) for handle in handles])
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=scaled(9))
     return figure
 
 
@@ -102,10 +106,10 @@ def _draw(axes: Axes, strip: Strip, shown: Sequence[int]) -> None:
     if strip.draw is not None:
         for index, x in places.items():
             strip.draw(axes, index, x)
-    axes.set_ylabel(fitted(strip.name), rotation=0, ha="right", va="center", labelpad=8)
+    axes.set_ylabel(fitted(strip.name), rotation=0, ha="right", va="center", labelpad=scaled(8))
     captions = {x + width / 2: strip.captions[index] for index, x in places.items() if strip.captions}
     axes.set_xticks(list(captions), list(captions.values()))
     axes.set_yticks([])
-    axes.tick_params(axis="x", length=0, pad=2, labelsize=8, labelcolor=MUTED)
+    axes.tick_params(axis="x", length=0, pad=2, labelsize=scaled(8), labelcolor=MUTED)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

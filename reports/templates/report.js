@@ -225,9 +225,30 @@
     chart.stale = false;
   }
 
+  // Pictures: cut into parts from top to bottom, of which those of arms that are off are left out.
+  function cutOut(id, bands) {
+    const image = document.getElementById(id).querySelector("img"), ends = [...bands, [null, 1, 1]];
+    if (!image.naturalWidth) { image.onload = () => cutOut(id, bands); return; }
+    image.parentElement.querySelector(".parts")?.remove();
+    image.hidden = bands.some(([arm]) => off.has(arm));
+    if (!image.hidden) return;
+    const parts = ends.flatMap(([arm, top, bottom], place) => [[null, place ? ends[place - 1][2] : 0, top], [arm, top, bottom]]);
+    const kept = parts.filter(([arm, top, bottom]) => bottom > top && !off.has(arm)).map(([, top, bottom]) => {
+      const part = make("div"), share = bottom - top;
+      part.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight * share}`;
+      part.style.backgroundImage = `url("${image.src}")`;
+      part.style.backgroundPosition = `0 ${share < 1 ? 100 * top / (1 - share) : 0}%`;
+      return part;
+    });
+    const whole = make("div", {className: "parts", ariaLabel: image.alt}, ...kept);
+    whole.setAttribute("role", "img");
+    image.after(whole);
+  }
+
   function changed() {
     document.documentElement.classList.toggle("filtered", off.size > 0);
     for (const table of all("main table")) filter(table);
+    for (const [id, bands] of Object.entries(facts.pictures)) cutOut(id, bands);
     for (const chart of charts) { chart.stale = true; renew(chart); }
   }
 
@@ -243,11 +264,17 @@
   // Arms off and on, everywhere at once.
   const arms = document.getElementById("arms");
   if (arms) {
-    const boxes = all("input", arms);
+    const boxes = all("input", arms), kept = `skipbench-arms ${document.title}`;
     const read = () => {
       boxes.forEach(box => off[box.checked ? "delete" : "add"](Number(box.value)));
+      try {  // for a reload, as of a run that goes on; by name, as there may be more arms then
+        sessionStorage.setItem(kept, JSON.stringify(facts.arms.filter((_, arm) => off.has(arm)).map(arm => arm.name)));
+      } catch { /* a file may have no storage */ }
       changed();
     };
+    let hidden = [];
+    try { hidden = JSON.parse(sessionStorage.getItem(kept)) ?? []; } catch { /* as above */ }
+    boxes.forEach(box => { box.checked = !hidden.includes(facts.arms[box.value].name); });
     boxes.forEach(box => { box.onchange = read; });
     for (const button of all("button", arms)) button.onclick = () => {
       boxes.forEach(box => { box.checked = button.dataset.all === "on"; });

@@ -147,7 +147,7 @@ def test_depth_per_pixel_comes_from_one_file(skipbench, small, few, tmp_path: Pa
     page = (run / "report" / "index.html").read_text()
     assert "Best mean Depth RMSE: fpn" in page
     assert "how many pixels are off by less than .1" in page
-    plotted = skipbench("plot", run, "--kind", "predictions", "--format", "svg", "--plugin", file)
+    plotted = skipbench("plot", run, "predictions", "--format", "svg", "--plugin", file)
     assert "<!-- true depth -->" in Path(plotted.removeprefix("figure: ").strip()).read_text()
     for kind, name in (("tasks", "depth"), ("annotations", "depth"), ("datasets", "deep_scenes")):
         assert name in skipbench("list", kind, "--plugin", file).split()

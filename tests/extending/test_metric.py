@@ -76,5 +76,5 @@ def test_a_metric_from_one_file_shows_wherever_scores_do(tmp_path: Path) -> None
     assert "Pixel accuracy, bright minus dark, paired by seed." in page
     assert "Best mean mIoU" in page, "the task's own headline stays what it is"
     drawn = tmp_path / "breakdown.svg"
-    assert main(["plot", str(run), "--kind", "breakdown", "--format", "svg", "--out", str(drawn)]) == 0
+    assert main(["plot", str(run), "breakdown", "--format", "svg", "--out", str(drawn)]) == 0
     assert "<!-- Pixel accuracy by light -->" in drawn.read_text()

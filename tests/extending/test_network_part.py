@@ -68,7 +68,7 @@ def test_a_part_from_one_file_is_swept_and_shows_wherever_parts_do(
     assert arm in pd.read_csv(tables / "arms.csv")["arm"].tolist()
     assert pd.read_csv(tables / f"factor-{factor}.csv")["label"].tolist() == [label]
     assert f"Mean difference in mIoU by choice of {factor}, paired by seed: {label} = " in page
-    drawn = skipbench("plot", run, "--kind", "factor", "--format", "svg", "--out", tmp_path / "drawn.svg")
+    drawn = skipbench("plot", run, "factor", "--format", "svg", "--out", tmp_path / "drawn.svg")
     assert f"<!-- {label} -->" in Path(drawn.removeprefix("figure: ").strip()).read_text()
     assert name in skipbench("list", kind, "--plugin", file).split()
     assert "The contract is kept." in skipbench("check", file)

@@ -62,7 +62,7 @@ def own_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_kind_from_one_file_is_drawn(own_kind: None, run: Path) -> None:
-    assert main(["plot", str(run), "--kind", "predictions", "--format", "svg"]) == 0
+    assert main(["plot", str(run), "predictions", "--format", "svg"]) == 0
     drawn = (run / "report" / "figures" / "predictions.svg").read_text()
     assert all(f"<!-- {text} -->" in drawn for text in ("true depth", "unet / add", "3 of 4", "near", "far"))
     assert main(["report", str(run)]) == 0
@@ -78,5 +78,5 @@ def test_where_its_file_is_not_there_the_report_says_so(
     own_kind: None, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del PREDICTIONS._entries["depth_maps"]
-    assert main(["plot", str(run), "--kind", "predictions"]) == 2
+    assert main(["plot", str(run), "predictions"]) == 2
     assert "no class is registered for predictions of kind 'depth_maps'" in capsys.readouterr().err

@@ -24,7 +24,7 @@ def test_a_task_from_one_file_shows_wherever_tasks_do(readme, skipbench, small, 
     assert table["mean"].tolist() == pytest.approx([score])
     page = (run / "report" / "index.html").read_text()
     assert "Foreground IoU (%)" in page
-    drawn = skipbench("plot", run, "--kind", "predictions", "--format", "svg", "--out", tmp_path / "drawn.svg")
+    drawn = skipbench("plot", run, "predictions", "--format", "svg", "--out", tmp_path / "drawn.svg")
     assert "<!-- foreground -->" in Path(drawn.removeprefix("figure: ").strip()).read_text()
     assert "foreground" in skipbench("list", "tasks", "--plugin", file).split()
     assert "foreground/iou" in skipbench("list", "metrics", "fore*", "--plugin", file).split()

@@ -216,3 +216,36 @@ def test_without_scripts_and_in_print_there_are_pictures(browser, report, opened
     page.emulate_media(media="print")
     assert page.locator("#accuracy figure.chart img:visible").count() >= 2  # of both tasks
     assert page.locator(".plot:visible").count() == 0
+
+
+def test_pictures_leave_out_arms_that_are_off(opened):
+    page = opened()
+    figure = page.locator("#cost figure.parted:visible").first
+    whole = figure.locator("img").bounding_box()["height"]
+    page.get_by_role("checkbox", name="fpn / add").uncheck()
+    expect(figure.locator("img")).to_be_hidden()
+    parts = figure.locator(".parts")
+    expect(parts).to_be_visible()
+    assert parts.get_attribute("aria-label") == figure.locator("img").get_attribute("alt")
+    one = whole - parts.bounding_box()["height"]
+    assert 0.02 * whole < one < 0.3 * whole
+    page.get_by_role("checkbox", name="unet / add").uncheck()
+    assert whole - parts.bounding_box()["height"] == pytest.approx(2 * one, abs=2)
+    page.get_by_role("button", name="All").click()
+    expect(figure.locator("img")).to_be_visible()
+    assert figure.locator(".parts").count() == 0
+    for section in ("groups", "cost"):
+        assert page.locator(f"#{section} figure.parted").count() == 2  # of two tasks
+
+
+def test_arms_that_are_off_stay_off_when_the_page_is_loaded_again(opened):
+    page = opened()
+    page.get_by_role("checkbox", name="fpn / add").uncheck()
+    page.reload()
+    expect(page.get_by_role("checkbox", name="fpn / add")).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="unet / add")).to_be_checked()
+    expect(page.locator("#cost figure.parted:visible").first.locator(".parts")).to_be_visible()
+    assert "fpn / add" not in first_cells(table(page, "one value per run"))
+    page.get_by_role("button", name="All").click()
+    page.reload()
+    expect(page.get_by_role("checkbox", name="fpn / add")).to_be_checked()

@@ -197,7 +197,7 @@ def run(sound: Path, tmp_path: Path) -> Path:
 def call(command: str, run: Path) -> tuple[int, str, str]:
     """Return exit code, output and complaint of a command."""
     more = {"status": ["status"], "results": ["results", "--out", str(run.parent / "RESULTS.md")]}
-    arguments = more.get(command, ["plot", "--kind", command, "--format", "svg"])
+    arguments = more.get(command, ["plot", command, "--format", "svg"])
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([arguments[0], str(run), *arguments[1:]])

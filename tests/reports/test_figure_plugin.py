@@ -58,9 +58,7 @@ def plugin(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_plug_in_is_drawn_by_plot_and_stands_on_the_page(made_up, plugin, tmp_path, capsys):
     run = made_up(arms=ARMS, finished=lambda cell: cell.kind == "train")
-    assert (
-        main(["plot", str(run), "--plugin", str(plugin), "--kind", "speed", "--out", str(tmp_path / "s.png")]) == 0
-    )
+    assert main(["plot", str(run), "--plugin", str(plugin), "speed", "--out", str(tmp_path / "s.png")]) == 0
     with Image.open(tmp_path / "s.png") as image:
         assert image.size == (1200, 400)
     assert main(["report", str(run), "--plugin", str(plugin)]) == 0
@@ -76,7 +74,7 @@ def test_a_plug_in_is_drawn_by_plot_and_stands_on_the_page(made_up, plugin, tmp_
     assert ">51.0</td>" in section
     assert '<a href="#figure-speed">How fast arms train</a>' in page
     capsys.readouterr()
-    assert main(["plot", str(run), "--kind", "spede"]) == 2
+    assert main(["plot", str(run), "spede"]) == 2
     assert "Did you mean 'speed'?" in capsys.readouterr().err
     assert main(["plot", "--help"]) == 0
 
@@ -98,7 +96,7 @@ sys.exit("torch is imported" if "torch" in sys.modules else code)
 
 def test_a_plug_in_that_needs_no_torch_brings_none(made_up, plugin, tmp_path):
     run = made_up(arms=ARMS, finished=lambda cell: cell.kind == "train")
-    arguments = ["plot", str(run), "--plugin", str(plugin), "--kind", "speed"]
+    arguments = ["plot", str(run), "--plugin", str(plugin), "speed"]
     done = subprocess.run(
         [sys.executable, "-c", TORCH_FREE.format(arguments=arguments)], capture_output=True, text=True
     )
@@ -140,7 +138,7 @@ def test_what_a_plug_in_raises_is_a_sentence_in_its_section(made_up, plugin, cap
         assert error in section
         capsys.readouterr()
         if number < 4:  # `plot` does not ask for what stands around a figure
-            assert main(["plot", str(run), "--plugin", str(plugin), "--kind", f"speed{number}"]) == 2
+            assert main(["plot", str(run), "--plugin", str(plugin), f"speed{number}"]) == 2
             complaint = capsys.readouterr().err
             assert complaint.startswith(f"skipbench: {said}")
             assert error in complaint

@@ -18,6 +18,7 @@ from skipbench.reports import plot
 from skipbench.reports.errors import NothingToShow, ReportError
 from skipbench.reports.figures import FORMATS, curves, figure_kind, figure_names, register_figure
 from skipbench.reports.figures.predictions import kept_predictions
+from skipbench.reports.paper import Paper
 from skipbench.reports.plot import save
 from skipbench.reports.tables import Table
 
@@ -112,6 +113,29 @@ def test_a_figure_shows_any_study_or_says_why_not(studies, drawn, kind, name):
     assert tight.x1 <= width + 0.02
     assert tight.y1 <= height + 0.02
     assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+
+
+@pytest.mark.parametrize("kind", figure_names())
+@pytest.mark.parametrize("name", ["as usual", "long names"])
+@pytest.mark.parametrize("width", ["column", "two-column"])
+def test_in_a_journal_nothing_is_clipped_or_overlaps(studies, drawn, kind, name, width):
+    paper = Paper(width)
+    try:
+        figures = plot.draw(kind, studies(name, kind), paper)
+    except NothingToShow:
+        assert name == "long names"  # whose arms have none to be compared to
+        return
+    for figure in figures.values():
+        with paper.applied():
+            texts = drawn(figure)
+            tight = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        inches, height = figure.get_size_inches()
+        assert inches == paper.inches
+        assert min(tight.x0, tight.y0) >= -0.02
+        assert tight.x1 <= inches + 0.02
+        assert tight.y1 <= height + 0.02
+        assert not [(a, b) for (a, one), (b, other) in itertools.combinations(texts, 2) if _overlap(one, other)]
+        assert all(box.x0 > -4 and box.x1 < 100 * inches + 4 for _, box in texts)  # those outside the layout too
 
 
 @pytest.mark.parametrize("kind", figure_names())

@@ -10,7 +10,18 @@ import pytest
 
 from skipbench.analysis.frames import load
 from skipbench.bench.predictions.ink import class_colors
-from skipbench.reports.style import COLORS, INK, MUTED, PART_COLORS, arm_looks, fitted, legend_columns
+from skipbench.reports.paper import PAGE, Paper
+from skipbench.reports.style import (
+    COLORS,
+    INK,
+    MUTED,
+    PART_COLORS,
+    arm_looks,
+    fitted,
+    legend_columns,
+    narrow,
+    scaled,
+)
 
 # Machado et al. 2009, severity 1: what is left of linear RGB for each kind of colour blindness
 SEEN_BY = {
@@ -66,11 +77,27 @@ def test_forty_arms_of_twenty_models_look_different(study):
 
 
 def test_a_legend_has_as_many_columns_as_fit():
-    assert legend_columns(["car"]) == 1
-    assert legend_columns(["car"] * 12) == 6
-    assert legend_columns(["car"] * 13) == 5  # three lines of five, five and three
-    assert legend_columns(["a name of twenty-five chars"] * 12) == 3
-    assert legend_columns(["x" * 200] * 2) == 1
+    with PAGE.applied():
+        assert legend_columns(["car"]) == 1
+        assert legend_columns(["car"] * 12) == 6
+        assert legend_columns(["car"] * 13) == 5  # three lines of five, five and three
+        assert legend_columns(["a name of twenty-five chars"] * 12) == 3
+        assert legend_columns(["x" * 200] * 2) == 1
+
+
+def test_labels_and_legends_have_less_room_in_a_column():
+    name = "a model of a long name / fusion=concat"
+    with PAGE.applied():
+        assert not narrow()
+        assert fitted(name).count("\n") == 1
+        assert scaled(10) == 10
+    with Paper("column").applied():
+        assert narrow()
+        assert max(map(len, fitted(name).split("\n"))) <= 18
+        assert scaled(10) == 7
+        assert legend_columns(["a name of twenty-five chars"] * 12) == 1
+    with Paper("two-column").applied():
+        assert not narrow()
 
 
 def test_an_arm_looks_the_same_in_every_study(made_up):

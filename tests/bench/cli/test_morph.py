@@ -120,7 +120,7 @@ def test_a_run_s_arms_have_scores_latencies_and_a_section(skipbench: Any, run: P
     assert "not trained" in other
     assert "lateral: residual → conv1x1" in other
     assert "fusion: max → add" in other
-    assert skipbench("plot", run, "--kind", "morph").code == 0
+    assert skipbench("plot", run, "morph").code == 0
     assert skipbench("report", run).code == 0
     page = (run / "report" / "index.html").read_text()
     assert "From one network to another" in page

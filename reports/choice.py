@@ -1,0 +1,40 @@
+"""What of a run is shown: arms, and one of its studies."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from skipbench.analysis.frames import Frames
+from skipbench.errors import unknown_name
+from skipbench.reports.errors import ReportError
+from skipbench.reports.figures import slug
+
+
+def of_arms(run: Frames, patterns: Sequence[str]) -> Frames:
+    """Return the run as if it had only the arms with these labels, or labels like these shell-style patterns.
+
+    Without a pattern all stay. Raises ReportError for one that fits no arm, with names that are near.
+    """
+    if not patterns:
+        return run
+    labels, chosen = list(run.arms["arm"]), set[str]()
+    for pattern in patterns:
+        fitting = [pattern] if pattern in labels else [label for label in labels if fnmatchcase(label, pattern)]
+        if not fitting:
+            raise ReportError(unknown_name("arm", pattern, labels))
+        chosen.update(fitting)
+    return run.of_arms(chosen)
+
+
+def chosen_studies(run: Frames, task: str | None, dataset: str | None) -> dict[str, Frames]:
+    """Return the studies of a task, on a dataset, or all, by the prefix of their file names."""
+    studies = run.studies()
+    return {
+        prefix: study
+        for prefix, study in zip(prefixes(studies), studies, strict=True)
+        if task in (None, study.cells.task.iloc[0]) and dataset in (None, study.cells.dataset.iloc[0])
+    }
+
+
+def prefixes(studies: Sequence[Frames]) -> list[str]:
+    """Return the prefix of each study's file names and anchors: "pose-on-scenes-", or "" for a single study."""
+    return [f"{slug(study.title)}-" if len(studies) > 1 else "" for study in studies]
