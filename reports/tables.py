@@ -110,7 +110,7 @@ def difference_columns(score: Metric) -> tuple[Column, ...]:
 
 
 def comparison_columns(score: Metric, frame: pd.DataFrame) -> tuple[Column, ...]:
-    """Return the columns of what is concluded from differences in `score`: p-values, seeds needed, the verdict.
+    """Return the columns of what is concluded from differences in `score`: the verdict, p-values, seeds needed.
 
     Tests that no row has, as with fewer than six pairs or without a margin, have no column.
     """
@@ -118,14 +118,16 @@ def comparison_columns(score: Metric, frame: pd.DataFrame) -> tuple[Column, ...]
     needed = Column(
         "seeds_needed", "Seeds for 80 % power", lambda n: f"{n:,.0f}" if n < math.inf else "> 1,000", True
     )
-    tests = (
-        p_value("p_permutation", "p, permutation"),
-        p_value("p_wilcoxon", "p, Wilcoxon"),
+    columns = (
+        text("verdict", "Verdict"),
         p_value("p_holm", "p, t-test with Holm"),
         p_value("p_equal", "p, equal"),
+        needed,
+        value("improvement", better, "Better at (%) of seeds"),
+        p_value("p_permutation", "p, permutation"),
+        p_value("p_wilcoxon", "p, Wilcoxon"),
     )
-    known = [column for column in tests if frame[column.key].notna().any()]
-    return (*known, value("improvement", better, "Better at (%) of seeds"), needed, text("verdict", "Verdict"))
+    return tuple(column for column in columns if column is needed or frame[column.key].notna().any())
 
 
 def difference_unit(score: Metric) -> str:

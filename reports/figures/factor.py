@@ -119,7 +119,8 @@ def factor_table(study: Frames, factor: str) -> Table:
     costs = [column for key in cost_keys(study) for column in _cost_columns(study.metric(key))]
     label = text("label", f"Arm: {factor} − reference")
     also = text("also", "Also differs in")
-    columns = (label, *difference_columns(score), *comparison_columns(score, frame), also, *costs)
+    *difference, each = difference_columns(score)
+    columns = (label, *difference, *comparison_columns(score, frame), also, *costs, each)
     return Table(f"factor-{slug(factor)}", caption, frame, columns)
 
 
