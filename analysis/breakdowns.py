@@ -88,9 +88,8 @@ def reference(study: Frames) -> str | None:
     """Return how the study's scores are measured, in sentences; None where neither they nor the records say."""
     data = distinct(record.settings.get("data", {}) for record in study.finished("train"))
     facts = {name: listing(values) for name, values in data.items()}
-    measured = set(study.values["key"])
     rules = []
-    for rule in dict.fromkeys(score.rule for score in study.scores if score.rule and score.key in measured):
+    for rule in dict.fromkeys(score.rule for score in study.scores if score.rule and score.key in study.measured):
         with suppress(KeyError):  # a fact that no record says
             rules.append(Template(rule).substitute(facts))
     return " ".join(rules) or None

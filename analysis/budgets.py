@@ -48,7 +48,7 @@ def suffix(budget: str) -> str:
 def cost_keys(study: Frames) -> list[str]:
     """Return the keys of the costs that are told of each pair of a study with a budget; none of another."""
     by = budget(study)
-    known = set(study.values["key"].unique())
+    known = study.measured
     return [key for key in dict.fromkeys((*COSTS, BUDGETS[by].key)) if key in known] if by else []
 
 

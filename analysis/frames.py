@@ -75,6 +75,11 @@ class Frames:
         )
 
     @cached_property
+    def measured(self) -> frozenset[str]:
+        """The keys that a finished cell has a value of."""
+        return frozenset(chain.from_iterable(record.values for record in self._finished))
+
+    @cached_property
     def samples(self) -> pd.DataFrame:
         """One row per timed forward pass of a finished cell."""
         counts = [len(record.samples) for record in self._finished]
@@ -173,11 +178,7 @@ class Frames:
 
     def wide(self, kind: str) -> pd.DataFrame:
         """Return one row per finished cell of `kind`, with a column per measured key."""
-        records = self.finished(kind)
-        columns = {name: [getattr(record, name) for record in records] for name in _IDENTITY}
-        for key in dict.fromkeys(chain.from_iterable(record.values for record in records)):
-            columns[key] = [record.values.get(key, math.nan) for record in records]
-        return pd.DataFrame(columns)
+        return _wide(self, kind)
 
     def studies(self) -> list["Frames"]:
         """Return one `Frames` per task and dataset; scores are only ever compared within one."""
@@ -223,6 +224,15 @@ def once(fact: Callable[Concatenate[Frames, Options], Fact]) -> Callable[Concate
         return known.copy() if isinstance(known, pd.DataFrame) else known
 
     return remembered
+
+
+@once
+def _wide(study: Frames, kind: str) -> pd.DataFrame:
+    records = study.finished(kind)
+    columns = {name: [getattr(record, name) for record in records] for name in _IDENTITY}
+    for key in dict.fromkeys(chain.from_iterable(record.values for record in records)):
+        columns[key] = [record.values.get(key, math.nan) for record in records]
+    return pd.DataFrame(columns)
 
 
 def from_records(

@@ -22,8 +22,7 @@ _OVERVIEW = ["study", "arm", "key", "n", "mean", "low", "high", "rank"]
 
 def headline(study: Frames) -> Metric | None:
     """Return the score by which the arms of one study are compared; None where no run has one."""
-    keys = set(study.values["key"].unique())
-    return next((score for score in study.scores if score.key in keys), None)
+    return next((score for score in study.scores if score.key in study.measured), None)
 
 
 def scores(study: Frames, key: str) -> pd.DataFrame:
@@ -95,9 +94,8 @@ def tradeoff(study: Frames, score: Metric, cost_key: str) -> pd.DataFrame:
 
 def axes_of(study: Frames) -> list[Metric]:
     """Return what arms can be set against one another by: scores, the headline first, and costs."""
-    keys = set(study.values["key"].unique())
     costs = [study.metric(key) for key in AXES]
-    return [metric for metric in (*study.scores, *costs) if metric.key in keys]
+    return [metric for metric in (*study.scores, *costs) if metric.key in study.measured]
 
 
 def measured_by_arm(study: Frames, key: str) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def as_latex(table: Table) -> str:
         }
     )
     titles = [one_line(column.title).translate(ESCAPED) for column in table.columns]
-    styler = shown.style.hide(axis="index").format_index(lambda place: titles[place], axis="columns")
+    styler = shown.style.hide(axis="index").format_index(lambda place: titles[int(str(place))], axis="columns")
     body: str = styler.to_latex(column_format="".join(layout), hrules=True, siunitx=True)
     notes = ["Needs booktabs and siunitx.", *table.caption.splitlines()]
     return "".join(f"% {note}\n" for note in notes) + body

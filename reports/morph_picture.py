@@ -62,7 +62,9 @@ def morph_picture(
     if score is not None and "n" in edits and edits["n"].any():
         panels.append(partial(_score, table=table, metric=score))
     row = scaled(NARROW_ROW if narrow() else ROW)
-    figure = Figure(figsize=(figure_width(), scaled(FRAME) + row * len(edits)), layout="constrained")
+    figure = Figure(
+        figsize=(figure_width(), scaled(FRAME + 0.2 * narrow()) + row * len(edits)), layout="constrained"
+    )
     ratios = [1.0] * len(panels) + ([] if narrow() else [1.2])
     grid = figure.subplots(1, len(ratios), sharey=True, squeeze=False, width_ratios=ratios)[0]
     for axes, draw in zip(grid, panels, strict=False):
@@ -103,7 +105,13 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
     for position, (change, share) in enumerate(zip(changes, shares, strict=True)):
         color = COSTLY if change > 0 else SAVING
         axes.barh(position, change * metric.scale, height=0.26 if narrow() else 0.42, color=color, alpha=0.85)
-        text = "0" if change == 0 else f"{metric.show(change, signed=True)} ({_percent(share)})"
+        text = (
+            "0"
+            if change == 0
+            else _percent(share)
+            if narrow()
+            else f"{metric.show(change, signed=True)} ({_percent(share)})"
+        )
         _above(axes, position, text, MUTED if change == 0 else text_color())
     for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
         effect = together(effects, factors)
@@ -137,7 +145,7 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     axes.set_xlim(*span(rows, zero=True))
     for position, row in enumerate(rows):
         draw_row(axes, position, replace(row, text=""))
-        _above(axes, position, row.text, text_color())
+        _above(axes, position, row.text.split(" [")[0] if narrow() else row.text, text_color())
     _between(axes, metric, table["score"], difference_unit(metric))
 
 
@@ -183,7 +191,8 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
 def _between(axes: Axes, metric: Metric, values: pd.Series, unit: str = "") -> None:
     """Say of a panel what it shows, and the values of both ends."""
     first, last = (metric.show(value) for value in (values.iloc[0], values.iloc[-1]))
-    axes.set_title(f"{metric.title}\n{first} → {last}", size=scaled(7 if narrow() else 9))
+    ends = f"{first} →\n{last}" if narrow() else f"{first} → {last}"
+    axes.set_title(f"{metric.title}\n{ends}", size=scaled(8 if narrow() else 9))
     axes.set_xlabel(f"change ({unit or metric.unit})", size=scaled(9))
     axes.margins(x=0.12)
 

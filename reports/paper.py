@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from matplotlib import rcParams, style
@@ -59,8 +60,10 @@ class Paper:
         with matplotlib.rc_context(RC), style.context(self.style or []):
             own = None if rcParams["font.size"] == FONT else float(rcParams["font.size"])
             size = self.font_size or own or WIDTHS[self.width][1]
-            points = {name: RC[name] * size / FONT for name in POINTS if rcParams[name] == RC[name]}
-            rcParams.update({**FIXED, **points, "font.size": size, "figure.figsize": (self.inches, 6.0)})
+            now: dict[Any, Any] = {name: rcParams[name] for name in rcParams if name in POINTS}
+            points = {name: RC[name] * size / FONT for name in POINTS if now[name] == RC[name]}
+            chosen: Any = {**FIXED, **points, "font.size": size, "figure.figsize": (self.inches, 6.0)}
+            rcParams.update(chosen)
             yield
 
     def fit(self, figure: Figure) -> None:

@@ -29,7 +29,7 @@ def stable_ranks(study: Frames) -> Iterable[Block]:
     frame = rank_stability(study, score.key, cost=COSTS[0]) if score else pd.DataFrame()
     if score is None or len(frame) < 2 or frame["seeds"].iloc[0] < 2:
         raise NothingToShow("Ranks have no stability to show: that takes two arms with two seeds in common.")
-    seeds, best = count(int(frame["seeds"].iloc[0]), "seed"), frame.loc[frame["first"].idxmax()]
+    seeds, best = count(int(frame["seeds"].iloc[0]), "seed"), frame.iloc[int(frame["first"].argmax())]
     rivals = frame.loc[(frame["first"] > 0) & (frame["arm"] != best["arm"]), "arm"]
     told = f"{best['arm']} has the best mean {score.label} in {SHARE.show(best['first'])} % of {RESAMPLES:,} draws"
     rest = f", else {listing(rivals)}" if len(rivals) else ""
@@ -94,7 +94,7 @@ def sources(study: Frames) -> Iterable[Block]:
     single = frame[(frame["source"] != "all") & frame["sd"].notna()]
     if single.empty:
         raise NothingToShow("What scores vary from is not known: that takes two trainings that vary it alone.")
-    most, unit = single.loc[single["sd"].idxmax()], difference_unit(score)
+    most, unit = single.iloc[int(single["sd"].argmax())], difference_unit(score)
     by = f"SD {score.show(most['sd'])} {unit} for {most['arm']}"
     yield Sentences([f"{score.label} varies most with the {most['source']}: {by}."])
     columns = (

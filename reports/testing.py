@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.predictions import LabelMaps
@@ -149,9 +148,9 @@ def check_figure(name: str, measured: Mapping[str, Measured]) -> list[Finding]:
             shown = partial(_shown, name, replace(made_up, datasets=datasets), Path(folder))
             findings.append(_finding(study, shown, must_show=study == "forty arms"))
     with TemporaryDirectory() as folder:
-        study = MadeUp(measured, 8, datasets=datasets).write(Path(folder))
+        eight = MadeUp(measured, 8, datasets=datasets).write(Path(folder))
         findings += [
-            _finding(f"{paper.inches:g} in wide", partial(_fitting, name, study, paper), must_show=False)
+            _finding(f"{paper.inches:g} in wide", partial(_fitting, name, eight, paper), must_show=False)
             for paper in map(Paper, WIDTHS)
             if paper != PAGE
         ]
@@ -196,7 +195,7 @@ def _fitting(name: str, study: Frames, paper: Paper) -> str:
     for figure in draw(name, study, paper).values():
         with paper.applied():
             figure.draw_without_rendering()  # which lays it out
-            inside = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+            inside = figure.get_tightbbox()
         width, height = figure.get_size_inches()
         over = max(-inside.x0, -inside.y0, inside.x1 - width, inside.y1 - height)
         if over > OVER:

@@ -77,7 +77,7 @@ def accuracy_table(study: Frames, score: Metric) -> Table:
     """Return each arm's headline score with every seed and the t-interval, and the means of other scores."""
     frame = accuracy(study, score.key)
     frame["seeds"] = each_seed(frame["arm"], scores(study, score.key), "value", score)
-    others = [other for other in study.scores if other != score and other.key in set(study.values["key"])]
+    others = [other for other in study.scores if other != score and other.key in study.measured]
     for other in others:
         frame[other.key] = accuracy(study, other.key)["mean"]
     columns = (
