@@ -83,7 +83,7 @@ def test_the_wheel_runs_quick_beside_a_project_that_has_folders_of_the_same_name
     assert where.stdout.startswith(str(site)), where
     arms = "segmentation.arms=[{model: unet, sweep: {fusion: [add, mine]}}]"
     plugged = ("--plugin", "mine.py", "--out", "run")
-    done = python("-m", "skipbench", "run", "quick", arms, *SMALLEST, *QUICKLY, *plugged)
+    done = python("-m", "skipbench", "run", "quick", "--task", "segmentation", arms, *SMALLEST, *QUICKLY, *plugged)
     assert done.returncode == 0, done.stderr
     assert python("-m", "skipbench", "report", "run").returncode == 0
     assert (project / "run" / "report" / "index.html").stat().st_size > 100_000
