@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from skipbench.bench.errors import SuiteError
 from skipbench.display import one_line, quoted
@@ -42,7 +43,7 @@ def parse(model: type[Model], content: Any, place: str = "") -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        findings = [{**finding, "loc": _within(content, finding)} for finding in error.errors()]
+        findings: list[dict[str, Any]] = [{**found, "loc": _within(content, found)} for found in error.errors()]
         findings.sort(key=lambda finding: finding["type"] != "extra_forbidden")
         first = findings[0]["loc"]
         branches = [finding for finding in findings if finding["loc"][: len(first)] == first]  # of a union
@@ -50,7 +51,7 @@ def parse(model: type[Model], content: Any, place: str = "") -> Model:
         raise SuiteError(_sentence(model, deepest, place)) from None
 
 
-def _within(content: Any, finding: Mapping[str, Any]) -> tuple[int | str, ...]:
+def _within(content: Any, finding: ErrorDetails) -> tuple[int | str, ...]:
     """Return where a finding is in `content`; pydantic's own location has the names of a union's branches, too."""
     steps = []
     for step in finding["loc"]:

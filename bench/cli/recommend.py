@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skipbench.bench.cli.ends import DatasetName, TaskName
-from skipbench.bench.cli.options import FormatOption, RunFolder
+from skipbench.bench.cli.options import DatasetName, FormatOption, RunFolder, TaskName
 from skipbench.bench.cli.output import Format, print_rows, print_table
 from skipbench.bench.cli.recommend_words import export, lines, more_seeds, sentences
 from skipbench.bench.errors import BenchError, SuiteError

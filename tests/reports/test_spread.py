@@ -41,7 +41,7 @@ def test_a_grid_has_main_effects_and_interactions_and_is_tested_with_six_seeds(s
     sentence, table = grid(facts)
     assert "after Holm's correction, these change mIoU: fpn − unet by +" in sentence.sentences[0]
     assert [row[0] for row in table.rows] == ["model", "fusion", "model × fusion"]
-    assert table.columns[-1].title == "p, Holm"
+    assert table.columns[-1].title == "p, t-test with Holm"
     sentence, table = grid(study(arms=ARMS, seeds=range(3)))
     assert sentence.sentences == ["Over the grid of model and fusion, nothing is tested with fewer than 6 seeds."]
     assert table.columns[-1].title == "95 % high"
