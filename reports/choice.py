@@ -26,8 +26,15 @@ def of_arms(run: Frames, patterns: Sequence[str]) -> Frames:
 
 
 def chosen_studies(run: Frames, task: str | None, dataset: str | None) -> dict[str, Frames]:
-    """Return the studies of a task, on a dataset, or all, by the prefix of their file names."""
+    """Return the studies of a task, on a dataset, or all, by the prefix of their file names.
+
+    Raises ReportError for a task or a dataset that the run does not have.
+    """
     studies = run.studies()
+    for kind, name in (("task", task), ("dataset", dataset)):
+        known = list(dict.fromkeys(study.cells[kind].iloc[0] for study in studies))
+        if name is not None and known and name not in known:
+            raise ReportError(unknown_name(kind, name, known))
     return {
         prefix: study
         for prefix, study in zip(prefixes(studies), studies, strict=True)

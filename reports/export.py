@@ -94,6 +94,8 @@ def _as_parquet(frame: pd.DataFrame) -> bytes:
 def _tables(run: Frames, task: str | None, dataset: str | None) -> Iterator[tuple[str, tuple[str, Table]]]:
     """Yield the name of each table that the page has, without the study's part, and the table."""
     chosen = chosen_studies(run, task, dataset)
+    if not chosen and run.studies():
+        raise ReportError(f"the run has no study of {task} on {dataset}.")
     for entry in entries():
         places = [("", run, entry.of_run)] if task is None and dataset is None else []
         places += [(prefix, study, entry.of_study) for prefix, study in chosen.items()]

@@ -40,6 +40,7 @@ def test_tables_are_listed_printed_and_written(skipbench: Any, run: Path, tmp_pa
         ),
         (["--format", "excel"], "unknown format 'excel'."),
         (["acuracy"], "unknown table 'acuracy'. Did you mean 'accuracy'?"),
+        (["accuracy", "--task", "pos"], "unknown task 'pos'."),
         (["--arms", "model0 / ad"], "unknown arm 'model0 / ad'. Did you mean 'model0 / add'?"),
     ],
 )
