@@ -1,5 +1,6 @@
 """What pydantic finds wrong, as one sentence: the place, what was given, what was expected."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -10,6 +11,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.display import one_line, quoted
 from skipbench.errors import unknown_name
 
+BRANCH = re.compile(r"constrained-\w+|(int|float|str|bool|none|list|dict|tuple|function)\b.*")  # of a union
 Model = TypeVar("Model", bound=BaseModel)
 
 EXPECTED = {  # pydantic's error type -> what people call it; other types keep pydantic's own words
@@ -56,11 +58,11 @@ def _within(content: Any, finding: ErrorDetails) -> tuple[int | str, ...]:
     steps = []
     for step in finding["loc"]:
         held = range(len(content)) if isinstance(content, list | tuple) else content
-        if isinstance(held, range | Mapping) and step in held:
-            content = content[step]
+        known = isinstance(held, range | Mapping) and step in held
+        content = content[step] if known else None
+        if known or not BRANCH.fullmatch(str(step)):
             steps.append(step)
-    missing = finding["loc"][-1:] if finding["type"] == "missing" else ()
-    return (*steps, *missing)
+    return tuple(steps)
 
 
 def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) -> str:

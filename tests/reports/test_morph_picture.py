@@ -53,9 +53,9 @@ def test_effects_over_orders_are_a_mean_and_a_range(table):
 
 
 def test_scores_and_latencies_have_panels_where_there_are_some(table):
-    numbers = {"n": 6, "mean": 0.02, "low": 0.01, "high": 0.03, "p_holm": 0.001, "score": 0.5}
+    numbers = {"n": 6, "mean": 0.02, "low": 0.01, "high": 0.03, "verdict": "higher", "score": 0.5}
     scored = table.assign(**numbers, each=[[0.02] * 6] * 4)
-    scored.loc[2, ["mean", "low", "high", "p_holm"]] = (0.0, -0.1, 0.1, 0.9)
+    scored.loc[2, ["mean", "low", "high", "verdict"]] = (0.0, -0.1, 0.1, "undecided")
     scored = scored.assign(
         **{"latency_ms/median": 2.0, "latency/ratio": [math.nan, 1.2, 1.0, math.nan], "latency/low": 0.9},
         **{"latency/high": 1.3, "latency/verdict": [None, "slower", "equal", None]},

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from skipbench.analysis.frames import load
 from skipbench.reports import Paper, write_plot, write_plots
 from skipbench.reports.choice import of_arms
-from skipbench.reports.errors import NothingToShow, ReportError
+from skipbench.reports.errors import ReportError
 from skipbench.reports.plot import draw
 from skipbench.reports.style import COLORS, RC
 
@@ -122,5 +122,5 @@ def test_all_figures_of_some_arms_are_drawn_and_those_without_facts_named(run, t
     assert names == {file.name for file in (tmp_path / "all").iterdir()}
     again, _ = write_plots(run, "svg", tmp_path / "all", task="pose", **options)
     assert {file.name for file in again} < names
-    with pytest.raises(NothingToShow, match="No study matches"):
+    with pytest.raises(ReportError, match=r"unknown task 'poze'\. Did you mean 'pose'\?"):
         write_plots(run, "svg", tmp_path / "all", task="poze")
