@@ -179,14 +179,17 @@ def _factors(study: Frames, score: Metric) -> Iterator[str]:
 
 @scored
 def _fronts(study: Frames, score: Metric) -> Iterator[str]:
+    tested = accuracy(study, score.key).n.max() >= MIN_PAIRS
     for key in COSTS:
         points = tradeoff(study, score, key).sort_values("cost")
         if len(points) > 1:
             beaten = list(points.arm[points.beaten])
-            worse = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
-            worse += " significantly worse than one that costs no more"
-            if accuracy(study, score.key).n.max() < MIN_PAIRS:
-                worse = f"whether an arm is worse than one that costs no more takes {MIN_PAIRS} seeds to test"
+            which = f"{listing(beaten)} {'is' if len(beaten) == 1 else 'are'}" if beaten else "no arm is"
+            worse = (
+                f"{which} significantly worse than one that costs no more"
+                if tested
+                else f"whether an arm is worse than one that costs no more takes {MIN_PAIRS} seeds to test"
+            )
             named = points.arm.where(~points.at_least, points.arm + " (whose cost is a lower bound)")
             front = listing(named[points.on_front.to_numpy()])
             yield (

@@ -14,7 +14,6 @@ from skipbench.bench.cli.output import Format, print_rows, print_table
 from skipbench.bench.cli.recommend_words import export, lines, more_seeds, sentences
 from skipbench.bench.errors import BenchError, SuiteError
 from skipbench.display import quoted
-from skipbench.errors import unknown_name
 
 if TYPE_CHECKING:
     from skipbench.analysis.frames import Frames
@@ -77,10 +76,12 @@ def recommend(
     most = {key: read_number(option, text) for key, (option, text) in given.items() if text is not None}
     least = None if min_score is None else read_share("--min-score", min_score)
 
+    from skipbench.analysis.frames import load
     from skipbench.analysis.recommendation import Limits, recommend
+    from skipbench.reports.choice import chosen_studies
 
     found, why = list["Recommendation"](), list[str]()
-    for study in _studies(directory, task, dataset):
+    for study in chosen_studies(load(directory, task, dataset), task, dataset).values():
         _check_score(study, least, min_score)
         try:
             found.append(recommend(study, Limits(most, least)))
@@ -121,23 +122,6 @@ def read_share(option: str, text: str) -> float:
             f"{option} is {quoted(text)}, expected a number as scores are recorded, such as 0.7 or 70%."
         )
     return number
-
-
-def _studies(directory: Path, task: str | None, dataset: str | None) -> "list[Frames]":
-    """Return the run's studies of that task and dataset. Raises SuiteError, StoreError."""
-    from skipbench.analysis.frames import load
-
-    run = load(directory, task, dataset)
-    for name, wanted in (("task", task), ("dataset", dataset)):
-        there = {str(each) for each in run.cells[name]}
-        if wanted is not None and wanted not in there:
-            raise SuiteError(f"in {directory}: {unknown_name(name, wanted, there)}")
-    wanted_cells = {"task": task, "dataset": dataset}
-    return [
-        study
-        for study in run.studies()
-        if all(value in (None, study.cells[name].iloc[0]) for name, value in wanted_cells.items())
-    ]
 
 
 def _check_score(study: "Frames", least: float | None, given: str | None) -> None:
