@@ -1,6 +1,14 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from skipbench.bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
+from skipbench.bench.data import (
+    coco,
+    deeplabcut,
+    folder,
+    known,
+    scenes,
+    voc,
+    yolo,
+)  # what is imported here is registered
 from skipbench.bench.data.annotations import (
     ANNOTATIONS,
     Annotation,
@@ -58,4 +66,5 @@ __all__ = [
     "resize_labels",
     "scenes",
     "voc",
+    "yolo",
 ]

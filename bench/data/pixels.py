@@ -1,14 +1,18 @@
 """Image files: which they are, what they hold, and what is wrong with one."""
 
+import os
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -17,6 +21,8 @@ from skipbench.bench.errors import DataError
 
 MASK_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}  # one number per pixel
 MAX_MASK_VALUE = 65535
+_SIDEWAYS = 5  # the first of the orientations that exchange width and height
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,14 @@ def images_by_name(folder: Path) -> dict[str, list[Path]]:
     """
     files: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.suffix.lower() in _readable() and not path.name.startswith(".") and path.is_file():
+        if is_image(path.name) and path.is_file():
             files[path.stem].append(path)
     return dict(files)
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file is an image by its name; hidden ones are not."""
+    return os.path.splitext(name)[1].lower() in _readable() and not name.startswith(".")
 
 
 @cache
@@ -73,18 +84,43 @@ def stamp(path: Path) -> Stamp:
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
-def decode(path: Path, upright: bool = True) -> Image.Image:
-    """Return the whole image, if `upright` turned as its EXIF orientation says. Raises FileError."""
+class Header(NamedTuple):
+    """What a file's first bytes tell of its image."""
+
+    size: Size  # (width, height) as stored
+    orientation: int = 1  # by EXIF: 1 upright, 2 to 4 turned or mirrored at one size, 5 to 8 with sides exchanged
+
+    def shown(self, upright: bool) -> Size:
+        """Return the size (width, height) as stored or, if `upright`, turned as the orientation says."""
+        return self.size[::-1] if upright and self.orientation >= _SIDEWAYS else self.size
+
+
+def header(path: Path) -> Header:
+    """Return the size and orientation of an image without decoding it. Raises FileError."""
+    with opening(path), Image.open(path) as image:
+        late = image.format == "PNG" and "exif" not in image.info  # to look for it would decode the whole image
+        orientation = 1 if late else image.getexif().get(ExifTags.Base.Orientation, 1)
+        return Header(image.size, orientation if orientation in range(1, 9) else 1)
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into a FileError."""
     try:
-        with Image.open(path) as image:
-            image.load()  # a header alone does not show that a file is cut short
-            if upright:
-                ImageOps.exif_transpose(image, in_place=True)
-            return image
-    except Exception as error:  # decoders raise whatever they stumble over, from OSError to SyntaxError
+        yield
+    except Exception as error:  # from OSError to SyntaxError
         unknown = "cannot identify" in str(error)
         reason = "its format is unknown or damaged" if unknown else str(error).rstrip(".")
         raise FileError(path, f"cannot be read as an image ({reason})") from None
+
+
+def decode(path: Path, upright: bool = True) -> Image.Image:
+    """Return the whole image, if `upright` turned as its EXIF orientation says. Raises FileError."""
+    with opening(path), Image.open(path) as image:
+        image.load()  # a header alone does not show that a file is cut short
+        if upright:
+            ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 def as_tensor(image: Image.Image, size: tuple[int, int]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from skipbench.bench.data.coco_json import Content
+from skipbench.bench.data.coco.content import boxes_of
 from skipbench.bench.data.pixels import FileError, Problem, decode, images_by_name, rgb
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.files import OwnFolder
@@ -168,15 +168,11 @@ def read_people(path: Path) -> Mapping[str, tuple[tuple[int, int], Tensor]]:
 
     Crowds are left out. Raises DataError, which names the first thing that is wrong.
     """
-    content = Content(with_masks=False)
-    if wrong := content.add(path):
-        raise DataError(f"{path}: {wrong[0]}.")
     people = {}
-    for number, image in content.images.items():
-        instances = content.instances.get(number, {}).values()
-        corners = [each.corners for each in instances if not each.crowd and each.corners is not None]
-        boxes = torch.from_numpy(np.array(corners, np.float32).reshape(-1, 4))
-        people[Path(image.name).name] = image.size, boxes
+    for name, (size, boxes) in boxes_of(path).items():
+        if size is None:
+            raise DataError(f"{path}: states no size of {name}.")
+        people[name] = size, torch.from_numpy(boxes.astype(np.float32))
     return people
 
 

@@ -167,7 +167,7 @@ class Mask(PixelMap):
         """Return the classes at `size`, in the smallest integer type that holds them."""
         small = np.uint8 if self.ignore_index == IGNORE_INDEX else np.int32
         if isinstance(truth, Objects):
-            owned = np.where(truth.ignored, self.ignore_index, 1 + truth.labels)
+            owned = np.where(truth.ignored | truth.unmasked, self.ignore_index, 1 + truth.labels)
             classes = np.array([0, *owned], small)[truth.owners(picture)]
         else:
             table = np.full(MAX_MASK_VALUE + 1, self.ignore_index, small)

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
 from skipbench.bench.data.files.entries import Entry, Found
-from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, stamp
+from skipbench.bench.data.files.fitting import Fitting
+from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, header, stamp
 
 Watch = Callable[[Iterable["Facts"], int], Iterable["Facts"]]  # shows how far an iteration of known length is
 
@@ -31,7 +32,8 @@ class Examined:
 
     facts: list[Facts]
     annotations: list[Annotation]  # with all that only the files tell
-    problems: list[Problem]
+    problems: list[Problem]  # of the dataset as a whole
+    left_out: list[Problem]  # of single images
     notes: list[str]  # on the annotations
 
 
@@ -41,22 +43,23 @@ def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
     yield from facts
 
 
-def examine(found: Found, root: Path, upright: bool, watch: Watch) -> Examined:
+def examine(found: Found, root: Path, upright: bool | None, watch: Watch) -> Examined:
     """Return what the files of all entries show, `watch`ed."""
-    inspect = partial(_inspect, root, found.annotations, upright)
+    inspect = partial(_inspect, root, found.annotations, Fitting(found.counted, upright))
     with ThreadPoolExecutor() as pool:
         every = list(watch(pool.map(inspect, found.entries), len(found.entries)))
-    problems = found.problems + [facts.problem for facts in every if facts.problem]
+    left_out = found.left_out + [facts.problem for facts in every if facts.problem]
     usable = [facts for facts in every if not facts.problem]
     annotations = [annotation.settled(seen_of(annotation, usable)) for annotation in found.annotations]
+    problems = list(found.problems)
     if not (problems or annotations):
         problems = [Problem("", "contains no annotations")]
-    if not problems:
+    if usable and not problems:
         problems = [
             problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
         ]
     notes = [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
-    return Examined(usable, annotations, problems, notes)
+    return Examined(usable, annotations, problems, left_out, notes)
 
 
 def seen_of(annotation: Annotation, facts: Iterable[Facts]) -> list[Seen]:
@@ -69,12 +72,15 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _inspect(root: Path, annotations: Sequence[Annotation], upright: bool, entry: Entry) -> Facts:
+def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, entry: Entry) -> Facts:
     try:
         stamps = tuple(map(stamp, entry.files))
+        if entry.upright is None:
+            masks = [truth for truth in entry.truth.values() if isinstance(truth, Path)]
+            stated = header(masks[0]).shown(True) if masks else None
+            entry = replace(entry, upright=fitting.fit(entry.image, stated).upright)
+        upright = bool(entry.upright)
         picture = Picture(*decode(entry.image, upright).size, upright)
-        if entry.stated_size not in (None, (picture.width, picture.height)):
-            raise FileError(entry.source, _other_size(entry, picture))
         seen = {
             type(annotation): annotation.examined(entry.truth[type(annotation)], picture)
             for annotation in annotations
@@ -84,30 +90,18 @@ def _inspect(root: Path, annotations: Sequence[Annotation], upright: bool, entry
         return Facts(entry, problem=error.problem(root))
 
 
-def _other_size(entry: Entry, picture: Picture) -> str:
-    stated = "x".join(map(str, entry.stated_size or ()))
-    sentence = f"states {stated} pixels for {entry.image.name}, but the file has {picture.width}x{picture.height}"
-    if decode(entry.image, not picture.upright).size == entry.stated_size:
-        turned = "as stored" if picture.upright else "turned as its EXIF orientation says"
-        fitting = str(not picture.upright).lower()
-        return f"{sentence}; the annotations fit the image {turned}, so set upright={fitting}"
-    return sentence
-
-
 class Reader:
     """Makes the samples of entries that were examined."""
 
-    def __init__(
-        self, facts: Sequence[Facts], annotations: Sequence[Annotation], size: tuple[int, int], upright: bool
-    ) -> None:
-        self._facts, self._annotations = facts, annotations
-        self._size, self._upright = size, upright
+    def __init__(self, facts: Sequence[Facts], annotations: Sequence[Annotation], size: tuple[int, int]) -> None:
+        self._facts, self._annotations, self._size = facts, annotations, size
 
     def __call__(self, index: int) -> Sample:
         """Return the sample of the entry at `index`. Raises FileError, also where a file is not the checked one."""
         facts = self._facts[index]
-        image = decode(facts.entry.image, self._upright)
-        picture = Picture(*image.size, self._upright)
+        upright = bool(facts.entry.upright)
+        image = decode(facts.entry.image, upright)
+        picture = Picture(*image.size, upright)
         sample = {"image": as_tensor(image, self._size)}
         for annotation in self._annotations:
             sample |= annotation.read(facts.seen[type(annotation)].truth, picture, self._size)

@@ -18,7 +18,7 @@ from skipbench.bench.records import content_hash
 from skipbench.errors import unknown_name
 
 T = TypeVar("T")
-READING = 2  # raised where the same files come to give other samples
+READING = 3  # raised where the same files come to give other samples
 Pixels = Annotated[int, Field(ge=1)]
 Chosen = Annotated[  # one or several of some words; sorted where they are hashed
     frozenset[T],
@@ -36,6 +36,7 @@ class Survey:
     data: Data | None  # of all that can be used; None where that makes no dataset
     problems: list[Problem]
     tallies: Tallies = field(default_factory=dict)
+    refusal: str = ""  # why the dataset cannot be opened, "" where it can: without what is wrong
 
 
 class FileSource(DataSource):
@@ -48,7 +49,8 @@ class FileSource(DataSource):
     root: Path
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
-    upright: bool = False  # turn photographs as their EXIF orientation says; most tools annotate them as stored
+    drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
+    upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
 
     @property
     def place(self) -> Path:
@@ -75,45 +77,64 @@ class FileSource(DataSource):
             lacking = (
                 f"it contains no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
             )
-            return Survey(None, [Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
+            return self._refused([Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
         checked = examine(found, self.place, self.upright, watch)
+        problems = [*checked.problems, *checked.left_out]
         try:
             splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
         except DataError as error:
-            own = [] if checked.problems else [Problem("", str(error).rstrip("."))]
-            return Survey(None, checked.problems + own)
+            return self._refused(problems or [Problem("", str(error).rstrip("."))])
         data = self._data(found, checked, splits, notes)
-        return Survey(data, checked.problems, tally(splits, checked))
+        too_many = len(checked.left_out) > self.drop * (len(checked.facts) + len(checked.left_out))
+        refusal = self._refused(problems).refusal if checked.problems or too_many else ""
+        return Survey(data, problems, tally(splits, checked), refusal)
+
+    def _refused(self, problems: list[Problem]) -> Survey:
+        more = len(problems) - 1
+        rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
+        return Survey(None, problems, refusal=f"data folder {self.place}: {problems[0]}{rest}.")
 
     def open(self) -> Data:
         """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
         survey = self.survey()
-        if survey.data is None or survey.problems:
-            more = len(survey.problems) - 1
-            rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
-            raise DataError(f"data folder {self.place}: {survey.problems[0]}{rest}.")
+        if survey.data is None or survey.refusal:
+            raise DataError(survey.refusal)
         return survey.data
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         self._require_known([annotation.names for annotation in checked.annotations])
-        annotations = tuple(replace(annotation, mirror=self.mirror) for annotation in checked.annotations)
+        annotations = tuple(
+            replace(annotation, mirror=self.mirror or annotation.mirror) for annotation in checked.annotations
+        )
         facts = facts_of(splits, checked)
         train, val, test = (
-            CachedDataset(Reader(facts[split], annotations, self.size, self.upright), len(facts[split]), self.size)
+            CachedDataset(Reader(facts[split], annotations, self.size), len(facts[split]), self.size)
             for split in SPLITS
         )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
+        left_out = self._left_out(checked)
         info = DataInfo(
             name=self.title,
             size=self.size,
             counts={split: len(splits[split]) for split in SPLITS},
             fingerprint=self._fingerprint(found, checked),
             annotations=annotations,
-            notes=tuple(dict.fromkeys((*notes, *found.notes, *checked.notes, *sides))),
+            notes=tuple(
+                dict.fromkeys((*notes, *left_out, *found.notes, *found.counted.notes(), *checked.notes, *sides))
+            ),
             size_limits=found.size_limits,
         )
         return Data(train, val, test, info)
+
+    def _left_out(self, checked: Examined) -> list[str]:
+        if not checked.left_out:
+            return []
+        total, count = len(checked.facts) + len(checked.left_out), len(checked.left_out)
+        return [
+            f"{count:,} of {total:,} images cannot be used and are left out ({checked.left_out[0]}); `skipbench "
+            f"data check` lists them, and data.drop={self.drop:g} is the largest share that may be."
+        ]
 
     def _require_known(self, names: list[tuple[str, ...]]) -> None:
         """Raise SuiteError where `mirror` pairs a name that the data do not have, or not with its like."""
