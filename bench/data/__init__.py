@@ -30,9 +30,9 @@ from skipbench.bench.data.base import (
     register_dataset,
 )
 from skipbench.bench.data.files import Entry, FileSource, Found, Survey, recognise
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.folder import check_folder
 from skipbench.bench.data.geometry import inside, resize_labels
-from skipbench.bench.data.pixels import Problem
 
 __all__ = [
     "ANNOTATIONS",

@@ -15,7 +15,7 @@ from skipbench.bench.data.annotations import Array, Joints, Keypoints
 from skipbench.bench.data.base import register_dataset
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.source import FileSource
-from skipbench.bench.data.pixels import FileError, Problem
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.yaml_values import read_yaml
 from skipbench.errors import unknown_name

@@ -5,7 +5,7 @@ import csv
 import io
 from pathlib import Path
 
-from skipbench.bench.data.pixels import FileError
+from skipbench.bench.data.findings import FileError
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16's, which is how it begins

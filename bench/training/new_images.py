@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from skipbench.bench.data.coco.content import boxes_of
-from skipbench.bench.data.pixels import FileError, Problem, decode, images_by_name, rgb
+from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.pixels import images_by_name
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.files import OwnFolder
 from skipbench.bench.predictions import Prediction
@@ -144,7 +145,8 @@ class _Reader:
             yield from view.crops(self._trained.size)
 
     def _view(self, path: Path) -> View:
-        pixels = rgb(decode(path, self._options.upright))
+        scaling = self._trained.scaling
+        pixels = scaling.pixels(scaling.opener.load(path, self._options.upright), path)
         size, overlap = (pixels.shape[1], pixels.shape[2]), self._options.overlap
         windows = whole(size) if overlap is None else tiles(size, self._trained.size, overlap)
         people = None if self._people is None else self._people_on(path, size)

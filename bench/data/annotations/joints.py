@@ -23,8 +23,8 @@ from skipbench.bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.geometry import Field, inside
-from skipbench.bench.data.pixels import Problem
 
 _WHITE = (255, 255, 255)  # of bones
 

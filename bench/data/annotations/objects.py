@@ -24,8 +24,8 @@ from skipbench.bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.geometry import resize_labels
-from skipbench.bench.data.pixels import Problem
 
 RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
 _MIN_AREA_LEFT = 1 / 4  # of its area; a box of which a crop leaves less is dropped

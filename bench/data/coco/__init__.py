@@ -14,11 +14,11 @@ from skipbench.bench.data.coco.classes import class_names, people_in
 from skipbench.bench.data.coco.content import Content, boxes_in, read_content
 from skipbench.bench.data.coco.files import annotation_files, chosen_files, files_for, image_folders, splits_of
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.files.fitting import Fitting, reach_of
+from skipbench.bench.data.files.fitting import reach_of
 from skipbench.bench.data.files.locating import Images
 from skipbench.bench.data.files.source import Chosen, FileSource
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.instances import Instance
-from skipbench.bench.data.pixels import FileError, Problem
 
 Files = Annotated[  # split -> one file or several, in the dataset's folder
     dict[str, tuple[str, ...]],
@@ -98,7 +98,7 @@ class Shelf:
     def __init__(self, source: Coco, found: Found) -> None:
         self._source, self._found = source, found
         self._located = Images(source.place)
-        self._fitting = Fitting(found.counted, source.upright, source.rescale)
+        self._fitting = source.opening.fitting(found.counted, source.rescale)
         self._with_masks = not source.read or "masks" in source.read
 
     def images(self, contents: Mapping[str, list[Content]]) -> list[Shown]:

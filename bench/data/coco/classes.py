@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from skipbench.bench.data.coco.content import Category, Content, identity
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.pixels import Problem
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 

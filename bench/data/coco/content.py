@@ -11,8 +11,8 @@ import numpy as np
 
 from skipbench.bench.data.annotations import Array
 from skipbench.bench.data.files.entries import Counted
+from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.instances import FLAT_BOX, Count, Instance, Size, box_of, read_box, read_joints, read_mask
-from skipbench.bench.data.pixels import FileError
 from skipbench.bench.data.text import read_text
 
 _LISTS = ("images", "annotations", "categories")

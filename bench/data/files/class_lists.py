@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skipbench.bench.data.annotations import Colour
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.pixels import FileError
+from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.text import read_text
 
 FILES = (  # the first that there is counts

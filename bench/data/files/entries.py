@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from skipbench.bench.data.annotations import Annotation
 from skipbench.bench.data.base import SPLITS
-from skipbench.bench.data.pixels import FileError, Problem
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.errors import DataError
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class Entry:
     source: Path  # the file that findings about the annotations name
     truth: Mapping[type[Annotation], Any]  # of each kind of annotation that the dataset has, as that kind says
     upright: bool | None = None  # whether its file is turned as its EXIF orientation says; None: to be found out
+    frame: int | None = None  # which of several images in its files
 
     @property
     def files(self) -> list[Path]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from skipbench.bench.data.annotations import Array
 from skipbench.bench.data.files.entries import Counted
-from skipbench.bench.data.pixels import Size, header
+from skipbench.bench.data.pictures.opener import Opener
+from skipbench.bench.data.pictures.stored import Size
 
 _UNKNOWN = (
     "{} photograph(s) are stored turned or mirrored, as their EXIF orientation says, and nothing tells whether "
@@ -38,6 +39,7 @@ class Fitting:
     """Fits annotations to images; what it has to guess is counted."""
 
     counted: Counted
+    opener: Opener
     upright: bool | None = None  # what the user says; None: what fits
     rescale: bool | None = None
 
@@ -47,7 +49,7 @@ class Fitting:
         `reach` (2,) is how far the annotations extend along x and y: where that is beyond the file but not beyond
         the stated size, the image was resized after it was annotated. Raises FileError.
         """
-        found = header(path)
+        found = self.opener.header(path)
         turned, stored = found.shown(True), found.shown(False)
         upright = self.upright
         if upright is None:

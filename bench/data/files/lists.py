@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from skipbench.bench.data.files.entries import Found
 from skipbench.bench.data.files.locating import plain_name
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pixels import is_image
 from skipbench.bench.data.splits import is_split, split_of
 from skipbench.bench.data.text import read_lines
@@ -62,3 +64,27 @@ def _tails(path: Path) -> Iterator[str]:
 
 def _without_end(name: str) -> str:
     return str(PurePosixPath(name).with_suffix("")) if is_image(PurePosixPath(name).name) else name
+
+
+def assigned_splits(lists: Lists, images: list[Path], base: Path, found: Found) -> dict[Path, str]:
+    """Return the split of each listed image; what is wrong with the lists is left out, or counted."""
+    listed, splits = Listed(images, base), {}
+    for split, (file, lines) in lists.items():
+        source = "/".join(file.parts[-3:]) if "ImageSets" in file.parts else file.name
+        for line in lines:
+            fitting = listed.find(line)
+            if not fitting:
+                found.left_out.append(Problem(source, f"lists {line}, but there is no image {base.name}/{line}.*"))
+            elif len(fitting) > 1:
+                others = ", ".join(path.name for path in fitting[1:])
+                place = f"{base.name}/{fitting[0].relative_to(base).as_posix()}"
+                found.left_out.append(Problem(place, f"has the same name as {others}"))
+            elif fitting[0] in splits:
+                words = f"lists {line}, which is already in {splits[fitting[0]]}; expected each image once"
+                found.left_out.append(Problem(source, words))
+            else:
+                splits[fitting[0]] = split
+    unlisted = len(images) - len(splits)
+    if unlisted:
+        found.notes.append(f"{unlisted:,} image(s) are not listed, so they are not used.")
+    return splits

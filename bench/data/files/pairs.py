@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from skipbench.bench.data.splits import split_of
 
-_IMAGE_WORDS = {
+IMAGE_WORDS = {
     *("image", "images", "img", "imgs", "im", "ims", "jpegimages", "jpeg", "jpg", "png", "tif", "tiff"),
     *("picture", "pictures", "photo", "photos", "input", "inputs", "raw", "rgb", "original", "originals"),
     *("frame", "frames", "sat", "data", "left", "bit"),
@@ -18,10 +18,10 @@ _IMAGE_WORDS = {
 MASK_WORDS = {
     *("mask", "masks", "label", "labels", "labelled", "labeled", "lbl", "lbls", "gt", "gts", "ground", "truth"),
     *("annotation", "annotations", "annot", "annots", "anno", "groundtruth", "segmentation", "segmentations"),
-    *("seg", "segs", "semantic", "target", "targets", "manual", "matte", "mattes", "class", "fine"),
+    *("seg", "segs", "semantic", "target", "targets", "manual", "matte", "mattes"),
 }
 _TEXT_WORDS = {"xml", "xmls", "txt", "yolo", "voc", "bbox", "bboxes"}
-_ROLES = _IMAGE_WORDS | MASK_WORDS | _TEXT_WORDS
+_ROLES = IMAGE_WORDS | MASK_WORDS | _TEXT_WORDS | {"class", "fine", "coarse"}
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _JOINED = re.compile(r"(.+?)(annots?|anno|masks?|labels?|gt|images?|imgs?)$")  # trainannot
 _MASK_END = re.compile(
@@ -62,8 +62,12 @@ def place_of(path: Path, root: Path) -> Place:
     return Place(split, tuple(filter(None, kept)), path.stem)
 
 
-def base_of(stem: str) -> str:
-    """Return a file's name without what says that it is an image or a mask: "7" of img_7, 7_mask and 7_L."""
+def base_of(stem: str, end: str = "") -> str:
+    """Return a file's name without what says that it is an image or a mask: "7" of img_7, 7_mask and 7_L.
+
+    `end` is what it may end in besides.
+    """
+    stem = stem.removesuffix(end)
     return _BEGINNING.sub("", _IMAGE_END.sub("", _MASK_END.sub("", stem))) or stem
 
 
@@ -83,14 +87,14 @@ class Pairs:
     doubled: list[list[Path]] = field(default_factory=list)  # images of one name, for which there is one file
 
 
-def pair_up(images: Iterable[Path], files: Iterable[Path], root: Path) -> Pairs:
+def pair_up(images: Iterable[Path], files: Iterable[Path], root: Path, end: str = "") -> Pairs:
     """Return which of `files` belongs to which image, and which have no partner.
 
     Names must be equal, at best in folders that correspond, else in the same split, else anywhere; where no file
-    has the image's own name, words such as _mask at its end and img_ at its beginning don't count.
+    has the image's own name, words such as _mask, or `end`, at its end and img_ at its beginning don't count.
     """
     pairs = Pairs(lone_images=list(images), lone_files=list(files))
-    for of_stem in (str, base_of):
+    for of_stem in (str, partial(base_of, end=end)):
         for wide in (_in_folder, _in_split, _anywhere):
             _match(pairs, partial(wide, root, of_stem))
     order = {image: number for number, image in enumerate(images)}

@@ -8,9 +8,32 @@ from functools import partial
 from pathlib import Path
 
 from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
-from skipbench.bench.data.files.entries import Entry, Found
+from skipbench.bench.data.files.entries import Counted, Entry, Found
 from skipbench.bench.data.files.fitting import Fitting
-from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, header, stamp
+from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.pictures.opener import Opener
+from skipbench.bench.data.pictures.scaling import Extent, Range, Scaling, extent_of, settled
+from skipbench.bench.data.pixels import Stamp, resize, stamp
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How images are opened, by what the user says."""
+
+    upright: bool | None = None
+    channels: int | None = None
+    range: Range = "auto"
+    huge: bool = False
+
+    @property
+    def opener(self) -> Opener:
+        """What opens images and masks."""
+        return Opener(self.channels, self.huge)
+
+    def fitting(self, counted: Counted, rescale: bool | None = None) -> Fitting:
+        """Return what fits annotations to images."""
+        return Fitting(counted, self.opener, self.upright, rescale)
+
 
 Watch = Callable[[Iterable["Facts"], int], Iterable["Facts"]]  # shows how far an iteration of known length is
 
@@ -23,6 +46,7 @@ class Facts:
     digests: tuple[str, ...] = ()  # of the bytes of its files
     stamps: tuple[Stamp, ...] = ()  # of the same files, from before they were read
     seen: Mapping[type[Annotation], Seen] = field(default_factory=dict)
+    extent: Extent | None = None  # of the image's numbers
     problem: Problem | None = None
 
 
@@ -34,7 +58,8 @@ class Examined:
     annotations: list[Annotation]  # with all that only the files tell
     problems: list[Problem]  # of the dataset as a whole
     left_out: list[Problem]  # of single images
-    notes: list[str]  # on the annotations
+    notes: list[str]  # on images and annotations
+    scaling: Scaling  # of the images
 
 
 def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
@@ -43,14 +68,17 @@ def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
     yield from facts
 
 
-def examine(found: Found, root: Path, upright: bool | None, watch: Watch) -> Examined:
+def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examined:
     """Return what the files of all entries show, `watch`ed."""
-    inspect = partial(_inspect, root, found.annotations, Fitting(found.counted, upright))
+    inspect = partial(_inspect, root, found.annotations, options.fitting(found.counted))
     with ThreadPoolExecutor() as pool:
         every = list(watch(pool.map(inspect, found.entries), len(found.entries)))
-    left_out = found.left_out + [facts.problem for facts in every if facts.problem]
     usable = [facts for facts in every if not facts.problem]
+    scaling, notes = settled([each.extent for each in usable if each.extent], options.channels, options.range)
     annotations = [annotation.settled(seen_of(annotation, usable)) for annotation in found.annotations]
+    every = [facts if facts.problem else _judged(facts, annotations, scaling, root) for facts in every]
+    usable = [facts for facts in every if not facts.problem]
+    left_out = found.left_out + [facts.problem for facts in every if facts.problem]
     problems = list(found.problems)
     if not (problems or annotations):
         problems = [Problem("", "contains no annotations")]
@@ -58,8 +86,21 @@ def examine(found: Found, root: Path, upright: bool | None, watch: Watch) -> Exa
         problems = [
             problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
         ]
-    notes = [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
-    return Examined(usable, annotations, problems, left_out, notes)
+    notes += [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
+    return Examined(usable, annotations, problems, left_out, notes, scaling)
+
+
+def _judged(facts: Facts, annotations: Sequence[Annotation], scaling: Scaling, root: Path) -> Facts:
+    """Return the facts with a problem where a file does not fit what all files show."""
+    for annotation in annotations:
+        seen = facts.seen[type(annotation)]
+        if reason := annotation.fault(seen):
+            return replace(facts, problem=FileError(seen.truth, reason).problem(root))
+    if facts.extent and not scaling.takes(facts.extent):
+        reason = f"has {facts.extent.channels} channels, the dataset {scaling.channels}"
+        words = f"{reason}; set data.channels={facts.extent.channels}, or convert it"
+        return replace(facts, problem=FileError(facts.entry.image, words).problem(root))
+    return facts
 
 
 def seen_of(annotation: Annotation, facts: Iterable[Facts]) -> list[Seen]:
@@ -77,15 +118,15 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
         stamps = tuple(map(stamp, entry.files))
         if entry.upright is None:
             masks = [truth for truth in entry.truth.values() if isinstance(truth, Path)]
-            stated = header(masks[0]).shown(True) if masks else None
+            stated = fitting.opener.header(masks[0]).shown(True) if masks else None
             entry = replace(entry, upright=fitting.fit(entry.image, stated).upright)
-        upright = bool(entry.upright)
-        picture = Picture(*decode(entry.image, upright).size, upright)
+        stored = fitting.opener.load(entry.image, bool(entry.upright), entry.frame)
+        picture = Picture(*stored.size, bool(entry.upright), entry.frame, fitting.opener)
         seen = {
             type(annotation): annotation.examined(entry.truth[type(annotation)], picture)
             for annotation in annotations
         }
-        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen)
+        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen, extent_of(stored))
     except FileError as error:
         return Facts(entry, problem=error.problem(root))
 
@@ -93,19 +134,27 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
 class Reader:
     """Makes the samples of entries that were examined."""
 
-    def __init__(self, facts: Sequence[Facts], annotations: Sequence[Annotation], size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        facts: Sequence[Facts],
+        annotations: Sequence[Annotation],
+        size: tuple[int, int],
+        opener: Opener,
+        scaling: Scaling,
+    ) -> None:
         self._facts, self._annotations, self._size = facts, annotations, size
+        self._opener, self._scaling = opener, scaling
 
     def __call__(self, index: int) -> Sample:
         """Return the sample of the entry at `index`. Raises FileError, also where a file is not the checked one."""
         facts = self._facts[index]
-        upright = bool(facts.entry.upright)
-        image = decode(facts.entry.image, upright)
-        picture = Picture(*image.size, upright)
-        sample = {"image": as_tensor(image, self._size)}
+        entry, upright = facts.entry, bool(facts.entry.upright)
+        stored = self._opener.load(entry.image, upright, entry.frame)
+        picture = Picture(*stored.size, upright, entry.frame, self._opener)
+        sample = {"image": resize(self._scaling.pixels(stored, entry.image), self._size)}
         for annotation in self._annotations:
             sample |= annotation.read(facts.seen[type(annotation)].truth, picture, self._size)
-        for path, checked in zip(facts.entry.files, facts.stamps, strict=True):
+        for path, checked in zip(entry.files, facts.stamps, strict=True):
             if stamp(path) != checked:  # only now, so that it holds for what has been read
                 raise FileError(path, "has changed since the data were checked: start again")
         return sample

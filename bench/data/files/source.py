@@ -11,8 +11,19 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Found, Splits, divide
-from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
-from skipbench.bench.data.pixels import Problem
+from skipbench.bench.data.files.preflight import (
+    Examined,
+    Facts,
+    Opening,
+    Reader,
+    Watch,
+    digest,
+    examine,
+    seen_of,
+    unwatched,
+)
+from skipbench.bench.data.findings import Problem
+from skipbench.bench.data.pictures.scaling import Range
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
 from skipbench.errors import unknown_name
@@ -44,6 +55,7 @@ class FileSource(DataSource):
 
     layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
     known_as: ClassVar[str] = ""  # the name of such a dataset; "" for one that is called like its folder
+    yields_to: ClassVar[tuple[str, ...]] = ()  # formats that a folder is in rather, where it fits both
     split_files: ClassVar[str] = ""  # what provides a split, "{split}" standing for its name
 
     root: Path
@@ -51,11 +63,19 @@ class FileSource(DataSource):
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
     drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
     upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
+    channels: Annotated[int, Field(ge=1)] | None = None  # of images; None: 3, or as many bands as all of them have
+    range: Range = "auto"  # what is scaled to 0 and 255: by the numbers that occur, of their type, of each image
+    huge: bool = False  # read images above Pillow's limit of pixels
 
     @property
     def place(self) -> Path:
         """The folder that has the layout."""
         return self.root
+
+    @property
+    def opening(self) -> Opening:
+        """How images are opened."""
+        return Opening(self.upright, self.channels, self.range, self.huge)
 
     @property
     def title(self) -> str:
@@ -79,7 +99,7 @@ class FileSource(DataSource):
             )
             return self._refused([Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
-        checked = examine(found, self.place, self.upright, watch)
+        checked = examine(found, self.place, self.opening, watch)
         problems = [*checked.problems, *checked.left_out]
         try:
             splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
@@ -109,7 +129,11 @@ class FileSource(DataSource):
         )
         facts = facts_of(splits, checked)
         train, val, test = (
-            CachedDataset(Reader(facts[split], annotations, self.size), len(facts[split]), self.size)
+            CachedDataset(
+                Reader(facts[split], annotations, self.size, self.opening.opener, checked.scaling),
+                len(facts[split]),
+                self.size,
+            )
             for split in SPLITS
         )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
@@ -124,6 +148,7 @@ class FileSource(DataSource):
                 dict.fromkeys((*notes, *left_out, *found.notes, *found.counted.notes(), *checked.notes, *sides))
             ),
             size_limits=found.size_limits,
+            scaling=checked.scaling,
         )
         return Data(train, val, test, info)
 
@@ -167,6 +192,7 @@ def recognise(root: Path) -> str:
     if not root.is_dir():
         raise DataError(f"data folder {root}: there is no such folder.")
     fitting = [name for name, source in formats.items() if not source.missing(root)]
+    fitting = [name for name in fitting if not {*formats[name].yields_to} & {*fitting}]
     if len(fitting) == 1:
         return fitting[0]
     looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())

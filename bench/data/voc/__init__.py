@@ -9,15 +9,17 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from skipbench.bench.data.annotations import IGNORE_INDEX, Boxes, Mask
+from skipbench.bench.data.annotations.classes import Rule
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.class_lists import ClassList, find_class_list
 from skipbench.bench.data.files.entries import Counted, Entry, Found
 from skipbench.bench.data.files.fitting import Fitting, reach_of
-from skipbench.bench.data.files.lists import Listed, Lists, find_lists, read_lists
+from skipbench.bench.data.files.lists import Lists, assigned_splits, find_lists, read_lists
 from skipbench.bench.data.files.locating import Images, images_below
 from skipbench.bench.data.files.pairs import pair_up, place_of
 from skipbench.bench.data.files.source import Chosen, FileSource
-from skipbench.bench.data.pixels import FileError, Problem
+from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.pictures.masks import Colour
 from skipbench.bench.data.voc.xml import NOTHING, Annotation, is_annotation, read_annotation
 
 PASCAL_CLASSES = (
@@ -84,11 +86,20 @@ class Voc(FileSource):
         if masks is not None:
             pascal = not listed and occurring <= {*PASCAL_CLASSES}
             classes = listed.names if listed else ("background", *(PASCAL_CLASSES if pascal else names))
-            found.annotations.append(Mask.named(classes if names else (), self.ignore_index))
+            colours = (listed and listed.colours) or tuple(map(pascal_colour, range(len(classes))))
+            rule = Rule(
+                classes,
+                colours=colours,
+                void=pascal_colour(IGNORE_INDEX),
+                ignored=self.ignore_index,
+                insists="ignore_index" in self.model_fields_set,
+                source=listed.path.name if listed else "the list of objects",
+            )
+            found.annotations.append(Mask(rule=rule if names or listed else None))
             members = [member for member in members if member.image in masks]
         if self._reads_boxes:
             found.annotations += [Boxes(names)] if names else []
-        fitting = Fitting(found.counted, self.upright, self.rescale)
+        fitting = self.opening.fitting(found.counted, self.rescale)
         for member in members:
             if entry := self._entry(member, masks, names, fitting, found):
                 found.entries.append(entry)
@@ -104,7 +115,9 @@ class Voc(FileSource):
         images = [path for path in images_below(base) if not _is_of_masks(path.relative_to(base))]
         lists = self._lists(found)
         splits = (
-            in_lists(lists, images, base, found) if lists else {image: in_folders(image, base) for image in images}
+            assigned_splits(lists, images, base, found)
+            if lists
+            else {image: in_folders(image, base) for image in images}
         )
         if not lists and "train" not in splits.values():
             found.problems.append(
@@ -196,6 +209,14 @@ def class_names(occurring: set[str], listed: ClassList | None) -> tuple[str, ...
     return tuple(sorted(occurring))
 
 
+def pascal_colour(number: int) -> Colour:
+    """Return the colour of a class, 255 for pixels that are ignored, in the palette of Pascal VOC's masks."""
+    red, green, blue = (
+        sum((number >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8)) for channel in range(3)
+    )
+    return red, green, blue
+
+
 def xml_files(root: Path) -> Iterator[Path]:
     """Yield the XML files of a dataset: those in Annotations/, or all where there is no such folder."""
     base = root / "Annotations" if (root / "Annotations").is_dir() else root
@@ -205,30 +226,6 @@ def xml_files(root: Path) -> Iterator[Path]:
 def in_folders(image: Path, base: Path) -> str:
     """Return the split that an image's folders tell, "train" where none does."""
     return place_of(image, base).split or "train"
-
-
-def in_lists(lists: Lists, images: list[Path], base: Path, found: Found) -> dict[Path, str]:
-    """Return the split of each listed image; what is wrong with the lists is left out, or counted."""
-    listed, splits = Listed(images, base), {}
-    for split, (file, lines) in lists.items():
-        source = "/".join(file.parts[-3:]) if "ImageSets" in file.parts else file.name
-        for line in lines:
-            fitting = listed.find(line)
-            if not fitting:
-                found.left_out.append(Problem(source, f"lists {line}, but there is no image {base.name}/{line}.*"))
-            elif len(fitting) > 1:
-                others = ", ".join(path.name for path in fitting[1:])
-                place = f"{base.name}/{fitting[0].relative_to(base).as_posix()}"
-                found.left_out.append(Problem(place, f"has the same name as {others}"))
-            elif fitting[0] in splits:
-                words = f"lists {line}, which is already in {splits[fitting[0]]}; expected each image once"
-                found.left_out.append(Problem(source, words))
-            else:
-                splits[fitting[0]] = split
-    unlisted = len(images) - len(splits)
-    if unlisted:
-        found.notes.append(f"{unlisted:,} image(s) are not listed, so they are not used.")
-    return splits
 
 
 def _is_of_masks(path: Path) -> bool:

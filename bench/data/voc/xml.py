@@ -10,7 +10,8 @@ import numpy as np
 
 from skipbench.bench.data.annotations import Array, Objects
 from skipbench.bench.data.files.entries import Counted
-from skipbench.bench.data.pixels import FileError, Size
+from skipbench.bench.data.findings import FileError
+from skipbench.bench.data.pictures.stored import Size
 from skipbench.bench.data.text import read_text
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")

@@ -11,12 +11,11 @@ from skipbench.bench.data.annotations import Joints
 from skipbench.bench.data.assembling import Kind, Shown, Wanted, assemble
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.files.fitting import Fitting
 from skipbench.bench.data.files.locating import images_below
 from skipbench.bench.data.files.pairs import pair_up
 from skipbench.bench.data.files.source import Chosen, FileSource
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.instances import Instance
-from skipbench.bench.data.pixels import FileError, Problem
 from skipbench.bench.data.text import read_lines
 from skipbench.bench.data.yolo.labels import UNSHAPED, is_label, read_label
 from skipbench.bench.data.yolo.project import Project, names_beside, read_project, splits_of, yaml_file
@@ -84,7 +83,7 @@ class Yolo(FileSource):
         pairs = pair_up(images, label_files(self.place), self.place)
         for file in filter(is_label, pairs.lone_files):
             found.counted.add(_NO_IMAGE, file.relative_to(self.place).as_posix())
-        fitting = Fitting(found.counted, self.upright)
+        fitting = self.opening.fitting(found.counted)
         order = sorted(splits, key=lambda image: (SPLITS.index(splits[image]), image))
         for image in order:
             name, file = image.relative_to(self.place).as_posix(), pairs.of.get(image)

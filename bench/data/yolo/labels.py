@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from skipbench.bench.data.annotations import Array
+from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.instances import Count, Instance, Size, box_of, mask_of
-from skipbench.bench.data.pixels import FileError
 from skipbench.bench.data.text import read_lines
 from skipbench.bench.data.yolo.project import Project
 

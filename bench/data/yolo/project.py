@@ -11,7 +11,7 @@ from skipbench.bench.data.files.entries import Found
 from skipbench.bench.data.files.lists import Listed, Lists, find_lists
 from skipbench.bench.data.files.locating import plain_name
 from skipbench.bench.data.files.pairs import place_of
-from skipbench.bench.data.pixels import FileError
+from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.splits import split_of
 from skipbench.bench.data.text import read_lines, read_text
 from skipbench.bench.errors import SuiteError
