@@ -1,14 +1,15 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from skipbench.bench.data import (
+from skipbench.bench.data import (  # what is imported here is registered
     coco,
     deeplabcut,
     folder,
     known,
     scenes,
+    sleap,
     voc,
     yolo,
-)  # what is imported here is registered
+)
 from skipbench.bench.data.annotations import (
     ANNOTATIONS,
     Annotation,
@@ -65,6 +66,7 @@ __all__ = [
     "register_dataset",
     "resize_labels",
     "scenes",
+    "sleap",
     "voc",
     "yolo",
 ]

@@ -82,7 +82,8 @@ class Folder(FileSource):
             for image, mask in pairs.of.items():
                 if splits.get(image) == split:
                     found.entries += self._entries(split, image, mask, found)
-        if pairs.of and not any(entry.split == "train" for entry in found.entries):
+        bare = {place_of(image, self.place).split for image in pairs.lone_images}
+        if splits and "train" not in {*splits.values(), *bare}:
             found.problems.append(Problem("images/train", "contains no images"))
         return found
 
@@ -128,7 +129,8 @@ class Folder(FileSource):
         with_masks = {place_of(mask, self.place)[:2] for mask in pairs.lone_files}
         for folder in dict.fromkeys(image.parent for image in bare):
             own = [image for image in bare if image.parent == folder]
-            if place_of(own[0], self.place)[:2] in with_masks or not pairs.of:
+            place = place_of(own[0], self.place)
+            if place[:2] in with_masks or place.split == "train" or not pairs.of:
                 continue
             found.notes.append(
                 f"{len(own):,} image(s) in {self._path(folder)} have no masks, so they are not used."

@@ -168,6 +168,22 @@ def write_yolo() -> Write:
 
 
 @pytest.fixture
+def write_sleap() -> Write:
+    """Write ten frames of two animals with a nose and a tail; the tail of the second is not annotated."""
+
+    def write(root: Path) -> Path:
+        lines = ["track,frame_idx,instance.score,nose.x,nose.y,nose.score,tail.x,tail.y,tail.score"]
+        for number in range(10):
+            write_image(root / f"frames/{number:04d}.png", number)
+            lines.append(f"a,{number},0.9,10,20,1,{30 + number},20,1")
+            lines.append(f"b,{number},0.9,5,6,1,,,")
+        (root / "labels.csv").write_text("\n".join(lines) + "\n")
+        return root
+
+    return write
+
+
+@pytest.fixture
 def write_oxford_pet() -> Write:
     """Write what torchvision's download of the Oxford-IIIT pets leaves: ten images for training, two for test."""
 
@@ -197,6 +213,7 @@ def examples(
     write_oxford_pet: Write,
     write_deeplabcut: Write,
     write_yolo: Write,
+    write_sleap: Write,
 ) -> dict[str, Write | None]:
     """By the name of a dataset, what writes a small one; None for one that needs no files."""
     return {
@@ -206,6 +223,7 @@ def examples(
         "folder": small_folder,
         "oxford_pet": write_oxford_pet,
         "scenes": None,
+        "sleap": write_sleap,
         "voc": write_voc,
         "voc2012": write_voc2012,
         "yolo": write_yolo,
