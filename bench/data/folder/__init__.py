@@ -154,9 +154,15 @@ class Folder(FileSource):
         return mask.stem[len(base) :][:1] in ("_", "-", ".", " ")
 
     def _expected(self, image: Path, pairs: Pairs) -> str:
-        beside = next((mask for other, mask in pairs.of.items() if other.parent == image.parent), None)
-        folder = beside.parent if beside else self.place / "masks"
-        return self._path(folder / f"{image.stem}.png")
+        """Return where the mask of an image would lie, as another pair has it."""
+        own = image.relative_to(self.place).parts[:-1]
+        folders = ("masks", *own[1:])
+        for other, mask in pairs.of.items():
+            of_image, of_mask = (path.relative_to(self.place).parts[:-1] for path in (other, mask))
+            if len(own) == len(of_image) == len(of_mask):
+                folders = tuple(k if i == m else m for i, m, k in zip(of_image, of_mask, own, strict=True))
+                break
+        return "/".join((*folders, f"{image.stem}.png"))
 
     def _path(self, path: Path) -> str:
         return path.relative_to(self.place).as_posix()
