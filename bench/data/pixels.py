@@ -5,6 +5,7 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
@@ -52,3 +53,12 @@ def resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Return pixels (3, h, w) resized to `size` (H, W), bilinear, antialiased."""
     resized: Tensor = F.resize(pixels, list(size), InterpolationMode.BILINEAR, antialias=True)
     return resized.contiguous()
+
+
+def visible(images: Tensor) -> Tensor:
+    """Return images (..., C, H, W) as a person may look at them, (..., 3, H, W): grey, or the first three bands."""
+    channels = images.shape[-3]
+    if channels == 3:
+        return images
+    chosen = [0, 0, 0] if channels < 3 else [0, 1, 2]
+    return images.index_select(-3, torch.tensor(chosen, device=images.device))

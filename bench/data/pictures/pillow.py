@@ -1,4 +1,4 @@
-"""Images by Pillow, and 16-bit PNGs of several channels, of which Pillow would keep 8 bits."""
+"""Images by Pillow, as their files hold them."""
 
 import threading
 from collections.abc import Iterator
@@ -9,14 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from skipbench.bench.data.findings import FileError
+from skipbench.bench.data.pictures.deep_png import decode, is_deep
 from skipbench.bench.data.pictures.stored import SIDEWAYS, Header, Stored, turned_back
 
 _LOSSY = {"JPEG", "AVIF", "HEIF"}
 _ONE_PICTURE = {"MPO", "ICO", "ICNS"}  # one picture in several sizes, or with one for the screen
 _ALPHA = {"LA", "PA", "RGBA", "RGBa", "La"}
 _AS_STORED = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "F", "I", "I;16", "I;16B", "I;16L", "I;16N"}
-_PNG_HEADER = 26  # bytes, of which the last two are the bits and the kind of colour
-_PNG_COLOURS = {2, 4, 6}  # kinds of colour with several channels
 _lock = threading.Lock()  # Pillow's limit is of the process
 
 
@@ -72,8 +71,9 @@ def _begins_with_lossless(path: Path) -> bool:
 
 def stored_by_pillow(image: Image.Image, path: Path, frame: int) -> Stored:
     """Return the values of a frame as they are stored."""
-    if image.format == "PNG" and _is_deep_png(path):
-        return _deep_png(path)
+    if image.format == "PNG" and is_deep(path):
+        values = decode(path)
+        return Stored(values, alpha=values.shape[2] in (2, 4))
     orientation = header_of(image).orientation
     if frame:
         image.seek(frame)
@@ -95,16 +95,3 @@ def is_shallow(image: Image.Image) -> bool:
     bits = getattr(image, "tag_v2", {}).get(258, (8,))
     bits = bits if isinstance(bits, tuple) else (bits,)
     return max(bits) > 8 and image.mode not in ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
-
-
-def _is_deep_png(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(_PNG_HEADER)
-    return head[24] == 16 and head[25] in _PNG_COLOURS
-
-
-def _deep_png(path: Path) -> Stored:
-    from torchvision.io import ImageReadMode, decode_image, read_file
-
-    values = decode_image(read_file(str(path)), mode=ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
-    return Stored(values, alpha=values.shape[2] in (2, 4))

@@ -14,7 +14,7 @@ from skipbench.bench.data.pictures.opener import Opener
 from skipbench.bench.data.pictures.stored import Array, Stored
 
 Range = Literal["auto", "type", "image"] | tuple[float, float]
-_BITS = (8, 10, 12, 14, 16, 24, 32)
+_BITS = range(8, 33, 2)
 _DARK = 1 / 4  # floats from 0 that stay below this do not fill 0 to 1
 _LUMINANCE = np.array([299, 587, 114]) / 1000  # of red, green and blue, by ITU-R BT.601
 
@@ -86,7 +86,7 @@ class Scaling:
     def pixels(self, stored: Stored, path: Path) -> Tensor:
         """Return the image (C, H, W) uint8. Raises FileError where it has other channels."""
         values = np.moveaxis(self._with_channels(self._scaled(stored), stored, path), -1, 0)
-        return torch.from_numpy(np.ascontiguousarray(values))
+        return torch.from_numpy(np.array(values, order="C"))
 
     def _scaled(self, stored: Stored) -> Array:
         """Return the colours (H, W, C) uint8."""
@@ -149,7 +149,7 @@ def settled(extents: Sequence[Extent], channels: int | None, wanted: Range) -> t
             low, high = (min(extent.low for extent in own), max(extent.high for extent in own))
             notes.append(
                 f"{len(own):,} image(s) hold {word} of {low:g} to {high:g}; {ranges[key][0]:g} to "
-                f"{ranges[key][1]:g} is scaled to 0 to 255 (data.range=[{low:g}, {high:g}] scales otherwise)."
+                f"{ranges[key][1]:g} is scaled to 0 to 255 (otherwise with data.range=type, image or [LOW, HIGH])."
             )
     return Scaling(chosen, ranges), notes
 
@@ -162,7 +162,7 @@ def _auto(extents: Iterable[Extent]) -> tuple[float, float]:
         return low, high
     if every[0].kind == "f":
         return (0.0, 1.0) if _DARK <= high <= 1 else (0.0, 255.0) if 255 * _DARK <= high <= 255 else (low, high)
-    return 0.0, float(2 ** next(bits for bits in _BITS if high < 2**bits or bits == _BITS[-1]) - 1)
+    return 0.0, float(2 ** next(bits for bits in _BITS if high < 2**bits or bits == 32) - 1)
 
 
 def _of_type(extents: Iterable[Extent]) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from skipbench.bench.data import Annotation, Boxes, Instances, Mask
 from skipbench.bench.data.loading import Batch
+from skipbench.bench.data.pixels import visible
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.segmentation.merging import MergeScorer, components
@@ -110,7 +111,7 @@ class Segmentation(Task):
         """Return true and predicted label maps."""
         truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORE_INDEX)
         return LabelMaps(
-            images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
+            images=visible(batch["image"]).permute(0, 2, 3, 1).cpu().numpy(),
             truth=truth.to(torch.uint8).cpu().numpy(),
             prediction=self.predict(outputs[-1]).cpu().numpy(),
             classes=np.array(self.info[Mask].names),
