@@ -117,7 +117,7 @@ class Mask(PixelMap):
             raise FileError(truth, f"is not stored losslessly; expected {truth.stem}.png")
         pixels = picture.mask(truth)
         values = None if pixels.values is None else tuple(np.unique(pixels.values).tolist())
-        smoothed = is_smoothed(pixels.coded if values is None else pixels.values)
+        smoothed = is_smoothed(pixels)
         colours = np.unique(pixels.coded).tolist()
         palette = () if values is None or pixels.palette is None else pixels.colours_of(values)
         return Seen(truth, MaskFacts(values, tuple(colours), palette, smoothed))
@@ -182,11 +182,11 @@ class Mask(PixelMap):
             owned = np.where(truth.ignored | truth.unmasked, self.ignore_index, 1 + truth.labels)
             classes = np.array([0, *owned], small)[truth.owners(picture)]
         else:
-            classes = self._numbered(picture.mask(truth)).astype(small)
+            classes = self.numbered(picture.mask(truth)).astype(small)
         return {"mask": resize_labels(torch.from_numpy(classes), size)}
 
-    def _numbered(self, pixels: MaskPixels) -> Array:
-        """Return the class of each pixel (H, W)."""
+    def numbered(self, pixels: MaskPixels) -> Array:
+        """Return the class of each pixel (H, W) of a file, `ignore_index` where it is ignored."""
         held = pixels.coded if self.classes.coded or pixels.values is None else pixels.values
         order = np.argsort(self.classes.values)
         known = np.array(self.classes.values)[order]

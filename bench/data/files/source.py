@@ -122,6 +122,10 @@ class FileSource(DataSource):
             raise DataError(survey.refusal)
         return survey.data
 
+    def remarks(self, checked: Examined) -> list[str]:
+        """Return what only the format can say of all the files."""
+        return []
+
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         self._require_known([annotation.names for annotation in checked.annotations])
         annotations = tuple(
@@ -145,7 +149,17 @@ class FileSource(DataSource):
             fingerprint=self._fingerprint(found, checked),
             annotations=annotations,
             notes=tuple(
-                dict.fromkeys((*notes, *left_out, *found.notes, *found.counted.notes(), *checked.notes, *sides))
+                dict.fromkeys(
+                    (
+                        *notes,
+                        *left_out,
+                        *found.notes,
+                        *found.counted.notes(),
+                        *checked.notes,
+                        *self.remarks(checked),
+                        *sides,
+                    )
+                )
             ),
             size_limits=found.size_limits,
             scaling=checked.scaling,

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.pictures.stored import Array, Stored
 
 MAX_MASK_VALUE = 65535
+_FEWEST = 6  # numbers or colours that a smoothed mask holds
+_BETWEEN = 0.9  # of the pixels along borders
 MAX_COLOURS = 64  # of a dataset whose colours nobody names
 Colour = tuple[int, int, int]
 
@@ -81,18 +84,21 @@ def mask_pixels(stored: Stored, path: Path) -> MaskPixels:
     return MaskPixels(None, colours=codes(whole))
 
 
-def is_smoothed(values: Array) -> bool:
-    """Return whether numbers (H, W) are those of a mask whose borders were smoothed, or that was compressed.
+def is_smoothed(pixels: MaskPixels) -> bool:
+    """Return whether pixels are those of a mask whose borders were smoothed, or that was compressed.
 
-    Then most of the numbers that occur form no area: none of their pixels lies among others of its number. A few
-    such numbers may be thin lines.
+    Then most of what occurs forms no area: none of its pixels lies among others like it, and numbers lie between
+    those around them. A few such numbers may be thin lines.
     """
-    flat, count = np.unique(values, return_counts=True)
-    if len(flat) < 6:
+    values = pixels.coded if pixels.values is None else pixels.values
+    occurring = np.unique(values)
+    if len(occurring) < _FEWEST:
         return False
     inner = values[1:-1, 1:-1]
     around = (values[:-2, 1:-1], values[2:, 1:-1], values[1:-1, :-2], values[1:-1, 2:])
     solid = np.unique(inner[np.logical_and.reduce([inner == other for other in around])])
-    thin = len(flat) - len(solid)
-    share = count[np.isin(flat, solid)].sum() / values.size
-    return bool(len(solid) and thin > max(3, len(solid)) and share > 0.5)
+    of_area = np.isin(values, solid)
+    if len(occurring) - len(solid) <= max(3, len(solid)) or of_area.mean() <= 1 / 2:
+        return False
+    between = (ndimage.minimum_filter(values, 3) < values) & (values < ndimage.maximum_filter(values, 3))
+    return pixels.values is None or bool(between[~of_area].mean() > _BETWEEN)

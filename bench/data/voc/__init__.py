@@ -17,9 +17,11 @@ from skipbench.bench.data.files.fitting import Fitting, reach_of
 from skipbench.bench.data.files.lists import Lists, assigned_splits, find_lists, read_lists
 from skipbench.bench.data.files.locating import Images, images_below
 from skipbench.bench.data.files.pairs import pair_up, place_of
+from skipbench.bench.data.files.preflight import Examined
 from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.pictures.masks import Colour
+from skipbench.bench.data.voc.contradictions import LOOKED_AT, contradictions
 from skipbench.bench.data.voc.xml import NOTHING, Annotation, is_annotation, read_annotation
 
 PASCAL_CLASSES = (
@@ -104,6 +106,14 @@ class Voc(FileSource):
             if entry := self._entry(member, masks, names, fitting, found):
                 found.entries.append(entry)
         return found
+
+    def remarks(self, checked: Examined) -> list[str]:
+        """Return that boxes contradict masks, where they do."""
+        of_kind = {type(annotation): annotation for annotation in checked.annotations}
+        mask, boxes = of_kind.get(Mask), of_kind.get(Boxes)
+        if not (isinstance(mask, Mask) and isinstance(boxes, Boxes) and mask.names):
+            return []
+        return list(contradictions(checked.facts[:LOOKED_AT], boxes, mask, self.opening.opener))
 
     @property
     def _reads_boxes(self) -> bool:

@@ -363,6 +363,31 @@ def test_the_order_of_a_list_of_classes_counts(root: Path) -> None:
     assert data.train[0]["mask"][5, 5] == 3
 
 
+def test_boxes_that_contradict_masks_are_said(root: Path) -> None:
+    for number in range(12):
+        box = BOX.format("wheel", 1, 1, 9, 9), BOX.format("axle", 20, 20, 40, 40)
+        annotate(root, *box, name=f"{number:02d}")
+        mask = np.zeros((40, 56), np.uint8)
+        mask[:9, :9], mask[19:, 19:40] = 1, 2  # the first is a wheel, which comes second in the alphabet
+        Image.fromarray(mask).save(root / f"SegmentationClass/{number:02d}.png")
+    (note,) = (
+        note for note in opened(root).info.notes if note.startswith("Boxes contradict masks, of 2 class(es):")
+    )
+    assert "12 of 12 boxes of 'wheel' show no 'wheel' in the masks, mostly 'axle'." in note
+    (root / "class_names.txt").write_text("_background_\nwheel\naxle\n")
+    assert not any("contradict" in note for note in opened(root).info.notes)
+
+
+def test_masks_in_the_colours_of_pascal(root: Path) -> None:
+    for path in (root / "SegmentationClass").iterdir():
+        mask = np.zeros((40, 56, 3), np.uint8)
+        mask[:20, :10], mask[10:, 20:], mask[20] = (64, 0, 0), (64, 0, 128), (224, 224, 192)
+        Image.fromarray(mask).save(path)
+    data = opened(root)
+    assert data.info[Mask].names == ("background", *PASCAL_CLASSES)
+    assert [int(data.train[0]["mask"][y, x]) for y, x in ((5, 5), (30, 30), (20, 30), (5, 30))] == [8, 12, 255, 0]
+
+
 def test_a_missing_mask_is_a_finding_where_masks_are_asked_for(root: Path) -> None:
     (root / "SegmentationClass/03.png").unlink()
     found = Voc(root=root, read=frozenset({"masks"})).survey().problems
