@@ -1,7 +1,7 @@
 """What every dataset offers: three splits of samples, a description, and a name to open it by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,9 @@ class DataInfo:
     annotations: tuple[Annotation, ...] = ()  # of every image, one of each kind
     notes: tuple[str, ...] = ()  # what was decided for the user, each with the option that changes it
     size_limits: tuple[float, float] | None = None  # sides of squares: small < first <= medium < second <= large
+    bare: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # annotation's plural -> splits that show none
     scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
 
     def __contains__(self, kind: type[Annotation]) -> bool:

@@ -85,6 +85,7 @@ class Annotation(ABC):
     legend: ClassVar[str] = ""  # what they are called on a contact sheet; equal names of one legend share a colour
     tallied: ClassVar[str] = ""  # what is counted of each name
     letters: ClassVar[bool] = False  # single letters in names tell left from right too: L_hip, R_hip
+    beside: ClassVar[str] = ""  # what does not count as some of it: " beside background"
     unbendable: ClassVar[str] = ""  # why elastic deformation cannot bend it, in words that go on after "bend"
 
     names: tuple[str, ...] = ()  # what its numbers stand for, by position
@@ -163,6 +164,10 @@ class Annotation(ABC):
     def fault(self, seen: Seen) -> str:
         """Return why one image cannot be used, now that this is settled, "" where it can."""
         return ""
+
+    def shows(self, seen: Seen) -> bool:
+        """Return whether there is something on one image to learn, or to score."""
+        return True
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield why all the images together cannot be used."""

@@ -128,6 +128,10 @@ class Joints(Annotation):
         outside = int(((truth.visibility > 0) & ~within).sum())
         return Seen(replace(truth, visibility=truth.visibility * within), outside)
 
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has an annotated joint."""
+        return bool(seen.truth.visibility.any())
+
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no joint at all."""
         if not any(image.truth.visibility.any() for image in seen):

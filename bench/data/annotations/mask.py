@@ -46,6 +46,7 @@ class Mask(PixelMap):
 
     keys: ClassVar[Mapping[str, Key]] = {"mask": Key(torch.int64)}
     plural: ClassVar[str] = "masks"
+    beside: ClassVar[str] = " beside background"
     names_are: ClassVar[str] = "classes"
     legend: ClassVar[str] = "classes"
     tallied: ClassVar[str] = "images with the class"
@@ -146,6 +147,19 @@ class Mask(PixelMap):
             f", or {ignored} (ignored)" if ignored else ""
         )
         return f"contains the value {unknown[0]}, which is not a class; expected {allowed}"
+
+    @property
+    def background(self) -> int:
+        """The class that is no object: the one called background, else the first."""
+        names = [name.lower() for name in self.names]
+        return names.index("background") if "background" in names else 0
+
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has a class beside its background."""
+        if isinstance(seen.truth, Objects):
+            return bool((~seen.truth.ignored & ~seen.truth.unmasked).any())
+        held = {*self.classes.values[: self.background], *self.classes.values[self.background + 1 :]}
+        return bool(held & {*self._present(seen.facts)})
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there are fewer than two classes."""

@@ -185,6 +185,10 @@ class Boxes(Annotation):
         """Clip the boxes to the image, and drop those of which at most a line is left."""
         return truth.clipped(picture)
 
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has a box that is to be found."""
+        return bool((~seen.truth.ignored).any())
+
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no box at all."""
         if not any(len(image.truth.labels) for image in seen):

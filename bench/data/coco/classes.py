@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from skipbench.bench.data.coco.content import Category, Content, identity
 from skipbench.bench.data.files.entries import Found
 from skipbench.bench.data.findings import Problem
+from skipbench.bench.data.instances import numbers
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 
@@ -34,12 +35,12 @@ def class_names(found: Found, contents: Sequence[Content], keep_all: bool) -> tu
     for name in dict.fromkeys(above):
         found.counted.add(_ABOVE, f"'{name}'")
     kept = tuple(dict.fromkeys(names))
-    numbers = {name: {number for number, category in listed if category.name == name} for name in kept}
+    ids = {name: {number for number, category in listed if category.name == name} for name in kept}
     for name in kept:
-        if len(numbers[name]) > 1 and name not in above:
+        if len(ids[name]) > 1 and name not in above:
             found.counted.add(_SEVERAL_IDS, f"'{name}'")
     for name in kept:
-        if any(numbers[name] & numbers[other] for other in kept if other != name):
+        if any(ids[name] & ids[other] for other in kept if other != name):
             found.counted.add(_SAME_ID, f"'{name}'")
     return kept
 
@@ -73,7 +74,10 @@ def people_in(
             f'the keypoints of \'{name}\' have no names; add "keypoints": ["nose", ...] to its category in the '
             "JSON file, name them with data.joints=[nose, ...], or leave them out with data.read=[boxes, masks]"
         )
-        found.problems += [Problem("", words)] if read else []
+        if read and named:
+            found.notes.append(f"Of '{name}', keypoints are not read: {words}.")
+        elif read:
+            found.problems.append(Problem("", words))
     for content in contents:
         for number, category in content.categories.items():
             of = named.get(category.name, category)
@@ -109,7 +113,7 @@ def _counts(contents: Sequence[Content]) -> Counter[str]:
         for content in contents
         for annotations in content.annotations.values()
         for annotation in annotations
-        if annotation.get("keypoints")
+        if any(numbers(annotation.get("keypoints")) or ())
     )
 
 

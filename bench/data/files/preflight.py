@@ -83,9 +83,13 @@ def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examine
     if not (problems or annotations):
         problems = [Problem("", "contains no annotations")]
     if usable and not problems:
-        problems = [
-            problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
-        ]
+        lacking = {kind: list(kind.lacking(seen_of(kind, usable))) for kind in annotations}
+        served = [annotation for annotation in annotations if annotation.names and not lacking[annotation]]
+        if served:
+            notes += [f"There are no {kind.plural}: {found[0]}." for kind, found in lacking.items() if found]
+            annotations = [annotation for annotation in annotations if not lacking[annotation]]
+        else:
+            problems = [problem for own in lacking.values() for problem in own]
     notes += [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
     return Examined(usable, annotations, problems, left_out, notes, scaling)
 

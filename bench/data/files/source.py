@@ -142,6 +142,8 @@ class FileSource(DataSource):
         )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
+        bare = bare_splits(splits, checked)
+        sides = (*sides, *(_bare_note(kind, empty) for kind, empty in bare.items()))
         info = DataInfo(
             name=self.title,
             size=self.size,
@@ -162,6 +164,7 @@ class FileSource(DataSource):
                 )
             ),
             size_limits=found.size_limits,
+            bare=bare,
             scaling=checked.scaling,
         )
         return Data(train, val, test, info)
@@ -219,6 +222,23 @@ def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
     """Return what was found out about the entries of each split."""
     facts = {entry_facts.entry.image: entry_facts for entry_facts in checked.facts}
     return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
+
+
+def bare_splits(splits: Splits, checked: Examined) -> dict[str, tuple[str, ...]]:
+    """Return for each annotation, by its plural, the splits in which no image has some, where there are any."""
+    facts = facts_of(splits, checked)
+    bare = {
+        annotation.plural: tuple(
+            split for split in SPLITS if not any(map(annotation.shows, seen_of(annotation, facts[split])))
+        )
+        for annotation in checked.annotations
+    }
+    return {kind: empty for kind, empty in bare.items() if empty}
+
+
+def _bare_note(kind: str, empty: tuple[str, ...]) -> str:
+    named = " and ".join(f"'{split}'" for split in empty)
+    return f"No image of {named} has {kind}: tasks that need {kind} are refused."
 
 
 def tally(splits: Splits, checked: Examined) -> Tallies:

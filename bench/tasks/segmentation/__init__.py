@@ -57,9 +57,8 @@ class Segmentation(Task):
 
     @property
     def background(self) -> int:
-        """The class that is no object: the one called background, else the first."""
-        names = [name.lower() for name in self.info[Mask].names]
-        return names.index("background") if "background" in names else 0
+        """The class that is no object."""
+        return self.info[Mask].background
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return the cross-entropy, averaged over labelled pixels by their weight and then over predictions."""
