@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 def tokens_of(folder: str) -> list[str]:
     """Return the words and numbers of a folder's name in lower case, "trainannot" as train and annot."""
-    tokens = []
+    tokens: list[str] = []
     for token in (each.lower() for each in _TOKEN.findall(folder)):
         joined = _JOINED.fullmatch(token)
         tokens += joined.groups() if joined and split_of(joined[1]) else (token,)
@@ -117,7 +117,8 @@ def _anywhere(root: Path, of_stem: Callable[[str], str], path: Path) -> Hashable
 
 def _match(pairs: Pairs, key: Callable[[Path], Hashable]) -> None:
     """Make pairs of images and files that have one key, and nobody else does."""
-    images, files = defaultdict(list), defaultdict(list)
+    images: dict[Hashable, list[Path]] = defaultdict(list)
+    files: dict[Hashable, list[Path]] = defaultdict(list)
     for paths, by_key in ((pairs.lone_images, images), (pairs.lone_files, files)):
         for path in paths:
             by_key[key(path)].append(path)

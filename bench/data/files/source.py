@@ -106,13 +106,18 @@ class FileSource(DataSource):
         except DataError as error:
             return self._refused(problems or [Problem("", str(error).rstrip("."))])
         data = self._data(found, checked, splits, notes)
-        too_many = len(checked.left_out) > self.drop * (len(checked.facts) + len(checked.left_out))
-        refusal = self._refused(problems).refusal if checked.problems or too_many else ""
+        total = len(checked.facts) + len(checked.left_out)
+        too_many = ""
+        if len(checked.left_out) > self.drop * total:
+            count = f"{len(checked.left_out):,} of {total:,} images cannot be used"
+            too_many = f"{count}, more than data.drop={self.drop:g} allows"
+        refusal = self._refused(problems, too_many).refusal if checked.problems or too_many else ""
         return Survey(data, problems, tally(splits, checked), refusal)
 
-    def _refused(self, problems: list[Problem]) -> Survey:
+    def _refused(self, problems: list[Problem], too_many: str = "") -> Survey:
         more = len(problems) - 1
         rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
+        rest += f"; {too_many}" if too_many else ""
         return Survey(None, problems, refusal=f"data folder {self.place}: {problems[0]}{rest}.")
 
     def open(self) -> Data:
@@ -143,7 +148,7 @@ class FileSource(DataSource):
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
         bare = bare_splits(splits, checked)
-        sides = (*sides, *(_bare_note(kind, empty) for kind, empty in bare.items()))
+        left_out += [_bare_note(kind, empty) for kind, empty in bare.items()]
         info = DataInfo(
             name=self.title,
             size=self.size,

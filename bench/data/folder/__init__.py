@@ -1,6 +1,7 @@
 """Your own images: a folder of images and masks, one class per pixel."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -97,23 +98,26 @@ class Folder(FileSource):
         return images, one_each(masks, self.mask_end, found)
 
     def _rule(self, found: Found) -> Rule:
-        """Return what is given of the classes, by the options or by a file."""
-        ignored = {"ignored": self.ignore_index, "insists": "ignore_index" in self.model_fields_set}
+        """Return what is given of the classes, by the options or by a file, and of ignored pixels."""
+        insists = "ignore_index" in self.model_fields_set
+        return replace(self._given(found), ignored=self.ignore_index, insists=insists)
+
+    def _given(self, found: Found) -> Rule:
         if self.colors:
-            return Rule(tuple(self.colors), colours=tuple(self.colors.values()), source="data.colors", **ignored)
+            return Rule(tuple(self.colors), colours=tuple(self.colors.values()), source="data.colors")
         if isinstance(self.classes, dict):
-            return Rule(tuple(self.classes.values()), values=tuple(self.classes), **ignored)
+            return Rule(tuple(self.classes.values()), values=tuple(self.classes))
         if self.classes is not None:
-            return Rule(self.classes, **ignored)
+            return Rule(self.classes)
         listed = find_class_list(found, self.place)
         if listed is None:
-            return Rule(**ignored)
+            return Rule()
         try:
             _two(listed.names)
         except ValueError as error:
             path = listed.path.relative_to(self.place).as_posix()
             found.problems.append(Problem(path, str(error).rstrip(".")))
-        return Rule(listed.names, listed.values, listed.colours, source=listed.path.name, **ignored)
+        return Rule(listed.names, listed.values, listed.colours, source=listed.path.name)
 
     def _complain(self, pairs: Pairs, found: Found) -> None:
         """Say what has no partner: of single files, or of whole folders."""
@@ -217,8 +221,10 @@ def _two(names: tuple[str, ...]) -> None:
 
 def check_folder(root: Path, classes: Sequence[str] | None = None, ignore_index: int | None = 255) -> list[Problem]:
     """Return everything that keeps a file of the folder `root` from being used."""
-    options = {} if ignore_index == 255 else {"ignore_index": ignore_index}
-    return Folder(root=root, classes=tuple(classes) if classes else None, **options).survey().problems
+    folder = Folder(root=root, classes=tuple(classes) if classes else None)
+    if ignore_index != 255:
+        folder = Folder(root=root, classes=folder.classes, ignore_index=ignore_index)
+    return folder.survey().problems
 
 
 __all__ = ["CLASSES_FILE", "Folder", "check_folder"]

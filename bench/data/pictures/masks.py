@@ -33,7 +33,8 @@ class MaskPixels:
         assert self.values is not None
         if self.palette is None:
             return self.values * code((1, 1, 1))
-        return codes(self.palette)[self.values.clip(0, len(self.palette) - 1)]
+        coded: Array = codes(self.palette)[self.values.clip(0, len(self.palette) - 1)]
+        return coded
 
     def colours_of(self, values: Iterable[int]) -> tuple[tuple[int, int], ...]:
         """Return the numbers with the colours that the palette gives them, as `code` has these."""

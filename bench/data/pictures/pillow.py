@@ -48,19 +48,19 @@ def opened(path: Path, huge: bool) -> Image.Image:
                 Image.MAX_IMAGE_PIXELS = limit
 
 
-def header_of(image: Image.Image) -> Header:
+def header_of(image: Image.Image, path: Path) -> Header:
     """Return what is known of an image that is opened."""
     late = image.format == "PNG" and "exif" not in image.info  # to look for it would decode the whole image
     given = 1 if late else image.getexif().get(ExifTags.Base.Orientation, 1)
     orientation = given if given in range(1, 9) else 1
     turned = image.format == "TIFF" and orientation >= SIDEWAYS  # Pillow turns these by itself
     frames = 1 if image.format in _ONE_PICTURE else getattr(image, "n_frames", 1)
-    return Header(image.size[::-1] if turned else image.size, orientation, frames, _is_lossy(image))
+    return Header(image.size[::-1] if turned else image.size, orientation, frames, _is_lossy(image, path))
 
 
-def _is_lossy(image: Image.Image) -> bool:
+def _is_lossy(image: Image.Image, path: Path) -> bool:
     if image.format == "WEBP":
-        return not _begins_with_lossless(Path(str(image.filename)))
+        return not _begins_with_lossless(path)
     return image.format in _LOSSY | {"MPO"} or "jpeg" in str(image.info.get("compression", ""))
 
 
@@ -74,7 +74,7 @@ def stored_by_pillow(image: Image.Image, path: Path, frame: int) -> Stored:
     if image.format == "PNG" and is_deep(path):
         values = decode(path)
         return Stored(values, alpha=values.shape[2] in (2, 4))
-    orientation = header_of(image).orientation
+    orientation = header_of(image, path).orientation
     if frame:
         image.seek(frame)
     image.load()  # a header alone does not show that a file is cut short

@@ -81,8 +81,8 @@ class Yolo(FileSource):
         self, found: Found, project: Project, images: list[Path], splits: dict[Path, str]
     ) -> Iterator[Shown]:
         pairs = pair_up(images, label_files(self.place), self.place)
-        for file in filter(is_label, pairs.lone_files):
-            found.counted.add(_NO_IMAGE, file.relative_to(self.place).as_posix())
+        for lone in filter(is_label, pairs.lone_files):
+            found.counted.add(_NO_IMAGE, lone.relative_to(self.place).as_posix())
         fitting = self.opening.fitting(found.counted)
         order = sorted(splits, key=lambda image: (SPLITS.index(splits[image]), image))
         for image in order:
