@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from skipbench.bench.data.splits import split_of
+from skipbench.bench.data.splits import is_split, split_of
 
 IMAGE_WORDS = {
     *("image", "images", "img", "imgs", "im", "ims", "jpegimages", "jpeg", "jpg", "png", "tif", "tiff"),
@@ -30,6 +30,7 @@ _MASK_END = re.compile(
     r"ground[-_]?truth|manual\d?|matte)$",
     re.IGNORECASE,
 )
+_TYPE = re.compile(r"\.(jpe?g|png|tiff?|bmp)$", re.IGNORECASE)  # of the image, in x.jpg.png
 _IMAGE_END = re.compile(r"[-_. ]+(leftImg8bit|images?|img|im|rgb|sat|raw|input|original|0000)$", re.IGNORECASE)
 _BEGINNING = re.compile(r"^(images?|img|im|rgb|masks?|labels?|lbl|gt|segs?|segmentation|annotation)[-_. ]+", re.I)
 
@@ -67,8 +68,14 @@ def base_of(stem: str, end: str = "") -> str:
 
     `end` is what it may end in besides.
     """
-    stem = stem.removesuffix(end)
+    stem = _TYPE.sub("", stem.removesuffix(end))
     return _BEGINNING.sub("", _IMAGE_END.sub("", _MASK_END.sub("", stem))) or stem
+
+
+def core_of(stem: str, end: str = "") -> str:
+    """Return a file's name without words for a split either: "21" of 21_training."""
+    parts = [part for part in re.split(r"[-_. ]+", base_of(stem, end)) if not is_split(part)]
+    return "_".join(parts) or stem
 
 
 def is_called_mask(stem: str) -> bool:
@@ -94,7 +101,7 @@ def pair_up(images: Iterable[Path], files: Iterable[Path], root: Path, end: str 
     has the image's own name, words such as _mask, or `end`, at its end and img_ at its beginning don't count.
     """
     pairs = Pairs(lone_images=list(images), lone_files=list(files))
-    for of_stem in (str, partial(base_of, end=end)):
+    for of_stem in (str, partial(base_of, end=end), partial(core_of, end=end)):
         for wide in (_in_folder, _in_split, _anywhere):
             _match(pairs, partial(wide, root, of_stem))
     order = {image: number for number, image in enumerate(images)}

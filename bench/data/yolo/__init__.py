@@ -11,7 +11,7 @@ from skipbench.bench.data.annotations import Joints
 from skipbench.bench.data.assembling import Kind, Shown, Wanted, assemble
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.files.locating import images_below
+from skipbench.bench.data.files.locating import files_below, images_below
 from skipbench.bench.data.files.pairs import pair_up
 from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.findings import FileError, Problem
@@ -127,9 +127,9 @@ class Yolo(FileSource):
         return Joints(names, mirror=tuple((names[a], names[b]) for a, b in project.mirror))
 
 
-def label_files(root: Path) -> Iterator[Path]:
-    """Yield the text files that may be of labels."""
-    return (path for path in sorted(root.rglob("*.txt")) if not path.name.startswith("."))
+def label_files(root: Path) -> list[Path]:
+    """Return the text files, which may be of labels."""
+    return files_below(root, lambda name: name.lower().endswith(".txt"))
 
 
 def _rows(path: Path) -> list[str]:

@@ -60,6 +60,8 @@ FLAT = {
     "prefixes": ("images/img_{}.png", "masks/mask_{}.png"),
     "prefixes in one folder": ("set/image_{}.png", "set/mask_{}.png"),
     "both end in words": ("tiles/{}_sat.png", "tiles/{}_mask.png"),
+    "names with their type": ("images/{}.png", "masks/{}.png.png"),
+    "words for splits in names": ("images/{}_training.png", "masks/{}_manual1.png"),
     "drone": ("dataset/original_images/{}.png", "dataset/label_images_semantic/{}.png"),
     "voc without XML": ("JPEGImages/{}.png", "SegmentationClass/{}.png"),
     "masks in sub-folders": ("images/scene_a/{}.png", "masks/scene_a/{}.png"),
@@ -262,3 +264,16 @@ def test_classes_of_a_layout_may_be_named_in_a_file_of_its_splits(tmp_path: Path
         write(write_noise, tmp_path / f"train/{number}.png", tmp_path / f"train/{number}_mask.png", number)
     (tmp_path / "train/_classes.csv").write_text("Pixel Value, Class\r\n0, background\r\n1, cell\r\n")
     assert opened(tmp_path).info[Mask].names == ("background", "cell")
+
+
+def test_folders_that_are_links_are_followed(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        write(write_noise, tmp_path / f"disk/i/{number}.png", tmp_path / f"disk/m/{number}.png", number)
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "images").symlink_to(tmp_path / "disk/i")
+    (root / "masks").symlink_to(tmp_path / "disk/m")
+    (tmp_path / "disk/i/again").symlink_to(tmp_path / "disk/i")
+    data = opened(root)
+    assert sum(data.info.counts.values()) == 10
+    assert_paired(data, root)
