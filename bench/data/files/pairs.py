@@ -20,7 +20,7 @@ MASK_WORDS = {
     *("annotation", "annotations", "annot", "annots", "anno", "groundtruth", "segmentation", "segmentations"),
     *("seg", "segs", "semantic", "target", "targets", "manual", "matte", "mattes"),
 }
-_TEXT_WORDS = {"xml", "xmls", "txt", "yolo", "voc", "bbox", "bboxes"}
+_TEXT_WORDS = {"xml", "xmls", "txt", "npy", "yolo", "voc", "bbox", "bboxes"}
 _ROLES = IMAGE_WORDS | MASK_WORDS | _TEXT_WORDS | {"class", "fine", "coarse"}
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _JOINED = re.compile(r"(.+?)(annots?|anno|masks?|labels?|gt|images?|imgs?)$")  # trainannot

@@ -1,5 +1,6 @@
 """Your own images: a folder of images and masks, one class per pixel."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from skipbench.bench.data.files.locating import images_below
 from skipbench.bench.data.files.pairs import Pairs, base_of, pair_up, place_of
 from skipbench.bench.data.files.source import FileSource
 from skipbench.bench.data.findings import FileError, Problem
-from skipbench.bench.data.folder.roles import one_each, sort_out
+from skipbench.bench.data.folder.roles import lying_in, one_each, sort_out
 from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE
 from skipbench.bench.data.splits import KNOWN
 
@@ -34,9 +35,9 @@ class Folder(FileSource):
 
     Without splits the images lie in images/ and the masks in masks/; other usual names are known too, such as
     train/ and trainannot/, images/training/ and annotations/training/, or x.jpg beside x_mask.png. `images` and
-    `masks` name the two folders, and `mask_end` what masks are called by ("_seg"). A split is told by a folder, or
-    by a list such as train.txt; a missing val or test takes one in five of the training images.
-    All images are resized to `size`, whatever their own aspect.
+    `masks` name folders of the two, wherever they are, and `mask_end` what masks are called by ("_seg"). A split is
+    told by a folder, or by a list such as train.txt; a missing val or test takes one in five of the training
+    images. All images are resized to `size`, whatever their own aspect.
 
     The k-th of `classes` (from 0) is the class of mask value k, or {value: name} says which; `colors` are {name:
     [red, green, blue]} of masks that are coloured. Without them, a file in the folder names the classes
@@ -89,13 +90,15 @@ class Folder(FileSource):
         return found
 
     def _files(self, found: Found) -> tuple[list[Path], list[Path]]:
-        if self.images is None and self.masks is None:
-            images, masks = sort_out(images_below(self.place), self.place)
-        else:
-            of = self.place / (self.masks or "masks")
-            masks = images_below(of)
-            images = [path for path in images_below(self.place / (self.images or "images")) if path not in {*masks}]
-        return images, one_each(masks, self.mask_end, found)
+        every = images_below(self.place)
+        images, masks = sort_out(every, self.place)
+        if self.masks is not None:
+            masks = lying_in(every, self.place, self.masks)
+        if self.images is not None:
+            images = lying_in(every, self.place, self.images)
+        taken = {*masks}
+        images = [path for path in images if path not in taken]
+        return images, one_each(masks, self.place, self.mask_end, found)
 
     def _rule(self, found: Found) -> Rule:
         """Return what is given of the classes, by the options or by a file, and of ignored pixels."""
@@ -123,7 +126,9 @@ class Folder(FileSource):
         """Say what has no partner: of single files, or of whole folders."""
         paired = {image.parent for image in pairs.of}
         bases = {(mask.parent, base_of(mask.stem)) for mask in pairs.of.values()}
-        if not pairs.of:
+        if not pairs.of and not {base_of(path.stem) for path in pairs.lone_images} & {
+            base_of(path.stem) for path in pairs.lone_files
+        }:
             words = f"no image has a mask of its name; expected {self.layout}, or data.images and data.masks"
             found.problems.append(Problem("", words))
         for several in pairs.doubled:
@@ -140,9 +145,15 @@ class Folder(FileSource):
                 f"{len(own):,} image(s) in {self._path(folder)} have no masks, so they are not used."
             )
             pairs.lone_images = [image for image in pairs.lone_images if image.parent != folder]
+        of_base: dict[str, list[str]] = defaultdict(list)
+        for mask in pairs.lone_files:
+            of_base[base_of(mask.stem)].append(self._path(mask))
         for image in pairs.lone_images:
-            expected = self._expected(image, pairs)
-            found.left_out.append(Problem(self._path(image), f"has no mask; expected {expected}"))
+            several, expected = of_base[base_of(image.stem)], self._expected(image, pairs)
+            words = f"has no mask; expected {expected}"
+            if len(several) > 1:
+                words = f"has several masks ({', '.join(several[:2])}); data.masks=FOLDER chooses"
+            found.left_out.append(Problem(self._path(image), words))
         for mask in pairs.lone_files:
             if any(
                 mask.stem.startswith(base)

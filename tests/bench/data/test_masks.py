@@ -191,6 +191,16 @@ def test_255_beside_small_numbers_is_ignored(tmp_path: Path) -> None:
     assert any("value 255 is ignored" in note for note in info.notes)
 
 
+def test_two_ways_to_write_one_class_are_said(tmp_path: Path) -> None:
+    number = iter(range(10))
+
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(mask * (255 if next(number) % 2 else 1)).save(path)
+
+    notes = opened(write(tmp_path, save, count=2)).info.notes
+    assert any(note.startswith("Of the masks, 5 hold 1 and 5 hold 255 beside 0, and none both") for note in notes)
+
+
 # Colours
 
 
