@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,13 +54,18 @@ def tokens_of(folder: str) -> list[str]:
 
 def place_of(path: Path, root: Path) -> Place:
     """Return what the path of a file in the folder `root` tells; the folder nearest to the file tells the split."""
+    return Place(*_told(path.relative_to(root).parts[:-1]), path.stem)
+
+
+@cache
+def _told(parents: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the split and the folders of a Place."""
     split, kept = "", []
-    for folder in path.relative_to(root).parts[:-1]:
+    for folder in parents:
         tokens = tokens_of(folder)
-        told = split_of(folder) or next((split_of(token) for token in tokens if split_of(token)), "")
-        split = told or split
-        kept += ["".join(token for token in tokens if token not in _ROLES and not split_of(token))]
-    return Place(split, tuple(filter(None, kept)), path.stem)
+        split = split_of(folder) or next(filter(None, map(split_of, tokens)), "") or split
+        kept.append("".join(token for token in tokens if token not in _ROLES and not split_of(token)))
+    return split, tuple(filter(None, kept))
 
 
 def base_of(stem: str, end: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from skipbench.bench.data.files.entries import Found
@@ -41,9 +42,10 @@ def lying_in(paths: Iterable[Path], root: Path, folder: str) -> list[Path]:
     return list(filter(lies, paths))
 
 
-def role_of(folders: Iterable[str]) -> str:
+@cache
+def role_of(folders: tuple[str, ...]) -> str:
     """Return what lies in a folder, by its name and those around: "image", "mask", "other" or "" if unknown."""
-    for folder in reversed(list(folders)):
+    for folder in reversed(folders):
         tokens = {*tokens_of(folder)}
         for words, role in ((_OTHER_WORDS, "other"), (MASK_WORDS, "mask"), (IMAGE_WORDS, "image")):
             if tokens & words:

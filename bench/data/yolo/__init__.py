@@ -61,7 +61,8 @@ class Yolo(FileSource):
         shown = list(self._shown(found, project, images, splits))
         joints = self._joints(found, project, shown)
         if not found.problems:
-            assemble(found, shown, Wanted(project.names, self.read, joints))
+            names = tuple(dict.fromkeys(project.names))  # a name that is listed twice is one class
+            assemble(found, shown, Wanted(names, self.read, joints))
         return found
 
     def _project(self, found: Found) -> Project:
