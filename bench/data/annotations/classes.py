@@ -33,6 +33,7 @@ class Classes:
     coded: bool = False  # whether these are colours
     notes: tuple[str, ...] = ()
     failure: str = ""  # why there are no classes
+    smoothed: bool = False  # whether they are of masks that were smoothed, all of them
 
 
 @dataclass(frozen=True)

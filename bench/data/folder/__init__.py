@@ -1,6 +1,5 @@
 """Your own images: a folder of images and masks, one class per pixel."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +14,16 @@ from skipbench.bench.data.files.class_lists import distinct, find_class_list
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.lists import assigned_splits, find_lists
 from skipbench.bench.data.files.locating import images_below
-from skipbench.bench.data.files.pairs import Pairs, base_of, pair_up, place_of
+from skipbench.bench.data.files.pairs import pair_up, place_of
 from skipbench.bench.data.files.source import FileSource
 from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.folder.partners import Partners
 from skipbench.bench.data.folder.roles import lying_in, one_each, sort_out
 from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE
 from skipbench.bench.data.splits import KNOWN
 
 _MANY = {".tif", ".tiff", ".gif", ".webp"}  # types of files that may hold several images
 _UNROLLED = "{} file(s) hold several images, each of which is one, with its own mask"
-_SEVERAL = "{} file(s) are further masks of images that have one, and are not read; data.mask_end=END chooses"
 Level = Annotated[int, Field(ge=0, le=255)]
 Value = Annotated[int, Field(ge=0, le=MAX_MASK_VALUE)]
 
@@ -78,7 +77,7 @@ class Folder(FileSource):
         found.annotations = [Mask(rule=self._rule(found))]
         images, masks = self._files(found)
         pairs = pair_up(images, masks, self.place, self.mask_end or "")
-        self._complain(pairs, found)
+        Partners(self.place, pairs, found).complain(self.layout)
         splits = self._splits(list(pairs.of), found)
         for split in SPLITS:
             for image, mask in pairs.of.items():
@@ -121,63 +120,6 @@ class Folder(FileSource):
             path = listed.path.relative_to(self.place).as_posix()
             found.problems.append(Problem(path, str(error).rstrip(".")))
         return Rule(listed.names, listed.values, listed.colours, source=listed.path.name)
-
-    def _complain(self, pairs: Pairs, found: Found) -> None:
-        """Say what has no partner: of single files, or of whole folders."""
-        paired = {image.parent for image in pairs.of}
-        bases = {(mask.parent, base_of(mask.stem)) for mask in pairs.of.values()}
-        if not pairs.of and not {base_of(path.stem) for path in pairs.lone_images} & {
-            base_of(path.stem) for path in pairs.lone_files
-        }:
-            words = f"no image has a mask of its name; expected {self.layout}, or data.images and data.masks"
-            found.problems.append(Problem("", words))
-        for several in pairs.doubled:
-            others = ", ".join(path.name for path in several[1:])
-            found.left_out.append(Problem(self._path(several[0]), f"has the same name as {others}"))
-        bare = [image for image in pairs.lone_images if image.parent not in paired]
-        with_masks = {place_of(mask, self.place)[:2] for mask in pairs.lone_files}
-        for folder in dict.fromkeys(image.parent for image in bare):
-            own = [image for image in bare if image.parent == folder]
-            place = place_of(own[0], self.place)
-            if place[:2] in with_masks or place.split == "train" or not pairs.of:
-                continue
-            found.notes.append(
-                f"{len(own):,} image(s) in {self._path(folder)} have no masks, so they are not used."
-            )
-            pairs.lone_images = [image for image in pairs.lone_images if image.parent != folder]
-        of_base: dict[str, list[str]] = defaultdict(list)
-        for mask in pairs.lone_files:
-            of_base[base_of(mask.stem)].append(self._path(mask))
-        for image in pairs.lone_images:
-            several, expected = of_base[base_of(image.stem)], self._expected(image, pairs)
-            words = f"has no mask; expected {expected}"
-            if len(several) > 1:
-                words = f"has several masks ({', '.join(several[:2])}); data.masks=FOLDER chooses"
-            found.left_out.append(Problem(self._path(image), words))
-        for mask in pairs.lone_files:
-            if any(
-                mask.stem.startswith(base)
-                for folder, base in bases
-                if folder == mask.parent and self._is_end(mask, base)
-            ):
-                found.counted.add(_SEVERAL, self._path(mask))
-            else:
-                found.left_out.append(Problem(self._path(mask), "has no image; expected one of its name"))
-
-    @staticmethod
-    def _is_end(mask: Path, base: str) -> bool:
-        return mask.stem[len(base) :][:1] in ("_", "-", ".", " ")
-
-    def _expected(self, image: Path, pairs: Pairs) -> str:
-        """Return where the mask of an image would lie, as another pair has it."""
-        own = image.relative_to(self.place).parts[:-1]
-        folders = ("masks", *own[1:])
-        for other, mask in pairs.of.items():
-            of_image, of_mask = (path.relative_to(self.place).parts[:-1] for path in (other, mask))
-            if len(own) == len(of_image) == len(of_mask):
-                folders = tuple(k if i == m else m for i, m, k in zip(of_image, of_mask, own, strict=True))
-                break
-        return "/".join((*folders, f"{image.stem}.png"))
 
     def _path(self, path: Path) -> str:
         return path.relative_to(self.place).as_posix()

@@ -351,9 +351,11 @@ def test_smoothed_colours_are_refused(tmp_path: Path) -> None:
 def test_one_smoothed_mask_is_left_out(tmp_path: Path) -> None:
     root = write(tmp_path, lambda mask, path: Image.fromarray(mask * 255).save(path), count=2, images=20)
     smoothed(classes_of(3, 2), root / "masks/3.png")
-    data = opened(root, classes={0: "membrane", 255: "cell"})
-    assert sum(data.info.counts.values()) == 19
-    assert any("(masks/3.png: holds" in note for note in data.info.notes)
+    for options in ({}, {"classes": {0: "membrane", 255: "cell"}}, {"classes": ["membrane", "cell"]}):
+        data = opened(root, **options)
+        assert sum(data.info.counts.values()) == 19
+        assert len(data.info[Mask].names) == 2
+        assert any("(masks/3.png: holds" in note for note in data.info.notes)
 
 
 @pytest.mark.parametrize(
