@@ -78,7 +78,7 @@ def assemble(found: Found, images: Sequence[Shown], wanted: Wanted) -> None:
         if kinds == {"keypoints"} and not (Joints in truth and len(truth[Joints].joints)):
             unused += 1
             continue
-        found.entries.append(Entry(image.split, image.name, image.path, image.source, truth, image.upright))
+        found.entries.append(Entry(image.split, image.name, image.path, image.source, truth, upright=image.upright))
     if unused:
         found.notes.append(f"{unused:,} image(s) without an annotated keypoint are not used.")
 

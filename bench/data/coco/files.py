@@ -79,7 +79,7 @@ def chosen_files(root: Path, chosen: Mapping[str, Sequence[str]]) -> dict[Path, 
             raise SuiteError(f"in data.files: {unknown_name('split', word, SPLITS)} Known are {KNOWN}.")
         for name in names:
             path = root / name
-            if not path.is_file():
+            if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
                 raise SuiteError(f"in data.files: there is no file {name} in {root}.")
             if files.setdefault(path, split) != split:
                 raise SuiteError(f"in data.files: {name} is named for {files[path]} and for {split}.")
@@ -99,6 +99,8 @@ def image_folders(root: Path, path: Path) -> list[Path]:
     train2017/ for instances_train2017.json.
     """
     words = [_told(root, path) or "train", *path.stem.split("_")]
-    bases = [root, root / "images", path.parent, path.parent.parent / "images"]
+    bases = [root, root / "images"]
+    if path.parent != root:
+        bases += [path.parent, path.parent.parent / "images"]
     near = [path.parent / name for name in ("", "images", "data")]
-    return [*(base / word for word in reversed(words) if word for base in bases), *near, *bases[:2]]
+    return [*(base / word for word in reversed(words) if word for base in bases), *near, *bases]

@@ -25,6 +25,7 @@ class Entry:
     image: Path
     source: Path  # the file that findings about the annotations name
     truth: Mapping[type[Annotation], Any]  # of each kind of annotation that the dataset has, as that kind says
+    stated_size: tuple[int, int] | None = None  # (width, height) by the annotations, where they say one
     upright: bool | None = None  # whether its file is turned as its EXIF orientation says; None: to be found out
     frame: int | None = None  # which of several images in its files
 

@@ -120,7 +120,8 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
     try:
         stamps = tuple(map(stamp, entry.files))
         if entry.upright is None:
-            entry = replace(entry, upright=fitting.fit(entry.image, _size_of_mask(entry, fitting.opener)).upright)
+            stated = entry.stated_size or _size_of_mask(entry, fitting.opener)
+            entry = replace(entry, upright=fitting.fit(entry.image, stated).upright)
         stored = fitting.opener.load(entry.image, bool(entry.upright), entry.frame)
         picture = Picture(*stored.size, bool(entry.upright), entry.frame, fitting.opener)
         seen = {

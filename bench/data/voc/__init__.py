@@ -208,7 +208,7 @@ class Voc(FileSource):
         truth: dict[type, Any] = {Mask: masks[member.image]} if masks else {}
         if self._reads_boxes:
             truth[Boxes] = annotation.objects(names, fit.scale)
-        return Entry(member.split, member.name, member.image, member.source, truth, fit.upright)
+        return Entry(member.split, member.name, member.image, member.source, truth, upright=fit.upright)
 
 
 def class_names(occurring: set[str], listed: ClassList | None) -> tuple[str, ...]:

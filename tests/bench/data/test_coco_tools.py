@@ -297,6 +297,16 @@ def test_a_file_without_a_split_beside_files_with_one_is_not_read(tmp_path: Path
     assert [note for note in data.info.notes if note.startswith("annotations/all.json tell(s) no split")]
 
 
+def test_images_beside_the_folder_are_not_of_the_dataset(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    write(root / "labels.json", content(), tmp_path / "images")
+    problems = [str(each) for each in Coco(root=root).survey().problems]
+    assert problems[0] == "labels.json: lists the image 1.png, but there is no such file in the folder"
+    (tmp_path / "labels.json").write_bytes((root / "labels.json").read_bytes())
+    with pytest.raises(SuiteError, match=r"in data\.files: there is no file \.\./labels\.json in"):
+        opened(root, files={"train": "../labels.json"})
+
+
 # Keypoints and crowds
 
 
