@@ -30,9 +30,14 @@ class Images:
                 path = folder / given
                 homes = (self._root.resolve(), folder.resolve())
                 if os.path.isfile(path) and any(path.resolve().is_relative_to(home) for home in homes):
-                    return path
+                    return self._plain(path)
         ends = (self._by_end(given, folders) for given in (plain_name(name), unquote(plain_name(name))))
         return next(filter(None, ends), None)
+
+    def _plain(self, path: Path) -> Path:
+        """Return a path without what leads up again, so that an image has one path: a/../b/x.png is b/x.png."""
+        plain = self._root / os.path.normpath(path.relative_to(self._root))
+        return plain if plain.is_file() else path
 
     def _by_end(self, name: str, folders: list[Path]) -> Path | None:
         parts = PurePosixPath(name).parts

@@ -307,6 +307,14 @@ def test_images_beside_the_folder_are_not_of_the_dataset(tmp_path: Path) -> None
         opened(root, files={"train": "../labels.json"})
 
 
+def test_an_image_has_one_path_however_files_lead_to_it(tmp_path: Path) -> None:
+    for split, name in (("train", "../images/{}.png"), ("val", "{}.png")):
+        write(tmp_path / f"annotations/{split}.json", content(6, name=name), tmp_path / "images")
+    survey = Coco(root=tmp_path).survey()
+    assert len(survey.problems) == 6
+    assert str(survey.problems[0]).endswith("lists 1.png, which is already in train")
+
+
 # Keypoints and crowds
 
 
