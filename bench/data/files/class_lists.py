@@ -26,6 +26,7 @@ _FORMS = tuple(
         ),
     )
 )
+_WHITE = 255  # the largest number of a colour
 _IGNORED = "__ignore__"  # labelme's first line, of value -1
 
 
@@ -63,8 +64,13 @@ def read_class_list(path: Path) -> ClassList:
 def _of_matches(path: Path, found: list[dict[str, str]]) -> ClassList:
     names = _distinct(path, [plain(each["name"]) for each in found])
     if "value" in found[0]:
-        return ClassList(path, names, values=tuple(int(each["value"]) for each in found))
+        values = tuple(int(each["value"]) for each in found)
+        if len({*values}) < len(values):
+            raise FileError(path, "gives one value to several classes")
+        return ClassList(path, names, values=values)
     colours = tuple((int(each["r"]), int(each["g"]), int(each["b"])) for each in found)
+    if len({*colours}) < len(colours) or max(map(max, colours)) > _WHITE:
+        raise FileError(path, f"gives one colour to several classes, or one beyond {_WHITE}")
     return ClassList(path, names, colours=colours)
 
 

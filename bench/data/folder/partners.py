@@ -26,7 +26,7 @@ class Partners:
         for several in self._pairs.doubled:
             self._leave_out(several[0], f"has the same name as {', '.join(path.name for path in several[1:])}")
         bare = self._bare_folders()
-        of_base = defaultdict(list)
+        of_base: dict[str, list[str]] = defaultdict(list)
         for mask in self._pairs.lone_files:
             of_base[base_of(mask.stem)].append(self._path(mask))
         for image in self._pairs.lone_images:

@@ -306,7 +306,16 @@ def test_forms_of_lists(tmp_path: Path, text: str, names: tuple[str, ...], value
     assert (listed.names, listed.values) == (names, values)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a\n\nb", "empty name"), ("a\na", "duplicate class name 'a'")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\n\nb", "empty name"),
+        ("a\na", "duplicate class name 'a'"),
+        ("0, a\n0, b", "gives one value to several classes"),
+        ("a:0,0,0::\nb:0,0,0::", "gives one colour to several classes"),
+        ("a:0,0,0::\nb:0,0,999::", "or one beyond 255"),
+    ],
+)
 def test_lists_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "classes.txt").write_text(text)
     with pytest.raises(FileError, match=words):
