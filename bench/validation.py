@@ -1,5 +1,6 @@
 """What pydantic finds wrong, as one sentence: the place, what was given, what was expected."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
@@ -9,6 +10,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.display import one_line, quoted
 from skipbench.errors import unknown_name
 
+_CHOICE = re.compile(r"(tuple|dict|list|literal)\[.*\]")  # pydantic's word for one of several kinds of value
 Model = TypeVar("Model", bound=BaseModel)
 
 EXPECTED = {  # pydantic's error type -> what people call it; other types keep pydantic's own words
@@ -47,13 +49,14 @@ def parse(model: type[Model], content: Any, place: str = "") -> Model:
 
 
 def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) -> str:
-    *outer, key = finding["loc"] or (place or "content",)
+    location = tuple(step for step in finding["loc"] if not _CHOICE.fullmatch(str(step)))
+    *outer, key = location or (place or "content",)
     inside = _path(place, outer) or "the suite"
     if finding["type"] == "extra_forbidden":
         return f"in {inside}: " + unknown_name("key", str(key), _keys(model, outer))
     if finding["type"] == "missing":
         return f"{inside} lacks {f'item {key + 1}' if isinstance(key, int) else f'the key {key!r}'}."
-    whole = _path(place, finding["loc"]) or "the suite"
+    whole = _path(place, location) or "the suite"
     if finding["type"] == "value_error":
         return f"{whole}: {one_line(finding['msg'].removeprefix('Value error, '), 300)}"
     expected = finding["msg"].removeprefix("Input should be ")

@@ -146,7 +146,7 @@ def test_the_range_may_be_said(tmp_path: Path) -> None:
     assert opened(root, range=[0, 2047.5]).train[0]["image"][0, 0].eq(255).sum() == 30
     assert opened(root, range="image").train[0]["image"].max() == 255
     assert len({opened(root, range=each).info.fingerprint for each in ("auto", "type", [0, 100])}) == 3
-    with pytest.raises(SuiteError, match=r"data\.range"):
+    with pytest.raises(SuiteError, match=r"data\.range is 'bright', expected 'auto', 'type' or 'image'"):
         opened(root, range="bright")
 
 
