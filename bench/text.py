@@ -21,13 +21,14 @@ def decoded(content: bytes, guess: bool = True) -> str:
     if not encoding:
         even, odd = content[:400:2], content[1:400:2]
         zeros = even.count(0), odd.count(0)
-        encoding = "utf-8" if not any(zeros) else "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        wide = max(zeros) > len(odd) / 4
+        encoding = "utf-8" if not wide else "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         if encoding != "utf-8" or not guess:
             raise
         text = content.decode("cp1252")
-    if "\0" in text:
+    if guess and "\0" in text:
         raise ValueError("it contains bytes that are no text")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -80,7 +80,7 @@ def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examine
     usable = [facts for facts in every if not facts.problem]
     left_out = found.left_out + [facts.problem for facts in every if facts.problem]
     problems = list(found.problems)
-    if not (problems or annotations):
+    if not (problems or annotations or left_out):
         problems = [Problem("", "contains no annotations")]
     if usable and not problems:
         lacking = [(kind, list(kind.lacking(seen_of(kind, usable)))) for kind in annotations]
