@@ -21,7 +21,7 @@ def decoded(content: bytes, guess: bool = True) -> str:
     if not encoding:
         even, odd = content[:400:2], content[1:400:2]
         zeros = even.count(0), odd.count(0)
-        wide = max(zeros) > len(odd) / 4
+        wide = max(zeros) > len(odd) / 2 and len(content) % 2 == 0
         encoding = "utf-8" if not wide else "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     try:
         text = content.decode(encoding)

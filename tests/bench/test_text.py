@@ -50,5 +50,7 @@ def test_where_nothing_is_to_be_guessed() -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS[:-1])
 def test_a_suite_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_bytes("name: größe\r\ndata: {name: scenes}\r\narms: [{model: unet}]\r\n".encode(encoding))
+    path.write_bytes(
+        "name: größe\r\ndata: {name: scenes}\r\nseeds: [0]\r\narms: [{model: unet}]\r\n".encode(encoding)
+    )
     assert load_suite(str(path)).name == "größe"

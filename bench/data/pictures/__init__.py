@@ -1,1 +1,1 @@
-"""Pictures as files hold them: opened whatever their depth, channels and orientation, and scaled by stated rules."""
+"""Images as files hold them: opened whatever their depth, channels and orientation, scaled by stated rules."""
