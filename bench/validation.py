@@ -11,7 +11,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.display import one_line, quoted
 from skipbench.errors import unknown_name
 
-BRANCH = re.compile(r"constrained-\w+|(int|float|str|bool|none|list|dict|tuple|function)\b.*")  # of a union
+BRANCH = re.compile(r"constrained-\w+|(int|float|str|bool|none|list|dict|tuple|literal|function)\b.*")  # of a union
 Model = TypeVar("Model", bound=BaseModel)
 
 EXPECTED = {  # pydantic's error type -> what people call it; other types keep pydantic's own words

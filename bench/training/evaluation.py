@@ -19,6 +19,13 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; a
 STD = (0.229, 0.224, 0.225)
 
 
+def normalisation(channels: int) -> tuple[list[float], list[float]]:
+    """Return the mean and standard deviation of each channel: ImageNet's, or their means for other channels."""
+    if channels == len(MEAN):
+        return list(MEAN), list(STD)
+    return [sum(MEAN) / len(MEAN)] * channels, [sum(STD) / len(STD)] * channels
+
+
 class TrainingError(BenchError):
     """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
 
@@ -29,7 +36,7 @@ def length(dataset: Dataset[Sample]) -> int:
 
 
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Return images (N, 3, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
+    """Return images (N, C, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
     scaled = transforms.to_dtype(images, torch.float32, scale=True)
     prepared: Tensor = transforms.normalize(scaled, list(mean), list(std))
     return prepared
@@ -50,7 +57,7 @@ class Predictor:
 
     def prepare(self, batch: Batch) -> Batch:
         """Return the batch with images as the network takes them: normalised, in the memory format."""
-        image = normalised(batch["image"], MEAN, STD)
+        image = normalised(batch["image"], *normalisation(self.task.info.channels))
         return batch | {"image": image.contiguous(memory_format=self._memory_format)}
 
     def evaluate(self, split: Dataset[Sample], alive: Callable[[], None], halfway: bool = False) -> Metrics:

@@ -18,7 +18,7 @@ from skipbench.bench.data.loading import Batch, batches, in_random_order
 from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
-from skipbench.bench.training.evaluation import MEAN, STD, Predictor, TrainingError, length
+from skipbench.bench.training.evaluation import Predictor, TrainingError, length, normalisation
 from skipbench.bench.training.machine import resolve_device, resolve_precision
 from skipbench.bench.training.processes import fabric_of
 from skipbench.bench.training.ranks import Ranks
@@ -60,14 +60,15 @@ class Trainer:
         self.predictor = Predictor(self.fabric, self.model, task, recipe)
         self.found, self.curve = Progress(), Curve()
         self.unscored: dict[str, Any] | None = None  # while a validation is going on, what it changes, as it was
+        mean, std = normalisation(task.info.channels)
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
             "precision": precision,
             "task": task.options.model_dump(mode="json"),
             "classes": list(task.info[task.annotation].names),
             "data": task.info.facts,
-            "mean": list(MEAN),
-            "std": list(STD),
+            "mean": mean,
+            "std": std,
         }
 
     @property
