@@ -26,19 +26,23 @@ M = TypeVar("M", bound=nn.Module)
 class BlockStyle:
     """What all blocks of one network have in common."""
 
-    norm: str = "batch"  # "none", "batch" or "group"
+    norm: str = "batch"  # a name that `make_norm` knows
     padding: str = "same"  # "same", or "valid" for U-Net's unpadded 3x3 convolutions
     repeats: int = 1  # residual units in a row
+    activation: str = "relu"  # a name that `make_activation` knows
+    bias: bool = False  # whether a convolution that a norm follows has a bias too
 
 
 class Block(nn.Module):
     """A module from map to map: (N, in, H, W) -> (N, out_channels, H / stride_factor, W / stride_factor).
 
+    A stride_factor below 1 is that of a block that upsamples.
+
     It is built from its input's channels, the width that is wanted, and what all blocks of the network have in
     common. What it gives is what it publishes: one without a convolution keeps its input's channels.
     """
 
-    stride_factor: ClassVar[int] = 1
+    stride_factor: ClassVar[float] = 1
     __call__: Callable[[Any, Tensor], Tensor]
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
@@ -68,23 +72,32 @@ def make_norm(name: str, channels: int) -> list[nn.Module]:
         return []
     if name == "batch":
         return [nn.BatchNorm2d(channels)]
-    return [nn.GroupNorm(math.gcd(32, channels), channels)]
+    if name == "group":
+        return [nn.GroupNorm(math.gcd(32, channels), channels)]
+    return [nn.InstanceNorm2d(channels, affine=name == "instance")]
+
+
+def make_activation(name: str, inplace: bool = True) -> nn.Module:
+    """Return the nonlinearity: "relu", "leaky_relu" (.01 below 0) or "prelu" (one learned slope, at first .25)."""
+    if name == "relu":
+        return nn.ReLU(inplace=inplace)
+    return nn.LeakyReLU(0.01, inplace=inplace) if name == "leaky_relu" else nn.PReLU()
 
 
 def conv_norm(
     in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
 ) -> list[nn.Module]:
-    """Return convolution and normalisation; the convolution has a bias only where no norm follows."""
+    """Return convolution and normalisation; the convolution has a bias where no norm follows, or all have one."""
     padding = kernel // 2 if style.padding == "same" else 0
     norm = make_norm(style.norm, out_channels)
-    return [nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm), *norm]
+    return [nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=style.bias or not norm), *norm]
 
 
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
 ) -> list[nn.Module]:
-    """Return `conv_norm`, then ReLU."""
-    return [*conv_norm(in_channels, out_channels, kernel, style, stride), nn.ReLU(inplace=True)]
+    """Return `conv_norm`, then the style's nonlinearity, which is ReLU unless it says otherwise."""
+    return [*conv_norm(in_channels, out_channels, kernel, style, stride), make_activation(style.activation)]
 
 
 def project(in_channels: int, out_channels: int) -> Block:

@@ -16,20 +16,21 @@ from skipbench.archs.spec import ArchSpec
 class Merge(nn.Module):
     """Panoptic FPN's branches (arXiv 1901.02446): every level brought to the finest's size, and summed.
 
-    A map k levels below the finest passes k 3x3 convolutions (the finest itself: one), each with GroupNorm and
-    ReLU, each followed by bilinear upsampling to the next finer level's size.
+    A map k levels below the finest passes k 3x3 convolutions (the finest itself: one), each with a norm (the
+    paper's GroupNorm, whatever the network's is) and ReLU, each followed by bilinear upsampling to the next finer
+    level's size.
     """
 
     def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
         super().__init__()
         self.align_corners = spec.head_align_corners
+        self.style = BlockStyle(spec.head_norm, activation=spec.activation, bias=spec.conv_bias)
         self.out_channels = spec.head_width or levels[0].channels
         self.branches = Modules(self._branch(level.channels, max(depth, 1)) for depth, level in enumerate(levels))
 
     def _branch(self, in_channels: int, convolutions: int) -> Modules[nn.Sequential]:
         fed = [in_channels] + [self.out_channels] * (convolutions - 1)
-        group = BlockStyle(norm="group")  # as in the paper, whatever the network's norm is
-        return Modules(nn.Sequential(*conv_norm_relu(i, self.out_channels, 3, group)) for i in fed)
+        return Modules(nn.Sequential(*conv_norm_relu(i, self.out_channels, 3, self.style)) for i in fed)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return (N, out_channels, H, W) of the first map's size from maps (N, C_l, H_l, W_l), finest first."""
@@ -65,7 +66,7 @@ class Head(nn.Module):
             raise SpecError(
                 "a head that all levels share needs maps of one width: set share_head=False or out='conv3x3'."
             )
-        style = BlockStyle(norm=spec.norm)  # padded, also where the path is not
+        style = BlockStyle(spec.norm, activation=spec.activation, bias=spec.conv_bias)  # padded whatever the path
         make = BLOCKS[spec.head]
         self.shared = shared
         self.dropout = nn.Dropout2d(spec.head_dropout)
