@@ -36,13 +36,11 @@ class BlockStyle:
 class Block(nn.Module):
     """A module from map to map: (N, in, H, W) -> (N, out_channels, H / stride_factor, W / stride_factor).
 
-    A stride_factor below 1 is that of a block that upsamples.
-
     It is built from its input's channels, the width that is wanted, and what all blocks of the network have in
     common. What it gives is what it publishes: one without a convolution keeps its input's channels.
     """
 
-    stride_factor: ClassVar[float] = 1
+    stride_factor: ClassVar[int] = 1
     __call__: Callable[[Any, Tensor], Tensor]
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
@@ -66,6 +64,18 @@ class Modules(nn.ModuleList, Generic[M]):
         def __getitem__(self, index: int) -> M: ...  # type: ignore[override]
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation that says in words which maps it cannot take."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same, of mean 0 and deviation 1 each. Raises ShapeError for maps of one pixel."""
+        if not torch.compiler.is_exporting() and x.shape[-2:].numel() == 1:
+            raise ShapeError(
+                "instance normalisation needs maps of more than one pixel: give the network larger images."
+            )
+        return super().forward(x)
+
+
 def make_norm(name: str, channels: int) -> list[nn.Module]:
     """Return the normalisation of that many channels as a list of at most one module."""
     if name == "none":
@@ -74,7 +84,7 @@ def make_norm(name: str, channels: int) -> list[nn.Module]:
         return [nn.BatchNorm2d(channels)]
     if name == "group":
         return [nn.GroupNorm(math.gcd(32, channels), channels)]
-    return [nn.InstanceNorm2d(channels, affine=name == "instance")]
+    return [InstanceNorm(channels, affine=name == "instance")]
 
 
 def make_activation(name: str, inplace: bool = True) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skipbench.archs.blocks import BLOCKS, BlockStyle, Modules, conv_norm_relu
 from skipbench.archs.errors import SpecError
 from skipbench.archs.levels import FeatureSpec, Size
+from skipbench.archs.resampling import UPSAMPLERS, Upsample
 from skipbench.archs.spec import ArchSpec
 
 
@@ -48,7 +49,7 @@ class Head(nn.Module):
 
     head_levels "finest": from the first map alone; "all": from every map; "summed": from every map,
     upsampled bilinearly and summed coarse to fine; "merged": from one map, which `Merge` makes of all.
-    `share_head`: one predictor for all maps.
+    `share_head`: one predictor for all maps. With `head_upsample` a map is brought to twice its size before.
     """
 
     __call__: Callable[[Any, Sequence[Tensor]], list[Tensor]]
@@ -70,9 +71,12 @@ class Head(nn.Module):
         make = BLOCKS[spec.head]
         self.shared = shared
         self.dropout = nn.Dropout2d(spec.head_dropout)
-        self.predictors = Modules(
-            make(level.channels, spec.classes, style) for level in (levels[:1] if shared else levels)
-        )
+        fed = [level.channels for level in (levels[:1] if shared else levels)]
+        self.upsamplers: Modules[Upsample] = Modules()
+        if spec.head_upsample != "none":
+            self.upsamplers.extend(UPSAMPLERS[spec.head_upsample](i, spec.classes, 2.0) for i in fed)
+            fed = [upsampler.out_channels for upsampler in self.upsamplers]
+        self.predictors = Modules(make(i, spec.classes, style) for i in fed)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Return logits (N, classes, h, w), coarse to fine; the last are the finest (or the sum).
@@ -81,8 +85,13 @@ class Head(nn.Module):
         """
         if self.merge is not None:
             maps = [self.merge(maps)]
-        predictors = list(self.predictors) * (len(maps) if self.shared else 1)
-        logits = [predict(self.dropout(x)) for predict, x in zip(predictors, maps, strict=False)][::-1]
+        repeats = len(maps) if self.shared else 1
+        maps = [self.dropout(x) for x in maps]
+        if len(self.upsamplers):
+            pairs = zip(list(self.upsamplers) * repeats, maps, strict=False)
+            maps = [up(x, (2 * x.shape[-2], 2 * x.shape[-1])) for up, x in pairs]
+        predictors = list(self.predictors) * repeats
+        logits = [predict(x) for predict, x in zip(predictors, maps, strict=False)][::-1]
         if not self.summed:
             return logits
         total = logits[0]

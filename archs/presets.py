@@ -82,7 +82,8 @@ register_preset("unet.monai")(
         "upsample": "transposed3x3",
         "up_block": "norm_act_residual",
         "post": "none",
-        "head": "transposed3x3_residual",
+        "head_upsample": "transposed3x3",
+        "head": "norm_act_residual_bare",
     }
 )
 

@@ -183,31 +183,11 @@ class NormActResidual(Block, nn.Sequential):
         self.out_channels = in_channels
 
 
-@register_block("transposed3x3")
-class TransposedHead(Block, nn.Sequential):
-    """A 3x3 transposed convolution to twice the size, as the last layer of MONAI's U-Net is."""
-
-    stride_factor = 0.5
+@register_block("norm_act_residual_bare")
+class NormActResidualBare(Block, nn.Sequential):
+    """Norm and activation, then a convolution alone whose input is added to its result (MONAI's last)."""
 
     def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        conv = nn.ConvTranspose2d(in_channels, out_channels, 3, stride=2, padding=1, output_padding=1)
-        nn.Sequential.__init__(self, conv)
-        self.out_channels = out_channels
-
-
-@register_block("transposed3x3_residual")
-class TransposedResidualHead(Block, nn.Sequential):
-    """The same with norm and activation, then a 3x3 convolution whose input is added to it."""
-
-    stride_factor = 0.5
-
-    def __init__(self, in_channels: int, out_channels: int, style: BlockStyle) -> None:
-        nn.Sequential.__init__(
-            self,
-            nn.ConvTranspose2d(
-                in_channels, out_channels, 3, stride=2, padding=1, output_padding=1, bias=style.bias
-            ),
-            NormAct(out_channels, out_channels, style),
-            ConvUnit(out_channels, out_channels, style, residual=True, bare=True),
-        )
-        self.out_channels = out_channels
+        unit = ConvUnit(in_channels, in_channels, style, residual=True, bare=True)
+        nn.Sequential.__init__(self, NormAct(in_channels, in_channels, style), unit)
+        self.out_channels = in_channels

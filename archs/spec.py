@@ -106,6 +106,12 @@ class ArchSpec(BaseModel):
     dropout: float = factor(0.0, "The dropout on the encoder's deepest map, as in U-Net.", ge=0.0, lt=1.0)
     # prediction
     head: BlockName = factor("conv1x1", "The block that makes logits.")
+    head_upsample: Annotated[str, UPSAMPLERS] = factor(
+        "none",
+        "How maps become twice as large and, by what has weights, logits before the head's block.",
+        also="none",
+        silent=True,
+    )
     head_block: BlockName = factor(
         "none", "The block between the finest map and the head, as Hourglass's last residual."
     )
@@ -164,7 +170,11 @@ class ArchSpec(BaseModel):
                 f"upsample='{self.upsample}' needs passes >= 1",
             ),
             (
-                BLOCKS[self.lateral].stride_factor != 1,
+                self.head_upsample != "none" and UPSAMPLERS[self.head_upsample].needs_link,
+                f"head_upsample='{self.head_upsample}' works on a rectified Gaussian's links alone: choose another",
+            ),
+            (
+                BLOCKS[self.lateral].stride_factor > 1,
                 f"a lateral must keep its map's size, and '{self.lateral}' does not: choose another block",
             ),
             (self.passes > 0 and self.stacks > 1, "passes repeat a rectified Gaussian, so stacks must be 1"),

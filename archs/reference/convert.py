@@ -43,10 +43,10 @@ def from_reference(
     if preset is not None and preset not in presets:
         raise CheckpointError(f"layout '{layout}' is of {' or '.join(presets)}, not of '{preset}'.")
     name = preset or found.layout.presets[0]
-    told = {**found.layout.told, **_of_folder(found.weights.config)}
+    said = {**_of_folder(found.weights.config), **factors}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # of what the checkpoint does not fill
-        model = build_model(resolve_spec(name, **{**told, **factors}))
+        model = build_model(resolve_spec(name, **{**found.layout.told, **said}))
     fresh = {key: x.clone() for key, x in model.state_dict().items() if found.layout.leaves(key)}
     found.fill(model)
     return Converted(
@@ -54,7 +54,7 @@ def from_reference(
         name,
         found.unused(model),
         [key for key, x in fresh.items() if torch.equal(x, model.state_dict()[key])],
-        [f"{key}={_assumed(model, key)}" for key in found.layout.open if not {key, _holder(key)} & factors.keys()],
+        [f"{key}={_assumed(model, key)}" for key in found.layout.open if _holder(key) not in said],
     )
 
 

@@ -126,17 +126,18 @@ def monai_rules(roots: list[str], bottom: str, layers: int, residual: bool) -> d
         rules[f"{place}.residual.*"] = f"{home}.skip.{{}}"
         rules |= _unit(f"{place}.conv.unit#" if residual else place, f"{home}.body", layers)
     for level, root in enumerate(roots):
-        up, head = f"{root}.2", "stages.0.head.predictors.0"
+        up, head = f"{root}.2", "stages.0.head"
         step = f"stages.0.decoder.steps.{level - 1}"
-        conv, after = (f"{head}.0", f"{head}.1") if level == 0 else (f"{step}.up.conv", f"{step}.up_block")
+        conv, after = f"{step}.up.conv", f"{step}.up_block"
+        if level == 0:
+            conv, after = f"{head}.upsamplers.0.conv", f"{head}.predictors.0"
         if not residual:
             rules |= {f"{up}.conv.*": f"{conv}.{{}}"}
             rules |= {f"{up}.adn.N.*": f"{after}.0.{{}}", f"{up}.adn.A.*": f"{after}.{act - 1}.{{}}"}
             continue
-        first, second = (after, f"{head}.2") if level == 0 else (f"{after}.0", f"{after}.1")
         rules |= {f"{up}.0.conv.*": f"{conv}.{{}}"}
-        rules |= {f"{up}.0.adn.N.*": f"{first}.0.{{}}", f"{up}.0.adn.A.*": f"{first}.{act - 1}.{{}}"}
-        rules |= _unit(f"{up}.1.conv.unit#", f"{second}.body", layers)
+        rules |= {f"{up}.0.adn.N.*": f"{after}.0.0.{{}}", f"{up}.0.adn.A.*": f"{after}.0.{act - 1}.{{}}"}
+        rules |= _unit(f"{up}.1.conv.unit#", f"{after}.1.body", layers)
     return rules
 
 
@@ -185,7 +186,7 @@ def monai(layout: Layout, state: State) -> Layout:
         "norm": norm,
         "activation": "prelu" if learned else "relu",
         "up_block": "norm_act_residual" if units else "norm_act",
-        "head": "transposed3x3_residual" if units else "transposed3x3",
+        "head": "norm_act_residual_bare" if units else "none",
     }
     if learned and state[f"{place}.A.weight"].numel() > 1:
         raise lack("a slope for every channel", f"{place}.A.weight")

@@ -33,9 +33,7 @@ def convert(
     ] = None,
     under: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Where several networks are in it: its key, or what its names begin with."
-        ),
+        typer.Option(metavar="NAME", help="Of several networks in it: its key, or what its names begin with."),
     ] = None,
     encoder: Encoder = None,
     classes: Annotated[int | None, typer.Option(min=1, help="Output channels; the tensors tell.")] = None,
@@ -81,7 +79,7 @@ def _convert(
     count = sum(parameter.numel() for parameter in model.parameters())
     assumed = f"No tensor tells {', '.join(converted.assumed)}: taken so; give another with --set."
     return [
-        f"Wrote {out}: {converted.preset} on {model.spec.encoder}, {count:,} parameters, {model.spec.classes} classes.",
+        f"Wrote {out}: {converted.preset} on {model.spec.encoder}, {count:,} parameters.",
         *([assumed] if converted.assumed else []),
         *_counted(converted.unused, "of the checkpoint are not used"),
         *_counted(converted.untrained, "are not in the checkpoint, so they still need training"),

@@ -1,4 +1,4 @@
-"""What training scripts write: prefixes, wrappers, and what stands beside the network; the network is found in it."""
+"""What training scripts write: prefixes, wrappers, and what stands beside the network, which is found."""
 
 import argparse
 import datetime
@@ -90,18 +90,12 @@ def test_an_average_beside_the_network_is_named_and_can_be_chosen(state):
 def test_of_two_networks_in_one_the_user_says_which(state):
     teacher = {name: x + 1 for name, x in state.items()}
     both = {**under("student.", state), **under("teacher.", teacher)}
-    with pytest.raises(
-        archs.CheckpointError, match=r"several networks, under 'student' and 'teacher': say which, wi"
-    ):
+    with pytest.raises(archs.CheckpointError, match=r"several networks, under 'student' and 'teacher'"):
         archs.from_reference(both, layout="smp-unet")
     assert loaded(both, teacher, under="teacher").unused == list(under("student.", state))
-    with pytest.raises(
-        archs.CheckpointError, match="it has nothing under 'taecher': the first of its tensors is 's"
-    ):
+    with pytest.raises(archs.CheckpointError, match="it has nothing under 'taecher': the first of"):
         archs.from_reference(both, layout="smp-unet", under="taecher")
-    with pytest.raises(
-        archs.CheckpointError, match="several sets of weights, under 'a', 'b': say which, with under="
-    ):
+    with pytest.raises(archs.CheckpointError, match="several sets of weights, under 'a', 'b': say"):
         archs.from_reference({"a": state, "b": teacher}, layout="smp-unet")
 
 
@@ -115,9 +109,7 @@ def test_smps_own_folder_tells_the_encoder_too(state, tmp_path):
     with torch.no_grad():
         torch.testing.assert_close(converted.model.eval()(image), theirs(image), rtol=0, atol=1e-5)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(
-        archs.CheckpointError, match="has none of model.safetensors, pytorch_model.bin: name the ch"
-    ):
+    with pytest.raises(archs.CheckpointError, match=r"has none of model\.safetensors, pytorch_model\.bin: name"):
         archs.from_reference(tmp_path, layout="smp-unet")
 
 
@@ -133,7 +125,7 @@ def test_depths_and_widths_are_told_by_the_tensors(make, depth):
         options |= {"decoder_pyramid_channels": 48, "decoder_segmentation_channels": 32}
     theirs = make("resnet34", **options).eval()
     if (make, depth) == (smp.FPN, 3):
-        with pytest.raises(archs.CheckpointError, match="of a lateral on the image itself, for which the design"):
+        with pytest.raises(archs.CheckpointError, match="of a lateral on the image itself, for which"):
             archs.from_reference(theirs.state_dict(), layout=layout)
         return
     converted = archs.from_reference(theirs.state_dict(), layout=layout)
@@ -159,9 +151,9 @@ def test_depths_and_widths_are_told_by_the_tensors(make, depth):
     [
         (
             {"decoder_attention_type": "scse"},
-            "is of attention in the decoder, for which the design space has no fa",
+            "is of attention in the decoder, for which the",
         ),
-        ({"decoder_use_norm": "layernorm"}, "is of a norm in the decoder that is not BatchNorm, for which"),
+        ({"decoder_use_norm": "layernorm"}, "a norm in the decoder that is not BatchNorm"),
     ],
 )
 def test_what_no_factor_says_is_named(option, words):
@@ -177,7 +169,5 @@ def test_a_model_of_other_widths_is_told_the_tensors_own(state):
 
 
 def test_a_name_among_the_networks_own_that_is_not_known_is_still_refused(state):
-    with pytest.raises(
-        archs.CheckpointError, match=r"its tensor 'decoder.extra.weight' has no place in this layout"
-    ):
+    with pytest.raises(archs.CheckpointError, match=r"its tensor 'decoder\.extra\.weight' has no place"):
         archs.from_reference({**under("net.", state), "net.decoder.extra.weight": ONE}, layout="smp-unet")
