@@ -1,5 +1,6 @@
 """`skipbench export`: what it writes runs elsewhere, and what is wrong is one sentence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
