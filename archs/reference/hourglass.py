@@ -148,7 +148,7 @@ CORNERNET = tuple(f"{corner}_{head}" for corner in ("tl", "br") for head in ("cn
 
 def widths_of(state: State, root: str) -> list[int]:
     """Return the channels of the levels of the module below `root`, finest first."""
-    widths = []
+    widths: list[int] = []
     while (weight := state.get(f"{root}.{'low2.' * len(widths)}up1.0.conv1.weight")) is not None:
         widths.append(weight.shape[0])
     deepest = state[f"{root}.{'low2.' * (len(widths) - 1)}low1.0.conv1.weight"]

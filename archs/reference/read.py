@@ -135,7 +135,8 @@ def _state_dicts(content: Any, key: str = "", depth: int = 3) -> Iterator[tuple[
         for pair in _state_dicts(value, f"{key}.{name}".strip("."), depth - 1)
     ]
     wrapped = any(place.rpartition(".")[2] in WRAPPERS for place, _ in inner)
-    if not wrapped and any(isinstance(value, Tensor | np.ndarray) for value in content.values()):
+    # a lone number is a loss or a score, not a weight
+    if not wrapped and any(isinstance(value, Tensor | np.ndarray) and value.ndim for value in content.values()):
         yield key, content
     yield from inner
 
@@ -186,7 +187,7 @@ class _Mapping:
     """Stands for a mapping of somebody's own kind; what comes is the plain one that torch fills."""
 
     def __new__(cls, *args: Any) -> Any:
-        return OrderedDict()  # type: ignore[var-annotated]
+        return OrderedDict()
 
 
 KNOWN: Any = [*((_Ignored, name) for name in HARMLESS), *((_Mapping, name) for name in MAPPINGS)]

@@ -66,7 +66,7 @@ class Resizings(TorchFunctionMode):
     """Notes the first line of a part that resizes; as text " (mine.py, line 7, resizes)", or ""."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.line = ""
         self.needless = ""  # the line that asks for the size that is there already
 

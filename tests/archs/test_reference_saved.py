@@ -75,6 +75,12 @@ def test_what_a_script_pickles_beside_its_weights_is_left_where_it_is(beside, st
     assert loaded(tmp_path / "x.pth", state).unused == []
 
 
+def test_a_score_that_is_a_tensor_is_no_set_of_weights(state):
+    callbacks = {"ModelCheckpoint{'monitor': 'loss'}": {"best_model_score": torch.tensor(0.1)}}
+    for key in ("state_dict", "my_unet"):
+        assert loaded({key: state, "callbacks": callbacks, "loss": torch.tensor(0.3)}, state).unused == []
+
+
 def test_an_average_of_torchs_own_is_read_and_its_counter_named(network, state):
     averaged = torch.optim.swa_utils.AveragedModel(network)
     assert loaded(averaged.state_dict(), state).unused == ["n_averaged"]
