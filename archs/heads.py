@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skipbench.archs.blocks import BLOCKS, BlockStyle, Modules, conv_norm_relu
 from skipbench.archs.errors import SpecError
-from skipbench.archs.levels import FeatureSpec, Size
+from skipbench.archs.levels import FeatureSpec, Size, level_size
 from skipbench.archs.resampling import UPSAMPLERS, Upsample
 from skipbench.archs.spec import ArchSpec
 
@@ -52,7 +52,7 @@ class Head(nn.Module):
     `share_head`: one predictor for all maps. With `head_upsample` a map is brought to twice its size before.
     """
 
-    __call__: Callable[[Any, Sequence[Tensor]], list[Tensor]]
+    __call__: Callable[[Any, Sequence[Tensor], Size], list[Tensor]]
 
     def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
         super().__init__()
@@ -69,6 +69,7 @@ class Head(nn.Module):
             )
         style = BlockStyle(spec.norm, activation=spec.activation, bias=spec.conv_bias)  # padded whatever the path
         make = BLOCKS[spec.head]
+        self.strides = [level.stride for level in levels]
         self.shared = shared
         self.dropout = nn.Dropout2d(spec.head_dropout)
         fed = [level.channels for level in (levels[:1] if shared else levels)]
@@ -78,18 +79,18 @@ class Head(nn.Module):
             fed = [upsampler.out_channels for upsampler in self.upsamplers]
         self.predictors = Modules(make(i, spec.classes, style) for i in fed)
 
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, maps: Sequence[Tensor], image_size: Size) -> list[Tensor]:
         """Return logits (N, classes, h, w), coarse to fine; the last are the finest (or the sum).
 
-        `maps` are all levels, or the finest alone.
+        `maps` are all levels, or the finest alone, of an image of that size.
         """
         if self.merge is not None:
             maps = [self.merge(maps)]
         repeats = len(maps) if self.shared else 1
         maps = [self.dropout(x) for x in maps]
         if len(self.upsamplers):
-            pairs = zip(list(self.upsamplers) * repeats, maps, strict=False)
-            maps = [up(x, (2 * x.shape[-2], 2 * x.shape[-1])) for up, x in pairs]
+            sizes = [level_size(image_size, stride / 2) for stride in self.strides]
+            maps = [up(x, size) for up, x, size in zip(list(self.upsamplers) * repeats, maps, sizes, strict=False)]
         predictors = list(self.predictors) * repeats
         logits = [predict(x) for predict, x in zip(predictors, maps, strict=False)][::-1]
         if not self.summed:

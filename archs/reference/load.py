@@ -1,6 +1,5 @@
 """Loading a public implementation's weights: everything is checked before anything changes."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from skipbench.archs.reference.read import Weights, read_weights
 from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.display import quoted
 
+MOST = 0.9  # of the names, which are then as another layout's
+SAMPLE = 50  # names, evenly spread, whose beginnings are tried
 COUNTER = ".num_batches_tracked"  # of BatchNorm: it does not affect the outputs, and old or frozen networks lack it
 
 
@@ -51,7 +52,7 @@ def load_reference(
 class Recognised:
     """The tensors of a network in a checkpoint, by the implementation's names, and the layout of its variant.
 
-    `prefix` stood before their names, `beside` are the names of the other tensors.
+    `prefix` stood before their names.
     """
 
     name: str
@@ -59,7 +60,6 @@ class Recognised:
     weights: Weights
     prefix: str
     state: dict[str, Any]
-    beside: tuple[str, ...]
 
     def fill(self, model: EncoderDecoder) -> None:
         """Load the tensors into the model. Raises CheckpointError, and then has changed nothing."""
@@ -101,12 +101,11 @@ def recognise(source: State | str | Path, layout: str, under: str | None = None)
     try:
         weights = read_weights(source, under)
         prefix = _prefix(weights, chosen, under)
-        inside = [name for name in weights.tensors if name.startswith(prefix)]
-        beside = [name for name in weights.tensors if not name.startswith(prefix)]
-        if not prefix:
-            beside = [name for name in inside if not chosen.knows(name) and _is_beside(name)]
-        state = {name.removeprefix(prefix): weights.tensors[name] for name in inside if name not in beside}
-        return Recognised(layout, chosen.of(state), weights, prefix, state, tuple(beside))
+        inside = {
+            name.removeprefix(prefix): tensor for name, tensor in weights.tensors.items() if name.startswith(prefix)
+        }
+        state = {name: tensor for name, tensor in inside.items() if chosen.knows(name) or not _is_beside(name)}
+        return Recognised(layout, chosen.of(state), weights, prefix, state)
     except CheckpointError as error:
         raise CheckpointError(f"cannot load this as '{layout}': {error}") from error
 
@@ -118,30 +117,43 @@ def _is_beside(name: str) -> bool:
 def _prefix(weights: Weights, layout: Layout, under: str | None) -> str:
     """Return what stands before the names of the network: what makes the most of them known.
 
-    Raises CheckpointError where there are two networks, or none under the name that is given.
+    Raises CheckpointError where there are two networks, none of this layout, or nothing under the name given.
     """
-    names = list(weights.tensors)
-    if under is not None and under != weights.key:
-        prefix = f"{under.rstrip('.')}."
-        if not any(name.startswith(prefix) for name in names):
-            raise CheckpointError(f"it has nothing under '{under}': the first of its tensors is '{names[0]}'.")
-        return prefix
-    known: Counter[str] = Counter()
-    for name in names:
-        parts = name.split(".")
-        for depth in range(len(parts)):
-            if layout.knows(".".join(parts[depth:])):
-                known["".join(f"{part}." for part in parts[:depth])] += 1
-    if not known:
-        return ""
+    base = "" if under in (None, weights.key) else f"{str(under).rstrip('.')}."
+    names = [name.removeprefix(base) for name in weights.tensors if name.startswith(base)]
+    if not names:
+        first = next(iter(weights.tensors))
+        raise CheckpointError(f"it has nothing under '{under}': the first of its tensors is '{first}'.")
+    known = _known(names, layout)
     best = max(known.values())
+    if best == 0:
+        like = [
+            other for other in LAYOUTS.names() if max(_known(names, LAYOUTS[other]).values()) > MOST * len(names)
+        ]
+        mend = f"; they are as in {' or '.join(map(repr, like))}" if like else ""
+        raise CheckpointError(f"none of its {len(names)} tensors is named so, the first '{names[0]}'{mend}.")
     likely = sorted((prefix for prefix, count in known.items() if count == best), key=len)
     if "" not in likely and len(likely) > 1 and not likely[-1].startswith(likely[0]):
         raise CheckpointError(
             f"it has several networks, under {' and '.join(repr(prefix[:-1]) for prefix in likely)}: say which, "
             "with under='NAME' (--under NAME)."
         )
-    return likely[0]
+    return base + likely[0]
+
+
+def _known(names: list[str], layout: Layout) -> dict[str, int]:
+    """Return how many names the layout knows without each of the beginnings that they may have."""
+    beginnings = {prefix for name in names[:: len(names) // SAMPLE + 1] for prefix in prefixes(name)}
+    return {
+        prefix: sum(name.startswith(prefix) and layout.knows(name.removeprefix(prefix)) for name in names)
+        for prefix in beginnings
+    }
+
+
+def prefixes(name: str) -> list[str]:
+    """Return what may stand before a tensor's own name: of "a.b.weight" nothing, "a." and "a.b."."""
+    parts = name.split(".")
+    return ["".join(f"{part}." for part in parts[:depth]) for depth in range(len(parts))]
 
 
 def plain(value: Any) -> Any:

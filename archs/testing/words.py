@@ -25,7 +25,7 @@ LIBRARY = Path(torch.__file__).parent
 def in_words_of(fusion: type[Any], error: Exception) -> str | None:
     """Return what is wrong, None where the error says it best."""
     line = where(error, inspect.getsourcefile(fusion) or "")
-    words = f"raised {type(error).__name__}{line}: {first_line(error)}"
+    words = f"raised {type(error).__name__}: {first_line(error)}{line}"
     told = str(error)
     if "__init__() missing" in told or "before Module.__init__() call" in told:
         return f"__init__ {words}; call super().__init__(coarse_channels, skip_channels, out_channels) first."

@@ -99,6 +99,9 @@ def test_of_two_networks_in_one_the_user_says_which(state):
     with pytest.raises(archs.CheckpointError, match=r"several networks, under 'student' and 'teacher'"):
         archs.from_reference(both, layout="smp-unet")
     assert loaded(both, teacher, under="teacher").unused == list(under("student.", state))
+    assert loaded(under("ema.", both), teacher, under="ema.teacher").unused == list(under("ema.student.", state))
+    deeper = {**under("student.net.", state), **under("teacher.net.", teacher)}
+    assert loaded(deeper, teacher, under="teacher").unused == list(under("student.net.", state))
     with pytest.raises(archs.CheckpointError, match="it has nothing under 'taecher': the first of"):
         archs.from_reference(both, layout="smp-unet", under="taecher")
     with pytest.raises(archs.CheckpointError, match="several sets of weights, under 'a', 'b': say"):
@@ -166,6 +169,15 @@ def test_what_no_factor_says_is_named(option, words):
     state = smp.Unet("resnet18", encoder_weights=None, **option).state_dict()
     with pytest.raises(archs.CheckpointError, match=words):
         archs.from_reference(state, layout="smp-unet")
+
+
+def test_of_another_projects_names_the_layout_is_named(state):
+    with pytest.raises(
+        archs.CheckpointError, match=r"none of its \d+ tensors is named so, .*; they are as in 'smp-unet"
+    ):
+        archs.from_reference(under("net.", state), layout="mmseg-fpn")
+    with pytest.raises(archs.CheckpointError, match=r"none of its 1 tensors is named so, the first 'w'\.$"):
+        archs.from_reference({"w": ONE}, layout="mmseg-fpn")
 
 
 def test_a_model_of_other_widths_is_told_the_tensors_own(state):

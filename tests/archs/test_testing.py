@@ -164,7 +164,7 @@ class Named(Projecting):
 
 class Exchanged(Projecting):
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        return super().forward(other, one)
+        return self.coarse(other) + self.skip(one)
 
 
 class Grows(Projecting):

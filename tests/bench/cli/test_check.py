@@ -42,7 +42,8 @@ def test_what_the_users_networks_have_is_a_remark_and_what_they_lack_is_broken(
     narrow = skipbench("check", file, "--set", "width=24", "--encoder", "resnet10t")
     assert narrow.code == 1
     assert (
-        "  BROKEN  shapes: raised ValueError, line 12: num_channels must be divisible by num_groups" in narrow.out
+        "  BROKEN  shapes: raised ValueError: num_channels (24) must be divisible by num_groups (32), line 12"
+        in narrow.out
     )
 
 
@@ -56,8 +57,9 @@ def test_a_kind_alone(skipbench: Any, tmp_path: Path) -> None:
 def test_what_is_broken_is_found_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = part(tmp_path, "bare_init", args="")
     first, *_ = extend.broken_parts([bare])
-    assert first.startswith("fusion 'bare_init' breaks its contract: shapes: __init__ raised TypeError, line 10: ")
+    assert first.startswith("fusion 'bare_init' breaks its contract: shapes: __init__ raised TypeError: ")
     assert first.endswith("call super().__init__(coarse_channels, skip_channels, out_channels) first.")
+    assert ", line 10; call super" in first
     assert extend.broken_parts([part(tmp_path, "whole")]) == []
     ending = part(tmp_path, "ending", more="os._exit(7)")
     assert extend.broken_parts([ending]) == [f"a check of {ending} ends with exit code 7"]
