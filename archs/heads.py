@@ -52,7 +52,7 @@ class Head(nn.Module):
     `share_head`: one predictor for all maps. With `head_upsample` a map is brought to twice its size before.
     """
 
-    __call__: Callable[[Any, Sequence[Tensor], Size], list[Tensor]]
+    __call__: Callable[..., list[Tensor]]
 
     def __init__(self, spec: ArchSpec, levels: Sequence[FeatureSpec]) -> None:
         super().__init__()
@@ -79,17 +79,18 @@ class Head(nn.Module):
             fed = [upsampler.out_channels for upsampler in self.upsamplers]
         self.predictors = Modules(make(i, spec.classes, style) for i in fed)
 
-    def forward(self, maps: Sequence[Tensor], image_size: Size) -> list[Tensor]:
+    def forward(self, maps: Sequence[Tensor], image_size: Size | None = None) -> list[Tensor]:
         """Return logits (N, classes, h, w), coarse to fine; the last are the finest (or the sum).
 
-        `maps` are all levels, or the finest alone, of an image of that size.
+        `maps` are all levels, or the finest alone, of an image of that size (of one that fits, if not given).
         """
         if self.merge is not None:
             maps = [self.merge(maps)]
         repeats = len(maps) if self.shared else 1
         maps = [self.dropout(x) for x in maps]
         if len(self.upsamplers):
-            sizes = [level_size(image_size, stride / 2) for stride in self.strides]
+            doubled = [(2 * x.shape[-2], 2 * x.shape[-1]) for x in maps]
+            sizes = [level_size(image_size, stride / 2) for stride in self.strides] if image_size else doubled
             maps = [up(x, size) for up, x, size in zip(list(self.upsamplers) * repeats, maps, sizes, strict=False)]
         predictors = list(self.predictors) * repeats
         logits = [predict(x) for predict, x in zip(predictors, maps, strict=False)][::-1]
