@@ -1,7 +1,6 @@
 """Heads: from the decoder's maps to logits."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F

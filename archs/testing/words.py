@@ -24,7 +24,7 @@ LIBRARY = Path(torch.__file__).parent
 
 def in_words_of(fusion: type[Any], error: Exception) -> str | None:
     """Return what is wrong, None where the error says it best."""
-    line = where(error, inspect.getsourcefile(fusion) or "")
+    line = where(error, _file_of(fusion))
     words = f"raised {type(error).__name__}: {first_line(error)}{line}"
     told = str(error)
     if "__init__() missing" in told or "before Module.__init__() call" in told:
@@ -36,6 +36,13 @@ def in_words_of(fusion: type[Any], error: Exception) -> str | None:
     if isinstance(error, TypeError) and "forward()" in told:
         return f"{words}; {CONTRACT}."
     return words if line else None
+
+
+def _file_of(part: type[Any]) -> str:
+    try:
+        return inspect.getsourcefile(part) or ""
+    except TypeError:  # of what was typed in, as in a notebook
+        return ""
 
 
 def order_of(fusion: type[Any]) -> str | None:
