@@ -60,7 +60,7 @@ def check_part(kind: str, part: Any, home: Home | None = None) -> list[Finding]:
     for name, check in CHECKS.items():
         made = partial(CASES[kind], part)
         finding = run_check(name, partial(_on_cases, check, made), explain)
-        if not finding.ok and kind in HOMELY:
+        if kind in HOMELY and (home or not finding.ok):
             finding = _at_home(finding, check, made, home or Home.of(), explain)
         findings.append(finding)
     if kind == "fusion":
@@ -93,10 +93,12 @@ def _of_order_and_size(shapes: Finding, fusion: type[Fusion]) -> Finding:
 def _at_home(
     finding: Finding, check: Check, cases: Callable[..., Iterator[Case]], home: Home, explain: Explain | None
 ) -> Finding:
-    """Return what a check that failed finds at the widths and sizes of the networks that the part is for."""
+    """Return what a check finds at the widths and sizes of the networks that the part is for, and elsewhere."""
     again = run_check(finding.check, partial(_on_cases, check, cases, home.channels, home.sizes), explain)
     if not again.ok:  # an error may have been of the other widths; a broken contract says itself
-        return again if "raised" in finding.message else finding
+        return again if finding.ok or "raised" in finding.message else finding
+    if finding.ok:
+        return finding
     message = f"{again.message} as in {home.name}; not everywhere: {finding.message}"
     return Finding(finding.check, True, message, remark=True)
 

@@ -128,8 +128,17 @@ def test_what_a_fusion_needs_and_networks_have_is_a_remark(fusion: type[archs.Fu
     assert why in remark.message
 
 
+class Narrow(Projecting):
+    def __init__(self, coarse: int, skip: int, out: int) -> None:
+        super().__init__(coarse, skip, out)
+        if out > 32:
+            raise ValueError("at most 32")
+
+
 @pytest.mark.parametrize(
-    ("fusion", "home"), [(Grouped, {"width": 24}), (Padded, {"image_size": (16, 16)})], ids=["width", "size"]
+    ("fusion", "home"),
+    [(Narrow, {"width": 64}), (Grouped, {"width": 24}), (Padded, {"image_size": (16, 16)})],
+    ids=["wide", "width", "size"],
 )
 def test_what_it_needs_and_networks_do_not_have_is_broken(fusion: type[archs.Fusion], home: dict[str, Any]) -> None:
     assert not check_part("fusion", fusion, Home.of(**home))[0].ok
