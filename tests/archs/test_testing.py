@@ -194,7 +194,7 @@ def line_of(part: Any, text: str) -> int:
         (Named, "def forward", "forward takes (skip, coarse), "),
         (
             Exchanged,
-            "return super",
+            "return self.coarse(other)",
             "it works with the two maps exchanged: forward(coarse, skip) takes the map from",
         ),
         (Grows, "interpolate", "keep the size that this kind of part promises"),
