@@ -53,7 +53,8 @@ class TimmEncoder(Encoder):
 
     def __init__(self, spec: ArchSpec, stride_in_1x1: bool = False, **encoder_args: Any) -> None:
         super().__init__()
-        spec = spec.model_copy(update={"encoder_args": encoder_args})
+        known_to_timm = {name: value for name, value in spec.encoder_args.items() if name not in self.silent_args}
+        spec = spec.model_copy(update={"encoder_args": known_to_timm})
         self.name = spec.encoder
         args, blueprint = _blueprint(spec)
         info = blueprint.feature_info
