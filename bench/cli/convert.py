@@ -89,4 +89,7 @@ def _convert(
 def _counted(names: list[str], what: str) -> list[str]:
     """Return a line that counts the tensors and names the first, none where there are none."""
     more = ", ..." if len(names) > NAMED else ""
-    return [f"{len(names)} tensors {what}: {', '.join(names[:NAMED])}{more}."] if names else []
+    if len(names) == 1:
+        what = what.replace("are not", "is not").replace("they still need", "it still needs")
+    noun = "tensor" if len(names) == 1 else "tensors"
+    return [f"{len(names)} {noun} {what}: {', '.join(names[:NAMED])}{more}."] if names else []
