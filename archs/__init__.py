@@ -34,7 +34,7 @@ from skipbench.archs.model import EncoderDecoder, parts_of
 from skipbench.archs.morphs import Change, Morph, Step, difference, shortest_path
 from skipbench.archs.preparation import Preparation
 from skipbench.archs.presets import PRESETS, register_preset
-from skipbench.archs.reference import LAYOUTS, list_layouts, load_reference
+from skipbench.archs.reference import LAYOUTS, Converted, from_reference, list_layouts, load_reference
 from skipbench.archs.resampling import UPSAMPLERS, Link, Upsample, register_upsampler
 from skipbench.archs.restarts import RESTARTS, Restart, register_restart
 from skipbench.archs.sameness import same_network
@@ -55,6 +55,7 @@ __all__ = [
     "BudgetError",
     "Change",
     "CheckpointError",
+    "Converted",
     "DuplicateNameError",
     "Encoder",
     "EncoderDecoder",
@@ -80,6 +81,7 @@ __all__ = [
     "create_model",
     "difference",
     "export_model",
+    "from_reference",
     "list_encoders",
     "list_fusions",
     "list_layouts",

@@ -26,9 +26,11 @@ M = TypeVar("M", bound=nn.Module)
 class BlockStyle:
     """What all blocks of one network have in common."""
 
-    norm: str = "batch"  # "none", "batch" or "group"
+    norm: str = "batch"  # a name that `make_norm` knows
     padding: str = "same"  # "same", or "valid" for U-Net's unpadded 3x3 convolutions
     repeats: int = 1  # residual units in a row
+    activation: str = "relu"  # a name that `make_activation` knows
+    bias: bool = False  # whether a convolution that a norm follows has a bias too
 
 
 class Block(nn.Module):
@@ -62,29 +64,50 @@ class Modules(nn.ModuleList, Generic[M]):
         def __getitem__(self, index: int) -> M: ...  # type: ignore[override]
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation that says in words which maps it cannot take."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same, of mean 0 and deviation 1 each. Raises ShapeError for maps of one pixel."""
+        if not torch.compiler.is_exporting() and x.shape[-2:].numel() == 1:
+            raise ShapeError(
+                "instance normalisation needs maps of more than one pixel: give the network larger images."
+            )
+        return super().forward(x)
+
+
 def make_norm(name: str, channels: int) -> list[nn.Module]:
     """Return the normalisation of that many channels as a list of at most one module."""
     if name == "none":
         return []
     if name == "batch":
         return [nn.BatchNorm2d(channels)]
-    return [nn.GroupNorm(math.gcd(32, channels), channels)]
+    if name == "group":
+        return [nn.GroupNorm(math.gcd(32, channels), channels)]
+    return [InstanceNorm(channels, affine=name == "instance")]
+
+
+def make_activation(name: str, inplace: bool = True) -> nn.Module:
+    """Return the nonlinearity: "relu", "leaky_relu" (.01 below 0) or "prelu" (one learned slope, at first .25)."""
+    if name == "relu":
+        return nn.ReLU(inplace=inplace)
+    return nn.LeakyReLU(0.01, inplace=inplace) if name == "leaky_relu" else nn.PReLU()
 
 
 def conv_norm(
     in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
 ) -> list[nn.Module]:
-    """Return convolution and normalisation; the convolution has a bias only where no norm follows."""
+    """Return convolution and normalisation; the convolution has a bias where no norm follows, or all have one."""
     padding = kernel // 2 if style.padding == "same" else 0
     norm = make_norm(style.norm, out_channels)
-    return [nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=not norm), *norm]
+    return [nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=style.bias or not norm), *norm]
 
 
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel: int, style: BlockStyle, stride: int = 1
 ) -> list[nn.Module]:
-    """Return `conv_norm`, then ReLU."""
-    return [*conv_norm(in_channels, out_channels, kernel, style, stride), nn.ReLU(inplace=True)]
+    """Return `conv_norm`, then the style's nonlinearity, which is ReLU unless it says otherwise."""
+    return [*conv_norm(in_channels, out_channels, kernel, style, stride), make_activation(style.activation)]
 
 
 def project(in_channels: int, out_channels: int) -> Block:

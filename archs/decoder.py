@@ -17,15 +17,16 @@ from skipbench.archs.spec import ArchSpec
 
 def block_style(spec: ArchSpec) -> BlockStyle:
     """Return what all blocks of this network have in common."""
-    return BlockStyle(norm=spec.norm, padding=spec.padding, repeats=spec.blocks)
+    return BlockStyle(spec.norm, spec.padding, spec.blocks, spec.activation, spec.conv_bias)
 
 
 class TopDownStep(nn.Module):
-    """One step from a level to the finer one: P_l = post(fuse(up(pre(P_{l+1})), lateral(C_l))).
+    """One step from a level to the finer one: P_l = post(fuse(up_block(up(pre(P_{l+1}))), lateral(C_l))).
 
     A level without an encoder feature (0 channels) has no lateral, and its fusion is `coarse_only`. What a fusion
     does not use gets no parameters and is not computed, but for what comes from above on an unpadded path, whose
-    sizes it gives. `link` is what ties the two levels of a rectified Gaussian. Publishes `out_channels` and
+    sizes it gives. Where nothing is upsampled or fused, there is no `up_block`. `link` is what ties the two levels
+    of a rectified Gaussian. Publishes `out_channels` and
     `top_down`, whether what comes from above is computed.
     """
 
@@ -46,8 +47,10 @@ class TopDownStep(nn.Module):
         self.up = UPSAMPLERS[upsample](self.pre.out_channels, width, self.ratio)
         if link is not None:
             self.up.tie(link)
+        refined = self.ratio > 1 and fine.channels and "coarse" in fusion.uses
+        self.up_block = BLOCKS[spec.up_block if refined else "none"](self.up.out_channels, width, style)
         self.lateral = BLOCKS[lateral](fine.channels, width, style)
-        top_channels, skip_channels = self.up.out_channels, self.lateral.out_channels
+        top_channels, skip_channels = self.up_block.out_channels, self.lateral.out_channels
         fused = fusion.fused_channels(top_channels, skip_channels, width)
         self.fusion = fusion(top_channels, skip_channels, fused)
         self.post = BLOCKS[spec.post](fused, width, style)
@@ -59,7 +62,7 @@ class TopDownStep(nn.Module):
         if self.unpadded:
             step = max(1, round(self.ratio))
             size = (coarse.shape[-2] * step, coarse.shape[-1] * step)
-        return self.up(coarse, size, below)
+        return self.up_block(self.up(coarse, size, below))
 
     def merge(self, top: Tensor | None, feature: Tensor | None) -> Tensor:
         """Return P_l from what comes from above and the encoder's map C_l; None stands for what there is not."""

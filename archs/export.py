@@ -4,6 +4,7 @@ import copy
 import importlib
 import importlib.util
 import io
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from skipbench.errors import unknown_name
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 NEEDED = ("onnx", "onnxruntime", "onnxscript")  # for the format "onnx" alone
 TOLERANCE = 1e-4  # of the largest output, or of 1 where that is smaller
+METADATA = "metadata.json"  # an extra file in a .pt2
 LARGER = (5, 3)  # the check's second size, in steps beyond the traced one; odd
 
 Axes = tuple[int | str, ...]
@@ -57,6 +59,7 @@ def export_model(
     format: str | None = None,
     fixed_size: bool = False,
     preparation: Preparation | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Exported:
     """Write the model as a program that takes images of any number and size, and return what was checked.
 
@@ -66,7 +69,8 @@ def export_model(
     a larger, odd size. Images must be larger than the encoder's coarsest stride. With `fixed_size`, or where the
     encoder takes one size only, only the number of images is free. The model itself is not changed.
     With a `preparation` the program takes images as uint8 and prepares them itself, and is compared with the model
-    on images that the `preparation` prepares.
+    on images that the `preparation` prepares. `metadata` stands in the file: ONNX's own, or a .pt2's extra file
+    "metadata.json".
     Raises ExportError where a package is missing, the file exists already, the network cannot be traced for
     every size, or program and model differ by more than 1e-4, and WriteError where it cannot be written;
     then no file is left.
@@ -81,7 +85,7 @@ def export_model(
         program = trace(Prepared(network, preparation), image_size, fixed_size, torch.uint8)
     checked = _sizes_to_check(network, image_size, fixed_size)
     with drafted(path) as draft:
-        write(program, draft, format)
+        write(program, draft, format, metadata)
         difference = compare(network, draft, format, checked, preparation)
         if not difference <= TOLERANCE:
             raise ExportError(
@@ -146,11 +150,11 @@ def _free_axes(model: nn.Module, image_size: Size, fixed_size: bool) -> dict[int
     return {0: Dim.DYNAMIC, 2: step * Dim("rows"), 3: step * Dim("columns")}
 
 
-def write(program: ExportedProgram, path: Path, format: str) -> None:
+def write(program: ExportedProgram, path: Path, format: str, metadata: Mapping[str, str] | None = None) -> None:
     """Write the program as a file of that format. Raises ExportError where ONNX cannot express it."""
     if format == "torch":
         whole = io.BytesIO()  # torch's own writing to a file ends the process where the disk is full
-        torch.export.save(program, whole)
+        torch.export.save(program, whole, extra_files={METADATA: json.dumps(dict(metadata or {}))})
         path.write_bytes(whole.getbuffer())
         return
     names = list(axes_of(program)[1])
@@ -160,6 +164,7 @@ def write(program: ExportedProgram, path: Path, format: str) -> None:
         raise ExportError(f"ONNX cannot express this network ({in_words(error)}): try format 'torch'.") from error
     assert translated is not None  # as it is where no path is given
     translated.rename_axes(_symbols(program))
+    translated.model.metadata_props.update(metadata or {})
     translated.save(path, external_data=False)
 
 

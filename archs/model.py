@@ -46,7 +46,7 @@ class Stage(nn.Module):
         """
         finest, *coarser = self.decoder(features, image_size, every_level or self.head.gathers)
         maps = [self.head_block(finest), *coarser]
-        return maps, self.head(maps) if predict else []
+        return maps, self.head(maps, image_size) if predict else []
 
 
 class EncoderDecoder(Pretrained):

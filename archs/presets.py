@@ -50,6 +50,43 @@ register_preset("unet.smp")(
     }
 )
 
+# nnU-Net's 2d U-Net (PlainConvUNet): instance norm, leaky ReLU, strided convolutions, a head on every level.
+register_preset("unet.nnunet")(
+    {
+        **UNET,
+        "encoder": "conv_stages",
+        "encoder_args": {"widths": [32, 64, 128, 256, 512, 512, 512, 512]},
+        "width": None,
+        "norm": "instance",
+        "activation": "leaky_relu",
+        "conv_bias": True,
+        "head_levels": "all",
+        "head_strides": (1, 2, 4, 8, 16, 32, 64),
+        "share_head": False,
+        "head_stride": None,
+        "supervision": "levels",
+    }
+)
+
+# MONAI's UNet with two residual units: it strides at once, its deepest two levels are of one stride, and the last
+# upsampling makes the logits.
+register_preset("unet.monai")(
+    {
+        **UNET,
+        "encoder": "conv_stages",
+        "encoder_args": {"widths": [16, 32, 64, 128, 256], "convs": 2, "steps": [2, 2, 2, 2, 1], "residual": True},
+        "width": None,
+        "norm": "instance_bare",
+        "activation": "prelu",
+        "conv_bias": True,
+        "upsample": "transposed3x3",
+        "up_block": "norm_act_residual",
+        "post": "none",
+        "head_upsample": "transposed3x3",
+        "head": "norm_act_residual_bare",
+    }
+)
+
 # Stacked Hourglass (arXiv 1603.06937): 8 stacks, one residual unit per block, heatmaps at stride 4.
 HOURGLASS = {"lateral": "residual", "bridge": "residual", "pre": "residual"}
 register_preset("hourglass.paper")(
@@ -90,6 +127,9 @@ register_preset("hourglass.cornernet")(
     }
 )
 
+# mmpose's HourglassNet is that network with one 1x1 heatmap head per stack; its own default is one stack.
+register_preset("hourglass.mmpose")({**PRESETS["hourglass.cornernet"], "head": "conv1x1", "stacks": 1})
+
 # FPN (arXiv 1612.03144): C2..C5 of ResNet-50, no norm in the neck, P6 by subsampling.
 FPN = {
     "lateral": "conv1x1",
@@ -104,6 +144,24 @@ register_preset("fpn.paper")(FPN_PAPER)
 
 # The backbone of torchvision's detectors: the same with constants for BatchNorm.
 register_preset("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
+
+# Detectron2's: the same on a ResNet whose bottlenecks stride in their first convolution, as the first ResNets did.
+register_preset("fpn.detectron2")(
+    {**FPN_PAPER, "frozen_norm": True, "encoder_args": {"stride_in_1x1": True}},
+)
+
+# mmsegmentation's: a ResNet with three convolutions for a stem, 3x3 outputs, branches with BatchNorm, one map.
+register_preset("fpn.mmseg")(
+    {
+        **PYRAMID,
+        "encoder": "resnet50c",
+        "head_levels": "merged",
+        "head_width": 128,
+        "head_norm": "batch",
+        "head_dropout": 0.1,
+        "supervision": "last",
+    }
+)
 
 # segmentation_models_pytorch's FPN: no 3x3 outputs, branches with GroupNorm that end in one map.
 register_preset("fpn.smp")(

@@ -107,6 +107,27 @@ class Transposed(Upsample):
         return center_fit(self.conv(coarse), size)
 
 
+@register_upsampler("transposed3x3")
+class Transposed3x3(Upsample):
+    """A 3x3 transposed convolution whose stride is the ratio of the levels (MONAI's U-Net).
+
+    Between levels of one stride it is nothing. Where the encoder rounded an odd size, the result is cropped or
+    zero-padded about its centre.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, ratio: float) -> None:
+        super().__init__(in_channels, out_channels, ratio)
+        step = max(1, round(ratio))
+        self.conv: nn.Module = nn.Identity()
+        if step > 1:
+            self.conv = nn.ConvTranspose2d(in_channels, out_channels, 3, step, padding=1, output_padding=step - 1)
+            self.out_channels = out_channels
+
+    def forward(self, coarse: Tensor, size: Size, below: Tensor | None = None) -> Tensor:
+        """(N, in, h, w) -> (N, out_channels, *size)."""
+        return center_fit(self.conv(coarse), size)
+
+
 class Link(nn.Module):
     """One weight tensor that ties two neighbouring levels of a rectified Gaussian in both directions.
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import torch.nn.functional as F
@@ -72,7 +73,7 @@ class RemapFeatures(Restart):
         self.remap_x, self.remap_features = (
             nn.Sequential(*conv_norm(fed, channels, 1, style)) for fed in (channels, features)
         )
-        self.block = Basic(channels, channels, BlockStyle(norm=style.norm))
+        self.block = Basic(channels, channels, replace(style, repeats=1))
 
     def join(self, x: Tensor, features: Tensor, prediction: Tensor | None) -> Tensor:
         """Return the refined sum of x and the features."""

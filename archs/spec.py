@@ -30,13 +30,14 @@ MAX_REPEATS = 64  # of whole blocks and networks
 BlockName = Annotated[str, BLOCKS]
 Channels = Annotated[int, Field(ge=1)]
 Width = Channels | tuple[Channels, ...] | None
+Norm = Literal["none", "batch", "group", "instance", "instance_bare"]
 
 
 class ArchSpec(BaseModel):
     """Every factor of one encoder-decoder network, resolved; equal specs build equal networks.
 
         image -> encoder -> C1..CL (high to low resolution)
-        P_L = bridge(C_L);  P_l = post(fuse(up(pre(P_{l+1})), lateral(C_l)));  out_l = out(P_l)
+        P_L = bridge(C_L);  P_l = post(fuse(up_block(up(pre(P_{l+1}))), lateral(C_l)));  out_l = out(P_l)
 
     Levels are counted from the finest. `width` is the decoder's channels: one number, one per decoder
     level from the finest to the coarsest, or None for the encoder's own.
@@ -80,6 +81,9 @@ class ArchSpec(BaseModel):
     pre: BlockName = factor(
         "none", "The block before upsampling, which makes the finer level's width.", silent=True
     )
+    up_block: BlockName = factor(
+        "none", "The block on what has been upsampled, before fusion, as in MONAI's U-Net.", silent=True
+    )
     post: BlockName = factor("none", "The block after fusion, on the path.", silent=True)
     out: BlockName = factor(
         "none", "The block after fusion, off the path, on each map that the head reads.", silent=True
@@ -88,7 +92,13 @@ class ArchSpec(BaseModel):
         0, "How many coarser levels follow by stride-2 subsampling, as FPN's P6.", ge=0, le=16
     )
     # how blocks are made
-    norm: Literal["none", "batch", "group"] = factor("batch", "The normalisation in blocks.", silent=True)
+    norm: Norm = factor(
+        "batch", 'The normalisation in blocks; "instance_bare": instance without learned scales.', silent=True
+    )
+    activation: Literal["relu", "leaky_relu", "prelu"] = factor(
+        "relu", "The nonlinearity in blocks of convolutions.", silent=True
+    )
+    conv_bias: bool = factor(False, "Whether convolutions that a norm follows have biases too.")
     padding: Literal["same", "valid"] = factor(
         "same", 'Whether 3x3 convolutions are padded; "valid": not, as in U-Net.', silent=True
     )
@@ -96,6 +106,12 @@ class ArchSpec(BaseModel):
     dropout: float = factor(0.0, "The dropout on the encoder's deepest map, as in U-Net.", ge=0.0, lt=1.0)
     # prediction
     head: BlockName = factor("conv1x1", "The block that makes logits.")
+    head_upsample: Annotated[str, UPSAMPLERS] = factor(
+        "none",
+        "How maps become twice as large and, by what has weights, logits before the head's block.",
+        also="none",
+        silent=True,
+    )
     head_block: BlockName = factor(
         "none", "The block between the finest map and the head, as Hourglass's last residual."
     )
@@ -106,6 +122,7 @@ class ArchSpec(BaseModel):
         None, "The strides of the maps that are read where not the finest; null: all."
     )
     head_width: int | None = factor(None, 'The width of "merged" maps; null: the finest map\'s.', ge=1)
+    head_norm: Norm = factor("group", 'The normalisation of "merged" maps\' branches.', silent=True)
     head_dropout: float = factor(0.0, "The dropout of whole channels before the head.", ge=0.0, lt=1.0)
     head_align_corners: bool = factor(
         False, "Whether bilinear resizing in the head and of its logits aligns corners.", silent=True
@@ -151,6 +168,10 @@ class ArchSpec(BaseModel):
             (
                 UPSAMPLERS[self.upsample].needs_link and not self.passes,
                 f"upsample='{self.upsample}' needs passes >= 1",
+            ),
+            (
+                self.head_upsample != "none" and UPSAMPLERS[self.head_upsample].needs_link,
+                f"head_upsample='{self.head_upsample}' works on a rectified Gaussian's links alone: choose another",
             ),
             (
                 BLOCKS[self.lateral].stride_factor > 1,

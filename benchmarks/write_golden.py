@@ -15,7 +15,8 @@ from skipbench import archs
 from skipbench.bench.measure.cost import cost
 
 GOLDEN = Path("tests/golden")
-SIZES = {"unet.paper": (188, 188)}  # the smallest valid tile of the unpadded network
+# The smallest valid tile of the unpadded network, and the smallest image whose deepest map has more than a pixel.
+SIZES = {"unet.paper": (188, 188), "unet.nnunet": (256, 256)}
 SIZE = (64, 64)
 
 

@@ -11,11 +11,12 @@ class BrokenContractError(SkipbenchError):
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check."""
+    """The outcome of one check; a `remark` is a contract that is kept, though not for everything that was tried."""
 
     check: str
     ok: bool
     message: str
+    remark: bool = False
 
 
 def require(holds: bool, sentence: str) -> None:

@@ -1,5 +1,7 @@
 """The encoders of U-Net, Stacked Hourglass and the rectified Gaussians, as their papers describe them."""
 
+import itertools
+import operator
 from collections.abc import Sequence
 
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from skipbench.archs.blocks import (
     Modules,
     conv_norm_relu,
     initialise,
+    make_activation,
     make_norm,
 )
 from skipbench.archs.bottom_up import PooledResiduals, StridedBasics
@@ -18,7 +21,7 @@ from skipbench.archs.encoders.base import Encoder, levels_down_to, register_enco
 from skipbench.archs.errors import ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, level_size
 from skipbench.archs.resampling import Link
-from skipbench.archs.residual import BasicUnit, ResidualUnit
+from skipbench.archs.residual import BasicUnit, ConvUnit, ResidualUnit
 from skipbench.archs.spec import ArchSpec
 
 HOURGLASS_104 = (256, 256, 384, 384, 384, 512)
@@ -38,7 +41,7 @@ class DoubleConvEncoder(Encoder):
         self, spec: ArchSpec, widths: Sequence[int] = (64, 128, 256, 512, 1024), ceil_mode: bool | None = None
     ) -> None:
         super().__init__()
-        style = BlockStyle(norm=spec.norm, padding=spec.padding)
+        style = BlockStyle(spec.norm, spec.padding, activation=spec.activation, bias=spec.conv_bias)
         self.ceil_mode = spec.padding == "same" if ceil_mode is None else ceil_mode
         widths = widths[: levels_down_to([2**level for level in range(len(widths))], spec.strides)]
         fed = [spec.in_channels, *widths[:-1]]
@@ -80,7 +83,7 @@ class ResidualPoolEncoder(Encoder):
     ) -> None:
         super().__init__()
         width = width or (spec.width if isinstance(spec.width, int) else 256)
-        style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
+        style = BlockStyle(spec.norm, repeats=spec.blocks, activation=spec.activation, bias=spec.conv_bias)
         if len(stem) != 3:
             raise SpecError(
                 f"stem must list the widths after 3 layers, as fractions of the encoder's width, not {stem}."
@@ -89,11 +92,11 @@ class ResidualPoolEncoder(Encoder):
         self.stem = nn.Sequential(
             nn.Conv2d(spec.in_channels, first, 7, stride=2, padding=3),
             *make_norm(spec.norm, first),
-            nn.ReLU(inplace=True),
-            ResidualUnit(first, second, spec.norm),
+            make_activation(spec.activation),
+            ResidualUnit(first, second, style),
             nn.MaxPool2d(2, ceil_mode=True),
-            ResidualUnit(second, third, spec.norm),
-            ResidualUnit(third, width, spec.norm),
+            ResidualUnit(second, third, style),
+            ResidualUnit(third, width, style),
         )
         strides = [4 * 2**level for level in range(depth + 1)]
         strides = strides[: levels_down_to(strides, spec.strides)]
@@ -117,11 +120,11 @@ class StridedBasicEncoder(Encoder):
     def __init__(self, spec: ArchSpec, widths: Sequence[int] | None = None) -> None:
         super().__init__()
         widths = widths or ([spec.width] * 6 if isinstance(spec.width, int) else HOURGLASS_104)
-        style = BlockStyle(norm=spec.norm, repeats=spec.blocks)
+        style = BlockStyle(spec.norm, repeats=spec.blocks, activation=spec.activation, bias=spec.conv_bias)
         half = max(widths[0] // 2, 1)
         self.stem = nn.Sequential(
             *conv_norm_relu(spec.in_channels, half, 7, style, stride=2),
-            BasicUnit(half, widths[0], spec.norm, stride=2),
+            BasicUnit(half, widths[0], style, stride=2),
         )
         strides = [4 * 2**level for level in range(len(widths))]
         strides = strides[: levels_down_to(strides, spec.strides)]
@@ -133,6 +136,44 @@ class StridedBasicEncoder(Encoder):
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> maps at strides 4, 8, 16 ..."""
         return self.bottom_up(self.stem(image))
+
+
+@register_encoder("conv_stages")
+class ConvStagesEncoder(Encoder):
+    """A stage of 3x3 convolutions per level, the first of which strides: no pooling (nnU-Net's and MONAI's U-Nets).
+
+    encoder_args: widths, the channels per level; convs, how many per stage, or of each; steps, by how many times
+    each level is coarser than the one before (default: 1 for the first, then 2); residual, whether a stage's input
+    is added to its result.
+    """
+
+    silent_args = ("steps",)
+
+    def __init__(
+        self,
+        spec: ArchSpec,
+        widths: Sequence[int] = (32, 64, 128, 256, 512),
+        convs: int | Sequence[int] = 2,
+        steps: Sequence[int] | None = None,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        style = BlockStyle(spec.norm, activation=spec.activation, bias=spec.conv_bias)
+        steps = steps or [1] + [2] * (len(widths) - 1)
+        convs = [convs] * len(widths) if isinstance(convs, int) else convs
+        if not len(widths) == len(convs) == len(steps):
+            raise SpecError(f"widths, convs and steps list {len(widths)}, {len(convs)} and {len(steps)} stages.")
+        strides = list(itertools.accumulate(steps, operator.mul))
+        kept = levels_down_to(strides, spec.strides)
+        fed = [spec.in_channels, *widths]
+        stages = zip(fed, widths[:kept], convs, steps, strict=False)
+        self.stages = Modules(ConvUnit(i, o, style, count, step, residual) for i, o, count, step in stages)
+        self.specs = [FeatureSpec(*level) for level in zip(widths[:kept], strides[:kept], strict=True)]
+        initialise(self)
+
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> the map of every stage, finest first."""
+        return list(itertools.accumulate(self.stages, lambda x, stage: stage(x), initial=image))[1:]
 
 
 @register_encoder("vgg_rectified")

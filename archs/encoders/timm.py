@@ -8,6 +8,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from timm.layers.helpers import to_2tuple
+from timm.models.resnet import Bottleneck
 from torch import Tensor
 
 from skipbench.archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
@@ -42,13 +43,18 @@ class TimmEncoder(Encoder):
     Nothing deeper than the last of the spec's `strides` is built, and a flat trunk (one stride) gives its
     last map only. An image smaller than the coarsest stride is padded to it with zeros, right and below,
     as is every image to a multiple of it where the trunk needs that; the maps are cropped.
+    `stride_in_1x1` among the `encoder_args` is not timm's: a ResNet's bottlenecks stride in their first
+    convolution, as the original's do, instead of in the 3x3 one.
     Raises SpecError for arguments that timm refuses, or with which the trunk does not run.
     """
 
     pretrainable = True
+    silent_args = ("stride_in_1x1",)
 
-    def __init__(self, spec: ArchSpec, **encoder_args: Any) -> None:
+    def __init__(self, spec: ArchSpec, stride_in_1x1: bool = False, **encoder_args: Any) -> None:
         super().__init__()
+        known_to_timm = {name: value for name, value in spec.encoder_args.items() if name not in self.silent_args}
+        spec = spec.model_copy(update={"encoder_args": known_to_timm})
         self.name = spec.encoder
         args, blueprint = _blueprint(spec)
         info = blueprint.feature_info
@@ -62,6 +68,8 @@ class TimmEncoder(Encoder):
         self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
         args["out_indices"] = tuple(info.out_indices)[kept]
         self.trunk = _create(spec, args, spec.pretrained)
+        if stride_in_1x1:
+            _stride_early(self.trunk)
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> the trunk's maps as (N, C_l, H_l, W_l), finest first.
@@ -107,6 +115,15 @@ def _create(spec: ArchSpec, args: dict[str, Any], pretrained: bool) -> Any:
         return timm.create_model(spec.encoder, **ours, **args)
     except Exception as error:  # timm raises whatever the model's constructor does
         raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {error}.") from error
+
+
+def _stride_early(trunk: Any) -> None:
+    """Let a ResNet's bottlenecks stride in their first convolution. Raises SpecError where there are none."""
+    units = [module for module in trunk.modules() if isinstance(module, Bottleneck)]
+    if not units:
+        raise SpecError("stride_in_1x1 is of ResNets with bottlenecks, from resnet26 on: leave it out.")
+    for unit in units:
+        unit.conv1.stride, unit.conv2.stride = unit.conv2.stride, unit.conv1.stride
 
 
 def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> tuple[dict[str, Any], Any]:

@@ -1,13 +1,14 @@
-"""Public hourglasses: bearpaw's and Princeton's ports of the pose network, and CornerNet's and CenterNet's.
+"""Public hourglasses: bearpaw's and Princeton's ports of the pose network, CornerNet's and CenterNet's, mmpose's.
 
 Their modules nest as the paper's recursion does: up1 (our lateral), low1 (bottom-up), low3 (before upsampling),
 and low2, which is the next coarser module, or the bridge where there is none.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
-from skipbench.archs.reference.layout import LAYOUTS, Layout, Target
+from skipbench.archs.reference.layout import LAYOUTS, Layout, State, Target, extents, lack, numbers
 
 Home = Callable[..., str]  # of the numbers in a pattern, to the name of our block
 
@@ -54,6 +55,28 @@ def _layer(home: Home, ours: str, *matched: int | str) -> str:
 
 NORMS = {"bn1": "body.0", "bn2": "body.3", "bn3": "body.6"}
 DEPTH = 4
+
+
+def bearpaw(layout: Layout, state: State) -> Layout:
+    """Tell the stacks, the units per block, the width and the joints."""
+    told = {
+        "stacks": len(numbers(state, "score.#.*")),
+        "blocks": len(numbers(state, "hg.0.hg.0.0.#.*")),
+        "width": state["fc.0.0.weight"].shape[0],
+        **extents(state, classes=("score.0.weight", 0)),
+        **extents(state, in_channels=("conv1.weight", 1)),
+    }
+    return replace(layout, told=told)
+
+
+def princeton(layout: Layout, state: State) -> Layout:
+    """Tell the stacks, the width and the joints."""
+    classes, width, *_ = state["outs.0.conv.weight"].shape
+    stacks = len(numbers(state, "outs.#.conv.weight"))
+    told = {"stacks": stacks, "width": width, "classes": classes}
+    return replace(layout, told=told | extents(state, in_channels=("pre.0.conv.weight", 1)))
+
+
 ROLES = {"up1": 0, "low1": 1, "low3": 2, "low2": 3}  # bearpaw counts levels from the coarsest
 LAYOUTS.register("bearpaw-hourglass")(
     Layout(
@@ -77,6 +100,7 @@ LAYOUTS.register("bearpaw-hourglass")(
             "fc_.#.*": "restarts.{}.remap_features.{}",
             "score_.#.*": "restarts.{}.remap_prediction.{}",
         },
+        variant=bearpaw,
     )
 )
 
@@ -112,6 +136,7 @@ LAYOUTS.register("princeton-hourglass")(
             "merge_features.#.conv.conv.*": "restarts.{}.remap_features.{}",
             "merge_preds.#.conv.conv.*": "restarts.{}.remap_prediction.{}",
         },
+        variant=princeton,
     )
 )
 
@@ -119,6 +144,29 @@ LAYOUTS.register("princeton-hourglass")(
 CENTERNET = ("wh", "reg", "hps", "hm_hp", "hp_offset", "dep", "rot", "dim")
 EXTREMES = (*(f"hm_{side}" for side in "tlbrc"), *(f"reg_{side}" for side in "tlbr"))
 CORNERNET = tuple(f"{corner}_{head}" for corner in ("tl", "br") for head in ("cnvs", "heats", "tags", "regrs"))
+
+
+def widths_of(state: State, root: str) -> list[int]:
+    """Return the channels of the levels of the module below `root`, finest first."""
+    widths: list[int] = []
+    while (weight := state.get(f"{root}.{'low2.' * len(widths)}up1.0.conv1.weight")) is not None:
+        widths.append(weight.shape[0])
+    deepest = state[f"{root}.{'low2.' * (len(widths) - 1)}low1.0.conv1.weight"]
+    return [*widths, deepest.shape[0]]
+
+
+def cornernet(layout: Layout, state: State) -> Layout:
+    """Tell the stacks, the widths and the classes of the heatmaps."""
+    widths = widths_of(state, "kps.0")
+    told = {
+        "stacks": len(numbers(state, "kps.#.*")),
+        "width": tuple(widths),
+        "encoder_args": {"widths": widths},
+        **extents(state, in_channels=("pre.0.conv.weight", 1)),
+    }
+    heatmaps = state.get("hm.0.1.weight")
+    return replace(layout, told=told if heatmaps is None else {**told, "classes": heatmaps.shape[0]})
+
 
 # The heatmaps `hm` are our head. A checkpoint without them (CornerNet's) gives the backbone, and leaves the head.
 LAYOUTS.register("cornernet-hourglass")(
@@ -147,5 +195,80 @@ LAYOUTS.register("cornernet-hourglass")(
             **{f"{head}.*": None for head in (*CENTERNET, *EXTREMES, *CORNERNET)},
         },
         fresh=("stages.#.head.predictors.*",),
+        variant=cornernet,
+    )
+)
+
+# mmpose's HourglassNet, alone or in an estimator with a head per stack (of its releases from 1.0 on, and before)
+
+
+def mmpose_rules(depth: int) -> dict[str, Target]:
+    """Return the rules of modules that halve so often."""
+    backbone: dict[str, Target] = {
+        **{"stem.0.conv.*": "encoder.stem.0.{}", "stem.0.bn.*": "encoder.stem.1.{}"},
+        **units(
+            {
+                "stem.1.0": "encoder.stem.3".format,
+                **module(depth, nested("hourglass_modules.#", ".#"), "{}"),
+                "inters.#": "restarts.{}.block.0".format,
+            },
+            {
+                **{"conv1": "body.0", "bn1": "body.1", "conv2": "body.3", "bn2": "body.4"},
+                **{"downsample.0": "skip.0", "downsample.1": "skip.1"},
+            },
+        ),
+        **{"out_convs.#.conv.*": "stages.{}.head_block.0.{}", "out_convs.#.bn.*": "stages.{}.head_block.1.{}"},
+        **{"conv1x1s.#.conv.*": "restarts.{}.remap_x.0.{}", "conv1x1s.#.bn.*": "restarts.{}.remap_x.1.{}"},
+        "remap_convs.#.conv.*": "restarts.{}.remap_features.0.{}",
+        "remap_convs.#.bn.*": "restarts.{}.remap_features.1.{}",
+    }
+    return {
+        "head.multi_final_layers.#.*": "stages.{}.head.predictors.0.{}",
+        "keypoint_head.multi_final_layers.#.*": "stages.{}.head.predictors.0.{}",
+        "head.final_layer.*": "stages.0.head.predictors.0.{}",
+        **backbone,
+        **{f"backbone.{pattern}": target for pattern, target in backbone.items()},
+    }
+
+
+def mmpose(layout: Layout, state: State) -> Layout:
+    """Tell the stacks, the depth, the widths and the units of the modules, and the joints."""
+    home = "backbone." if any(name.startswith("backbone.") for name in state) else ""
+    root = f"{home}hourglass_modules.0"
+    stacks, widths = len(numbers(state, f"{home}hourglass_modules.#.*")), widths_of(state, root)
+    depth = len(widths) - 1
+    low2 = "low2." * (depth - 1)
+    finest, deepest = (len(numbers(state, f"{root}.{part}.#.conv1.weight")) for part in ("up1", f"{low2}low2"))
+    if deepest != 2 * finest:
+        raise lack(
+            "another number of units than twice the others' at the deepest level",
+            f"{root}.{low2}low2.0.conv1.weight",
+        )
+    features = state[f"{home}out_convs.0.conv.weight"]
+    if features.shape[0] != widths[0]:
+        raise lack("features of another width than the finest level's", f"{home}out_convs.0.conv.weight")
+    told = {
+        "stacks": stacks,
+        "blocks": finest,
+        "width": tuple(widths),
+        "encoder_args": {"widths": widths},
+        **extents(state, in_channels=(f"{home}stem.0.conv.weight", 1)),
+    }
+    heads = ("head.multi_final_layers.0", "keypoint_head.multi_final_layers.0", "head.final_layer")
+    heatmaps = [state[f"{head}.weight"].shape[0] for head in heads if f"{head}.weight" in state]
+    told |= {"classes": heatmaps[0]} if heatmaps else {}
+    return replace(layout, rules=mmpose_rules(depth), told=told)
+
+
+LAYOUTS.register("mmpose-hourglass")(
+    Layout(
+        presets=("hourglass.mmpose",),
+        rules=mmpose_rules(5),
+        fresh=("stages.#.head.predictors.*",),
+        lacking={
+            "*head.multi_deconv_layers.*": "transposed convolutions in the head",
+            "*head.deconv_layers.*": "transposed convolutions in the head",
+        },
+        variant=mmpose,
     )
 )

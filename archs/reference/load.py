@@ -1,117 +1,187 @@
-"""Loading a public implementation's weights: everything is checked before anything changes.
+"""Loading a public implementation's weights: everything is checked before anything changes."""
 
-Of a checkpoint file the tensors are read by name, and never code that it brings along.
-"""
-
-import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from skipbench.archs.encoders import ENCODERS
 from skipbench.archs.errors import CheckpointError
 from skipbench.archs.factory import resolve_spec
 from skipbench.archs.model import EncoderDecoder
-from skipbench.archs.reference.layout import LAYOUTS, Layout
+from skipbench.archs.reference.layout import BESIDE, LAYOUTS, Layout, State, match
+from skipbench.archs.reference.read import Weights, read_weights
 from skipbench.archs.spec import FACTORS, ArchSpec
-from skipbench.display import first_line
+from skipbench.display import quoted
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # under which training scripts store the weights
-PREFIXES = ("module.", "model.", "_orig_mod.")  # of DataParallel, of trainers, of torch.compile
+MOST = 0.9  # of the names, which are then as another layout's
+SAMPLE = 50  # names, evenly spread, whose beginnings are tried
 COUNTER = ".num_batches_tracked"  # of BatchNorm: it does not affect the outputs, and old or frozen networks lack it
 
 
-def load_reference(model: EncoderDecoder, source: Mapping[str, Any] | str | Path, *, layout: str) -> list[str]:
+def load_reference(
+    model: EncoderDecoder, source: State | str | Path, *, layout: str, under: str | None = None
+) -> list[str]:
     """Load the weights of a public implementation into `model`, whose outputs are then the implementation's.
 
-    `source` is a state dict, or a checkpoint file (`archs.reference.read_state` says what is unwrapped);
-    `layout` says whose it is (`archs.list_layouts()`). Every tensor of the source is used, or is one that the
-    layout names as deliberately unused; those are returned, by name. Every tensor of the model is filled, but
-    for those that the implementation has no counterpart of (as a backbone has no head). BatchNorm's counters
-    may be absent on either side.
+    `source` is a state dict, a checkpoint file, or a folder of `save_pretrained`; `layout` says whose it is
+    (`archs.list_layouts()`). A first part that all names of the network share ("model.", "module.") is dropped,
+    whatever it is; `under` names it, or the key in the file, where there are several networks.
+
+    Every tensor of the network is used, or is one that the layout names as deliberately unused; those, and all that
+    stands beside the network (a loss's weights, other averages of it), are returned, by name. Every tensor of the
+    model is filled, but for those that the implementation has no counterpart of (as a backbone has no head).
+    BatchNorm's counters may be absent on either side.
 
     Raises CheckpointError, which names the first wrong tensor and the mend and leaves the model as it was;
     UnknownNameError for an unknown layout.
     """
+    try:
+        found = recognise(source, layout, under)
+    except CheckpointError:
+        _require_preset(model.spec, LAYOUTS[layout], layout)  # which is the wider mistake
+        raise
+    found.fill(model)
+    return found.unused(model)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """The tensors of a network in a checkpoint, by the implementation's names, and the layout of its variant.
+
+    `prefix` stood before their names.
+    """
+
+    name: str
+    layout: Layout
+    weights: Weights
+    prefix: str
+    state: dict[str, Any]
+
+    def fill(self, model: EncoderDecoder) -> None:
+        """Load the tensors into the model. Raises CheckpointError, and then has changed nothing."""
+        _require_preset(model.spec, self.layout, self.name)
+        try:
+            values, _ = self._arranged(model)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"cannot load this as '{self.name}': {self._hinted(error, model.spec)}"
+            ) from error
+        model.load_state_dict(values, strict=False)
+
+    def unused(self, model: EncoderDecoder) -> list[str]:
+        """Return the names of all tensors of the checkpoint that the model does not take, as the file has them."""
+        _, used = self._arranged(model)
+        whole = {f"{self.prefix}{name}" for name in used}
+        left = [name for name in self.weights.tensors if name not in whole]
+        return [*left, *(f"{other}.*" for other in self.weights.others)]
+
+    def _arranged(self, model: EncoderDecoder) -> tuple[dict[str, Tensor], set[str]]:
+        return _arrange(self.state, self.prefix, self.layout, model.state_dict())
+
+    def _hinted(self, error: CheckpointError, spec: ArchSpec) -> str:
+        """Return the error's text, with what the tensors tell that the model differs in."""
+        have = spec.to_dict()
+        differing = [
+            f"{name}={quoted(value)}"
+            for name, value in self.layout.told.items()
+            if plain(have[name]) != plain(value)
+        ]
+        if not differing:
+            return str(error)
+        return f"{str(error).removesuffix('.')} (its tensors tell {', '.join(differing)})."
+
+
+def recognise(source: State | str | Path, layout: str, under: str | None = None) -> Recognised:
+    """Return the network in a checkpoint. Raises CheckpointError where there is none, or are several."""
     chosen = LAYOUTS[layout]
     try:
-        _require_preset(model.spec, chosen)
-        state = read_state(source)
-        values, unused = _arrange(state, chosen, model.state_dict())
+        weights = read_weights(source, under)
+        prefix = _prefix(weights, chosen, under)
+        inside = {
+            name.removeprefix(prefix): tensor for name, tensor in weights.tensors.items() if name.startswith(prefix)
+        }
+        state = {name: tensor for name, tensor in inside.items() if chosen.knows(name) or not _is_beside(name)}
+        return Recognised(layout, chosen.of(state), weights, prefix, state)
     except CheckpointError as error:
         raise CheckpointError(f"cannot load this as '{layout}': {error}") from error
-    model.load_state_dict(values, strict=False)
-    return unused
 
 
-def read_state(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
-    """Return the tensors of a state dict or of a checkpoint file by name, as the implementation named them.
+def _is_beside(name: str) -> bool:
+    return any(match(pattern, name) is not None for pattern in BESIDE)
 
-    A file that ends in .safetensors is read as such, any other by `torch.load(weights_only=True)`, which
-    runs no code of the file. Where the weights are stored under "state_dict", "model_state_dict" or "model",
-    that is taken; a first "module.", "model." or "_orig_mod." that all names share is dropped, repeatedly.
 
-    Raises CheckpointError where the file cannot be read, holds more than plain values, or holds no tensors.
+def _prefix(weights: Weights, layout: Layout, under: str | None) -> str:
+    """Return what stands before the names of the network: what makes the most of them known.
+
+    Raises CheckpointError where there are two networks, none of this layout, or nothing under the name given.
     """
-    state = source if isinstance(source, Mapping) else _read(Path(source))
-    for key in WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
-    if not (named and any(isinstance(value, Tensor) for value in state.values())):
+    base = "" if under in (None, weights.key) else f"{str(under).rstrip('.')}."
+    names = [name.removeprefix(base) for name in weights.tensors if name.startswith(base)]
+    if not names:
+        first = next(iter(weights.tensors))
+        raise CheckpointError(f"it has nothing under '{under}': the first of its tensors is '{first}'.")
+    known = _known(names, layout)
+    best = max(known.values())
+    if best == 0:
+        like = [
+            other for other in LAYOUTS.names() if max(_known(names, LAYOUTS[other]).values()) > MOST * len(names)
+        ]
+        mend = f"; they are as in {' or '.join(map(repr, like))}" if like else ""
+        raise CheckpointError(f"none of its {len(names)} tensors is named so, the first '{names[0]}'{mend}.")
+    likely = sorted((prefix for prefix, count in known.items() if count == best), key=len)
+    if "" not in likely and len(likely) > 1 and not likely[-1].startswith(likely[0]):
         raise CheckpointError(
-            "it contains no named tensors: expected a state dict, or one stored under "
-            f"{', '.join(map(repr, WRAPPERS))}; save one with torch.save(model.state_dict(), FILE)."
+            f"it has several networks, under {' and '.join(repr(prefix[:-1]) for prefix in likely)}: say which, "
+            "with under='NAME' (--under NAME)."
         )
-    return _without_prefixes(dict(state))
+    return base + likely[0]
 
 
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"there is no such file: {path}.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path.name} is not a checkpoint, or contains more than tensors and plain values; unpickling it could "
-            "run any code, so it is refused: if you trust the file, save its state dict alone."
-        ) from error
-    except Exception as error:  # torch raises whatever a torn file leads it to
-        raise CheckpointError(
-            f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {first_line(error)}): "
-            "expected a complete file written by torch.save, or a .safetensors file."
-        ) from error
+def _known(names: list[str], layout: Layout) -> dict[str, int]:
+    """Return how many names the layout knows without each of the beginnings that they may have."""
+    beginnings = {prefix for name in names[:: len(names) // SAMPLE + 1] for prefix in prefixes(name)}
+    return {
+        prefix: sum(name.startswith(prefix) and layout.knows(name.removeprefix(prefix)) for name in names)
+        for prefix in beginnings
+    }
 
 
-def _without_prefixes(state: dict[str, Any]) -> dict[str, Any]:
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            return _without_prefixes({name.removeprefix(prefix): value for name, value in state.items()})
-    return state
+def prefixes(name: str) -> list[str]:
+    """Return what may stand before a tensor's own name: of "a.b.weight" nothing, "a." and "a.b."."""
+    parts = name.split(".")
+    return ["".join(f"{part}." for part in parts[:depth]) for depth in range(len(parts))]
 
 
-def _require_preset(spec: ArchSpec, layout: Layout) -> None:
+def plain(value: Any) -> Any:
+    """Return a factor's value with lists for tuples, as two that are equal are then."""
+    if isinstance(value, Mapping):
+        return {name: plain(x) for name, x in value.items()}
+    return [plain(x) for x in value] if isinstance(value, tuple | list) else value
+
+
+def _require_preset(spec: ArchSpec, layout: Layout, name: str) -> None:
     """Raise CheckpointError where the weights would fit the model, and its outputs still be others."""
-    differing = {name: _differing(spec, resolve_spec(name)) for name in layout.presets}
-    nearest = min(differing, key=lambda name: len(differing[name]))
+    wanted = {preset: resolve_spec(preset, **layout.told) for preset in layout.presets}
+    differing = {preset: _differing(spec, other, layout.open) for preset, other in wanted.items()}
+    nearest = min(differing, key=lambda preset: len(differing[preset]))
     if differing[nearest]:
-        have, want = (_value(chosen, differing[nearest][0]) for chosen in (spec, resolve_spec(nearest)))
+        have, want = (_value(chosen, differing[nearest][0]) for chosen in (spec, wanted[nearest]))
         raise CheckpointError(
-            f"its outputs need {differing[nearest][0]}={want!r} but the model has {have!r}: "
-            f"build the model from the preset {' or '.join(layout.presets)}."
+            f"cannot load this as '{name}': its outputs need {differing[nearest][0]}={want!r} but the model has "
+            f"{have!r}: build the model from the preset {' or '.join(layout.presets)}."
         )
 
 
-def _differing(spec: ArchSpec, preset: ArchSpec) -> list[str]:
+def _differing(spec: ArchSpec, preset: ArchSpec, open: tuple[str, ...]) -> list[str]:
     silent = [factor.name for factor in FACTORS.values() if factor.silent]
     silent += ENCODERS[preset.encoder].silent_args
-    return [name for name in silent if _value(spec, name) != _value(preset, name)]
+    return [
+        name for name in silent if name not in open and plain(_value(spec, name)) != plain(_value(preset, name))
+    ]
 
 
 def _value(spec: ArchSpec, factor: str) -> Any:
@@ -119,19 +189,26 @@ def _value(spec: ArchSpec, factor: str) -> Any:
 
 
 def _arrange(
-    state: Mapping[str, Any], layout: Layout, expected: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the tensors by the model's names, and the names of those that are not used."""
+    state: State, prefix: str, layout: Layout, expected: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], set[str]]:
+    """Return the tensors by the model's names, and the names of those that are used, the second ones included."""
     origins: dict[str, str] = {}
     values: dict[str, Tensor] = {}
+    used: set[str] = set()
     for name, tensor in state.items():
-        target = layout.target(name)
+        first = layout.first_name(name)
+        if first != name and first in state:
+            _require_equal(prefix, first, name, state)
+            used |= {name} if layout.target(first) else set()
+            continue
+        target = layout.target(first)
         if target is None or (target.endswith(COUNTER) and target not in expected):
             continue
         if target in origins:
             raise CheckpointError(f"its tensors '{origins[target]}' and '{name}' are the same weight: keep one.")
         origins[target] = name
-        values[target] = layout.change(name, _fitting(name, tensor, target, expected))
+        used.add(name)
+        values[target] = layout.change(first, _fitting(f"{prefix}{name}", tensor, target, expected))
     left = not any(map(layout.leaves, values))  # what may stay as it is stays so entirely, or is filled entirely
     missing = [
         target
@@ -143,8 +220,16 @@ def _arrange(
             f"{len(missing)} of the model's tensors are not in it, first '{missing[0]}': take a complete "
             f"checkpoint, or build the variant that it is from ({' or '.join(layout.presets)}, with its factors)."
         )
-    used = set(origins.values())
-    return values, [name for name in state if name not in used]
+    return values, used
+
+
+def _require_equal(prefix: str, first: str, second: str, state: State) -> None:
+    """Raise CheckpointError where a weight that is filed twice has two values."""
+    one, other = state[first], state[second]
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape):
+        raise CheckpointError(f"its tensors '{prefix}{first}' and '{prefix}{second}' are one weight of two shapes.")
+    if not one.is_meta and not torch.equal(one, other):
+        raise CheckpointError(f"its tensors '{prefix}{first}' and '{prefix}{second}' are one weight of two values.")
 
 
 def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]) -> Tensor:

@@ -1,14 +1,15 @@
-"""Public U-Nets and FPNs: Milesial's, segmentation_models_pytorch's and torchvision's."""
+"""Public U-Nets and FPNs: Milesial's, and segmentation_models_pytorch's."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from skipbench.archs.reference.layout import LAYOUTS, Layout, Target
+from skipbench.archs.reference.layout import LAYOUTS, Layout, State, Target, extents, lack, numbers
+from skipbench.archs.reference.resnets import resnet_of
 
 # github.com/milesial/Pytorch-UNet, with transposed convolutions or (bilinear=True) without
-STEPS = 4
 
 
 def swap_halves(weight: Tensor) -> Tensor:
@@ -16,18 +17,42 @@ def swap_halves(weight: Tensor) -> Tensor:
     return torch.cat(weight.chunk(2, dim=1)[::-1], dim=1)
 
 
+def milesial_rules(steps: int) -> dict[str, Target]:
+    """Return the rules of a network of so many steps, which are counted from the coarsest."""
+    return {
+        "inc.double_conv.*": "encoder.blocks.0.{}",
+        "down#.maxpool_conv.1.double_conv.*": "encoder.blocks.{}.{}",
+        "up#.up.*": lambda step, name: f"stages.0.decoder.steps.{steps - step}.up.conv.{name}",
+        "up#.conv.double_conv.*": lambda step, name: f"stages.0.decoder.steps.{steps - step}.post.{name}",
+        "outc.conv.*": "stages.0.head.predictors.0.{}",
+        "mask_values": None,  # the grey values of its training masks, filed among the tensors
+    }
+
+
+def milesial(layout: Layout, state: State) -> Layout:
+    """Tell the widths and the depth, and whether it upsamples without convolutions."""
+    steps = len(numbers(state, "up#.conv.*"))
+    down = [state[f"down{level}.maxpool_conv.1.double_conv.3.weight"].shape[0] for level in range(1, steps + 1)]
+    first = state["inc.double_conv.3.weight"].shape[0]
+    widths = [first, *down]
+    up = [state[f"up{step}.conv.double_conv.3.weight"].shape[0] for step in range(steps, 0, -1)]
+    bilinear = "up1.up.weight" not in state
+    told: dict[str, Any] = {
+        "encoder_args": {"ceil_mode": False, "widths": widths},
+        **extents(state, classes=("outc.conv.weight", 0)),
+        **extents(state, in_channels=("inc.double_conv.0.weight", 1)),
+        **({"width": (*up, widths[-1])} if bilinear else {}),
+    }
+    presets = layout.presets[::-1] if bilinear else layout.presets
+    return replace(layout, presets=presets, rules=milesial_rules(steps), told=told)
+
+
 LAYOUTS.register("milesial-unet")(
     Layout(
         presets=("unet.milesial", "unet.milesial_bilinear"),
-        rules={
-            "inc.double_conv.*": "encoder.blocks.0.{}",
-            "down#.maxpool_conv.1.double_conv.*": "encoder.blocks.{}.{}",
-            "up#.up.*": lambda step, name: f"stages.0.decoder.steps.{STEPS - step}.up.conv.{name}",
-            "up#.conv.double_conv.*": lambda step, name: f"stages.0.decoder.steps.{STEPS - step}.post.{name}",
-            "outc.conv.*": "stages.0.head.predictors.0.{}",
-            "mask_values": None,  # the grey values of its training masks, filed among the tensors
-        },
+        rules=milesial_rules(4),
         changes={"up#.conv.double_conv.0.weight": swap_halves},
+        variant=milesial,
     )
 )
 
@@ -38,16 +63,74 @@ COMMON: dict[str, Target] = {
     "segmentation_head.0.*": "stages.0.head.predictors.0.{}",
     "classification_head.*": None,
 }
+ATTENTION = {"decoder.blocks.#.attention*": "attention in the decoder"}
 
 
-def smp_step(number: int, conv: int, layer: int, name: str) -> str:
-    """Blocks are counted coarse to fine, ours fine to coarse; a convolution, its norm and a ReLU are 3 layers."""
-    return f"stages.0.decoder.steps.{4 - number}.post.{3 * (conv - 1) + layer}.{name}"
+def smp_common(state: State, depth: int | None) -> tuple[dict[str, Target], dict[str, Any]]:
+    """Return the rules of an encoder that ends `depth` halvings down (None: not known), and what is told of it.
+
+    Its ResNets keep the stages below, which nothing uses.
+    """
+    home = "encoder.model" if any(name.startswith("encoder.model.") for name in state) else "encoder"
+    trunk = resnet_of(state, lambda stage: f"{home}.layer{stage}")
+    told: dict[str, Any] = extents(
+        state, classes=("segmentation_head.0.weight", 0), in_channels=(f"{home}.conv1.weight", 1)
+    )
+    if trunk:
+        told["encoder"] = trunk.name
+    unused: dict[str, Target] = {f"encoder.layer{stage}.*": None for stage in range(depth or 5, 5)}
+    return {**unused, **COMMON}, told
+
+
+def smp_unet(layout: Layout, state: State) -> Layout:
+    """Tell the decoder's widths and the encoder's depth, of which there is one block each, coarse to fine."""
+    blocks = numbers(state, "decoder.blocks.#.conv1.*")
+    widths = [state[f"decoder.blocks.{block}.conv1.0.weight"].shape[0] for block in blocks]
+    depth = len(blocks)
+    rules, told = smp_common(state, depth)
+    bare = "decoder.blocks.0.conv1.1.weight" not in state
+    if not bare and "decoder.blocks.0.conv1.1.running_mean" not in state:
+        raise lack("a norm in the decoder that is not BatchNorm", "decoder.blocks.0.conv1.1.weight")
+    layers = 2 if bare else 3  # a convolution, its norm and a ReLU
+
+    def step(number: int, conv: int, layer: int, name: str) -> str:
+        return f"stages.0.decoder.steps.{depth - 1 - number}.post.{layers * (conv - 1) + layer}.{name}"
+
+    told |= {"width": (*widths[::-1], 2 * widths[0]), "norm": "none" if bare else "batch"}
+    told |= {} if depth == 5 else {"strides": tuple(2.0**level for level in range(1, depth + 1))}
+    return replace(layout, rules={**rules, "decoder.blocks.#.conv#.#.*": step}, told=told)
 
 
 LAYOUTS.register("smp-unet")(
-    Layout(presets=("unet.smp",), rules={**COMMON, "decoder.blocks.#.conv#.#.*": smp_step})
+    Layout(
+        presets=("unet.smp",),
+        rules={**COMMON, "decoder.blocks.#.conv#.#.*": "stages.0.decoder.steps.{}.post.{}.{}.{}"},
+        lacking={**ATTENTION, "decoder.center.*": "a block between encoder and decoder"},
+        open=("upsample",),
+        variant=smp_unet,
+    )
 )
+
+
+def smp_fpn(layout: Layout, state: State) -> Layout:
+    """Tell the widths, and the encoder's depth by the channels that the coarsest lateral takes."""
+    home = "encoder.model" if any(name.startswith("encoder.model.") for name in state) else "encoder"
+    trunk = resnet_of(state, lambda stage: f"{home}.layer{stage}")
+    entry = state["decoder.p5.weight"]
+    depth = None
+    if trunk:
+        depth = next(stride for stride, width in trunk.channels.items() if width == entry.shape[1]).bit_length() - 1
+    rules, told = smp_common(state, depth)
+    if depth is not None and depth < 4:
+        raise lack("a lateral on the image itself", "decoder.p2.skip_conv.weight")
+    head_width = state["decoder.seg_blocks.0.block.0.block.0.weight"].shape[0]
+    if state["segmentation_head.0.weight"].shape[1] == 4 * head_width:
+        raise lack("a head that merges the levels by concatenation", "segmentation_head.0.weight")
+    told |= {"width": entry.shape[0], "head_width": head_width}
+    told |= {"strides": tuple(2.0 ** (depth - 3 + level) for level in range(4))} if depth else {}
+    return replace(layout, rules={**rules, **layout.rules}, told=told)
+
+
 LAYOUTS.register("smp-fpn")(
     Layout(
         presets=("fpn.smp",),
@@ -59,38 +142,7 @@ LAYOUTS.register("smp-fpn")(
                 lambda number, conv, layer, name: f"stages.0.head.merge.branches.{3 - number}.{conv}.{layer}.{name}"
             ),
         },
+        open=("upsample",),
+        variant=smp_fpn,
     )
-)
-
-# torchvision's ResNet-50 FPN backbone, alone or inside a detector
-DEEPEST = 3  # of the four levels C2..C5, counted from 0
-EPS = 1e-5  # of BatchNorm, here and in torchvision
-
-
-def torchvision_lateral(level: int, name: str) -> str:
-    place = "deepest" if level == DEEPEST else f"steps.{level}"
-    return f"stages.0.decoder.{place}.lateral.{name.removeprefix('0.')}"  # before 0.13 there is no "0."
-
-
-BACKBONE: dict[str, Target] = {
-    "body.*": "encoder.trunk.{}",
-    "fpn.inner_blocks.#.*": torchvision_lateral,
-    "fpn.layer_blocks.#.*": lambda level, name: f"stages.0.decoder.outs.{level}.{name.removeprefix('0.')}",
-}
-
-PLAIN = Layout(
-    presets=("fpn.torchvision",),
-    rules={
-        **BACKBONE,
-        **{f"backbone.{pattern}": target for pattern, target in BACKBONE.items()},
-        "rpn.*": None,
-        "roi_heads.*": None,
-    },
-    fresh=("stages.0.head.*",),
-)
-LAYOUTS.register("torchvision-fpn")(PLAIN)
-
-# The detectors released as COCO_V1 are run by torchvision with BatchNorm's eps = 0, which no checkpoint tells.
-LAYOUTS.register("torchvision-fpn-coco-v1")(
-    replace(PLAIN, changes={"*.running_var": lambda variance: variance - EPS})  # the norm adds it again
 )

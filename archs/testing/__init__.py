@@ -9,12 +9,14 @@ def test_my_fusion():
 
 from skipbench.archs.testing.cases import Case
 from skipbench.archs.testing.checks import CHECKS, check_fusion, check_part, check_registered, run_check
+from skipbench.archs.testing.homes import Home
 from skipbench.contracts import Finding
 
 __all__ = [
     "CHECKS",
     "Case",
     "Finding",
+    "Home",
     "check_fusion",
     "check_part",
     "check_registered",

@@ -18,8 +18,9 @@ from skipbench.archs.restarts import Restart
 from skipbench.archs.spec import ArchSpec
 from skipbench.contracts import require
 
-CHANNELS = ((32, 16, 16), (16, 16, 16), (8, 24, 16))  # coarse, skip, out
-SIZES = ((6, 5), (9, 4), (1, 1))
+Triple = tuple[int, int, int]  # channels: coarse, skip, out
+CHANNELS: tuple[Triple, ...] = ((32, 16, 16), (16, 16, 16), (8, 24, 16))
+SIZES: tuple[Size, ...] = ((6, 5), (9, 4), (1, 1))
 WIDTHS, STRIDES = (8, 8, 12), (1, 2, 4)
 STYLE = BlockStyle()
 Shape = tuple[int, ...]
@@ -39,9 +40,11 @@ class Case:
     ignores: Sequence[str] = ()
 
 
-def cases_of_fusion(fusion: type[Fusion]) -> Iterator[Case]:
+def cases_of_fusion(
+    fusion: type[Fusion], triples: Sequence[Triple] = CHANNELS, sizes: Sequence[Size] = SIZES
+) -> Iterator[Case]:
     """Yield pairs of channels at every size; without a use for the coarse map, it may be None."""
-    for channels in CHANNELS:
+    for channels in triples:
         fused = fusion.fused_channels(*channels)
         build = _building(fusion, *channels[:2], fused)
 
@@ -53,7 +56,7 @@ def cases_of_fusion(fusion: type[Fusion]) -> Iterator[Case]:
             )
             return [(2, fused, *size)]
 
-        for size in SIZES:
+        for size in sizes:
             maps: dict[str, Tensor | None] = {"coarse": _map(channels[0], size), "skip": _map(channels[1], size)}
             ignored = [name for name in maps if name not in fusion.uses]
             yield Case(build, maps, partial(promised, size=size), fusion.uses, ignored)
@@ -61,10 +64,12 @@ def cases_of_fusion(fusion: type[Fusion]) -> Iterator[Case]:
         yield Case(build, {**maps, "coarse": None}, partial(promised, size=size), fusion.uses)
 
 
-def cases_of_block(block: type[Block]) -> Iterator[Case]:
+def cases_of_block(
+    block: type[Block], triples: Sequence[Triple] = CHANNELS, sizes: Sequence[Size] = SIZES
+) -> Iterator[Case]:
     """Yield channels at every size."""
-    for given, _, wanted in CHANNELS:
-        for size in SIZES:
+    for given, _, wanted in triples:
+        for size in sizes:
             smaller = level_size(size, block.stride_factor)
             build = _building(block, given, wanted, STYLE)
             yield Case(build, {"x": _map(given, size)}, partial(_own, size=smaller), ["x"])
@@ -86,10 +91,12 @@ class TiedUpsample(nn.Module):
         return self.up(coarse, (below.shape[-2], below.shape[-1]), below)
 
 
-def cases_of_upsampler(upsampler: type[Upsample]) -> Iterator[Case]:
+def cases_of_upsampler(
+    upsampler: type[Upsample], triples: Sequence[Triple] = CHANNELS, sizes: Sequence[Size] = SIZES
+) -> Iterator[Case]:
     """Yield channels at even and odd sizes of the finer level, whose map it may use."""
-    for coarse, fine, _ in CHANNELS:
-        for size in SIZES:
+    for coarse, fine, _ in triples:
+        for size in sizes:
             maps = {"coarse": _map(coarse, level_size(size, 2)), "below": _map(fine, size)}
             build = _building(TiedUpsample, upsampler, coarse, fine)
             yield Case(build, {**maps}, partial(_own, size=size), ["coarse"])

@@ -1,5 +1,6 @@
 """The contracts of a network's parts, as checks that explain what is wrong."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -22,11 +23,14 @@ from skipbench.archs.testing.cases import (
     cases_of_restart,
     cases_of_upsampler,
 )
+from skipbench.archs.testing.homes import Home
+from skipbench.archs.testing.words import PROBE, Explain, Resizings, in_words_of, order_of, silent_export
 from skipbench.contracts import BrokenContractError, Finding, require
 from skipbench.display import first_line
 from skipbench.registry import Registry
 
 Check = Callable[[list[Case]], str]  # the first two cases are the same build at two sizes, if there are two
+HOMELY = ("fusion", "block", "upsampler")  # the kinds whose channels and sizes the network gives them
 
 
 def check_fusion(fusion: type[Fusion]) -> list[Finding]:
@@ -34,31 +38,76 @@ def check_fusion(fusion: type[Fusion]) -> list[Finding]:
     return check_part("fusion", fusion)
 
 
-def check_registered(registry: Registry[Any], name: str) -> list[Finding]:
+def check_registered(registry: Registry[Any], name: str, home: Home | None = None) -> list[Finding]:
     """Return the findings on a registered part, or on the first member of a family; none for a layout."""
     if registry.kind == "layout":
         return []
     if registry.kind not in ("encoder", "model"):
-        return check_part(registry.kind, registry[name])
-    return check_part(registry.kind, registry.names(name)[0] if name.endswith("*") else name)
+        return check_part(registry.kind, registry[name], home)
+    return check_part(registry.kind, registry.names(name)[0] if name.endswith("*") else name, home)
 
 
-def check_part(kind: str, part: Any) -> list[Finding]:
+def check_part(kind: str, part: Any, home: Home | None = None) -> list[Finding]:
     """Return one Finding per check of a part's contract; all run, and whatever the part raises becomes a finding.
 
-    `kind` is its registry's; an encoder and a model are given by name, any other part as the class.
+    `kind` is its registry's; an encoder and a model are given by name, any other part as the class. `home` are the
+    networks that it is for, the controlled ones if not given: what fails elsewhere alone is a remark.
     """
     if kind == "model":
         return [run_check("network", partial(check_preset, part))]
-    return [run_check(name, partial(_on_cases, check, kind, part)) for name, check in CHECKS.items()]
+    explain = partial(in_words_of, part) if kind == "fusion" else None
+    findings = []
+    for name, check in CHECKS.items():
+        made = partial(CASES[kind], part)
+        finding = run_check(name, partial(_on_cases, check, made), explain)
+        if kind in HOMELY and (home or not finding.ok):
+            finding = _at_home(finding, check, made, home or Home.of(), explain)
+        findings.append(finding)
+    if kind == "fusion":
+        findings[0] = _of_order_and_size(findings[0], part)
+    return findings
 
 
-def _on_cases(check: Check, kind: str, part: Any) -> str:
-    return check(list(CASES[kind](part)))
+def _on_cases(check: Check, made: Callable[..., Iterator[Case]], *given: Any) -> str:
+    return check(list(made(*given)))
 
 
-def run_check(name: str, check: Callable[[], str]) -> Finding:
-    """Return the outcome of a check, which returns a message or raises; torch's random state is restored."""
+def _of_order_and_size(shapes: Finding, fusion: type[Fusion]) -> Finding:
+    """Return the finding on a fusion's shapes, with what these do not show: exchanged maps, needless resizing."""
+    if wrong := order_of(fusion):
+        return Finding(shapes.check, False, wrong)
+    if not shapes.ok:
+        return shapes
+    with Resizings() as resizings, torch.no_grad():
+        case = next(cases_of_fusion(fusion, [PROBE]))
+        with contextlib.suppress(Exception):
+            case.build()(*case.inputs.values())
+    if not resizings.needless:
+        return shapes
+    message = (
+        f"{shapes.message}; {resizings.needless}, resizes to the size that is there: both maps come in one size."
+    )
+    return Finding(shapes.check, True, message, remark=True)
+
+
+def _at_home(
+    finding: Finding, check: Check, cases: Callable[..., Iterator[Case]], home: Home, explain: Explain | None
+) -> Finding:
+    """Return what a check finds at the widths and sizes of the networks that the part is for, and elsewhere."""
+    again = run_check(finding.check, partial(_on_cases, check, cases, home.channels, home.sizes), explain)
+    if not again.ok:  # an error may have been of the other widths; a broken contract says itself
+        return again if finding.ok or "raised" in finding.message else finding
+    if finding.ok:
+        return finding
+    message = f"{again.message} as in {home.name}; not everywhere: {finding.message}"
+    return Finding(finding.check, True, message, remark=True)
+
+
+def run_check(name: str, check: Callable[[], str], explain: Explain | None = None) -> Finding:
+    """Return the outcome of a check, which returns a message or raises; torch's random state is restored.
+
+    `explain` puts an error of the part's own code in words; None stands for what it was and said.
+    """
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -66,7 +115,8 @@ def run_check(name: str, check: Callable[[], str]) -> Finding:
     except BrokenContractError as broken:
         return Finding(name, False, str(broken))
     except Exception as error:  # somebody else's code may raise anything, and that is a finding
-        return Finding(name, False, f"raised {type(error).__name__}: {first_line(error)}")
+        words = explain(error) if explain else None
+        return Finding(name, False, words or f"raised {type(error).__name__}: {first_line(error)}")
 
 
 def _maps(result: Tensor | list[Tensor]) -> list[Tensor]:
@@ -78,12 +128,13 @@ def check_shapes(cases: list[Case]) -> str:
     for case in cases:
         module = case.build()
         want = case.promised(module)
-        got = [tuple(x.shape) for x in _maps(module(*case.inputs.values()))]
+        with Resizings() as resizings:
+            got = [tuple(x.shape) for x in _maps(module(*case.inputs.values()))]
         given = ", ".join(f"{name} {tuple(x.shape)}" for name, x in case.inputs.items() if x is not None)
         require(
             got == want,
             f"{given} gave {' and '.join(map(str, got))}, expected {' and '.join(map(str, want))}; keep the size "
-            "that this kind of part promises, and declare the channels that it returns.",
+            f"that this kind of part promises, and declare the channels that it returns{resizings}.",
         )
     return f"{len(cases)} inputs"
 
@@ -131,7 +182,8 @@ def check_export(cases: list[Case]) -> str:
     """torch.export traces it for any size, and the traced program agrees."""
     module, inputs, several = cases[0].build(), tuple(cases[0].inputs.values()), len(cases) > 1
     free = tuple({2: Dim.DYNAMIC, 3: Dim.DYNAMIC} for _ in inputs) if several else None
-    program = torch.export.export(module, inputs, dynamic_shapes=free)
+    with silent_export():
+        program = torch.export.export(module, inputs, dynamic_shapes=free)
     second = cases[several].inputs.values()  # of another size, if there are several
     pairs = zip(_maps(program.module()(*second)), _maps(module(*second)), strict=True)
     agree = all(torch.allclose(x, y, atol=1e-5) for x, y in pairs)

@@ -60,7 +60,7 @@ def export(
     Examples:
       skipbench export runs/quick --task pose --arm unet --normalise --out pose.onnx   what a run has trained
       skipbench export saved --out model.onnx        a folder of model.save_pretrained(...)
-      skipbench export unet --encoder resnet34 --classes 12 --out unet.onnx
+      skipbench export unet --encoder resnet34 --classes 12 --out unet.onnx       random weights
       skipbench export fpn --set fusion=concat --img-size 480x640 --out fpn.pt2
       skipbench export unet --encoder swin_tiny_patch4_window7_224 --fixed-size --img-size 224x224 --out swin.onnx
     \b
@@ -82,20 +82,30 @@ def export(
         network, size = trained.network, trained.size
         if normalise:
             preparation = Preparation(trained.mean, trained.std, trained.prepare)
+        weights = f"trained: {trained.record.name}"
     else:
         _require_unset({**chosen, "normalise": normalise or None}, f"{model} is not a run")
         network, size = _network(model, encoder, classes, factors or []), (256, 256)
+        weights = f"saved: {Path(model).name}" if Path(model).is_dir() else _untrained(network.spec.pretrained)
     size = read_size(img_size) if img_size else size
-    written = export_model(network, out, size, format, fixed_size, preparation)
+    about = {"skipbench.weights": weights, "skipbench.spec": network.spec.to_yaml()}
+    written = export_model(network, out, size, format, fixed_size, preparation, about)
     print(f"wrote {written.path} ({written.format}, {out.stat().st_size / 1e6:.1f} MB)")
     for kind, axes in (("input", written.inputs), ("output", written.outputs)):
         for name, axis_names in axes.items():
             print(f"  {kind} {name}: ({', '.join(map(str, axis_names))})")
+    if not trained and not Path(model).is_dir():
+        print(f"  its weights are {weights}: skipbench export RUN --arm {model} writes what a run has trained")
     if trained:
         at = "x".join(map(str, trained.size))
         print(f"  {trained.record.name}, trained at {at} px; {_given(trained, normalise)}")
     sizes = " and ".join("x".join(map(str, shape)) for shape in written.checked)
     print(f"  largest difference from the network, at {sizes}: {written.difference:.1e} of its output")
+
+
+def _untrained(pretrained: bool) -> str:
+    """Return in words what the weights of a new network are."""
+    return "random but for the encoder's, which are published ones" if pretrained else "random, nothing was trained"
 
 
 def _given(trained: "Trained", normalise: bool) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.cli.executing import Executing
+from skipbench.bench.cli.extend import broken_parts
 from skipbench.bench.cli.options import (
     Address,
     CellTimeout,
@@ -29,6 +30,7 @@ from skipbench.bench.cli.options import (
 from skipbench.bench.cli.output import console, print_table
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.records.reader import DATABASE
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites import load_suite
 from skipbench.display import human_time, one_line
@@ -87,7 +89,8 @@ def run(
     What is there already is not measured again: a run may be stopped at any moment and goes on where it
     was, and more seeds or arms are added to it. Ctrl-C once lets current cells keep their state, twice ends them at
     once. A cell that fails, even one that crashes its process, is kept with its reason, the others go on, and the
-    command ends with exit code 1; --retry-failed tries it again.
+    command ends with exit code 1; --retry-failed tries it again. Networks' parts of a plug-in are checked first, as
+    by skipbench check, and what they break is said.
 
     \b
     Examples:
@@ -111,6 +114,9 @@ def run(
         load(plugin)
         chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
         directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
+        if plugin and not (directory / DATABASE).is_file():
+            for broken in broken_parts(plugin):
+                print(f"note: {one_line(broken)}", file=sys.stderr)
         with executing.of(chosen, directory) as measuring:
             plan = make_plan(with_widths_of(chosen, directory), leave_out_unserved=data is not None)
         for note in plan.notes:

@@ -1,20 +1,23 @@
 """What a plug-in imports from its own folder: found there, whatever other folders and installed packages contain.
 
-A plug-in's folder becomes a package with a unique name. In its files `import helper` means the helper.py beside
-them: two plug-ins may each have one, and neither replaces another module. The import is rewritten when a file is
-compiled, so that torch.compile, which imports by name what a function imports, finds the same module.
+A plug-in's folder becomes a package with a unique name; so does the outermost folder around it that is a package
+already. In its files `import helper` means the helper.py beside them: two plug-ins may each have one, and neither
+replaces another module; `from .helper import x` and `from folder.helper import x` mean the same file. The import is
+rewritten when a file is compiled, so that torch.compile, which imports by name what a function imports, finds the
+same module.
 """
 
 import ast
 import hashlib
 import importlib
+import importlib.util
 import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import decode_source, module_from_spec, spec_from_loader
+from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +30,7 @@ SHARED = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "plat
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of modules as a package, called `package` in sys.modules and perhaps `title` by its own files."""
+    """A folder of modules as a package, called `package` in sys.modules, and by its own files `title` if not ""."""
 
     path: Path
     package: str
@@ -41,7 +44,11 @@ class Folder:
             return None
         if top == self.title:
             return f"{self.package}.{rest}".removesuffix(".")
-        return f"{self.package}.{name}" if self.beside and self.file(f"{self.package}.{top}") else None
+        return f"{self.package}.{name}" if self.beside and self._has(top) else None
+
+    def _has(self, name: str) -> bool:
+        """Return whether there is a file or a folder of that name to import."""
+        return self.file(f"{self.package}.{name}") is not None or any(self.path.glob(f"{name}/*.py"))
 
     def file(self, module: str) -> Path | None:
         """Return the file of a module of the package, None where there is none."""
@@ -84,31 +91,32 @@ _FOLDERS: dict[str, Folder] = {}  # of plug-ins, by the package's name
 def import_file(file: Path) -> ModuleType:
     """Import a plug-in's file, once per process; of a package, its __init__.py. Raises whatever the file raises."""
     file = file.resolve()
-    whole = file.name == "__init__.py"
-    package = PREFIX + hashlib.sha256(str(file if whole else file.parent).encode()).hexdigest()[:12]
-    name = package if whole else f"{package}.{file.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
+    root = file.parent
+    while is_package(root) and is_package(root.parent):
+        root = root.parent
+    package = PREFIX + hashlib.sha256(str(root).encode()).hexdigest()[:12]
     if package not in _FOLDERS:
-        title = file.parent.name if whole else ""
-        _FOLDERS[package] = Folder(file.parent, package, title, beside=file.parent not in SHARED)
-        if not whole:
-            spec = ModuleSpec(package, None, is_package=True)
-            spec.submodule_search_locations = [str(file.parent)]
-            sys.modules[package] = module_from_spec(spec)
+        title = root.name if is_package(root) or not _is_taken(root) else ""
+        _FOLDERS[package] = Folder(root, package, title, beside=root not in SHARED)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
     importlib.invalidate_caches()  # a file beside may be new
-    loader = _Loader(name, str(file))
-    entry = spec_from_loader(name, loader)
-    assert entry is not None
-    module = sys.modules[name] = module_from_spec(entry)
+    inner = file.relative_to(root).with_suffix("").parts
+    return importlib.import_module(".".join((package, *inner)).removesuffix(".__init__"))
+
+
+def is_package(folder: Path) -> bool:
+    """Return whether a folder is a package of Python's."""
+    return (folder / "__init__.py").is_file()
+
+
+def _is_taken(folder: Path) -> bool:
+    """Return whether a folder's name is that of another module, which its files then mean."""
     try:
-        loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+        found = importlib.util.find_spec(folder.name) if folder.name.isidentifier() else None
+    except (ImportError, ValueError):
+        return True
+    return found is not None and str(folder) not in (found.submodule_search_locations or ())
 
 
 def source_of(module: ModuleType) -> str:
@@ -125,9 +133,16 @@ def source_of(module: ModuleType) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules of plug-ins' folders, for `_Loader` to load."""
+    """Finds the modules of plug-ins' folders, and these themselves, for `_Loader` to load."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if folder := _FOLDERS.get(fullname):
+            init = folder.path / "__init__.py"
+            loader = _Loader(fullname, str(init)) if is_package(folder.path) else None
+            package = ModuleSpec(fullname, loader, origin=str(init) if loader else None, is_package=True)
+            package.submodule_search_locations = [str(folder.path)]
+            package.has_location = loader is not None
+            return package
         spec = PathFinder.find_spec(fullname, path) if fullname.startswith(PREFIX) else None
         if spec and isinstance(spec.loader, SourceFileLoader):
             spec.loader = _Loader(fullname, spec.loader.path)
@@ -163,7 +178,7 @@ class _FromPackage(ast.NodeTransformer):
                 lines.append(ast.Import([ast.alias(name or alias.name, alias.asname)]))
             else:  # `import helper.deep` imports both and names the first
                 lines += [ast.Import([ast.alias(self.folder.inside(top) or top, top)])]
-                lines += [ast.Import([ast.alias(name, None)])] if name.count(".") > 1 else []
+                lines += [ast.Import([ast.alias(name, None)])] if alias.name != top else []
         return [ast.copy_location(line, node) for line in lines]
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:

@@ -15,15 +15,26 @@ from skipbench import archs
 Strict = Callable[[archs.EncoderDecoder, Mapping[str, Any], str], None]
 
 
-@pytest.fixture(scope="session")
-def models() -> ModuleType:
-    """Return test_models.py, whose table makes every preset small: a new preset gets its row there alone."""
-    spec = importlib.util.spec_from_file_location("small_models", Path(__file__).with_name("test_models.py"))
+def beside(name: str) -> ModuleType:
+    """Return the module in the file of that name in this folder."""
+    spec = importlib.util.spec_from_file_location(f"beside_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def models() -> ModuleType:
+    """Return test_models.py, whose table makes every preset small: a new preset gets its row there alone."""
+    return beside("test_models")
+
+
+@pytest.fixture(scope="session")
+def formula() -> ModuleType:
+    """Return formula.py, which makes weights of their names."""
+    return beside("formula")
 
 
 @pytest.fixture(scope="session")

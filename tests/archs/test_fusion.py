@@ -110,7 +110,7 @@ class Explodes(Fusion):
         (IgnoresSkip, "gradients", "does not depend on 'skip'"),
         (OverwritesSkip, "determinism", "in place"),
         (Noisy, "determinism", "two calls"),
-        (Branches, "export", "raised"),
+        (Branches, "export", "it branches on a map's values"),
         (Idle, "gradients", "'unused' gets no gradient"),
         (Explodes, "cost", "ValueError: no idea"),
         (Opaque, "cost", "no rule says what fusion_test::blend costs: register one with @skipbench.register_cost("),

@@ -28,14 +28,19 @@ SMALL = {
     "hourglass.paper": {"stacks": 2, "width": 8},
     "hourglass.princeton": {"stacks": 2, "width": 8},
     "hourglass.bearpaw": {"stacks": 2, "width": 8},
+    "unet.nnunet": {"encoder_args": {"widths": (4, 4, 8, 8)}, "head_strides": (1, 2, 4)},
+    "unet.monai": {"encoder_args": {"widths": (4, 4, 8), "convs": 2, "steps": (2, 2, 1), "residual": True}},
     "hourglass.cornernet": {"encoder_args": {"widths": (8, 8, 12, 12, 12, 16)}, "width": (8, 8, 12, 12, 12, 16)},
+    "hourglass.mmpose": {"encoder_args": {"widths": (8, 8, 12, 16)}, "width": (8, 8, 12, 16)},
     "fpn.paper": {"encoder": "resnet10t", "width": 8},
     "fpn.torchvision": {"encoder": "resnet10t", "width": 8},
+    "fpn.detectron2": {"encoder": "resnet26", "width": 8},
+    "fpn.mmseg": {"encoder": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "fpn.smp": {"encoder": "resnet10t", "width": 8, "head_width": 8, "head_dropout": 0.0},
     "rectified_gaussian.paper": {"encoder_args": {"stages": [[4, 4], [4, 4], [4], [4], [4]]}},
 }
 NETWORKS = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
-HOURGLASSES = ["bearpaw", "cornernet", "paper", "princeton"]
+HOURGLASSES = ["bearpaw", "cornernet", "mmpose", "paper", "princeton"]
 CONTROLLED = {"encoder": "test_resnet", "width": 8}
 
 
@@ -135,6 +140,10 @@ OVERRIDES = [
     *({"stacks": 2, "bottom_up": name} for name in BOTTOM_UPS.names()),
     {"norm": "group"},
     {"norm": "none"},
+    {"norm": "instance", "activation": "leaky_relu", "conv_bias": True},
+    {"norm": "instance_bare", "activation": "prelu"},
+    {"up_block": "norm_act_residual", "upsample": "transposed3x3"},
+    *({"head_upsample": name} for name in UPSAMPLERS.names() if name != "adjoint"),
     {"blocks": 2},
     {"strides": (4, 8, 16)},
     {"decoder_stride": 1},

@@ -52,7 +52,7 @@ def test_specs_are_frozen():
         ("unet", {"encoder": "resnet81"}, "unknown encoder 'resnet81'. Did you mean 'resnet"),
         ("unet", {"width": "wide"}, "factor 'width' is 'wide'"),
         ("unet", {"classes": 0}, "factor 'classes' is 0: input should be greater than or equal to 1."),
-        ("unet", {"norm": "layer"}, "unknown norm 'layer'. Choices: batch, group, none."),
+        ("unet", {"norm": "layer"}, "unknown norm 'layer'. Choices: batch, group, instance, instance_bare, none."),
         ("unet", {"supervision": "levels"}, "supervision='levels' needs head_levels='all'."),
         ("unet", {"upsample": "adjoint"}, "upsample='adjoint' needs passes >= 1."),
         ("unet", {"lateral": "max_pool"}, "a lateral must keep its map's size, and 'max_pool' does not"),

@@ -1,5 +1,6 @@
 """`skipbench export`: what it writes runs elsewhere, and what is wrong is one sentence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,21 @@ def test_a_saved_network(skipbench: Any, tmp_path: Path) -> None:
     (logits,) = onnxruntime.InferenceSession(tmp_path / "unet.onnx").run(None, {"image": image.numpy()})
     with torch.no_grad():
         assert np.abs(EncoderDecoder.from_pretrained(tmp_path / "saved")(image).numpy() - logits).max() < 1e-4
+
+
+def test_weights_that_nobody_trained_are_said_to_be_random_in_the_line_and_in_the_file(
+    skipbench: Any, tmp_path: Path
+) -> None:
+    words = "random, nothing was trained"
+    for suffix in ("onnx", "pt2"):
+        outcome = skipbench("export", "unet", *SMALL, "--out", tmp_path / f"unet.{suffix}")
+        assert f"its weights are {words}: skipbench export RUN --arm unet writes what a run" in outcome.out
+    session = onnxruntime.InferenceSession(tmp_path / "unet.onnx")
+    extra = {"metadata.json": ""}
+    torch.export.load(tmp_path / "unet.pt2", extra_files=extra)
+    for said in (session.get_modelmeta().custom_metadata_map, json.loads(extra["metadata.json"])):
+        assert said["skipbench.weights"] == words
+        assert "width: 8" in said["skipbench.spec"]
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,61 @@ def test_a_package_is_its_init_file_and_imports_itself_by_its_name_or_relatively
     assert (source_of(first), source_of(second) != before[1]) == (before[0], True)
 
 
+IMPORTS = {  # of what a folder's files say to reach layers.py beside them, and deep/inner.py below them
+    "relative": ("from .layers import FACTOR", "from .deep.inner import DEEP"),
+    "bare": ("from layers import FACTOR", "import deep.inner\nDEEP = deep.inner.DEEP"),
+    "by the folder's name": ("from {0}.layers import FACTOR", "from {0}.deep.inner import DEEP"),
+    "by the folder's name, whole": (
+        "import {0}.layers\nFACTOR = {0}.layers.FACTOR",
+        "from {0}.deep import inner as i\nDEEP = i.DEEP",
+    ),
+}
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["folder", "package"])
+@pytest.mark.parametrize("how", IMPORTS)
+@pytest.mark.parametrize("given", ["its file", "its folder"])
+def test_a_plug_in_of_several_files_reaches_them_in_every_way(
+    tmp_path: Path, how: str, whole: bool, given: str
+) -> None:
+    name = next(names)
+    folder = tmp_path / f"their_{name}"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "layers.py").write_text("FACTOR = 3\n")
+    (folder / "deep" / "inner.py").write_text("from ..layers import FACTOR\nDEEP = FACTOR + 1\n")
+    lines = "\n".join(IMPORTS[how]).format(folder.name)
+    (folder / "mine.py").write_text(f"{lines}\nassert (FACTOR, DEEP) == (3, 4)\n" + fusion_source(name))
+    if whole:
+        (folder / "__init__.py").write_text("from . import mine\n")
+    assert list(load([folder / "mine.py" if given == "its file" else folder])["fusions"]) == [name]
+    sources = [source_of(name)]
+    for edited in ("layers.py", "deep/inner.py"):
+        with (folder / edited).open("a") as file:
+            file.write("# edited\n")
+        sources.append(source_of(name))
+    assert len({*sources}) == 3, "all that it imports belongs to its identity"
+
+
+def test_a_file_deep_in_a_package_reaches_what_stands_above_it(tmp_path: Path) -> None:
+    name = next(names)
+    folder = tmp_path / f"whole_{name}"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "__init__.py").write_text("SCALE = 2\n")
+    (folder / "common.py").write_text("FACTOR = 3\n")
+    (folder / "parts" / "__init__.py").write_text("")
+    lines = f"from .. import SCALE\nfrom ..common import FACTOR\nfrom {folder.name}.common import FACTOR as SAME\n"
+    (folder / "parts" / "mine.py").write_text(f"{lines}assert FACTOR is SAME\n" + fusion_source(name))
+    assert list(load([folder / "parts" / "mine.py"])["fusions"]) == [name]
+
+
+def test_a_folder_that_is_called_as_a_module_does_not_replace_it(tmp_path: Path) -> None:
+    name = next(names)
+    folder = tmp_path / "torch"
+    folder.mkdir()
+    (folder / "mine.py").write_text("import torch\nfrom torch import nn\nnn.Module\n" + fusion_source(name))
+    assert list(load([folder])["fusions"]) == [name]
+
+
 def test_an_error_in_a_file_beside_is_told_with_its_place(tmp_path: Path) -> None:
     name = scaled(tmp_path, 1)
     (tmp_path / "helper.py").write_text("FACTOR = 1\n1 / 0\n")
