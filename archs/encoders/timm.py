@@ -11,9 +11,11 @@ from timm.layers.helpers import to_2tuple
 from torch import Tensor
 
 from skipbench.archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
-from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.encoders.weights import read_weights, require_published
+from skipbench.archs.errors import PretrainedError, ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, Size
 from skipbench.archs.spec import ArchSpec
+from skipbench.display import first_line
 
 # How timm's families say "take images of any size"; each refuses words that it does not know.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
@@ -61,7 +63,7 @@ class TimmEncoder(Encoder):
         self.strides = strides[kept]
         self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
         args["out_indices"] = tuple(info.out_indices)[kept]
-        self.trunk = _create(spec, args, spec.pretrained)
+        self.trunk = _with_weights(spec, args) if spec.weighted else _create(spec, args)
 
     def levels(self, image: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> the trunk's maps as (N, C_l, H_l, W_l), finest first.
@@ -101,12 +103,35 @@ class QuarterResNet(TimmEncoder):
         super().__init__(spec.model_copy(update={"encoder": "resnet10t", "encoder_args": args}))
 
 
-def _create(spec: ArchSpec, args: dict[str, Any], pretrained: bool) -> Any:
-    ours: dict[str, Any] = {"features_only": True, "pretrained": pretrained, "in_chans": spec.in_channels}
+def _create(spec: ArchSpec, args: dict[str, Any], **weights: Any) -> Any:
+    ours: dict[str, Any] = {"features_only": True, "in_chans": spec.in_channels, **weights}
     try:
         return timm.create_model(spec.encoder, **ours, **args)
     except Exception as error:  # timm raises whatever the model's constructor does
-        raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {error}.") from error
+        reason = first_line(error).rstrip(".:")
+        raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {reason}.") from error
+
+
+def _with_weights(spec: ArchSpec, args: dict[str, Any]) -> Any:
+    """Return the trunk with its published weights, or with those of a file. Raises PretrainedError."""
+    if spec.encoder_weights is None:
+        require_published(spec.encoder)
+        return _create(spec, args, pretrained=True)
+    overlay = {"state_dict": read_weights(spec)}
+    try:
+        trunk = _create(spec, args, pretrained=True, pretrained_cfg_overlay=dict(overlay))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch.initial_seed() + 1)
+            again = _create(spec, args, pretrained=True, pretrained_cfg_overlay=overlay)
+    except SpecError as error:
+        raise PretrainedError(f"{spec.encoder_weights} does not fit: {error}") from error
+    drawn = [name for name, x in again.named_parameters() if not torch.equal(x, trunk.get_parameter(name))]
+    if drawn:  # what differs between two draws has not come from the file
+        raise PretrainedError(
+            f"{spec.encoder_weights} lacks {len(drawn)} of the {len(list(trunk.parameters()))} tensors of encoder "
+            f"'{spec.encoder}', the first '{drawn[0]}'."
+        )
+    return trunk
 
 
 def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> tuple[dict[str, Any], Any]:
@@ -114,7 +139,7 @@ def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> t
     args = {**words[0], **spec.encoder_args}
     try:
         with torch.device("meta"):
-            return args, _create(spec, args, pretrained=False).eval()
+            return args, _create(spec, args).eval()
     except SpecError as error:
         if len(words) == 1 or not isinstance(error.__cause__, TypeError):
             raise

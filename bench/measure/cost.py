@@ -140,7 +140,7 @@ def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Outcome:
     try:
         return cost(blank_model(spec), image_size)
     except Exception:  # whatever a network does with values that are not there
-        return cost(build_model(spec.model_copy(update={"pretrained": False})), image_size)
+        return cost(build_model(spec.fresh), image_size)
 
 
 def _run(model: nn.Module, images: tuple[Tensor]) -> tuple[Ledger, int | Exception]:

@@ -1,6 +1,6 @@
 """From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from skipbench.archs import FACTORS, ArchSpec, resolve_spec
+from skipbench.archs.encoders import build_encoder, require_published
 from skipbench.archs.presets import PRESETS
 from skipbench.bench.data import Data, open_data
 from skipbench.bench.errors import SuiteError
@@ -102,6 +103,7 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         matched = matched_arms(study.match, arms)
         arms, notes = matched.arms, [*notes, *(f"{study.task.name}: {note}" for note in matched.notes)]
         resolved["match"]["solved"] = matched.solved
+    _require_weights(arms)
     return StudyPlan(resolved, data, task, options, arms, notes)
 
 
@@ -111,6 +113,17 @@ def _require_scores(study: Study, task: Task) -> None:
     for key in study.margin if isinstance(study.margin, dict) else ():
         if key not in known:
             raise SuiteError("in margin: " + unknown_name("score", key, known))
+
+
+def _require_weights(arms: Sequence[Arm]) -> None:
+    """Raise PretrainedError where the weights of an encoder cannot be had, before anything is measured."""
+    for spec in {
+        (arm.spec.encoder, arm.spec.encoder_weights): arm.spec for arm in arms if arm.spec.weighted
+    }.values():
+        if spec.encoder_weights is None:
+            require_published(spec.encoder)
+        else:
+            build_encoder(spec)
 
 
 def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:

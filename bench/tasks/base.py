@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from skipbench.bench.data import Annotation, Data, DataInfo, open_data
+from skipbench.bench.data import Annotation, Data, DataInfo, Sample, open_data
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.errors import BenchError
 from skipbench.bench.predictions import Prediction
@@ -146,6 +147,9 @@ class Task(ABC):
     def metrics(self, device: torch.device) -> Metrics:
         """Return an empty collector of all scores, of outputs that lie on `device`."""
         return Metrics([scorer(self, device) for scorer in self._scorers])
+
+    def begin(self, train: Dataset[Sample]) -> None:  # noqa: B027 (most losses need to know nothing)
+        """Take in what the loss needs to know of all samples to be trained on; called before the first step."""
 
     @property
     @abstractmethod

@@ -15,7 +15,7 @@ from skipbench.bench.errors import BenchError
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.recipe import Recipe
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet; all networks use them that say nothing else
 STD = (0.229, 0.224, 0.225)
 
 
@@ -29,7 +29,7 @@ def length(dataset: Dataset[Sample]) -> int:
 
 
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Return images (N, 3, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
+    """Return images (N, C, H, W), uint8 or from 0 to 1, as float32 in which each channel has mean 0 and std 1."""
     scaled = transforms.to_dtype(images, torch.float32, scale=True)
     prepared: Tensor = transforms.normalize(scaled, list(mean), list(std))
     return prepared
@@ -40,7 +40,9 @@ class Predictor:
 
     def __init__(self, fabric: Fabric, model: nn.Module, task: Task, recipe: Recipe) -> None:
         self.fabric, self.model, self.task = fabric, model, task
-        self._batch_size = recipe.batch_size
+        usual: tuple[Sequence[float], Sequence[float]] = (MEAN, STD)
+        self.mean, self.std = getattr(model, "normalisation", usual)
+        self._batch_size = recipe.batch_size // recipe.accumulate
         self._memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
 
     @property
@@ -50,7 +52,7 @@ class Predictor:
 
     def prepare(self, batch: Batch) -> Batch:
         """Return the batch with images as the network takes them: normalised, in the memory format."""
-        image = normalised(batch["image"], MEAN, STD)
+        image = normalised(batch["image"], self.mean, self.std)
         return batch | {"image": image.contiguous(memory_format=self._memory_format)}
 
     def evaluate(self, split: Dataset[Sample], alive: Callable[[], None], halfway: bool = False) -> Metrics:

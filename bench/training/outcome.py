@@ -61,9 +61,15 @@ def train(
         _seeded(recipe.seed_of("initialisation", seed)),
         use_threads(recipe.threads) as threads,
     ):
+        task.begin(data.train)
         trainer = Trainer(build_model(), task, recipe, seed, advance, ranks)
         notes = trainer.go_on()
         values = trainer.fit(data.train, data.val)
+        if trainer.found.ended:
+            notes.append(
+                f"Ended at {values['train/images']:,} of {recipe.images:,} images: {recipe.patience} validations "
+                "in a row were no better than the best (recipe.patience)."
+            )
         tested = trainer.evaluate(data.test)
         values |= {f"test/{name}": value for name, value in tested.compute().items()}
         if isinstance(trainer.raw, EncoderDecoder) and trainer.raw.spec.refines:
@@ -97,6 +103,7 @@ def _follow(
 ) -> None:
     """Train as another rank than the first, which alone scores and keeps."""
     with _seeded(recipe.seed_of("initialisation", seed)), use_threads(recipe.threads):
+        task.begin(data.train)
         trainer = Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
         trainer.go_on()
         trainer.fit(data.train, data.val)
