@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -52,17 +52,15 @@ class TimmEncoder(Encoder):
     def __init__(self, spec: ArchSpec, **encoder_args: Any) -> None:
         super().__init__()
         self.name = spec.encoder
-        args, blueprint = _blueprint(spec)
-        info = blueprint.feature_info
-        strides = info.reduction()
+        looked = _look(spec)
+        strides = looked.strides
         self.flat = len(set(strides)) == 1
         self.coarsest = max(strides)
-        self.divisor, self.input_size, shapes = _probe(blueprint, spec)
-        channels = [shape[1] for shape in shapes] or info.channels()
+        self.divisor, self.input_size = looked.divisor, looked.input_size
         kept = slice(-1, None) if self.flat else slice(levels_down_to(strides, spec.strides))
         self.strides = strides[kept]
-        self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
-        args["out_indices"] = tuple(info.out_indices)[kept]
+        self.specs = [FeatureSpec(c, s) for c, s in zip(looked.channels[kept], self.strides, strict=True)]
+        args = {**looked.args, "out_indices": looked.out_indices[kept]}
         self.trunk = _with_weights(spec, args) if spec.weighted else _create(spec, args)
 
     def levels(self, image: Tensor) -> list[Tensor]:
@@ -101,6 +99,32 @@ class QuarterResNet(TimmEncoder):
     def __init__(self, spec: ArchSpec, **encoder_args: Any) -> None:
         args = {"channels": (16, 32, 64, 128), "stem_width": 16, **encoder_args}
         super().__init__(spec.model_copy(update={"encoder": "resnet10t", "encoder_args": args}))
+
+
+class _Look(NamedTuple):
+    """What is known of a trunk before it is built: timm's arguments, its levels, and which images it takes."""
+
+    args: dict[str, Any]
+    strides: list[float]
+    channels: list[int]
+    out_indices: tuple[int, ...]
+    divisor: int
+    input_size: Size | None
+
+
+_LOOKS: dict[tuple[str, str, int], _Look] = {}
+
+
+def _look(spec: ArchSpec) -> _Look:
+    """Return what a trunk of no weights shows, which is built once in a process."""
+    key = spec.encoder, repr(spec.encoder_args), spec.in_channels
+    if key not in _LOOKS:
+        args, blueprint = _blueprint(spec)
+        info = blueprint.feature_info
+        divisor, size, shapes = _probe(blueprint, spec)
+        channels = [shape[1] for shape in shapes] or info.channels()
+        _LOOKS[key] = _Look(args, info.reduction(), channels, tuple(info.out_indices), divisor, size)
+    return _LOOKS[key]
 
 
 def _create(spec: ArchSpec, args: dict[str, Any], **weights: Any) -> Any:

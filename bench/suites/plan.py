@@ -16,6 +16,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from skipbench.bench.records import Cell
 from skipbench.bench.suites.matching import matched_arms
+from skipbench.bench.suites.minutes import spend_minutes
 from skipbench.bench.suites.morphs import add_morph, note_on
 from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import TASK, Study, Suite, Variant, choice_of
@@ -52,10 +53,11 @@ class Plan:
         return {measurement.name: measurement(study).forecast(arm) for measurement in measurements()}
 
 
-def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
+def make_plan(suite: Suite, leave_out_unserved: bool = False, jobs: int = 1) -> Plan:
     """Open the suite's data, resolve its arms and expand its grid.
 
-    `leave_out_unserved`: a study whose data have nothing for its task is left out, and a note says so.
+    `leave_out_unserved`: a study whose data have nothing for its task is left out, and a note says so. Where a
+    budget is in minutes, arms are timed; `jobs` trainings go on side by side.
     Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
     """
     opened: dict[str, Data] = {}
@@ -65,6 +67,7 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     if not studies:
         raise SuiteError(" ".join(left_out))
     _require_distinct(studies)
+    studies = spend_minutes(studies, jobs)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
     remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)

@@ -40,8 +40,8 @@ class Predictor:
 
     def __init__(self, fabric: Fabric, model: nn.Module, task: Task, recipe: Recipe) -> None:
         self.fabric, self.model, self.task = fabric, model, task
-        usual: tuple[Sequence[float], Sequence[float]] = (MEAN, STD)
-        self.mean, self.std = getattr(model, "normalisation", usual)
+        given: tuple[Sequence[float], Sequence[float]] = getattr(model, "normalisation", (MEAN, STD))
+        self.mean, self.std = given
         self._batch_size = recipe.batch_size // recipe.accumulate
         self._memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
 

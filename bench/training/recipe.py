@@ -1,6 +1,6 @@
 """The one training recipe that all arms share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,8 +22,13 @@ class Recipe(BaseModel):
     """How every network is trained: by default AdamW under a one-cycle schedule, for a budget in images seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    asked: ClassVar = frozenset({"minutes", "minutes_for", "alike", "timed"})  # by which `images` is set, no more
 
     images: Count = 8192  # budget in images seen, rounded up to whole batches
+    minutes: Positive | None = None  # budget in time instead, scoring included: images are set by a timed start
+    minutes_for: Literal["cell", "run"] = "cell"  # of each training, or of all trainings of a run together
+    alike: Literal["images", "minutes"] = "images"  # what arms have equally: as much as the slowest sees, or time
+    timed: dict[str, Count] = Field(default_factory=dict)  # images that were set so; a run writes them
     batch_size: Count = 16
     accumulate: Annotated[Count, LATER] = 1  # parts in which a batch is computed one by one, for less memory
     optimizer: Annotated[Optimizer, LATER] = "adamw"
@@ -88,8 +93,8 @@ class Recipe(BaseModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines a result; options that came later are left out at their default."""
-        return determining(self)
+        """What determines a result: neither what images were set by, nor later options at their default."""
+        return {name: value for name, value in determining(self).items() if name not in self.asked}
 
     def seed_of(self, source: Source, seed: int) -> int:
         """Return the seed from which a source of variation is drawn."""

@@ -79,7 +79,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "found": vars(self.found),
             "curve": vars(self.curve),
-            "average": self.average.state_dict() if self.average else None,
+            "average": dict(self.average.state_dict()) if self.average else None,
         }
         return pack(content, self.identity)
 
@@ -144,6 +144,17 @@ class Trainer:
                 "train/loss_last": found.loss,
             }
         )
+
+    def images_per_s(self, train: Dataset[Sample], seconds: float) -> float:
+        """Return how fast images are trained on: steps are taken for so long after the first, or all there are."""
+        times, last = list[float](), time.perf_counter()
+        for batch in self._varied(train, self.recipe.steps, self.recipe.augmentation):
+            self._step(batch)
+            times.append(time.perf_counter() - last)
+            last += times[-1]
+            if times[1:] and sum(times[1:]) >= seconds:
+                break
+        return self.recipe.batch_size * len(times[1:]) / sum(times[1:])
 
     def _begin(self, batch: Batch) -> dict[str, float]:
         """Bring the logits to their scale on the first batch, and return the values of the start."""

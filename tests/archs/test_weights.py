@@ -1,4 +1,4 @@
-"""Encoders that begin with learnt weights: published ones are looked for once, a file's are all taken or refused."""
+"""Encoders that begin with learnt weights: published ones are looked for once, a file's are all taken or none."""
 
 import time
 from pathlib import Path

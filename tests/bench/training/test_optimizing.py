@@ -178,7 +178,7 @@ def test_a_batch_in_parts_is_the_same_batch(data: Data) -> None:
 
 
 def test_parts_must_be_equal() -> None:
-    with pytest.raises(ValidationError, match="batch_size is 8, on 2 device.*accumulate: 3 does not divide"):
+    with pytest.raises(ValidationError, match=r"batch_size is 8, on 2 device.*accumulate: 3 does not divide"):
         Recipe(batch_size=8, devices=2, accumulate=3)
 
 
