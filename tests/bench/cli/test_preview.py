@@ -1,4 +1,4 @@
-"""`run --dry-run`: what is there already, what the rest takes; each network is tried for a moment, in limited time."""
+"""`run --dry-run`: what is there already, what the rest takes; each network is tried, in limited time."""
 
 from collections.abc import Callable
 from pathlib import Path
