@@ -15,7 +15,7 @@ _PLAIN = tuple(f"tag:yaml.org,2002:{kind}" for kind in (*_KINDS, "merge"))
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only; a duplicate key is an error, not silently the last one."""
+    """Plain values only, whole numbers as keys as text; a duplicate key is an error, not silently the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -23,7 +23,8 @@ class _Loader(yaml.SafeLoader):
         if duplicates:
             problem = f"duplicate key {quoted(duplicates[1].value)}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=duplicates[1].start_mark)
-        return super().construct_mapping(node, deep)
+        content = super().construct_mapping(node, deep)
+        return {str(key) if type(key) is int else key: value for key, value in content.items()}
 
 
 def _unknown(loader: _Loader, node: yaml.Node) -> None:

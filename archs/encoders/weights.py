@@ -23,20 +23,21 @@ PATIENCE_S = 10.0
 def normalisation(spec: ArchSpec) -> tuple[Channels, Channels]:
     """Return the mean and the standard deviation that images from 0 to 1 are normalised by, one per channel.
 
-    ImageNet's, and those that a pretrained encoder was trained with. As timm has an encoder's first weights, one
-    channel takes the mean of the three colours', more than three take them in turns.
+    ImageNet's, and those that a pretrained encoder was trained with. Channels that are no colours take the mean of
+    the three; of a pretrained encoder more than three take them in turns, as timm repeats its first weights.
     """
     mean, std = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
     known = get_pretrained_cfg(spec.encoder) if spec.weighted else None
     if known is not None and len(known.mean) == len(known.std) == 3:
         mean, std = known.mean, known.std
-    return _of_channels(mean, spec.in_channels), _of_channels(std, spec.in_channels)
+    in_turns = spec.weighted and spec.in_channels > 1
+    return _of_channels(mean, spec.in_channels, in_turns), _of_channels(std, spec.in_channels, in_turns)
 
 
-def _of_channels(colours: Channels, count: int) -> Channels:
-    if count == 1:
-        return (sum(colours) / len(colours),)
-    return tuple(islice(cycle(colours), count))
+def _of_channels(colours: Channels, count: int, in_turns: bool) -> Channels:
+    if in_turns or count == len(colours):
+        return tuple(islice(cycle(colours), count))
+    return (sum(colours) / len(colours),) * count
 
 
 def require_published(encoder: str) -> None:

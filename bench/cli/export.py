@@ -100,10 +100,12 @@ def export(
 
 def _given(trained: "Trained", normalise: bool) -> str:
     """Return in words which images the program takes."""
+    channels = trained.network.spec.in_channels
+    images = "RGB images" if channels == 3 else f"images of {channels} channel(s)"
     if normalise:
-        return "it takes RGB images as uint8, normalises them itself, and was compared on such images"
+        return f"it takes {images} as uint8, normalises them itself, and was compared on such images"
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (trained.mean, trained.std))
-    return f"it takes RGB images from 0 to 1, less ({mean}), over ({std})"
+    return f"it takes {images} from 0 to 1, less ({mean}), over ({std})"
 
 
 def _require_unset(options: Mapping[str, Any], why: str) -> None:

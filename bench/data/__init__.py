@@ -1,6 +1,15 @@
 """Datasets: what is measured on. A new one is a module here with one registered DataSource."""
 
-from skipbench.bench.data import coco, deeplabcut, folder, known, scenes, voc  # what is imported here is registered
+from skipbench.bench.data import (  # what is imported here is registered
+    coco,
+    deeplabcut,
+    folder,
+    known,
+    scenes,
+    sleap,
+    voc,
+    yolo,
+)
 from skipbench.bench.data.annotations import (
     ANNOTATIONS,
     Annotation,
@@ -22,9 +31,9 @@ from skipbench.bench.data.base import (
     register_dataset,
 )
 from skipbench.bench.data.files import Entry, FileSource, Found, Survey, recognise
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.folder import check_folder
 from skipbench.bench.data.geometry import inside, resize_labels
-from skipbench.bench.data.pixels import Problem
 
 __all__ = [
     "ANNOTATIONS",
@@ -57,5 +66,7 @@ __all__ = [
     "register_dataset",
     "resize_labels",
     "scenes",
+    "sleap",
     "voc",
+    "yolo",
 ]

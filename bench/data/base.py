@@ -1,8 +1,8 @@
 """What every dataset offers: three splits of samples, a description, and a name to open it by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from torch.utils.data import Dataset
 
 from skipbench.bench.data.annotations import KEYS, Annotation, Sample
+from skipbench.bench.data.pictures.scaling import Scaling
 from skipbench.bench.errors import BenchError
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
@@ -31,6 +32,10 @@ class DataInfo:
     annotations: tuple[Annotation, ...] = ()  # of every image, one of each kind
     notes: tuple[str, ...] = ()  # what was decided for the user, each with the option that changes it
     size_limits: tuple[float, float] | None = None  # sides of squares: small < first <= medium < second <= large
+    bare: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # annotation's plural -> splits that show none
+    scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
 
     def __contains__(self, kind: type[Annotation]) -> bool:
         return any(type(annotation) is kind for annotation in self.annotations)
@@ -54,9 +59,16 @@ class DataInfo:
     def facts(self) -> dict[str, Any]:
         """What a reader of scores must know of the data; `size_limits_px` are sides of squares."""
         facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
+        if self.scaling != Scaling():
+            facts["scaling"] = self.scaling.facts
         for annotation in self.annotations:
             facts |= annotation.facts
         return facts
+
+    @property
+    def channels(self) -> int:
+        """How many channels every image has."""
+        return self.scaling.channels
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -68,7 +80,7 @@ class DataInfo:
 class Data:
     """A dataset: its splits and what is in them.
 
-    A sample holds "image" (3, H, W) uint8 and the keys of its dataset's annotations, as each of these says.
+    A sample holds "image" (C, H, W) uint8 and the keys of its dataset's annotations, as each of these says.
     """
 
     train: Dataset[Sample]

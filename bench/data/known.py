@@ -14,7 +14,7 @@ from skipbench.bench.data.coco import Coco
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.preflight import Watch, unwatched
 from skipbench.bench.data.files.source import FileSource, Survey, missing_folder
-from skipbench.bench.data.pixels import FileError
+from skipbench.bench.data.text import read_lines
 from skipbench.bench.data.voc import Voc
 from skipbench.bench.errors import DataError
 
@@ -76,8 +76,8 @@ class OxfordPet(Downloaded):
         classes = {_BACKGROUND: "background", _PET: "pet"}
         found = Found(annotations=[Mask.of(classes, frozenset({_BORDER}), "Pixels on a pet's border are ignored.")])
         for split, file in _LISTS.items():
-            lines = found.read(_lines, self.place / file, self.place) or []
-            for name in (line.split()[0] for line in lines):
+            lines = found.read(read_lines, self.place / file, self.place) or []
+            for name in sorted(line.split()[0] for line in lines):
                 mask = self.place / "annotations/trimaps" / f"{name}.png"
                 found.entries.append(Entry(split, name, self.place / "images" / f"{name}.jpg", mask, {Mask: mask}))
         return found
@@ -146,11 +146,3 @@ def report_on_val(found: Found) -> None:
     """Make the published validation images the test split; the truth of the published test split is kept."""
     found.entries = [replace(entry, split="test") if entry.split == "val" else entry for entry in found.entries]
     found.notes.append("The published validation images, on which papers report results, serve as the test split.")
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(path, f"cannot be read ({error})") from None
-    return sorted(line for line in lines if line.strip() and not line.startswith("#"))

@@ -183,9 +183,10 @@ def expand_arms(study: Study, task: Task) -> tuple[list[Arm], dict[int, list[Arm
 
 def _arm(study: Study, task: Task, varied: Set[str], variant: Variant, spec: ArchSpec | None = None) -> Arm:
     """Return the arm that a variant is, of the network that `spec` describes if it is given."""
+    of_task = {"in_channels": task.info.channels, **task.factors}
     usual, options = _dotted(_options(study, task, {})), _options(study, task, variant.own)
-    spec, values = spec or _spec(variant, study.model, task.factors), _dotted(options)
-    models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **task.factors, **study.model})}
+    spec, values = spec or _spec(variant, study.model, of_task), _dotted(options)
+    models_own = {**usual, **_plain({**DEFAULTS, **PRESETS[variant.model], **of_task, **study.model})}
     here = {**values, **spec.to_dict(), "model": variant.model}
     differences = {key: value for key, value in variant.differences.items() if here.get(key) != models_own.get(key)}
     own = {key: value for key, value in values.items() if key in varied}

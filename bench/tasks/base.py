@@ -127,6 +127,14 @@ class Task(ABC):
             raise TaskError(
                 f"the data '{info.name}' have no {missing}, so there is nothing to learn this task from."
             )
+        if empty := info.bare.get(self.annotation.plural):
+            missing, named = self.annotation.plural, " and ".join(f"'{split}'" for split in empty)
+            wanted = "to learn" if "train" in empty else "to score"
+            raise TaskError(
+                f"no image of {named} of the data '{info.name}' has {missing}{self.annotation.beside}, so there is "
+                f"nothing {wanted}: put images that have {missing} into each split, or leave the split out, so "
+                "that it is taken from the training images."
+            )
         self.info = info
         self.options = options or self.Options()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skipbench.bench.data.pixels import resize
+from skipbench.bench.data.pixels import resize, visible
 from skipbench.bench.predictions import Array
 
 Size = tuple[int, int]  # (height, width)
@@ -27,7 +27,7 @@ class Window(NamedTuple):
 class View:
     """An image and its windows, of one size, row by row; each is resized to the size that the network is given."""
 
-    pixels: Tensor  # (3, H, W) uint8
+    pixels: Tensor  # (C, H, W) uint8
     windows: Sequence[Window]
     people: Tensor | None = None  # (P, 4) x1, y1, x2, y2 in px, where it is known where people are
 
@@ -39,10 +39,10 @@ class View:
     @property
     def images(self) -> Array:
         """The image as predictions keep it, (1, H, W, 3)."""
-        return self.pixels.permute(1, 2, 0)[None].numpy()
+        return visible(self.pixels).permute(1, 2, 0)[None].numpy()
 
     def crops(self, size: Size) -> Iterator[Tensor]:
-        """Yield what each window shows at `size`, (3, h, w) uint8."""
+        """Yield what each window shows at `size`, (C, h, w) uint8."""
         for top, left, height, width in self.windows:
             yield resize(self.pixels[:, top : top + height, left : left + width], size)
 

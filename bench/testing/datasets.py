@@ -88,7 +88,7 @@ def check_samples(case: Case) -> str:
                 f"{place} has {', '.join(sorted(sample))}; expected {', '.join(['image', *types])}.",
             )
             image = (tuple(sample["image"].shape), sample["image"].dtype)
-            expected = (3, *info.size), torch.uint8
+            expected = (info.channels, *info.size), torch.uint8
             require(image == expected, f"the image of {place} is {image}, expected {expected}.")
             for key, dtype in types.items():
                 require(sample[key].dtype == dtype, f"'{key}' of {place} is {sample[key].dtype}, expected {dtype}.")

@@ -53,13 +53,13 @@ class Augmenter:
         self._settings = settings
         self._size = info.size
         self._annotations = info.annotations
-        self._unseen = torch.empty(1, 3, *info.size, dtype=torch.uint8, device="meta")
+        self._unseen = torch.empty(1, info.channels, *info.size, dtype=torch.uint8, device="meta")
         # asked for what they draw and do: called whole, they take half of their time to look at what they are given
         self._crop = v2.RandomResizedCrop(info.size, scale=settings.crop_area, ratio=aspects)
         self._jitter = v2.ColorJitter(settings.brightness, settings.contrast, settings.saturation)
 
     def __call__(self, batch: Batch, seed: int, first: int = 0, whole: int | None = None) -> Batch:
-        """Return the batch varied: images (N, 3, H, W), uint8, become float between 0 and 1.
+        """Return the batch varied: images (N, C, H, W), uint8, become float between 0 and 1.
 
         It may be a part of a batch of `whole` images, from the one numbered `first`, and is varied as in there.
 
@@ -110,6 +110,8 @@ class Augmenter:
     def _coloured(self, image: Tensor) -> Tensor:
         drawn = self._jitter.make_params([image])
         image = F.to_dtype(image, torch.float32, scale=True)
+        bands, shape = image.shape[-3] not in (1, 3), image.shape
+        image = image.flatten(0, 1)[:, None] if bands else image  # each band is grey to torchvision
         # a list, as the order of a tensor's elements is looked up in torch
         coloured: Tensor = self._jitter.transform(image, drawn | {"fn_idx": drawn["fn_idx"].tolist()})
-        return coloured
+        return coloured.reshape(shape) if bands else coloured

@@ -19,6 +19,13 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet; all networks use them that say noth
 STD = (0.229, 0.224, 0.225)
 
 
+def normalisation(channels: int) -> tuple[list[float], list[float]]:
+    """Return the mean and standard deviation of each channel: ImageNet's, or their means for other channels."""
+    if channels == len(MEAN):
+        return list(MEAN), list(STD)
+    return [sum(MEAN) / len(MEAN)] * channels, [sum(STD) / len(STD)] * channels
+
+
 class TrainingError(BenchError):
     """Training cannot go on: its numbers are no longer finite, or nothing can be scored."""
 
@@ -40,8 +47,8 @@ class Predictor:
 
     def __init__(self, fabric: Fabric, model: nn.Module, task: Task, recipe: Recipe) -> None:
         self.fabric, self.model, self.task = fabric, model, task
-        given: tuple[Sequence[float], Sequence[float]] = getattr(model, "normalisation", (MEAN, STD))
-        self.mean, self.std = given
+        own: tuple[Sequence[float], Sequence[float]] | None = getattr(model, "normalisation", None)
+        self.mean, self.std = own or normalisation(task.info.channels)
         self._batch_size = recipe.batch_size // recipe.accumulate
         self._memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
 

@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from skipbench.bench.data.coco_json import Content
-from skipbench.bench.data.pixels import FileError, Problem, decode, images_by_name, rgb
+from skipbench.bench.data.coco.content import boxes_of
+from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.pixels import images_by_name
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.files import OwnFolder
 from skipbench.bench.predictions import Prediction
@@ -144,7 +145,8 @@ class _Reader:
             yield from view.crops(self._trained.size)
 
     def _view(self, path: Path) -> View:
-        pixels = rgb(decode(path, self._options.upright))
+        scaling = self._trained.scaling
+        pixels = scaling.pixels(scaling.opener.load(path, self._options.upright), path)
         size, overlap = (pixels.shape[1], pixels.shape[2]), self._options.overlap
         windows = whole(size) if overlap is None else tiles(size, self._trained.size, overlap)
         people = None if self._people is None else self._people_on(path, size)
@@ -168,15 +170,11 @@ def read_people(path: Path) -> Mapping[str, tuple[tuple[int, int], Tensor]]:
 
     Crowds are left out. Raises DataError, which names the first thing that is wrong.
     """
-    content = Content(with_masks=False)
-    if wrong := content.add(path):
-        raise DataError(f"{path}: {wrong[0]}.")
     people = {}
-    for number, image in content.images.items():
-        instances = content.instances.get(number, {}).values()
-        corners = [each.corners for each in instances if not each.crowd and each.corners is not None]
-        boxes = torch.from_numpy(np.array(corners, np.float32).reshape(-1, 4))
-        people[Path(image.name).name] = image.size, boxes
+    for name, (size, boxes) in boxes_of(path).items():
+        if size is None:
+            raise DataError(f"{path}: states no size of {name}.")
+        people[name] = size, torch.from_numpy(boxes.astype(np.float32))
     return people
 
 

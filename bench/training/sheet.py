@@ -12,6 +12,7 @@ from torchvision.utils import make_grid
 from skipbench.bench.data.annotations import Colour, Sample, enlarged
 from skipbench.bench.data.base import Data, DataInfo
 from skipbench.bench.data.loading import collate
+from skipbench.bench.data.pixels import visible
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 
 _SHORTEST_SIDE = 320  # px; smaller images are enlarged, so that names can be read
@@ -53,7 +54,7 @@ def unpadded(sample: Sample, info: DataInfo) -> Sample:
 def draw_sample(sample: Sample, info: DataInfo) -> Tensor:
     """Return the sample's image, (3, H, W) uint8, enlarged where it is small, with all that is annotated on it."""
     factor = -(-_SHORTEST_SIDE // min(info.size))
-    image = enlarged(sample["image"], factor)
+    image = enlarged(visible(sample["image"]), factor)
     colours = palettes(info)
     for annotation in info.annotations:
         if annotation.is_in(sample):

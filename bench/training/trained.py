@@ -8,6 +8,7 @@ from torch import Tensor
 
 from skipbench.archs import EncoderDecoder
 from skipbench.bench.data import DataInfo
+from skipbench.bench.data.pictures.scaling import Scaling
 from skipbench.bench.errors import BenchError, StoreError
 from skipbench.bench.plugins import load_plugins
 from skipbench.bench.records import WEIGHTS, RunRecord
@@ -49,6 +50,11 @@ class Trained:
     def std(self) -> tuple[float, ...]:
         """What each channel is divided by then."""
         return tuple(self.record.settings["std"])
+
+    @property
+    def scaling(self) -> Scaling:
+        """How images come to have 8 bits, and the channels that the network takes."""
+        return Scaling.recalled(self.record.settings["data"].get("scaling"))
 
     def create_task(self) -> Task:
         """Return the task, with the options that it was trained for, for images without a truth."""

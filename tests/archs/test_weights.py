@@ -132,7 +132,9 @@ def test_images_are_normalised_as_the_pretrained_encoder_s_were() -> None:
     assert normalisation(vit.fresh) == usual
     (mean,), (std,) = normalisation(spec_of(in_channels=1))
     assert (mean, std) == (pytest.approx(0.449), pytest.approx(0.226))
-    assert normalisation(spec_of(in_channels=4))[0] == (0.485, 0.456, 0.406, 0.485)
+    assert normalisation(spec_of(in_channels=4))[0] == pytest.approx((0.449,) * 4)
+    resnet = spec_of(encoder="resnet18", pretrained=True, in_channels=4)
+    assert normalisation(resnet)[0] == (0.485, 0.456, 0.406, 0.485)
 
 
 def test_a_factor_that_came_later_tells_networks_apart_where_it_is_used_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.geometry import Field, resize_labels
-from skipbench.bench.data.pixels import FileError, Problem, decode_mask
+from skipbench.bench.data.pictures.masks import MaskPixels, mask_pixels
+from skipbench.bench.data.pictures.opener import Opener
 from skipbench.bench.data.sides import Sides, pair_sides
 from skipbench.bench.errors import BenchError
 from skipbench.registry import Registry
@@ -38,6 +41,23 @@ class Picture(NamedTuple):
     width: int
     height: int
     upright: bool  # whether its files are turned as their EXIF orientation says
+    frame: int | None = None  # which of the images in its files
+    opener: Opener = Opener()
+
+    def mask(self, path: Path) -> MaskPixels:
+        """Return what each pixel of its mask `path` says. Raises FileError where that is of another size."""
+        stored = self.opener.load(path, self.upright, self.frame)
+        if stored.size != (self.width, self.height):
+            sizes = f"{stored.size[0]}x{stored.size[1]} pixels, its image {self.width}x{self.height}"
+            raise FileError(path, f"has {sizes}; expected equal sizes")
+        return mask_pixels(stored, path)
+
+    def numbers(self, path: Path) -> Array:
+        """Return the number of each pixel (H, W) of its mask `path`. Raises FileError where it has colours."""
+        values = self.mask(path).values
+        if values is None:
+            raise FileError(path, "holds colours; expected one number per pixel")
+        return values
 
     def scale(self, size: tuple[int, int]) -> Array:
         """Return the pixels of an image of `size` (H, W) per pixel of the file, (2,) along x and y."""
@@ -65,6 +85,7 @@ class Annotation(ABC):
     legend: ClassVar[str] = ""  # what they are called on a contact sheet; equal names of one legend share a colour
     tallied: ClassVar[str] = ""  # what is counted of each name
     letters: ClassVar[bool] = False  # single letters in names tell left from right too: L_hip, R_hip
+    beside: ClassVar[str] = ""  # what does not count as some of it: " beside background"
     unbendable: ClassVar[str] = ""  # why elastic deformation cannot bend it, in words that go on after "bend"
 
     names: tuple[str, ...] = ()  # what its numbers stand for, by position
@@ -140,6 +161,14 @@ class Annotation(ABC):
         """Return this with what only all the images tell."""
         return self
 
+    def fault(self, seen: Seen) -> str:
+        """Return why one image cannot be used, now that this is settled, "" where it can."""
+        return ""
+
+    def shows(self, seen: Seen) -> bool:
+        """Return whether there is something on one image to learn, or to score."""
+        return True
+
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield why all the images together cannot be used."""
         yield from ()
@@ -176,15 +205,11 @@ class PixelMap(Annotation):
 
     def examined(self, truth: Any, picture: Picture) -> Seen:
         """Check that the file holds one number per pixel of its image; the facts are these numbers, ascending."""
-        values = decode_mask(truth, picture.upright)
-        if values.shape != (picture.height, picture.width):
-            sizes = f"{values.shape[1]}x{values.shape[0]} pixels, its image {picture.width}x{picture.height}"
-            raise FileError(truth, f"has {sizes}; expected equal sizes")
-        return Seen(truth, tuple(np.flatnonzero(np.bincount(values.ravel())).tolist()))
+        return Seen(truth, tuple(np.unique(picture.numbers(truth)).tolist()))
 
     def read(self, truth: Any, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the file's numbers at `size`, each pixel the nearest of the given ones."""
-        values = torch.from_numpy(decode_mask(truth, picture.upright))
+        values = torch.from_numpy(picture.numbers(truth))
         return {key: resize_labels(values, size).to(stored.dtype) for key, stored in self.keys.items()}
 
 

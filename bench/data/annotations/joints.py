@@ -23,8 +23,8 @@ from skipbench.bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.geometry import Field, inside
-from skipbench.bench.data.pixels import Problem
 
 _WHITE = (255, 255, 255)  # of bones
 
@@ -127,6 +127,10 @@ class Joints(Annotation):
             within = ((truth.joints >= 0) & (truth.joints < [picture.width, picture.height])).all(-1)
         outside = int(((truth.visibility > 0) & ~within).sum())
         return Seen(replace(truth, visibility=truth.visibility * within), outside)
+
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has an annotated joint."""
+        return bool(seen.truth.visibility.any())
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no joint at all."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.utils import draw_segmentation_masks
 
 from skipbench.bench.data.annotations.base import (
+    Array,
     Batch,
     Colour,
     Key,
@@ -22,13 +23,13 @@ from skipbench.bench.data.annotations.base import (
     enlarged,
     register_annotation,
 )
+from skipbench.bench.data.annotations.classes import Classes, MaskFacts, Rule
 from skipbench.bench.data.annotations.objects import Objects, clipping_notes
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.geometry import resize_labels
-from skipbench.bench.data.pixels import MAX_MASK_VALUE, FileError, Problem, decode_mask
+from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE, MaskPixels, colour_of, is_smoothed
 
-CLASSES_FILE = "classes.txt"
 IGNORE_INDEX = 255  # the mask value of pixels that are ignored
-IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names are ignored
 
 _TRANSPARENCY = 0.45
 _BLACK = (0, 0, 0)
@@ -39,37 +40,31 @@ _BLACK = (0, 0, 0)
 class Mask(PixelMap):
     """The class of each pixel, an index into `names`, or `ignore_index`.
 
-    The truth about an image is a file that holds `values[k]` for the k-th class, or its Objects, of which those
-    with label k are class k + 1. Without names every value that the files hold is a class.
+    The truth about an image is a file that holds a number or a colour for each class, or its Objects, of which
+    those with label k are class k + 1. Without a rule every number that the files hold is a class.
     """
 
     keys: ClassVar[Mapping[str, Key]] = {"mask": Key(torch.int64)}
     plural: ClassVar[str] = "masks"
+    beside: ClassVar[str] = " beside background"
     names_are: ClassVar[str] = "classes"
     legend: ClassVar[str] = "classes"
     tallied: ClassVar[str] = "images with the class"
 
     ignore_index: int = IGNORE_INDEX  # what ignored pixels hold in a sample
-    values: tuple[int, ...] = ()  # what a file holds for each class
-    ignored: frozenset[int] = frozenset()  # what it holds where pixels are ignored
-    note: str = ""  # what was decided for the user, and how to change it
+    rule: Rule | None = None  # what is given of the classes of files
+    classes: Classes = field(default_factory=Classes)  # what their files hold for them
 
     @classmethod
-    def of(cls, classes: Mapping[int, str], ignored: frozenset[int], note: str = "") -> "Mask":
-        """Return the annotation whose files hold the keys of `classes`."""
-        ignore_index = IGNORE_INDEX if len(classes) <= IGNORE_INDEX else MAX_MASK_VALUE
-        return cls(
-            tuple(classes.values()), ignore_index=ignore_index, values=tuple(classes), ignored=ignored, note=note
-        )
+    def of(cls, names: Mapping[int, str], ignored: frozenset[int], note: str = "") -> "Mask":
+        """Return the annotation whose files hold the keys of `names`."""
+        notes = (note,) if note else ()
+        return cls().settled_to(Classes(tuple(names.values()), tuple(names), ignored, notes=notes))
 
-    @classmethod
-    def named(cls, names: Sequence[str], ignored: int | None) -> "Mask":
-        """Return the annotation where `names[k]` is the class of mask value k; without names, of all values."""
-        void = {value: name for value, name in enumerate(names) if name.lower() in IGNORED_NAMES}
-        skipped = frozenset(void) if ignored is None else frozenset({*void, ignored})
-        kept = {value: name for value, name in enumerate(names) if value not in skipped}
-        note = "".join(f"'{name}' (mask value {value}) is ignored. " for value, name in void.items()).strip()
-        return cls.of(kept, skipped, note)
+    def settled_to(self, classes: Classes) -> "Mask":
+        """Return this with those classes."""
+        ignore_index = IGNORE_INDEX if len(classes.names) <= IGNORE_INDEX else MAX_MASK_VALUE
+        return replace(self, names=classes.names, ignore_index=ignore_index, classes=classes)
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -79,30 +74,14 @@ class Mask(PixelMap):
     @property
     def reading(self) -> dict[str, Any]:
         """The classes and their values in files."""
-        return {"classes": [self.names, self.values]}
+        return {"classes": [self.names, self.classes.values]}
 
     def settled(self, seen: Sequence[Seen]) -> "Mask":
-        """Return this; where it has no names, every value that occurs is a class, "class <value>"."""
-        if self.names:
+        """Return this with the classes that files have by its rule; where it has none, every value is a class."""
+        facts = [image.facts for image in seen if isinstance(image.truth, Path)]
+        if self.names or not facts:
             return self
-        present = {value for image in seen for value in image.facts}
-        values = sorted(present - self.ignored)
-        return Mask.of({value: f"class {value}" for value in values}, self.ignored, self._inferred(present))
-
-    def _inferred(self, present: set[int]) -> str:
-        values, ignored = sorted(present - self.ignored), sorted(present & self.ignored)
-        if not values:
-            return ""
-        unlabelled = (
-            f"value {ignored[0]} is ignored"
-            if ignored
-            else "if one of them means unlabelled, set data.ignore_index to it"
-        )
-        return (
-            f"The masks contain {len(values)} values, {values[0]} to {values[-1]}, and each is a class; "
-            f"{unlabelled}. To name them, put {CLASSES_FILE} into the folder, one name per line, or set "
-            "data.classes."
-        )
+        return self.settled_to((self.rule or Rule()).settle(facts))
 
     def exchanged(self, batch: Batch) -> Batch:
         """Return the mask with left and right exchanged."""
@@ -132,67 +111,99 @@ class Mask(PixelMap):
         return tinted
 
     def examined(self, truth: Path | Objects, picture: Picture) -> Seen:
-        """Check that the file holds a class for each pixel of its image; the facts are its values, ascending."""
+        """Check that the file holds a number or a colour for each pixel of its image; the facts are a MaskFacts."""
         if isinstance(truth, Objects):
             return truth.clipped(picture)
-        seen = super().examined(truth, picture)
-        unknown = sorted({*seen.facts} - {*self.values} - self.ignored)
-        if self.names and unknown:
-            ignored = ", ".join(map(str, sorted(self.ignored)))
-            allowed = f"{min(self.values)} to {max(self.values)}" + (f", or {ignored} (ignored)" if ignored else "")
-            raise FileError(truth, f"contains the value {unknown[0]}, which is not a class; expected {allowed}")
-        return seen
+        if picture.opener.header(truth).lossy:
+            raise FileError(truth, f"is not stored losslessly; expected {truth.stem}.png")
+        pixels = picture.mask(truth)
+        values = None if pixels.values is None else tuple(np.unique(pixels.values).tolist())
+        smoothed = is_smoothed(pixels)
+        colours = np.unique(pixels.coded).tolist()
+        palette = () if values is None or pixels.palette is None else pixels.colours_of(values)
+        return Seen(truth, MaskFacts(values, tuple(colours), palette, smoothed))
+
+    def fault(self, seen: Seen) -> str:
+        """Return that a file holds what is no class."""
+        if isinstance(seen.truth, Objects) or not self.names:
+            return ""
+        classes, facts = self.classes, seen.facts
+        if facts.values is None and not classes.coded:
+            return "holds colours, where the other masks hold a number per pixel"
+        present = self._present(facts)
+        unknown = sorted({*present} - {*classes.values} - classes.ignored)
+        if facts.smoothed and (unknown or self.rule is None or not self.rule.names):
+            return (
+                f"holds {len(present)} values, most of them only along borders, as smoothed or compressed masks "
+                "do; save it as PNG without smoothing, by the nearest neighbour"
+            )
+        if not unknown:
+            return ""
+        ignored = ", ".join(map(str, sorted(classes.ignored)))
+        if classes.coded:
+            known = ", ".join(map(str, map(colour_of, classes.values[:4])))
+            return f"contains the colour {colour_of(unknown[0])}, which is not a class; expected {known} ..."
+        allowed = f"{min(classes.values)} to {max(classes.values)}" + (
+            f", or {ignored} (ignored)" if ignored else ""
+        )
+        return f"contains the value {unknown[0]}, which is not a class; expected {allowed}"
+
+    @property
+    def background(self) -> int:
+        """The class that is no object: the one called background, else the first."""
+        names = [name.lower() for name in self.names]
+        return names.index("background") if "background" in names else 0
+
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has a class beside its background."""
+        if isinstance(seen.truth, Objects):
+            return bool((~seen.truth.ignored & ~seen.truth.unmasked).any())
+        held = {*self.classes.values[: self.background], *self.classes.values[self.background + 1 :]}
+        return bool(held & {*self._present(seen.facts)})
 
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there are fewer than two classes."""
-        if len(self.names) < 2:
+        if self.classes.failure:
+            yield Problem("masks", self.classes.failure)
+        elif len(self.names) < 2:
             content = f"contain one class ({self.names[0]})" if self.names else "contain no class"
-            ignored = ", ".join(map(str, sorted(self.ignored)))
+            ignored = ", ".join(map(str, sorted(self.classes.ignored)))
             hint = f" besides the ignored {ignored}; if that is a class, set ignore_index=null" if ignored else ""
             yield Problem("masks", f"{content}{hint}; expected at least two classes")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""
-        if self.note:
-            yield self.note
+        yield from self.classes.notes
         yield from clipping_notes(image for image in seen if isinstance(image.truth, Objects))
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:
         """Return the files with each class, none where masks are painted from objects."""
-        files = [image for image in seen if isinstance(image.truth, Path)]
-        counts = Counter(value for image in files for value in image.facts)
-        return {name: counts[value] for value, name in zip(self.values, self.names, strict=True)} if files else {}
+        files = [image.facts for image in seen if isinstance(image.truth, Path)]
+        counts = Counter(value for facts in files for value in self._present(facts))
+        return (
+            {name: counts[value] for value, name in zip(self.classes.values, self.names, strict=True)}
+            if files
+            else {}
+        )
+
+    def _present(self, facts: MaskFacts) -> tuple[int, ...]:
+        return facts.colours if self.classes.coded or facts.values is None else facts.values
 
     def read(self, truth: Path | Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the classes at `size`, in the smallest integer type that holds them."""
         small = np.uint8 if self.ignore_index == IGNORE_INDEX else np.int32
         if isinstance(truth, Objects):
-            owned = np.where(truth.ignored, self.ignore_index, 1 + truth.labels)
+            owned = np.where(truth.ignored | truth.unmasked, self.ignore_index, 1 + truth.labels)
             classes = np.array([0, *owned], small)[truth.owners(picture)]
         else:
-            table = np.full(MAX_MASK_VALUE + 1, self.ignore_index, small)
-            table[list(self.values)] = np.arange(len(self.values))
-            classes = table[decode_mask(truth, picture.upright)]
+            classes = self.numbered(picture.mask(truth)).astype(small)
         return {"mask": resize_labels(torch.from_numpy(classes), size)}
 
-
-def read_names(file: Path) -> tuple[str, ...]:
-    """Return the names in `file`, one per line, the first for mask value 0. Raises FileError."""
-    try:
-        names = tuple(line.strip() for line in file.read_text(encoding="utf-8").strip().splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(file, f"cannot be read as text ({error})") from None
-    try:
-        return checked_names(names)
-    except ValueError as error:
-        raise FileError(file, str(error).rstrip(".")) from None
-
-
-def checked_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return `names`. Raises ValueError where there are fewer than two, or one is empty or a duplicate."""
-    if len(names) < 2:
-        raise ValueError(f"names fewer than two classes ({len(names)}).")
-    for name in names:
-        if not name or names.count(name) > 1:
-            raise ValueError(f"duplicate class name '{name}'." if name else "a class has an empty name.")
-    return names
+    def numbered(self, pixels: MaskPixels) -> Array:
+        """Return the class of each pixel (H, W) of a file, `ignore_index` where it is ignored."""
+        held = pixels.coded if self.classes.coded or pixels.values is None else pixels.values
+        order = np.argsort(self.classes.values)
+        known = np.array(self.classes.values)[order]
+        place = np.searchsorted(known, held).clip(0, len(known) - 1)
+        numbered: Array = np.where(known[place] == held, order[place], self.ignore_index)
+        return numbered

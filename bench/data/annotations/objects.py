@@ -24,8 +24,8 @@ from skipbench.bench.data.annotations.base import (
     Seen,
     register_annotation,
 )
+from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.geometry import resize_labels
-from skipbench.bench.data.pixels import Problem
 
 RunLengths = dict[str, Any]  # a mask as COCO's API has it: {"size": [H, W], "counts": bytes}
 _MIN_AREA_LEFT = 1 / 4  # of its area; a box of which a crop leaves less is dropped
@@ -42,7 +42,7 @@ class Objects:
     corners: Array  # (n, 4) float x1, y1, x2, y2
     labels: Array  # (n,) int, indices into the names of the dataset's boxes
     ignored: Array  # (n,) bool
-    masks: tuple[RunLengths, ...] | None = None  # of each object, where they are read
+    masks: tuple[RunLengths | None, ...] | None = None  # of each object, where they are read; None: not known
 
     def kept(self, keep: Array) -> "Objects":
         """Return the objects where `keep` (n,) is true."""
@@ -59,14 +59,24 @@ class Objects:
     def owners(self, picture: Picture) -> Array:
         """Return for each pixel (H, W) 1 + the number of the object that it shows, 0 where it shows none.
 
-        Where objects overlap the smaller one is on top, an ignored one at the bottom.
+        Where objects overlap the smaller one is on top, an ignored one at the bottom, and below it the box of one
+        whose mask is not known.
         """
         owners = np.zeros((picture.height, picture.width), np.int32)
         masks = self.masks or ()
-        areas = [int(run_lengths.area(mask)) for mask in masks]
-        for number in sorted(range(len(masks)), key=lambda number: (not self.ignored[number], -areas[number])):
-            owners[run_lengths.decode(masks[number]).astype(bool)] = number + 1
+        for number in self.unmasked.nonzero()[0].tolist():
+            left, top, right, bottom = self.corners[number].round().astype(int)
+            owners[top:bottom, left:right] = number + 1
+        known = [(number, mask) for number, mask in enumerate(masks) if mask is not None]
+        areas = {number: int(run_lengths.area(mask)) for number, mask in known}
+        for number, mask in sorted(known, key=lambda each: (not self.ignored[each[0]], -areas[each[0]])):
+            owners[run_lengths.decode(mask).astype(bool)] = number + 1
         return owners
+
+    @property
+    def unmasked(self) -> Array:
+        """Whether the mask of each object is not known, though others are, (n,) bool."""
+        return np.array([mask is None for mask in self.masks or ()], bool)
 
 
 class Clipped(NamedTuple):
@@ -175,6 +185,10 @@ class Boxes(Annotation):
         """Clip the boxes to the image, and drop those of which at most a line is left."""
         return truth.clipped(picture)
 
+    def shows(self, seen: Seen) -> bool:
+        """Return whether an image has a box that is to be found."""
+        return bool((~seen.truth.ignored).any())
+
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no box at all."""
         if not any(len(image.truth.labels) for image in seen):
@@ -225,5 +239,6 @@ class Instances(PixelMap):
     def read(self, truth: Objects, picture: Picture, size: tuple[int, int]) -> Sample:
         """Return the objects' numbers at `size`."""
         owners = truth.owners(picture)
+        owners[np.array([False, *truth.unmasked])[owners]] = 0
         numbers = np.where(owners <= _MAX_INSTANCES, owners, 0).astype(np.uint8)
         return {"instances": resize_labels(torch.from_numpy(numbers), size)}

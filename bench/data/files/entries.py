@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from skipbench.bench.data.annotations import Annotation
 from skipbench.bench.data.base import SPLITS
-from skipbench.bench.data.pixels import FileError, Problem
+from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.errors import DataError
 
 T = TypeVar("T")
@@ -25,7 +25,8 @@ class Entry:
     image: Path
     source: Path  # the file that findings about the annotations name
     truth: Mapping[type[Annotation], Any]  # of each kind of annotation that the dataset has, as that kind says
-    stated_size: tuple[int, int] | None = None  # (width, height) by the annotations
+    upright: bool | None = None  # whether its file is turned as its EXIF orientation says; None: to be found out
+    frame: int | None = None  # which of several images in its files
 
     @property
     def files(self) -> list[Path]:
@@ -36,23 +37,47 @@ class Entry:
 Splits = dict[str, list[Entry]]
 
 
+class Counted:
+    """What was mended, left out or guessed while reading, by kind, with the first of each kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[str]] = {}
+
+    def add(self, kind: str, which: str) -> None:
+        """Count one; `kind` is a sentence with {} for how many there are, `which` names this one."""
+        self._kinds.setdefault(kind, []).append(which)
+
+    def has(self, kind: str) -> bool:
+        """Return whether one of that kind was counted."""
+        return kind in self._kinds
+
+    def notes(self) -> list[str]:
+        """Return a sentence on each kind, with the first two that were counted."""
+        return [
+            f"{kind.format(f'{len(which):,}')} ({', '.join(sorted(which)[:2])}{', ...' * (len(which) > 2)})."
+            for kind, which in self._kinds.items()
+        ]
+
+
 @dataclass
 class Found:
     """What a format's reader finds in a folder."""
 
     entries: list[Entry] = field(default_factory=list)  # of each split in the order of names
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)  # without a mend of which nothing can be used
+    left_out: list[Problem] = field(default_factory=list)  # why single images are not used; the others are
     notes: list[str] = field(default_factory=list)
+    counted: Counted = field(default_factory=Counted)
     files: list[Path] = field(default_factory=list)  # annotation files, which determine the samples too
     annotations: list[Annotation] = field(default_factory=list)  # what every entry has
     size_limits: tuple[float, float] | None = None
 
-    def read(self, reader: Callable[[Path], T], path: Path, root: Path) -> T | None:
+    def read(self, reader: Callable[[Path], T], path: Path, root: Path, of_one_image: bool = False) -> T | None:
         """Return what `reader` makes of an annotation file; None where it cannot be used, which is a problem."""
         try:
             content = reader(path)
         except FileError as error:
-            self.problems.append(error.problem(root))
+            (self.left_out if of_one_image else self.problems).append(error.problem(root))
             return None
         self.files.append(path)
         return content

@@ -3,13 +3,37 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
-from skipbench.bench.data.files.entries import Entry, Found
-from skipbench.bench.data.pixels import FileError, Problem, Stamp, as_tensor, decode, stamp
+from skipbench.bench.data.files.entries import Counted, Entry, Found
+from skipbench.bench.data.files.fitting import Fitting
+from skipbench.bench.data.findings import FileError, Problem
+from skipbench.bench.data.pictures.opener import Opener
+from skipbench.bench.data.pictures.scaling import Extent, Range, Scaling, extent_of, settled
+from skipbench.bench.data.pixels import Stamp, resize, stamp
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How images are opened, by what the user says."""
+
+    upright: bool | None = None
+    channels: int | None = None
+    range: Range = "auto"
+    huge: bool = False
+
+    @property
+    def opener(self) -> Opener:
+        """What opens images and masks."""
+        return Opener(self.channels, self.huge)
+
+    def fitting(self, counted: Counted, rescale: bool | None = None) -> Fitting:
+        """Return what fits annotations to images."""
+        return Fitting(counted, self.opener, self.upright, rescale)
+
 
 Watch = Callable[[Iterable["Facts"], int], Iterable["Facts"]]  # shows how far an iteration of known length is
 
@@ -22,6 +46,7 @@ class Facts:
     digests: tuple[str, ...] = ()  # of the bytes of its files
     stamps: tuple[Stamp, ...] = ()  # of the same files, from before they were read
     seen: Mapping[type[Annotation], Seen] = field(default_factory=dict)
+    extent: Extent | None = None  # of the image's numbers
     problem: Problem | None = None
 
 
@@ -31,8 +56,10 @@ class Examined:
 
     facts: list[Facts]
     annotations: list[Annotation]  # with all that only the files tell
-    problems: list[Problem]
-    notes: list[str]  # on the annotations
+    problems: list[Problem]  # of the dataset as a whole
+    left_out: list[Problem]  # of single images
+    notes: list[str]  # on images and annotations
+    scaling: Scaling  # of the images
 
 
 def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
@@ -41,22 +68,43 @@ def unwatched(facts: Iterable[Facts], count: int) -> Iterator[Facts]:
     yield from facts
 
 
-def examine(found: Found, root: Path, upright: bool, watch: Watch) -> Examined:
+def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examined:
     """Return what the files of all entries show, `watch`ed."""
-    inspect = partial(_inspect, root, found.annotations, upright)
+    inspect = partial(_inspect, root, found.annotations, options.fitting(found.counted))
     with ThreadPoolExecutor() as pool:
         every = list(watch(pool.map(inspect, found.entries), len(found.entries)))
-    problems = found.problems + [facts.problem for facts in every if facts.problem]
     usable = [facts for facts in every if not facts.problem]
+    scaling, notes = settled([each.extent for each in usable if each.extent], options.channels, options.range)
     annotations = [annotation.settled(seen_of(annotation, usable)) for annotation in found.annotations]
+    every = [facts if facts.problem else _judged(facts, annotations, scaling, root) for facts in every]
+    usable = [facts for facts in every if not facts.problem]
+    left_out = found.left_out + [facts.problem for facts in every if facts.problem]
+    problems = list(found.problems)
     if not (problems or annotations):
         problems = [Problem("", "contains no annotations")]
-    if not problems:
-        problems = [
-            problem for annotation in annotations for problem in annotation.lacking(seen_of(annotation, usable))
-        ]
-    notes = [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
-    return Examined(usable, annotations, problems, notes)
+    if usable and not problems:
+        lacking = {kind: list(kind.lacking(seen_of(kind, usable))) for kind in annotations}
+        served = [annotation for annotation in annotations if annotation.names and not lacking[annotation]]
+        if served:
+            notes += [f"There are no {kind.plural}: {found[0]}." for kind, found in lacking.items() if found]
+            annotations = [annotation for annotation in annotations if not lacking[annotation]]
+        else:
+            problems = [problem for own in lacking.values() for problem in own]
+    notes += [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
+    return Examined(usable, annotations, problems, left_out, notes, scaling)
+
+
+def _judged(facts: Facts, annotations: Sequence[Annotation], scaling: Scaling, root: Path) -> Facts:
+    """Return the facts with a problem where a file does not fit what all files show."""
+    for annotation in annotations:
+        seen = facts.seen[type(annotation)]
+        if reason := annotation.fault(seen):
+            return replace(facts, problem=FileError(seen.truth, reason).problem(root))
+    if facts.extent and not scaling.takes(facts.extent):
+        reason = f"has {facts.extent.channels} channels, the dataset {scaling.channels}"
+        words = f"{reason}; set data.channels={facts.extent.channels}, or convert it"
+        return replace(facts, problem=FileError(facts.entry.image, words).problem(root))
+    return facts
 
 
 def seen_of(annotation: Annotation, facts: Iterable[Facts]) -> list[Seen]:
@@ -69,49 +117,48 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _inspect(root: Path, annotations: Sequence[Annotation], upright: bool, entry: Entry) -> Facts:
+def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, entry: Entry) -> Facts:
     try:
         stamps = tuple(map(stamp, entry.files))
-        picture = Picture(*decode(entry.image, upright).size, upright)
-        if entry.stated_size not in (None, (picture.width, picture.height)):
-            raise FileError(entry.source, _other_size(entry, picture))
+        if entry.upright is None:
+            masks = [truth for truth in entry.truth.values() if isinstance(truth, Path)]
+            stated = fitting.opener.header(masks[0]).shown(True) if masks else None
+            entry = replace(entry, upright=fitting.fit(entry.image, stated).upright)
+        stored = fitting.opener.load(entry.image, bool(entry.upright), entry.frame)
+        picture = Picture(*stored.size, bool(entry.upright), entry.frame, fitting.opener)
         seen = {
             type(annotation): annotation.examined(entry.truth[type(annotation)], picture)
             for annotation in annotations
         }
-        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen)
+        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen, extent_of(stored))
     except FileError as error:
         return Facts(entry, problem=error.problem(root))
-
-
-def _other_size(entry: Entry, picture: Picture) -> str:
-    stated = "x".join(map(str, entry.stated_size or ()))
-    sentence = f"states {stated} pixels for {entry.image.name}, but the file has {picture.width}x{picture.height}"
-    if decode(entry.image, not picture.upright).size == entry.stated_size:
-        turned = "as stored" if picture.upright else "turned as its EXIF orientation says"
-        fitting = str(not picture.upright).lower()
-        return f"{sentence}; the annotations fit the image {turned}, so set upright={fitting}"
-    return sentence
 
 
 class Reader:
     """Makes the samples of entries that were examined."""
 
     def __init__(
-        self, facts: Sequence[Facts], annotations: Sequence[Annotation], size: tuple[int, int], upright: bool
+        self,
+        facts: Sequence[Facts],
+        annotations: Sequence[Annotation],
+        size: tuple[int, int],
+        opener: Opener,
+        scaling: Scaling,
     ) -> None:
-        self._facts, self._annotations = facts, annotations
-        self._size, self._upright = size, upright
+        self._facts, self._annotations, self._size = facts, annotations, size
+        self._opener, self._scaling = opener, scaling
 
     def __call__(self, index: int) -> Sample:
         """Return the sample of the entry at `index`. Raises FileError, also where a file is not the checked one."""
         facts = self._facts[index]
-        image = decode(facts.entry.image, self._upright)
-        picture = Picture(*image.size, self._upright)
-        sample = {"image": as_tensor(image, self._size)}
+        entry, upright = facts.entry, bool(facts.entry.upright)
+        stored = self._opener.load(entry.image, upright, entry.frame)
+        picture = Picture(*stored.size, upright, entry.frame, self._opener)
+        sample = {"image": resize(self._scaling.pixels(stored, entry.image), self._size)}
         for annotation in self._annotations:
             sample |= annotation.read(facts.seen[type(annotation)].truth, picture, self._size)
-        for path, checked in zip(facts.entry.files, facts.stamps, strict=True):
+        for path, checked in zip(entry.files, facts.stamps, strict=True):
             if stamp(path) != checked:  # only now, so that it holds for what has been read
                 raise FileError(path, "has changed since the data were checked: start again")
         return sample

@@ -11,14 +11,25 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Found, Splits, divide
-from skipbench.bench.data.files.preflight import Examined, Facts, Reader, Watch, digest, examine, seen_of, unwatched
-from skipbench.bench.data.pixels import Problem
+from skipbench.bench.data.files.preflight import (
+    Examined,
+    Facts,
+    Opening,
+    Reader,
+    Watch,
+    digest,
+    examine,
+    seen_of,
+    unwatched,
+)
+from skipbench.bench.data.findings import Problem
+from skipbench.bench.data.pictures.scaling import Range
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
 from skipbench.errors import unknown_name
 
 T = TypeVar("T")
-READING = 2  # raised where the same files come to give other samples
+READING = 3  # raised where the same files come to give other samples
 Pixels = Annotated[int, Field(ge=1)]
 Chosen = Annotated[  # one or several of some words; sorted where they are hashed
     frozenset[T],
@@ -36,6 +47,7 @@ class Survey:
     data: Data | None  # of all that can be used; None where that makes no dataset
     problems: list[Problem]
     tallies: Tallies = field(default_factory=dict)
+    refusal: str = ""  # why the dataset cannot be opened, "" where it can: without what is wrong
 
 
 class FileSource(DataSource):
@@ -43,17 +55,27 @@ class FileSource(DataSource):
 
     layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
     known_as: ClassVar[str] = ""  # the name of such a dataset; "" for one that is called like its folder
+    yields_to: ClassVar[tuple[str, ...]] = ()  # formats that a folder is in rather, where it fits both
     split_files: ClassVar[str] = ""  # what provides a split, "{split}" standing for its name
 
     root: Path
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
-    upright: bool = False  # turn photographs as their EXIF orientation says; most tools annotate them as stored
+    drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
+    upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
+    channels: Annotated[int, Field(ge=1)] | None = None  # of images; None: 3, or as many bands as all of them have
+    range: Range = "auto"  # what is scaled to 0 and 255: by the numbers that occur, of their type, of each image
+    huge: bool = False  # read images above Pillow's limit of pixels
 
     @property
     def place(self) -> Path:
         """The folder that has the layout."""
         return self.root
+
+    @property
+    def opening(self) -> Opening:
+        """How images are opened."""
+        return Opening(self.upright, self.channels, self.range, self.huge)
 
     @property
     def title(self) -> str:
@@ -75,45 +97,86 @@ class FileSource(DataSource):
             lacking = (
                 f"it contains no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
             )
-            return Survey(None, [Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
+            return self._refused([Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
-        checked = examine(found, self.place, self.upright, watch)
+        checked = examine(found, self.place, self.opening, watch)
+        problems = [*checked.problems, *checked.left_out]
         try:
             splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
         except DataError as error:
-            own = [] if checked.problems else [Problem("", str(error).rstrip("."))]
-            return Survey(None, checked.problems + own)
+            return self._refused(problems or [Problem("", str(error).rstrip("."))])
         data = self._data(found, checked, splits, notes)
-        return Survey(data, checked.problems, tally(splits, checked))
+        too_many = len(checked.left_out) > self.drop * (len(checked.facts) + len(checked.left_out))
+        refusal = self._refused(problems).refusal if checked.problems or too_many else ""
+        return Survey(data, problems, tally(splits, checked), refusal)
+
+    def _refused(self, problems: list[Problem]) -> Survey:
+        more = len(problems) - 1
+        rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
+        return Survey(None, problems, refusal=f"data folder {self.place}: {problems[0]}{rest}.")
 
     def open(self) -> Data:
         """Decode every file once and return the data. Raises DataError, which names the first wrong file."""
         survey = self.survey()
-        if survey.data is None or survey.problems:
-            more = len(survey.problems) - 1
-            rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
-            raise DataError(f"data folder {self.place}: {survey.problems[0]}{rest}.")
+        if survey.data is None or survey.refusal:
+            raise DataError(survey.refusal)
         return survey.data
+
+    def remarks(self, checked: Examined) -> list[str]:
+        """Return what only the format can say of all the files."""
+        return []
 
     def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
         self._require_known([annotation.names for annotation in checked.annotations])
-        annotations = tuple(replace(annotation, mirror=self.mirror) for annotation in checked.annotations)
+        annotations = tuple(
+            replace(annotation, mirror=self.mirror or annotation.mirror) for annotation in checked.annotations
+        )
         facts = facts_of(splits, checked)
         train, val, test = (
-            CachedDataset(Reader(facts[split], annotations, self.size, self.upright), len(facts[split]), self.size)
+            CachedDataset(
+                Reader(facts[split], annotations, self.size, self.opening.opener, checked.scaling),
+                len(facts[split]),
+                self.size,
+            )
             for split in SPLITS
         )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
+        left_out = self._left_out(checked)
+        bare = bare_splits(splits, checked)
+        sides = (*sides, *(_bare_note(kind, empty) for kind, empty in bare.items()))
         info = DataInfo(
             name=self.title,
             size=self.size,
             counts={split: len(splits[split]) for split in SPLITS},
             fingerprint=self._fingerprint(found, checked),
             annotations=annotations,
-            notes=tuple(dict.fromkeys((*notes, *found.notes, *checked.notes, *sides))),
+            notes=tuple(
+                dict.fromkeys(
+                    (
+                        *notes,
+                        *left_out,
+                        *found.notes,
+                        *found.counted.notes(),
+                        *checked.notes,
+                        *self.remarks(checked),
+                        *sides,
+                    )
+                )
+            ),
             size_limits=found.size_limits,
+            bare=bare,
+            scaling=checked.scaling,
         )
         return Data(train, val, test, info)
+
+    def _left_out(self, checked: Examined) -> list[str]:
+        if not checked.left_out:
+            return []
+        total, count = len(checked.facts) + len(checked.left_out), len(checked.left_out)
+        return [
+            f"{count:,} of {total:,} images cannot be used and are left out ({checked.left_out[0]}); `skipbench "
+            f"data check` lists them, and data.drop={self.drop:g} is the largest share that may be."
+        ]
 
     def _require_known(self, names: list[tuple[str, ...]]) -> None:
         """Raise SuiteError where `mirror` pairs a name that the data do not have, or not with its like."""
@@ -146,6 +209,7 @@ def recognise(root: Path) -> str:
     if not root.is_dir():
         raise DataError(f"data folder {root}: there is no such folder.")
     fitting = [name for name, source in formats.items() if not source.missing(root)]
+    fitting = [name for name in fitting if not {*formats[name].yields_to} & {*fitting}]
     if len(fitting) == 1:
         return fitting[0]
     looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())
@@ -158,6 +222,23 @@ def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
     """Return what was found out about the entries of each split."""
     facts = {entry_facts.entry.image: entry_facts for entry_facts in checked.facts}
     return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
+
+
+def bare_splits(splits: Splits, checked: Examined) -> dict[str, tuple[str, ...]]:
+    """Return for each annotation, by its plural, the splits in which no image has some, where there are any."""
+    facts = facts_of(splits, checked)
+    bare = {
+        annotation.plural: tuple(
+            split for split in SPLITS if not any(map(annotation.shows, seen_of(annotation, facts[split])))
+        )
+        for annotation in checked.annotations
+    }
+    return {kind: empty for kind, empty in bare.items() if empty}
+
+
+def _bare_note(kind: str, empty: tuple[str, ...]) -> str:
+    named = " and ".join(f"'{split}'" for split in empty)
+    return f"No image of {named} has {kind}: tasks that need {kind} are refused."
 
 
 def tally(splits: Splits, checked: Examined) -> Tallies:

@@ -14,6 +14,7 @@ from skipbench.archs.blocks import BOX_CHANNELS, PRIOR_LOGIT
 from skipbench.bench import predictions
 from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
+from skipbench.bench.data.pixels import visible
 from skipbench.bench.tasks import base
 from skipbench.bench.tasks.base import Task, TaskError, register_task
 from skipbench.bench.tasks.detection.head import (
@@ -136,7 +137,7 @@ class Detection(Task):
         )
         truth_labels = batch["labels"].long().masked_fill(batch["ignored"].bool(), -1)
         arrays = {
-            "images": batch["image"].permute(0, 2, 3, 1),
+            "images": visible(batch["image"]).permute(0, 2, 3, 1),
             "truth_boxes": batch["boxes"],
             "truth_labels": truth_labels,
             "boxes": boxes,

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from skipbench.bench.data import Joints
 from skipbench.bench.data.loading import Batch
+from skipbench.bench.data.pixels import visible
 from skipbench.bench.predictions import Skeletons
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
@@ -135,7 +136,7 @@ class Pose(Task):
         """Return true and predicted joints; those that are not annotated are NaN in both."""
         people = People.of(batch)
         arrays = {
-            "images": batch["image"].permute(0, 2, 3, 1),
+            "images": visible(batch["image"]).permute(0, 2, 3, 1),
             "truth": people.joints.masked_fill(~people.annotated[..., None], torch.nan),
             "visibility": batch["visibility"],
             "prediction": self.decode(outputs[-1], batch),

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from skipbench.bench.data import Annotation, Boxes, DataInfo, Instances, Mask, Sample
 from skipbench.bench.data.loading import Batch
+from skipbench.bench.data.pixels import visible
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.segmentation.losses import balanced, dice_loss, focal
@@ -89,9 +90,8 @@ class Segmentation(Task):
 
     @property
     def background(self) -> int:
-        """The class that is no object: the one called background, else the first."""
-        names = [name.lower() for name in self.info[Mask].names]
-        return names.index("background") if "background" in names else 0
+        """The class that is no object."""
+        return self.info[Mask].background
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
         """Return what the options make of two losses, averaged over predictions.
@@ -154,7 +154,7 @@ class Segmentation(Task):
         """Return true and predicted label maps."""
         truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORE_INDEX)
         return LabelMaps(
-            images=batch["image"].permute(0, 2, 3, 1).cpu().numpy(),
+            images=visible(batch["image"]).permute(0, 2, 3, 1).cpu().numpy(),
             truth=truth.to(torch.uint8).cpu().numpy(),
             prediction=self.predict(outputs[-1]).cpu().numpy(),
             classes=np.array(self.info[Mask].names),

@@ -25,8 +25,8 @@ class SegmentationScorer(Scorer):
     IoU and Dice come from one confusion matrix of the whole split, not from means over images. A class
     without a true pixel has no score and no part in the means, whatever was predicted, so that all networks
     are averaged over the same classes; where it was predicted, the class that is there misses that pixel.
-    Ignored pixels are left out. Scores by size need the samples' "instances", "boxes" and "labels"; without
-    them there are none.
+    Where only background is true there are no means. Ignored pixels are left out. Scores by size need the
+    samples' "instances", "boxes" and "labels"; without them there are none.
     """
 
     scores = (
@@ -41,7 +41,7 @@ class SegmentationScorer(Scorer):
         super().__init__(task, device)
         info = task.info
         self._classes = info[Mask].names
-        self._ignore_index = info[Mask].ignore_index
+        self._ignore_index, self._background = info[Mask].ignore_index, info[Mask].background
         # pixels of each image and class that are right, true, found: (N, 3, K) each
         self._counts = [torch.zeros(0, 3, len(self._classes), dtype=torch.int64, device=device)]
         self._boundary = BoundaryScore(info[Mask].names, info[Mask].ignore_index, device)
@@ -77,7 +77,9 @@ class SegmentationScorer(Scorer):
             for index, name in enumerate(self._classes)
             if seen[index]
         }
-        if seen.any():
+        seen_beside = seen.clone()
+        seen_beside[self._background] = False
+        if seen_beside.any():  # the mean of the background alone says nothing
             means = {"miou": scores["iou"][seen].mean(), "dice": scores["dice"][seen].mean()}
             values |= {name: float(mean) for name, mean in means.items()}
         return values

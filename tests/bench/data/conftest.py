@@ -30,6 +30,12 @@ def write_image(path: Path, seed: int, size: tuple[int, int] = (WIDTH, HEIGHT)) 
 
 
 @pytest.fixture
+def write_noise() -> Callable[..., None]:
+    """Write an image of noise to a path, with a seed and a size (width, height)."""
+    return write_image
+
+
+@pytest.fixture
 def write_voc() -> Write:
     """Write 8 + 2 + 2 images, each with a cat, a difficult dog, and the masks of both."""
 
@@ -143,6 +149,41 @@ def write_voc2012(write_voc: Write) -> Write:
 
 
 @pytest.fixture
+def write_yolo() -> Write:
+    """Write 5 + 2 + 2 images, each with a box of a cat and a polygon of a dog."""
+
+    def write(root: Path) -> Path:
+        for split, count, first in (("train", 5, 0), ("val", 2, 5), ("test", 2, 7)):
+            (root / "labels" / split).mkdir(parents=True)
+            for number in range(count):
+                write_image(root / f"images/{split}/{number}.png", first + number)
+                rows = "1 0.25 0.25 0.5 0.5\n0 0.5 0.5 1 0.5 1 1 0.5 1\n"
+                (root / f"labels/{split}/{number}.txt").write_text(rows)
+        (root / "data.yaml").write_text(
+            "train: images/train\nval: images/val\ntest: images/test\nnames: [dog, cat]\n"
+        )
+        return root
+
+    return write
+
+
+@pytest.fixture
+def write_sleap() -> Write:
+    """Write ten frames of two animals with a nose and a tail; the tail of the second is not annotated."""
+
+    def write(root: Path) -> Path:
+        lines = ["track,frame_idx,instance.score,nose.x,nose.y,nose.score,tail.x,tail.y,tail.score"]
+        for number in range(10):
+            write_image(root / f"frames/{number:04d}.png", number)
+            lines.append(f"a,{number},0.9,10,20,1,{30 + number},20,1")
+            lines.append(f"b,{number},0.9,5,6,1,,,")
+        (root / "labels.csv").write_text("\n".join(lines) + "\n")
+        return root
+
+    return write
+
+
+@pytest.fixture
 def write_oxford_pet() -> Write:
     """Write what torchvision's download of the Oxford-IIIT pets leaves: ten images for training, two for test."""
 
@@ -171,6 +212,8 @@ def examples(
     write_voc2012: Write,
     write_oxford_pet: Write,
     write_deeplabcut: Write,
+    write_yolo: Write,
+    write_sleap: Write,
 ) -> dict[str, Write | None]:
     """By the name of a dataset, what writes a small one; None for one that needs no files."""
     return {
@@ -180,8 +223,10 @@ def examples(
         "folder": small_folder,
         "oxford_pet": write_oxford_pet,
         "scenes": None,
+        "sleap": write_sleap,
         "voc": write_voc,
         "voc2012": write_voc2012,
+        "yolo": write_yolo,
     }
 
 

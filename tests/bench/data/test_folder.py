@@ -1,5 +1,6 @@
 """Folders of images and masks: what is read, how classes are found, and each way a folder can be wrong."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,14 +141,19 @@ def test_an_ignored_value_below_the_classes_leaves_no_gap(root: Path) -> None:
     assert data.train[0]["mask"].unique().tolist() == [1]
 
 
-def test_masks_of_0_and_255_need_a_word_about_255(root: Path) -> None:
+def test_masks_of_0_and_255_are_two_classes(root: Path) -> None:
     for path in (root / "masks").rglob("*.png"):
         Image.fromarray(read_back(path) * 255).save(path)
-    with pytest.raises(DataError, match=r"one class .* ignored 255; if that is a class, set ignore_index=null"):
-        opened(root)
-    data = opened(root, ignore_index=None)
+    data = opened(root)
     assert data.info[Mask].names == ("class 0", "class 255")
     assert data.train[0]["mask"].unique().tolist() == [0, 1]
+    assert data.info.notes == (
+        "The masks hold the levels 0, 255, and each is a class; data.ignore_index=255 ignores one, and "
+        "data.classes={0: name, 255: name} names them.",
+    )
+    assert opened(root, ignore_index=None).info[Mask].names == ("class 0", "class 255")
+    with pytest.raises(DataError, match=r"one class .* ignored 255; if that is a class, set ignore_index=null"):
+        opened(root, ignore_index=255)
 
 
 def test_a_classes_file_names_the_classes_and_what_is_unlabelled(root: Path) -> None:
@@ -176,8 +182,8 @@ def test_missing_splits_are_held_out_from_training(
 ) -> None:
     root = small_folder(tmp_path, counts=(20, 4, 4))
     for split in missing:
-        (root / "images" / split).rename(root / f"{split}-images")
-        (root / "masks" / split).rename(root / f"{split}-masks")
+        shutil.rmtree(root / "images" / split)
+        shutil.rmtree(root / "masks" / split)
     data, again = opened(root), opened(root)
     assert data.info.counts["train"] == 20 - 4 * len(missing)
     assert all(data.info.counts[split] == 4 for split in missing)
@@ -190,8 +196,8 @@ def test_missing_splits_are_held_out_from_training(
 
 def test_too_few_images_to_hold_some_out(tmp_path: Path, small_folder: WriteFolder) -> None:
     root = small_folder(tmp_path, counts=(3, 2, 2))
-    (root / "images/val").rename(root / "images-val")
-    (root / "masks/val").rename(root / "masks-val")
+    shutil.rmtree(root / "images/val")
+    shutil.rmtree(root / "masks/val")
     with pytest.raises(DataError, match="no split 'val', and 3 training image"):
         opened(root)
 
@@ -218,7 +224,7 @@ def test_the_fingerprint_tells_how_files_are_read(root: Path) -> None:
 
 
 def rename_mask(root: Path) -> None:
-    (root / "masks/train/3.png").rename(root / "masks/train/3_mask.png")
+    (root / "masks/train/3.png").rename(root / "masks/train/three.png")
 
 
 def truncate_png(root: Path) -> None:
@@ -241,7 +247,7 @@ def empty(path: Path) -> None:
 PROBLEMS = {
     "image without mask": (lambda root: (root / "masks/train/3.png").unlink(), ["images/train/3.png: has no mask"]),
     "mask without image": (lambda root: (root / "images/test/0.png").unlink(), ["masks/test/0.png: has no image"]),
-    "names differ": (rename_mask, ["images/train/3.png: has no mask", "masks/train/3_mask.png: has no image"]),
+    "names differ": (rename_mask, ["images/train/3.png: has no mask", "masks/train/three.png: has no image"]),
     "two images of a name": (
         lambda root: Image.new("RGB", (56, 40)).save(root / "images/train/3.jpg"),
         ["images/train/3.jpg: has the same name as 3.png"],
@@ -261,22 +267,30 @@ PROBLEMS = {
         ["masks/train/0.png: has 40x56 pixels, its image 56x40; expected equal sizes"],
     ),
     "colours for classes": (
-        lambda root: replace_mask(root, np.zeros((40, 56, 3), np.uint8)),
-        ["masks/train/0.png: is a mask of mode RGB, expected one class index per pixel"],
+        lambda root: replace_mask(root, np.full((40, 56, 3), (128, 64, 128), np.uint8)),
+        ["masks/train/0.png: holds colours, where the other masks hold a number per pixel"],
     ),
     "lossy mask": (
-        lambda root: (root / "masks/train/0.png").rename(root / "masks/train/0.jpg"),
+        lambda root: [
+            Image.open(root / "masks/train/0.png").save(root / "masks/train/0.jpg"),
+            (root / "masks/train/0.png").unlink(),
+        ],
         ["masks/train/0.jpg: is not stored losslessly; expected 0.png"],
     ),
-    "strange split": (
-        lambda root: (root / "images/valid").mkdir(),
-        ["images/valid: is not a split; expected train, val, test"],
+    "a pair in no split": (
+        lambda root: [
+            shutil.copytree(
+                root / kind / "val", root / kind / "more", ignore=lambda folder, names: {*names} - {"1.png"}
+            )
+            for kind in ("images", "masks")
+        ],
+        ["images/more/"],
     ),
     "no training images": (
         lambda root: [empty(root / kind / "train") for kind in ("images", "masks")],
         ["images/train: contains no images"],
     ),
-    "no masks": (lambda root: (root / "masks").rename(root / "labels"), ["it contains no folder masks/"]),
+    "no masks": (lambda root: shutil.rmtree(root / "masks"), ["it contains no folder masks/"]),
     "classes.txt without names": (
         lambda root: (root / "classes.txt").touch(),
         ["classes.txt: names fewer than two"],
@@ -295,7 +309,7 @@ def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, as
     spoil(root)
     found = assert_findings(check_folder(root), expected)
     with pytest.raises(DataError) as caught:
-        opened(root)
+        opened(root, drop=0)
     assert f"{root}: {found[0]}" in str(caught.value)
     assert str(caught.value).endswith(".")
 

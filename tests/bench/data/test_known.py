@@ -130,6 +130,6 @@ def test_a_list_that_is_missing_is_a_finding(tmp_path: Path, write_oxford_pet: W
     source = DATASETS["oxford_pet"](root=tmp_path)
     assert isinstance(source, FileSource)
     assert [str(problem).split(" (")[0] for problem in source.survey().problems] == [
-        "annotations/test.txt: cannot be read",
+        "annotations/test.txt: cannot be read as text",
         "images/Abyssinian_0.jpg: cannot be read as an image",
     ]

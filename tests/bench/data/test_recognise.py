@@ -11,7 +11,7 @@ from skipbench.bench.errors import DataError
 Write = Callable[[Path], Path]
 
 
-@pytest.mark.parametrize("name", ["folder", "coco", "voc", "deeplabcut"])
+@pytest.mark.parametrize("name", ["folder", "coco", "voc", "deeplabcut", "sleap", "yolo"])
 def test_each_format_is_recognised(tmp_path: Path, name: str, examples: dict[str, Write]) -> None:
     assert recognise(examples[name](tmp_path)) == name
 

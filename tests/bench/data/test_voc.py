@@ -181,33 +181,9 @@ PROBLEMS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
         lambda root: Image.new("RGB", (56, 40)).save(root / "JPEGImages/03.png"),
         ["JPEGImages/03.jpg: has the same name as 03.png"],
     ),
-    "no annotation": (
-        lambda root: (root / "Annotations/03.xml").unlink(),
-        ["Annotations/03.xml: is missing, but its image is listed"],
-    ),
     "no XML": (
         lambda root: spoil_xml(root, "<annotation><object>"),
         ["Annotations/03.xml: cannot be read as XML (no element found: line 1"],
-    ),
-    "no name": (
-        lambda root: annotate(root, BOX.format("cat", 1, 1, 9, 9), BOX.format("", 1, 1, 9, 9), name="03"),
-        ["Annotations/03.xml: object 2 has no name"],
-    ),
-    "no box": (
-        lambda root: annotate(root, "<object><name>cat</name></object>", name="03"),
-        ["Annotations/03.xml: object 1 (cat) has no box; expected <bndbox>"],
-    ),
-    "no number": (
-        lambda root: annotate(root, BOX.format("cat", 1, "top", 9, 9), name="03"),
-        ["Annotations/03.xml: object 1 (cat) has 'top' for ymin; expected a number"],
-    ),
-    "a corner is missing": (
-        lambda root: annotate(root, BOX.format("cat", 1, 1, "nan", 9).replace("ymin", "why"), name="03"),
-        ["Annotations/03.xml: object 1 (cat) has '' for ymin; expected a number"],
-    ),
-    "another size": (
-        lambda root: Image.new("RGB", (50, 40)).save(root / "JPEGImages/03.jpg"),
-        ["Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file has 50x40"],
     ),
     "mask of another size": (
         lambda root: Image.new("L", (50, 40)).save(root / "SegmentationClass/03.png"),
@@ -248,22 +224,204 @@ def test_what_is_wrong_is_named_before_anything_starts(root: Path, case: str, as
     assert survey.data is not None  # of the files that can be used
 
 
+MENDED: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no annotation": (
+        lambda root: (root / "Annotations/03.xml").unlink(),
+        "1 image(s) have no XML file and are taken to show no objects; data.unannotated=drop leaves them out "
+        "(03.jpg).",
+    ),
+    "no name": (
+        lambda root: annotate(root, BOX.format("cat", 1, 1, 9, 9), BOX.format("", 1, 1, 9, 9), name="03"),
+        "1 object(s) without a name are left out (03.xml, object 2).",
+    ),
+    "no box": (
+        lambda root: annotate(root, "<object><name>cat</name></object>", name="03"),
+        "1 object(s) without a box of four numbers are left out; expected <bndbox> (03.xml, object 1 (cat)).",
+    ),
+    "no number": (
+        lambda root: annotate(root, BOX.format("cat", 1, "top", 9, 9), name="03"),
+        "1 object(s) without a box of four numbers are left out; expected <bndbox> (03.xml, object 1 (cat)).",
+    ),
+    "a corner is missing": (
+        lambda root: annotate(root, BOX.format("cat", 1, 1, "nan", 9).replace("ymin", "why"), name="03"),
+        "1 object(s) without a box of four numbers are left out; expected <bndbox> (03.xml, object 1 (cat)).",
+    ),
+    "another size": (
+        lambda root: [Image.new(mode, (50, 40)).save(root / file) for mode, file in FILES_OF_03],
+        "1 image(s) have another size than their annotations state, which are taken as pixels of the files; "
+        "data.rescale=true scales them (03.jpg).",
+    ),
+}
+FILES_OF_03 = (("RGB", "JPEGImages/03.jpg"), ("L", "SegmentationClass/03.png"))
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_one_slip_is_mended_and_counted_and_costs_nothing_else(root: Path, case: str) -> None:
+    spoil, note = MENDED[case]
+    before = opened(root)
+    spoil(root)
+    survey = Voc(root=root, size=(40, 56), rescale=False).survey()
+    assert survey.problems == []
+    assert survey.data is not None
+    assert note in survey.data.info.notes
+    assert survey.data.info.counts == before.info.counts
+    for key, value in before.train[2].items():
+        assert torch.equal(survey.data.train[2][key], value)
+
+
+def test_an_image_without_a_file_may_be_left_out(root: Path) -> None:
+    (root / "Annotations/03.xml").unlink()
+    assert opened(root).train[3]["boxes"].shape == (0, 4)
+    info = opened(root, unannotated="drop").info
+    assert info.counts["train"] == 7
+    assert any("are left out; data.unannotated=empty takes them" in note for note in info.notes)
+
+
+# Layouts
+
+
+def test_files_beside_their_images_in_a_folder_for_each_split(
+    tmp_path: Path, write_noise: Callable[..., None]
+) -> None:
+    for split, count in (("train", 6), ("valid", 2), ("test", 1)):
+        for number in range(count):
+            write_noise(tmp_path / f"{split}/{number}_jpg.rf.0a.jpg", 10 * count + number)
+            annotation = f"<annotation>{BOX.format('cat', 1, 1, 10, 20)}</annotation>"
+            (tmp_path / f"{split}/{number}_jpg.rf.0a.xml").write_text(annotation)
+    assert recognise(tmp_path) == "voc"
+    data = opened(tmp_path)
+    assert data.info.counts == {"train": 6, "val": 2, "test": 1}
+    assert data.val[0]["boxes"].tolist() == [[0, 0, 10, 20]]
+
+
+def test_sub_folders_with_equal_names(tmp_path: Path, write_noise: Callable[..., None]) -> None:
+    for folder, name in (("", "cat"), ("b/", "dog")):
+        for number in range(6):
+            write_noise(tmp_path / f"JPEGImages/{folder}{number}.jpg", number + 10 * len(folder))
+            path = tmp_path / f"Annotations/{folder}{number}.xml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"<annotation>{BOX.format(name, 1, 1, 10, 20)}</annotation>")
+    data = opened(tmp_path)
+    assert sum(data.info.counts.values()) == 12
+    bright = np.asarray(Image.open(tmp_path / "JPEGImages/b/3.jpg")).transpose(2, 0, 1)
+    every = [split[k] for split in (data.train, data.val, data.test) for k in range(len(split))]
+    (found,) = (sample for sample in every if np.array_equal(sample["image"], bright))
+    assert found["labels"].tolist() == [1]
+
+
+@pytest.mark.parametrize("folders", [("images", "annotations"), ("imgs", "labels/xml"), (".", "xmls")])
+def test_other_names_of_folders(tmp_path: Path, write_noise: Callable[..., None], folders: tuple[str, str]) -> None:
+    for number in range(6):
+        write_noise(tmp_path / folders[0] / f"{number}.png", number)
+        path = tmp_path / folders[1] / f"{number}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"<annotation>{BOX.format('cat', 1, 1, 10, 20)}</annotation>")
+    assert recognise(tmp_path) == "voc"
+    assert opened(tmp_path).train[0]["boxes"].tolist() == [[0, 0, 10, 20]]
+
+
+def test_images_are_found_by_the_name_that_their_file_states(
+    tmp_path: Path, write_noise: Callable[..., None]
+) -> None:
+    for number in range(6):
+        write_noise(tmp_path / f"pictures/photo {number}.png", number)
+        (tmp_path / f"{number + 100}.xml").write_text(
+            f"<annotation><filename>photo {number}.png</filename>{BOX.format('cat', 1, 1, 10, 20)}</annotation>"
+        )
+    data = opened(tmp_path)
+    assert sum(data.info.counts.values()) == 6
+    assert data.train[0]["boxes"].tolist() == [[0, 0, 10, 20]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_any_encoding(root: Path, encoding: str) -> None:
+    for split in ("train", "val", "test"):
+        file = root / f"ImageSets/Main/{split}.txt"
+        file.write_bytes(file.read_text().replace("\n", "\r\n").encode(encoding))
+    annotation = f"<?xml version='1.0' encoding='UTF-8'?><annotation>{BOX.format('Bär', 1, 1, 10, 20)}</annotation>"
+    (root / "Annotations/00.xml").write_bytes(annotation.encode(encoding))
+    data = opened(root, read=["boxes"])
+    assert data.info.counts == {"train": 8, "val": 2, "test": 2}
+    assert data.info[Boxes].names == ("Bär", "cat", "dog")
+
+
+def test_a_list_may_say_more_than_names(root: Path) -> None:
+    (root / "ImageSets/Main/train.txt").write_text("JPEGImages/00.jpg Annotations/00.xml\n01  1\n02.jpg\n./03\n")
+    assert opened(root).info.counts["train"] == 4
+
+
+def test_the_order_of_a_list_of_classes_counts(root: Path) -> None:
+    (root / "class_names.txt").write_text("_background_\nzebra\ndog\ncat\n")
+    for path in (root / "SegmentationClass").iterdir():
+        mask = np.zeros((40, 56), np.uint8)
+        mask[:20, :10], mask[10:, 20:] = 3, 2
+        Image.fromarray(mask).save(path)
+    data = opened(root)
+    assert data.info[Mask].names == ("background", "zebra", "dog", "cat")
+    assert data.info[Boxes].names == ("zebra", "dog", "cat")
+    assert data.train[0]["labels"].tolist() == [2, 1]
+    assert data.train[0]["mask"][5, 5] == 3
+
+
+def test_boxes_that_contradict_masks_are_said(root: Path) -> None:
+    for number in range(12):
+        box = BOX.format("wheel", 1, 1, 9, 9), BOX.format("axle", 20, 20, 40, 40)
+        annotate(root, *box, name=f"{number:02d}")
+        mask = np.zeros((40, 56), np.uint8)
+        mask[:9, :9], mask[19:, 19:40] = 1, 2  # the first is a wheel, which comes second in the alphabet
+        Image.fromarray(mask).save(root / f"SegmentationClass/{number:02d}.png")
+    (note,) = (
+        note for note in opened(root).info.notes if note.startswith("Boxes contradict masks, of 2 class(es):")
+    )
+    assert "12 of 12 boxes of 'wheel' show no 'wheel' in the masks, mostly 'axle'." in note
+    (root / "class_names.txt").write_text("_background_\nwheel\naxle\n")
+    assert not any("contradict" in note for note in opened(root).info.notes)
+
+
+def test_masks_in_the_colours_of_pascal(root: Path) -> None:
+    for path in (root / "SegmentationClass").iterdir():
+        mask = np.zeros((40, 56, 3), np.uint8)
+        mask[:20, :10], mask[10:, 20:], mask[20] = (64, 0, 0), (64, 0, 128), (224, 224, 192)
+        Image.fromarray(mask).save(path)
+    data = opened(root)
+    assert data.info[Mask].names == ("background", *PASCAL_CLASSES)
+    assert [int(data.train[0]["mask"][y, x]) for y, x in ((5, 5), (30, 30), (20, 30), (5, 30))] == [8, 12, 255, 0]
+
+
 def test_a_missing_mask_is_a_finding_where_masks_are_asked_for(root: Path) -> None:
     (root / "SegmentationClass/03.png").unlink()
     found = Voc(root=root, read=frozenset({"masks"})).survey().problems
-    assert [str(problem) for problem in found] == ["SegmentationClass/03.png: is missing, but listed"]
+    assert [str(problem) for problem in found] == ["SegmentationClass/03.png: is missing, but its image is listed"]
 
 
-def test_a_photograph_is_read_as_stored_unless_upright_is_set(root: Path) -> None:
+@pytest.mark.parametrize(("stated", "upright"), [((56, 40), True), ((40, 56), False)])
+def test_a_photograph_is_turned_where_it_was_annotated_so(
+    root: Path, stated: tuple[int, int], upright: bool
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # show the stored pixels a quarter turn clockwise
-    Image.new("RGB", (40, 56)).save(root / "JPEGImages/03.jpg", exif=exif)
-    problems = Voc(root=root, read=frozenset({"boxes"})).survey().problems
-    assert [str(problem) for problem in problems] == [
-        "Annotations/03.xml: states 56x40 pixels for 03.jpg, but the file has 40x56; the annotations fit the "
-        "image turned as its EXIF orientation says, so set upright=true"
-    ]
-    assert opened(root, upright=True).train[3]["boxes"].tolist() == [[0, 0, 10, 20], [20, 10, 56, 40]]
+    pixels = np.zeros((56, 40, 3), np.uint8)
+    pixels[:, :20] = 250  # stored bright to the left, so that it is bright above
+    Image.fromarray(pixels).save(root / "JPEGImages/03.jpg", exif=exif, quality=95)
+    size = "<size><width>{}</width><height>{}</height></size>".format(*stated)
+    annotate(root, size, BOX.format("cat", 1, 1, 10, 20), name="03")
+    data = opened(root, read=["boxes"], size=stated[::-1])
+    sample = data.train[3]
+    assert sample["boxes"].tolist() == [[0, 0, 10, 20]]
+    assert (sample["image"][:, :16].float().mean() > 240) == upright
+    assert data.info.notes == ()
+
+
+def test_where_nothing_tells_how_a_photograph_was_annotated_a_note_does(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    for name in ("03", "04"):
+        Image.open(root / f"JPEGImages/{name}.jpg").save(root / f"JPEGImages/{name}.jpg", exif=exif, quality=95)
+    turned, stored = opened(root), opened(root, upright=False)
+    assert torch.equal(turned.train[3]["image"], stored.train[3]["image"].flip(1, 2))
+    assert torch.equal(turned.train[3]["boxes"], stored.train[3]["boxes"])
+    assert [note for note in turned.info.notes if note.startswith("2 photograph(s) are stored turned or mirrored")]
+    assert stored.info.notes == ()
 
 
 # Real data

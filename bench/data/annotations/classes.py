@@ -1,0 +1,168 @@
+"""Which number or colour of a dataset's masks is which class: what is given, and what only all masks tell."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from skipbench.bench.data.pictures.masks import MAX_COLOURS, Colour, code, colour_of
+
+CLASSES_FILE = "classes.txt"
+IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names are ignored
+_FULL = (255, 65535)  # the largest numbers of 8 and 16 bits, by which a level is known
+_FIRST_LEVEL = 30  # a smaller number but 0 is the place of a class in a list, not a level of grey
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What the check finds out about a mask's file."""
+
+    values: tuple[int, ...] | None  # the numbers that occur, ascending; None where there are only colours
+    colours: tuple[int, ...]  # as `code` has them
+    palette: tuple[
+        tuple[int, int], ...
+    ] = ()  # the numbers that occur with their colours, where the file says these
+    smoothed: bool = False  # whether most of them lie along borders
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the masks of a dataset hold."""
+
+    names: tuple[str, ...] = ()
+    values: tuple[int, ...] = ()  # what they hold for each class
+    ignored: frozenset[int] = frozenset()  # what they hold where pixels are ignored
+    coded: bool = False  # whether these are colours
+    notes: tuple[str, ...] = ()
+    failure: str = ""  # why there are no classes
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is known of a dataset's classes before its masks are read."""
+
+    names: tuple[str, ...] = ()
+    values: tuple[int, ...] | None = None  # of the names; None: their places in the list
+    colours: tuple[Colour, ...] | None = None  # of the names
+    void: Colour | None = None  # the colour of pixels that are ignored
+    ignored: int | None = 255  # the number of pixels that are ignored
+    insists: bool = False  # whether the user said so
+    source: str = "data.classes"  # where the names stand
+    notes: tuple[str, ...] = field(default=())
+
+    def settle(self, facts: Sequence[MaskFacts]) -> Classes:
+        """Return the classes of masks of which these are the facts."""
+        coloured = are_coloured(facts)
+        if self.colours is not None and (classes := self._by_colour(facts, coloured)):
+            return classes
+        if coloured:
+            return self._by_own_colours(facts)
+        present = {value for each in facts for value in each.values or ()}
+        notes = (*self.notes, *palette_notes(facts))
+        if self.names:
+            return self._by_name(present, notes)
+        return self._by_value(present, notes)
+
+    def _by_colour(self, facts: Sequence[MaskFacts], coloured: bool) -> Classes | None:
+        """Return the classes by the colours that are given; None where masks hold places in the list instead."""
+        codes = tuple(map(code, self.colours or ()))
+        present = {each for one in facts for each in one.colours}
+        void = {code(self.void)} if self.void else set()
+        if not coloured and not present <= {*codes, *void}:
+            return None
+        named = dict(zip(codes, self.names, strict=True))
+        skipped = {each: name for each, name in named.items() if name.lower() in IGNORED_NAMES}
+        kept = {each: name for each, name in named.items() if each not in skipped}
+        notes = [f"'{name}' is ignored." for each, name in skipped.items() if each in present]
+        ignored = frozenset({*skipped, *void})
+        return Classes(tuple(kept.values()), tuple(kept), ignored, True, (*self.notes, *notes))
+
+    def _by_own_colours(self, facts: Sequence[MaskFacts]) -> Classes:
+        """Return a class for each colour that occurs."""
+        present = sorted({each for one in facts for each in one.colours})
+        if self.names:
+            return Classes(
+                failure=f"are colours, but {self.source} names classes without their colours; give them with "
+                "data.colors={road: [128, 64, 128], ...}"
+            )
+        if len(present) > MAX_COLOURS:
+            return Classes(
+                failure=f"hold {len(present):,} colours, more than the {MAX_COLOURS} that could be classes, as "
+                "smoothed or compressed masks do; save them as PNG without smoothing, or name the classes' colours "
+                "with data.colors={road: [128, 64, 128], ...}"
+            )
+        names = tuple("#{:02x}{:02x}{:02x}".format(*colour_of(each)) for each in present)
+        note = (
+            f"The masks are colours, and each of the {len(present)} that occur is a class, called by its colour; "
+            "data.colors={road: [128, 64, 128], ...} names them."
+        )
+        return Classes(names, tuple(present), frozenset(), True, (*self.notes, note))
+
+    def _by_name(self, present: set[int], notes: tuple[str, ...]) -> Classes:
+        values = self.values or tuple(range(len(self.names)))
+        if self.values is None and (levels := self._levels(present)) and len(levels) == len(self.names):
+            values = levels
+            shown = ", ".join(f"{value} is {name}" for value, name in zip(levels, self.names, strict=True))
+            notes = (*notes, f"The masks hold levels, which are the classes in their order: {shown}.")
+        void = {
+            value: name for value, name in zip(values, self.names, strict=True) if name.lower() in IGNORED_NAMES
+        }
+        given = {self.ignored} - {None} if self.insists or self.ignored not in values else set()
+        ignored = frozenset({*void, *(value for value in given if value is not None)})
+        kept = [(name, value) for value, name in zip(values, self.names, strict=True) if value not in ignored]
+        notes = (*notes, *(f"'{name}' (mask value {value}) is ignored." for value, name in void.items()))
+        return Classes(tuple(n for n, _ in kept), tuple(v for _, v in kept), ignored, False, notes)
+
+    def _by_value(self, present: set[int], notes: tuple[str, ...]) -> Classes:
+        levels = self._levels(present)
+        ignored = frozenset() if levels or self.ignored is None else frozenset({self.ignored})
+        values = tuple(sorted(present - ignored))
+        names = tuple(f"class {value}" for value in values)
+        if not values:
+            return Classes(ignored=ignored)
+        note = self._levels_note(levels) if levels else self._values_note(values, sorted(present & ignored))
+        return Classes(names, values, ignored, False, (*notes, note))
+
+    def _levels(self, present: set[int]) -> tuple[int, ...]:
+        """Return the numbers where they are levels of grey up to white, () where they are places in a list."""
+        if self.insists or len(present) < 2 or max(present) not in _FULL or min(present - {0}) < _FIRST_LEVEL:
+            return ()
+        return tuple(sorted(present))
+
+    def _levels_note(self, levels: tuple[int, ...]) -> str:
+        shown = ", ".join(map(str, levels))
+        example = ", ".join(f"{value}: name" for value in levels[:2])
+        return (
+            f"The masks hold the levels {shown}, and each is a class; data.ignore_index={levels[-1]} ignores one, "
+            f"and data.classes={{{example}}} names them."
+        )
+
+    def _values_note(self, values: tuple[int, ...], ignored: list[int]) -> str:
+        unlabelled = (
+            f"value {ignored[0]} is ignored"
+            if ignored
+            else "if one of them means unlabelled, set data.ignore_index to it"
+        )
+        return (
+            f"The masks contain {len(values)} values, {values[0]} to {values[-1]}, and each is a class; "
+            f"{unlabelled}. To name them, put {CLASSES_FILE} into the folder, one name per line, or set "
+            "data.classes."
+        )
+
+
+def are_coloured(facts: Sequence[MaskFacts]) -> bool:
+    """Return whether most masks are colours, of those that tell: black alone is a number or a colour."""
+    telling = [each.values is None for each in facts if each.values is None or any(each.values)]
+    return 2 * sum(telling) > len(telling)
+
+
+def palette_notes(facts: Sequence[MaskFacts]) -> Iterator[str]:
+    """Yield that files have different colours for one number, where they do."""
+    colours: dict[int, set[int]] = {}
+    for value, colour in (pair for each in facts for pair in each.palette):
+        colours.setdefault(value, set()).add(colour)
+    different = sorted(value for value, several in colours.items() if len(several) > 1)
+    if different:
+        shown = " and ".join(str(colour_of(each)) for each in sorted(colours[different[0]])[:2])
+        yield (
+            f"The palettes of masks differ: number {different[0]} is {shown}. Numbers are classes, the same in all "
+            "files; where colours are, name them with data.colors={road: [128, 64, 128], ...}."
+        )

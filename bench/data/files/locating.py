@@ -1,0 +1,70 @@
+"""Where the image is that an annotation file names: by its path, or by its name wherever that leads to one."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from skipbench.bench.data.pixels import is_image
+
+
+class Images:
+    """The images in a dataset's folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find(self, name: str, folders: Iterable[Path]) -> Path | None:
+        """Return the image that an annotation file calls `name`, None for none or several that could be meant.
+
+        That is the first of that name in one of `folders` that lies in it, or in the dataset's folder at least;
+        else the one image anywhere in the dataset's folder whose path ends most like the name. What a name leads
+        to elsewhere, as "../../x.png", an absolute one or a link may, is not part of the dataset; a folder that is
+        a link itself was put there on purpose.
+        """
+        folders = list(folders)
+        for given in dict.fromkeys((name, plain_name(name))):
+            for folder in folders:
+                path = folder / given
+                homes = (self._root.resolve(), folder.resolve())
+                if os.path.isfile(path) and any(path.resolve().is_relative_to(home) for home in homes):
+                    return path
+        return self._by_end(plain_name(name), folders)
+
+    def _by_end(self, name: str, folders: list[Path]) -> Path | None:
+        parts = PurePosixPath(name).parts
+        paths = self._by_name.get(parts[-1], []) if parts else []
+        for likely in (folder for folder in folders if folder != self._root):
+            paths = [path for path in paths if path.is_relative_to(likely)] or paths
+        for length in range(len(parts), 0, -1):
+            fitting = [path for path in paths if path.parts[-length:] == parts[-length:]]
+            if fitting:
+                return fitting[0] if len(fitting) == 1 else None
+        return None
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        paths = defaultdict(list)
+        for path in images_below(self._root):
+            if path.resolve().is_relative_to(self._root.resolve()):
+                paths[path.name].append(path)
+        return dict(paths)
+
+
+def images_below(root: Path) -> list[Path]:
+    """Return the image files in `root` and the folders in it, sorted, but hidden ones."""
+    paths = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "__MACOSX")
+        paths += [Path(folder, name) for name in sorted(names) if is_image(name)]
+    return paths
+
+
+def plain_name(name: str) -> str:
+    """Return a name, also a URL or a path of another system, as a relative path that does not lead up."""
+    name = name.partition("?d=")[2] or name  # Label Studio's local files
+    path = unquote(urlsplit(name).path) if "://" in name else name.replace("\\", "/")
+    parts = [part for part in path.split("/") if part not in ("", ".", "..") and not part.endswith(":")]
+    return "/".join(parts)

@@ -1,0 +1,334 @@
+"""What a pixel of a mask means: each lossless encoding, levels, colours, lists of classes, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageFilter
+
+from skipbench.bench.data import Data, Mask, open_data
+from skipbench.bench.data.files.class_lists import read_class_list
+from skipbench.bench.data.findings import FileError
+from skipbench.bench.data.folder import Folder
+from skipbench.bench.errors import DataError, SuiteError
+
+Save = Callable[[np.ndarray, Path], None]
+ROAD, SKY, CAR = (128, 64, 128), (70, 130, 180), (0, 0, 142)
+
+
+def classes_of(number: int, count: int = 3) -> np.ndarray:
+    """Return a mask (40, 56) of `count` classes in blocks."""
+    mask = np.zeros((40, 56), np.uint8)
+    for value in range(1, count):
+        mask[5 + number : 20 + number, 15 * value : 15 * value + 10] = value
+    return mask
+
+
+def write(root: Path, save: Save, end: str = "png", count: int = 3, images: int = 10) -> Path:
+    """Write ten images, and the mask of each by what saves its classes."""
+    for number in range(images):
+        pixels = np.random.default_rng(number).integers(0, 255, (40, 56, 3), np.uint8)
+        for kind in ("images", "masks"):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(root / f"images/{number}.png")
+        save(classes_of(number, count), root / f"masks/{number}.{end}")
+    return root
+
+
+def opened(root: Path, **options: Any) -> Data:
+    return open_data("folder", root, size=(40, 56), **options)
+
+
+def assert_classes(data: Data, root: Path, count: int = 3) -> None:
+    """Check that each image has its classes."""
+    for split in (data.train, data.val, data.test):
+        for index in range(len(split)):
+            sample = split[index]
+            numbers = [
+                number
+                for number in range(10)
+                if np.array_equal(
+                    np.random.default_rng(number).integers(0, 255, (40, 56, 3), np.uint8),
+                    sample["image"].permute(1, 2, 0),
+                )
+            ]
+            assert np.array_equal(sample["mask"], classes_of(numbers[0], count))
+
+
+def by_pillow(convert: Callable[[Image.Image], Image.Image]) -> Save:
+    return lambda mask, path: convert(Image.fromarray(mask)).save(path)
+
+
+def with_palette(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    image.putpalette([9, 9, 9, 200, 30, 30, 30, 200, 30])
+    return image
+
+
+def by_colour(colours: tuple[tuple[int, int, int], ...]) -> Save:
+    return lambda mask, path: Image.fromarray(np.array(colours, np.uint8)[mask]).save(path)
+
+
+ENCODINGS: dict[str, tuple[str, Save]] = {
+    "grey": ("png", by_pillow(lambda image: image)),
+    "palette": ("png", by_pillow(with_palette)),
+    "palette with transparency": (
+        "png",
+        lambda mask, path: with_palette(Image.fromarray(mask)).save(path, transparency=0),
+    ),
+    "equal colours": ("png", by_pillow(lambda image: image.convert("RGB"))),
+    "equal colours and alpha": ("png", by_pillow(lambda image: image.convert("RGBA"))),
+    "grey and alpha": ("png", by_pillow(lambda image: image.convert("LA"))),
+    "16 bits": ("png", lambda mask, path: Image.fromarray(mask.astype(np.uint16)).save(path)),
+    "GIF": ("gif", by_pillow(lambda image: image)),
+    "BMP": ("bmp", by_pillow(lambda image: image)),
+    "lossless WebP": ("webp", lambda mask, path: Image.fromarray(mask).convert("RGB").save(path, lossless=True)),
+    "TIFF": ("tif", by_pillow(lambda image: image)),
+    "TIFF of colours": ("tiff", by_pillow(lambda image: image.convert("RGB"))),
+    "TIFF of 32 bits": ("tif", lambda mask, path: tifffile.imwrite(path, mask.astype(np.int32))),
+    "whole floats": ("tif", lambda mask, path: tifffile.imwrite(path, mask.astype(np.float32))),
+    "array": ("npy", lambda mask, path: np.save(path, mask.astype(np.int64))),
+    "drawn by alpha": (
+        "png",
+        lambda mask, path: Image.merge("LA", [Image.new("L", (56, 40), 9), Image.fromarray(mask)]).save(path),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_lossless_encoding_of_a_number_per_pixel(tmp_path: Path, name: str) -> None:
+    end, save = ENCODINGS[name]
+    data = opened(write(tmp_path, save, end))
+    assert data.info[Mask].names == ("class 0", "class 1", "class 2")
+    assert_classes(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("1 bit", lambda mask, path: Image.fromarray(mask > 0).save(path)),
+        ("bool array", lambda mask, path: np.save(path.with_suffix(".npy"), mask > 0)),
+    ],
+)
+def test_one_bit_is_two_classes(tmp_path: Path, name: str, save: Save) -> None:
+    data = opened(write(tmp_path, save, count=2))
+    assert data.info[Mask].names == ("class 0", "class 1")
+    assert_classes(data, tmp_path, 2)
+
+
+# Levels
+
+
+@pytest.mark.parametrize(
+    "levels", [(0, 255), (0, 128, 255), (0, 127, 255), (0, 85, 170, 255), (0, 65535), (50, 255)]
+)
+@pytest.mark.parametrize("rgb", [False, True])
+def test_levels_are_classes_by_their_order(tmp_path: Path, levels: tuple[int, ...], rgb: bool) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        values = np.array(levels, np.uint16 if max(levels) > 255 else np.uint8)[mask]
+        Image.fromarray(np.repeat(values[..., None], 3, 2) if rgb and max(levels) < 256 else values).save(path)
+
+    data = opened(write(tmp_path, save, count=len(levels)))
+    assert data.info[Mask].names == tuple(f"class {level}" for level in levels)
+    assert_classes(data, tmp_path, len(levels))
+    (note,) = (note for note in data.info.notes if note.startswith("The masks hold the levels"))
+    assert f"levels {', '.join(map(str, levels))}, and each is a class" in note
+    names = ["membrane", "cell", "hole", "dirt"][: len(levels)]
+    named = opened(tmp_path, classes=names)
+    assert named.info[Mask].names == tuple(names)
+    assert any(f"{levels[-1]} is {names[-1]}" in note for note in named.info.notes)
+    assert_classes(named, tmp_path, len(levels))
+
+
+def test_values_may_be_named_one_by_one(tmp_path: Path) -> None:
+    root = write(tmp_path, lambda mask, path: Image.fromarray(mask * 255).save(path), count=2)
+    data = opened(root, classes={0: "membrane", 255: "cell"})
+    assert data.info[Mask].names == ("membrane", "cell")
+    assert_classes(data, root, 2)
+    with pytest.raises(SuiteError, match=r"data\.classes"):
+        opened(root, classes={0: "membrane", "white": "cell"})
+
+
+def test_255_beside_small_numbers_is_ignored(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(np.where(mask == 2, 255, mask).astype(np.uint8)).save(path)
+
+    info = opened(write(tmp_path, save)).info
+    assert info[Mask].names == ("class 0", "class 1")
+    assert any("value 255 is ignored" in note for note in info.notes)
+
+
+# Colours
+
+
+def test_colours_are_classes_by_themselves_with_a_note(tmp_path: Path) -> None:
+    data = opened(write(tmp_path, by_colour((ROAD, SKY, CAR))))
+    assert data.info[Mask].names == ("#00008e", "#4682b4", "#804080")
+    assert any(
+        "each of the 3 that occur is a class, called by its colour; data.colors=" in each
+        for each in data.info.notes
+    )
+    assert sorted(data.train[0]["mask"].unique().tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("labelmap.txt", "# label:color_rgb:parts:actions\nroad:128,64,128::\nsky:70,130,180::\ncar:0,0,142::\n"),
+        ("label_colors.txt", "128 64 128\troad\n70 130 180\tsky\n0 0 142\tcar\n"),
+        ("class_dict.csv", "name,r,g,b\nroad,128,64,128\nsky,70,130,180\ncar,0,0,142\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_colours_by_a_list(tmp_path: Path, file: str, text: str, encoding: str) -> None:
+    root = write(tmp_path, by_colour((ROAD, SKY, CAR)))
+    (root / file).write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    data = opened(root)
+    assert data.info[Mask].names == ("road", "sky", "car")
+    assert_classes(data, root)
+
+
+def test_colours_by_an_option(tmp_path: Path) -> None:
+    root = write(tmp_path, by_colour((ROAD, SKY, CAR)))
+    data = opened(root, colors={"road": ROAD, "sky": SKY, "car": CAR})
+    assert data.info[Mask].names == ("road", "sky", "car")
+    assert_classes(data, root)
+    problems = [str(each) for each in Folder(root=root, colors={"road": ROAD, "sky": SKY}).survey().problems]
+    assert len(problems) == 10
+    assert problems[0].endswith(
+        "contains the colour (0, 0, 142), which is not a class; expected (128, 64, 128), (70, 130, 180) ..."
+    )
+    ignoring = opened(root, colors={"road": ROAD, "sky": SKY, "void": CAR})
+    assert ignoring.info[Mask].names == ("road", "sky")
+    assert sorted(ignoring.train[0]["mask"].unique().tolist()) == [0, 1, 255]
+    assert "'void' is ignored." in ignoring.info.notes
+
+
+def test_a_palettes_colours_are_those_of_the_list(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        image = Image.fromarray(2 - mask)  # numbers in another order than the list's
+        image.putpalette([*CAR, *SKY, *ROAD])
+        image.save(path)
+
+    root = write(tmp_path, save)
+    (root / "labelmap.txt").write_text("road:128,64,128::\nsky:70,130,180::\ncar:0,0,142::\n")
+    assert_classes(opened(root), root)
+
+
+def test_numbers_are_places_in_a_list_of_colours(tmp_path: Path) -> None:
+    root = write(tmp_path, by_pillow(lambda image: image))
+    (root / "labelmap.txt").write_text("road:128,64,128::\nsky:70,130,180::\ncar:0,0,142::\n")
+    data = opened(root)
+    assert data.info[Mask].names == ("road", "sky", "car")
+    assert_classes(data, root)
+
+
+def test_colours_without_a_list_but_with_names_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, by_colour((ROAD, SKY, CAR)))
+    with pytest.raises(
+        DataError, match=r"are colours, but data\.classes names classes without their colours; give"
+    ):
+        opened(root, classes=["road", "sky", "car"])
+
+
+def test_palettes_that_differ_are_said(tmp_path: Path) -> None:
+    number = iter(range(10))
+
+    def save(mask: np.ndarray, path: Path) -> None:
+        image = Image.fromarray(mask)
+        image.putpalette([0, 0, 0, *(ROAD if next(number) else SKY), *CAR])
+        image.save(path)
+
+    data = opened(write(tmp_path, save))
+    (note,) = (note for note in data.info.notes if note.startswith("The palettes of masks differ"))
+    assert "number 1 is (70, 130, 180) and (128, 64, 128). Numbers are classes" in note
+    assert_classes(data, tmp_path)
+
+
+# Lists of classes
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "values"),
+    [
+        ("road\nsky\n", ("road", "sky"), None),
+        ("__ignore__\n_background_\ncat\n", ("background", "cat"), None),
+        ("Pixel Value, Class\n0, background\n7, cell\n", ("background", "cell"), (0, 7)),
+        ("0: road\n1: night sky\n", ("road", "night sky"), (0, 1)),
+    ],
+)
+def test_forms_of_lists(tmp_path: Path, text: str, names: tuple[str, ...], values: tuple[int, ...] | None) -> None:
+    (tmp_path / "classes.txt").write_text(text)
+    listed = read_class_list(tmp_path / "classes.txt")
+    assert (listed.names, listed.values) == (names, values)
+
+
+@pytest.mark.parametrize(("text", "words"), [("a\n\nb", "empty name"), ("a\na", "duplicate class name 'a'")])
+def test_lists_that_cannot_be_used(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "classes.txt").write_text(text)
+    with pytest.raises(FileError, match=words):
+        read_class_list(tmp_path / "classes.txt")
+
+
+# What is refused, by name and with the mend
+
+
+def smoothed(mask: np.ndarray, path: Path) -> None:
+    Image.fromarray(mask * 255).resize((28, 20), Image.Resampling.BILINEAR).resize(
+        (56, 40), Image.Resampling.BILINEAR
+    ).save(path)
+
+
+def drawn_smoothly(mask: np.ndarray, path: Path) -> None:
+    Image.fromarray(np.array((ROAD, SKY, CAR), np.uint8)[mask]).filter(ImageFilter.GaussianBlur(1)).save(path)
+
+
+def test_smoothed_masks_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"masks/0\.png: holds \d+ values, most of them only along borders, .* nearest"
+    ):
+        opened(write(tmp_path, smoothed, count=2))
+
+
+def test_smoothed_colours_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"without smoothing"):
+        opened(write(tmp_path, drawn_smoothly))
+
+
+def test_one_smoothed_mask_is_left_out(tmp_path: Path) -> None:
+    root = write(tmp_path, lambda mask, path: Image.fromarray(mask * 255).save(path), count=2, images=20)
+    smoothed(classes_of(3, 2), root / "masks/3.png")
+    data = opened(root, classes={0: "membrane", 255: "cell"})
+    assert sum(data.info.counts.values()) == 19
+    assert any("(masks/3.png: holds" in note for note in data.info.notes)
+
+
+@pytest.mark.parametrize(
+    ("end", "options"), [("jpg", {"quality": 95}), ("webp", {"quality": 95}), ("tif", {"compression": "jpeg"})]
+)
+def test_lossy_masks_are_refused_by_name(tmp_path: Path, end: str, options: dict[str, Any]) -> None:
+    root = write(tmp_path, lambda mask, path: Image.fromarray(mask).convert("RGB").save(path, **options), end)
+    with pytest.raises(DataError, match=rf"masks/0\.{end}: is not stored losslessly; expected 0\.png"):
+        opened(root)
+
+
+def test_fractions_are_refused(tmp_path: Path) -> None:
+    root = write(tmp_path, lambda mask, path: np.save(path, mask / 2), "npy")
+    with pytest.raises(
+        DataError, match=r"masks/0\.npy: is a mask with fractions; expected a whole number per pixel"
+    ):
+        opened(root)
+
+
+def test_many_classes_in_small_areas_are_not_taken_for_smoothing(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        many = mask.copy()
+        for value in range(3, 30):
+            row, column = divmod(value, 10)
+            many[10 * row : 10 * row + 3, 5 * column : 5 * column + 3] = value
+        Image.fromarray(many).save(path)
+
+    assert len(opened(write(tmp_path, save)).info[Mask].names) == 30
