@@ -102,6 +102,7 @@ def run(
         raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
     executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
     with nullcontext() if dry_run else executing.ahead():
+        from skipbench.bench.run.heartbeat import Heartbeat
         from skipbench.bench.suites.matching import with_widths_of
         from skipbench.bench.suites.minutes import with_images_of
         from skipbench.bench.suites.plan import make_plan
@@ -109,7 +110,8 @@ def run(
         load(plugin)
         chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
         directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
-        with executing.of(chosen, directory) as measuring:
+        working = Heartbeat(console(), lambda: "       reading data and making the plan")
+        with executing.of(chosen, directory) as measuring, working:
             settled = with_images_of(with_widths_of(chosen, directory), directory)
             plan = make_plan(settled, leave_out_unserved=data is not None, jobs=measuring.jobs)
         for note in plan.notes:

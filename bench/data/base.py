@@ -1,8 +1,8 @@
 """What every dataset offers: three splits of samples, a description, and a name to open it by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ class DataInfo:
         default_factory=dict
     )  # annotation's plural -> splits that show none
     scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
+    fold: tuple[int, int] | None = None  # of a cross-validation: which one is the test, from 0, and of how many
 
     def __contains__(self, kind: type[Annotation]) -> bool:
         return any(type(annotation) is kind for annotation in self.annotations)
@@ -61,6 +62,8 @@ class DataInfo:
         facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
         if self.scaling != Scaling():
             facts["scaling"] = self.scaling.facts
+        if self.fold:
+            facts["fold"] = list(self.fold)
         for annotation in self.annotations:
             facts |= annotation.facts
         return facts
@@ -87,6 +90,16 @@ class Data:
     val: Dataset[Sample]
     test: Dataset[Sample]
     info: DataInfo
+    folds: tuple["Data", ...] = ()  # of a cross-validation, of which this is the first
+
+    def called(self, name: str) -> "Data":
+        """Return the same under another name."""
+        folds = tuple(replace(fold, info=replace(fold.info, name=name)) for fold in self.folds)
+        return replace(self, info=replace(self.info, name=name), folds=folds)
+
+    def of_seed(self, seed: int) -> "Data":
+        """Return the fold that a seed trains and tests on; all of it where there are none."""
+        return self.folds[seed % len(self.folds)] if self.folds else self
 
 
 class DataSource(BaseModel, ABC):
@@ -123,6 +136,30 @@ def open_data(name: str = "scenes", root: Path | str | None = None, **options: A
     """
     place = {} if root is None else {"root": root}
     return parse(DATASETS[name], place | options, place="data").open()
+
+
+class Part(Dataset[Sample]):
+    """Some samples of a dataset, which holds them for all its parts."""
+
+    def __init__(self, whole: "CachedDataset", indices: Sequence[int]) -> None:
+        self._whole, self._indices = whole, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def kept_count(self) -> int:
+        """How many of the first samples stay in memory."""
+        kept = (number for number, index in enumerate(self._indices) if index >= self._whole.kept_count)
+        return next(kept, len(self))
+
+    def holds(self, index: int) -> bool:
+        """Return whether a sample is in memory."""
+        return self._whole.holds(self._indices[index])
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample the caller may change. Raises IndexError past the end."""
+        return self._whole[self._indices[index]]
 
 
 class CachedDataset(Dataset[Sample]):

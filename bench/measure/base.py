@@ -13,7 +13,7 @@ from skipbench.archs import ArchSpec
 from skipbench.archs.encoders import normalisation
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, attempt
-from skipbench.bench.data import DATASETS, Data
+from skipbench.bench.data import DATASETS, Data, DataInfo
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import parts_of_spec, plugin_source
 from skipbench.bench.records import Cell, Outcome, content_hash
@@ -87,10 +87,11 @@ class StudyPlan:
             splits.append("halfway")
         return [*(score.on(split) for split in splits for score in self.task.scores), *measured_metrics()]
 
-    def task_of(self, arm: Arm) -> Task:
-        """Return the task as an arm learns it, whose loss may have options of its own."""
-        options = arm.options["task"]
-        return self.task if options == self.task.options else type(self.task)(self.data.info, options)
+    def task_of(self, arm: Arm, info: DataInfo | None = None) -> Task:
+        """Return the task as an arm learns it, whose loss may have options of its own; on a fold if so asked."""
+        options, info = arm.options["task"], info or self.data.info
+        usual = options == self.task.options and info is self.task.info
+        return self.task if usual else type(self.task)(info, options)
 
     @property
     def parts(self) -> list[object]:

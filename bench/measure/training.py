@@ -88,6 +88,7 @@ class Training(Measurement[Recipe]):
         assert seed is not None
         recipe, study = self.options_of(arm), self.study
         build = partial(build_model, arm.spec)
-        trained = train(build, study.data, study.task_of(arm), recipe, seed, advance)
+        data = study.data.of_seed(seed)
+        trained = train(build, data, study.task_of(arm, data.info), recipe, seed, advance)
         remarks = [f"{arm.name}: {remark}" for remark in arm.spec.remarks]
         return replace(trained, notes=[*study.data.info.notes, *trained.notes, *remarks])

@@ -1,7 +1,7 @@
 """From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -84,7 +84,7 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
     key = study.data.model_dump_json()
     if key not in opened:
         found = open_data(study.data.name, root=study.data.root, **study.data.options)
-        opened[key] = replace(found, info=replace(found.info, name=study.data.label or found.info.name))
+        opened[key] = found.called(study.data.label or found.info.name)
     data = opened[key]
     try:
         task = create_task(study.task.name, data.info, study.task.options)
@@ -107,6 +107,7 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         arms, notes = matched.arms, [*notes, *(f"{study.task.name}: {note}" for note in matched.notes)]
         resolved["match"]["solved"] = matched.solved
     _require_weights(arms)
+    notes += _untested(data, study.seeds)
     return StudyPlan(resolved, data, task, options, arms, notes)
 
 
@@ -116,6 +117,15 @@ def _require_scores(study: Study, task: Task) -> None:
     for key in study.margin if isinstance(study.margin, dict) else ():
         if key not in known:
             raise SuiteError("in margin: " + unknown_name("score", key, known))
+
+
+def _untested(data: Data, seeds: Sequence[int]) -> list[str]:
+    """Return a note on the folds of a cross-validation that no seed tests on."""
+    left = sorted(set(range(len(data.folds))) - {seed % len(data.folds) for seed in seeds}) if data.folds else []
+    if not left:
+        return []
+    told, every = ", ".join(map(str, left)), list(range(len(data.folds)))
+    return [f"The folds {told} of {data.info.name} are not tested on: seeds={every} is one training for each."]
 
 
 def _require_weights(arms: Sequence[Arm]) -> None:
