@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from skipbench.bench.data.annotations import KEYS, Annotation, Sample
 from skipbench.bench.data.pictures.scaling import Scaling
+from skipbench.bench.data.windows import Resize
 from skipbench.bench.errors import BenchError
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
@@ -36,6 +37,9 @@ class DataInfo:
         default_factory=dict
     )  # annotation's plural -> splits that show none
     scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
+    resize: Resize = "stretch"  # how images of other sizes come to `size`
+    overlap: float = 0.0  # the part of a side that windows of an image share, where it is seen in some
+    windows: float = 1.0  # in which an image is scored, on average
     fold: tuple[int, int] | None = None  # of a cross-validation: which one is the test, from 0, and of how many
 
     def __contains__(self, kind: type[Annotation]) -> bool:
@@ -62,6 +66,8 @@ class DataInfo:
         facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
         if self.scaling != Scaling():
             facts["scaling"] = self.scaling.facts
+        if self.resize != "stretch":
+            facts |= {"resize": self.resize, "overlap": self.overlap}
         if self.fold:
             facts["fold"] = list(self.fold)
         for annotation in self.annotations:
@@ -141,8 +147,8 @@ def open_data(name: str = "scenes", root: Path | str | None = None, **options: A
 class Part(Dataset[Sample]):
     """Some samples of a dataset, which holds them for all its parts."""
 
-    def __init__(self, whole: "CachedDataset", indices: Sequence[int]) -> None:
-        self._whole, self._indices = whole, indices
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self._dataset, self._indices = dataset, indices
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -150,27 +156,44 @@ class Part(Dataset[Sample]):
     @property
     def kept_count(self) -> int:
         """How many of the first samples stay in memory."""
-        kept = (number for number, index in enumerate(self._indices) if index >= self._whole.kept_count)
+        kept = (number for number, index in enumerate(self._indices) if index >= self._dataset.kept_count)
         return next(kept, len(self))
 
     def holds(self, index: int) -> bool:
         """Return whether a sample is in memory."""
-        return self._whole.holds(self._indices[index])
+        held = getattr(self._dataset, "holds", None)
+        return bool(held and held(self._indices[index]))
 
     def __getitem__(self, index: int) -> Sample:
         """Return a sample the caller may change. Raises IndexError past the end."""
-        return self._whole[self._indices[index]]
+        sample: Sample = self._dataset[self._indices[index]]
+        return sample
+
+    def whole(self, index: int) -> Sample:
+        """Return the sample of an image at its own size."""
+        sample: Sample = self._dataset.whole(self._indices[index])
+        return sample
 
 
 class CachedDataset(Dataset[Sample]):
     """The samples that `make` returns for 0 ... `count` - 1, each made once, on first use, then kept.
 
     `make` returns values in whatever type is small; a sample has those that its annotations say. Samples
-    past the first GiB of images, masks and instances are not kept but made anew each time.
+    past the first GiB of images, masks and instances, of `size` (H, W), are not kept but made anew each time.
+
+    Where images have sizes of their own, `whole` returns the sample of one at its own size, or `shown` makes of a
+    sample, which then is of an image's own size, what a network is given.
     """
 
-    def __init__(self, make: Callable[[int], Sample], count: int, size: tuple[int, int]) -> None:
-        self._make = make
+    def __init__(
+        self,
+        make: Callable[[int], Sample],
+        count: int,
+        size: tuple[int, int],
+        whole: Callable[[int], Sample] | None = None,
+        shown: Callable[[Sample], Sample] | None = None,
+    ) -> None:
+        self._make, self._whole, self._shown = make, whole, shown
         self._count = count
         self.kept_count = _CACHE_BYTES // (5 * size[0] * size[1])
         self._kept: dict[int, Sample] = {}
@@ -193,7 +216,16 @@ class CachedDataset(Dataset[Sample]):
         sample = self._kept.get(index) or self._make(index)
         if index < self.kept_count:
             self._kept[index] = sample
-        return {
-            key: value.to(KEYS[key].dtype if key in KEYS else value.dtype, copy=True)
-            for key, value in sample.items()
-        }
+        return _as_stored(self._shown(sample) if self._shown else sample)
+
+    def whole(self, index: int) -> Sample:
+        """Return the sample of an image at its own size, which the caller may change."""
+        if self._whole:
+            return _as_stored(self._whole(index))
+        return _as_stored(self._kept.get(index) or self._make(index))
+
+
+def _as_stored(sample: Sample) -> Sample:
+    return {
+        key: value.to(KEYS[key].dtype if key in KEYS else value.dtype, copy=True) for key, value in sample.items()
+    }

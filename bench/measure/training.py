@@ -5,10 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from torch.utils.data import Subset
-
 from skipbench.archs import build_model
 from skipbench.bench.advance import Advance
+from skipbench.bench.data.base import Part
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure.base import Arm, Forecast, Measurement, register_measurement
 from skipbench.bench.records import Outcome
@@ -74,14 +73,15 @@ class Training(Measurement[Recipe]):
         They are of few images, which are in memory after the first step.
         """
         recipe, study = self.options_of(arm), self.study
-        few = Subset(study.data.train, range(min(recipe.batch_size, study.data.info.counts["train"])))
+        few = Part(study.data.train, range(min(recipe.batch_size, study.data.info.counts["train"])))
         return images_per_s(partial(build_model, arm.spec), few, study.task_of(arm), recipe, seconds)
 
     def scored(self, recipe: Recipe) -> float:
         """Return how many images might be trained on in the time that validations and the test take."""
-        counts = self.study.data.info.counts
-        validated = counts["val"] + recipe.recalibration_steps * recipe.batch_size
-        return FORWARD_SHARE * (recipe.validations * validated + counts["test"])
+        info = self.study.data.info
+        val, test = (info.windows * info.counts[split] for split in ("val", "test"))
+        validated = val + recipe.recalibration_steps * recipe.batch_size
+        return FORWARD_SHARE * (recipe.validations * validated + test)
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
         """Return what `train` does, and what was decided of the data and the arm."""

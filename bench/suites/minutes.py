@@ -47,10 +47,10 @@ def _spent(study: StudyPlan, part: float) -> StudyPlan:
     if alike:
         images |= dict.fromkeys(alike, min(images[name] for name in alike))
     given = [_with(arm, recipes.get(arm.name), images.get(arm.name, 0)) for arm in study.arms]
-    recipe = {"timed": {**settled, **{keys[name]: images[name] for name in keys}}}
+    found: dict[str, Any] = {"timed": {**settled, **{keys[name]: images[name] for name in keys}}}
     if len(alike) == len(study.arms):
-        recipe["images"] = images[alike[0]]
-    resolved = study.resolved | {Training.section: study.resolved[Training.section] | recipe}
+        found["images"] = images[alike[0]]
+    resolved = study.resolved | {Training.section: study.resolved[Training.section] | found}
     return replace(study, resolved=resolved, arms=given, notes=[*study.notes, _note(study, recipes, images)])
 
 

@@ -19,6 +19,7 @@ from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 from skipbench.bench.training.averaging import average_of, averaged
+from skipbench.bench.training.crops import Crops, places
 from skipbench.bench.training.evaluation import Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision
 from skipbench.bench.training.optimizing import optimizer_of, schedule_of
@@ -180,10 +181,15 @@ class Trainer:
         order, _ = self._drawn(train, steps, recipe.seed_of("order", self.seed))
         _, draws = self._drawn(train, steps, recipe.seed_of("augmentation", self.seed))
         order, draws = order[taken:], draws[taken:]
-        augment = Augmenter(augmentation, self.task.info)
         keys, part = ("image", *self.task.info.keys(self.task.targets)), self.ranks.part(recipe.batch_size)
-        parts = [indices[part] for indices in order]
-        read = batches(train, keys, parts, at_once=self.fabric.device.type == "cpu")
+        on_cpu = self.fabric.device.type == "cpu"
+        if self.task.info.resize == "crop":
+            parts = [of_step[part] for of_step in places(order, draws)]
+            read = batches(Crops(train, self.task.info, augmentation), keys, parts, at_once=on_cpu)
+            augmentation = augmentation.uncropped
+        else:
+            read = batches(train, keys, [indices[part] for indices in order], at_once=on_cpu)
+        augment = Augmenter(augmentation, self.task.info)
         for batch, draw in zip(read, draws, strict=True):
             varied = augment(self.fabric.to_device(batch), draw, part.start, recipe.batch_size)
             yield self.predictor.prepare(varied)

@@ -97,5 +97,6 @@ def divided_groups(splits: Splits, of: Grouping) -> list[str]:
         return []
     return [
         f"{len(torn):,} of {len(places):,} groups (data.group) stand in more than one split, as the folder has "
-        f"them (the first is '{torn[0]}', in {' and '.join(sorted(places[torn[0]]))}): data.folds deals whole groups."
+        f"them (the first is '{torn[0]}', in {' and '.join(sorted(places[torn[0]]))}): data.folds deals whole "
+        "groups."
     ]

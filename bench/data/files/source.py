@@ -1,6 +1,7 @@
 """A dataset that lies on disk: found by its format, checked as a whole, opened as splits of samples."""
 
 import itertools
+import math
 import re
 from abc import abstractmethod
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from skipbench.bench.data.annotations import Annotation
+from skipbench.bench.data.annotations import Annotation, Sample
 from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
 from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of
@@ -29,6 +30,7 @@ from skipbench.bench.data.files.preflight import (
 )
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pictures.scaling import Range, Scaling
+from skipbench.bench.data.windows import Resize, Size, cut, middle, told, windows_of
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
 from skipbench.bench.validation import LATER, determining
@@ -57,7 +59,11 @@ class Survey:
 
 
 class FileSource(DataSource):
-    """Where a dataset lies and at which size it is read: all images are resized to it, whatever their aspect."""
+    """Where a dataset lies and at which size a network sees its images, whatever size they have.
+
+    By `resize`: "stretch", all are resized to `size`, whatever their aspect; "fit", they keep it and are padded;
+    "crop", they keep their resolution, and windows of `size` are seen.
+    """
 
     layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
     known_as: ClassVar[str] = ""  # the name of such a dataset; "" for one that is called like its folder
@@ -66,6 +72,8 @@ class FileSource(DataSource):
 
     root: Path
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
+    resize: Annotated[Resize, LATER] = "stretch"
+    overlap: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.25  # of windows that an image is scored in
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
     drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
     upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
@@ -162,6 +170,8 @@ class FileSource(DataSource):
         )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
+        sizes = [facts.size for facts in checked.facts]
+        seen = told(self.resize, sizes, self.size, self.overlap)
         bare = bare_splits(folds, checked)
         sides = (*sides, *(_bare_note(kind, empty) for kind, empty in bare.items()))
         info = DataInfo(
@@ -179,6 +189,7 @@ class FileSource(DataSource):
                         *found.counted.notes(),
                         *checked.notes,
                         *self.remarks(checked),
+                        *filter(None, [seen]),
                         *sides,
                     )
                 )
@@ -186,6 +197,9 @@ class FileSource(DataSource):
             size_limits=found.size_limits,
             bare=bare,
             scaling=checked.scaling,
+            resize=self.resize,
+            overlap=self.overlap if self.resize == "crop" else 0.0,
+            windows=sum(len(windows_of(self.resize, size, self.size, self.overlap)) for size in sizes) / len(sizes),
         )
         if not self.folds:
             return Data(*self._samples(facts_of(folds[0], checked), annotations, checked.scaling), info)
@@ -196,9 +210,14 @@ class FileSource(DataSource):
         self, facts: Mapping[str, Sequence[Facts]], annotations: Sequence[Annotation], scaling: Scaling
     ) -> list[CachedDataset]:
         readers = (Reader(own, annotations, self.size, self.opening.opener, scaling) for own in facts.values())
-        return [
-            CachedDataset(reader, len(own), self.size) for reader, own in zip(readers, facts.values(), strict=True)
-        ]
+        pairs = zip(readers, facts.values(), strict=True)
+        if self.resize == "fit":
+            return [CachedDataset(reader.fitted, len(own), self.size, whole=reader.whole) for reader, own in pairs]
+        if self.resize == "crop":
+            shown = partial(_middle, annotations=annotations, seen=self.size)
+            largest = max((each.size for own in facts.values() for each in own), key=math.prod)
+            return [CachedDataset(reader.whole, len(own), largest, shown=shown) for reader, own in pairs]
+        return [CachedDataset(reader, len(own), self.size) for reader, own in pairs]
 
     def _left_out(self, checked: Examined) -> list[str]:
         if not checked.left_out:
@@ -226,6 +245,12 @@ class FileSource(DataSource):
         for annotation in checked.annotations:
             content |= annotation.reading
         return content_hash({**content, "reading": READING})
+
+
+def _middle(sample: Sample, annotations: Sequence[Annotation], seen: Size) -> Sample:
+    """Return what the window in the middle of an image shows."""
+    size = sample["image"].shape[-2], sample["image"].shape[-1]
+    return cut(sample, annotations, middle(size, seen), seen)
 
 
 def missing_folder(root: Path, *names: str) -> str:

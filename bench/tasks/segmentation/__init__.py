@@ -21,7 +21,7 @@ from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
 from skipbench.bench.tasks.segmentation.losses import balanced, dice_loss, focal
 from skipbench.bench.tasks.segmentation.merging import MergeScorer, components
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
-from skipbench.bench.tasks.segmentation.stitching import largest, stitched
+from skipbench.bench.tasks.segmentation.stitching import largest, mean_logits, stitched
 from skipbench.bench.tasks.view import View
 from skipbench.bench.validation import LATER
 from skipbench.errors import unknown_name
@@ -61,6 +61,7 @@ class Segmentation(Task):
     annotation = Mask
     truths = (Instances, Boxes)
     scorers = (SegmentationScorer, MergeScorer)
+    in_own_pixels = True
     of_loss = frozenset(SegmentationOptions.model_fields)
 
     def __init__(self, info: DataInfo, options: Any = None) -> None:
@@ -160,10 +161,14 @@ class Segmentation(Task):
             classes=np.array(self.info[Mask].names),
         )
 
+    def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
+        """Return the logits of each pixel of the image, their mean where windows overlap."""
+        return [mean_logits((maps[-1] for maps in outputs), view)[None]]
+
     def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> LabelMaps:
         """Return the class of each pixel of the image; logits of tiles are averaged where they overlap."""
         logits = (maps[-1] for maps in outputs)
-        labels = largest(next(logits), view.size) if len(view.windows) == 1 else stitched(logits, view)
+        labels = largest(next(logits), view) if len(view.windows) == 1 else stitched(logits, view)
         return LabelMaps(
             images=view.images,
             truth=np.full((1, *view.size), LabelMaps.IGNORE_INDEX, np.uint8),
