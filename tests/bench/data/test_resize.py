@@ -93,7 +93,7 @@ def test_who_knows_each_pixel_is_right_about_all_pixels_of_the_images(folder: Pa
     outcome = train(Brightness, data, create_task("segmentation", data.info), QUICK, 0)
     counted = outcome.tables["images.classes"]
     assert counted["true"].sum() == sum(height * width for height, width in SIZES)
-    assert outcome.values["test/miou"] == pytest.approx(1.0, abs=0.05 if resize == "fit" else 1e-9)
+    assert outcome.values["test/miou"] == pytest.approx(1.0, abs=0.1 if resize == "fit" else 1e-9)
     squeezed = opened(folder, "stretch", size=[16, 16])
     before = train(Brightness, squeezed, create_task("segmentation", squeezed.info), QUICK, 0)
     assert before.tables["images.classes"]["true"].sum() == 3 * 16 * 16, (
@@ -133,7 +133,7 @@ def test_training_draws_windows_at_about_the_images_own_resolution(folder: Path)
         assert matches, "a window of another resolution"
         found.add(matches[0])
     assert len(found) > 3
-    zoomed = Crops(data.train, data.info, Augmentation(crop_area=(0.25, 1.75), crop_aspect=1))
+    zoomed = Crops(data.train, data.info, Augmentation(crop_area=(0.25, 1), crop_aspect=1))
     sides = {zoomed._window((24, 48), torch.Generator().manual_seed(seed)).height for seed in range(50)}
     assert min(sides) < 7 < 9 < max(sides)
 
