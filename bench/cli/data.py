@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 @data.callback()
 def data_commands() -> None:
-    """Check a dataset, or look at it: images with masks, COCO JSON, Pascal VOC, DeepLabCut.
+    """Check a dataset, or look at it: images with masks, COCO JSON, Pascal VOC, YOLO, DeepLabCut, SLEAP.
 
     \b
     Examples:
@@ -54,8 +54,9 @@ def data_commands() -> None:
 
 @data.command()
 def check(folder: Folder, format: FormatName = None, options: Options = None, plugin: Plugins = None) -> int:
-    """Decode every file and list all that is wrong, each with its reason.
+    """Decode every file, say how it is read, and list all that is wrong, each with its reason.
 
+    What can be mended is mended and noted; images that cannot be used are left out while they are few (drop=0.1).
     Ends with exit code 1 if a file can't be used, 2 if the folder has none of the known formats.
 
     \b
@@ -73,6 +74,8 @@ def check(folder: Folder, format: FormatName = None, options: Options = None, pl
     print(f"{len(survey.problems)} problem(s):")
     for problem in survey.problems:
         print(f"  {problem}")
+    if not survey.refusal:
+        print("The dataset can be used without these files.")
     return 1
 
 

@@ -9,6 +9,8 @@ from faster_coco_eval.core import mask as run_lengths
 
 from skipbench.bench.data.annotations import Array, RunLengths
 
+MAX_PIXELS = 1 << 28  # of a mask; Pillow takes fewer than that for an attack
+_FAR = 10  # sides of the image, beyond which a polygon is cut: to go around it takes time
 MAX_COORDINATE = 1e9  # px; no image is this large, and larger whole numbers may have no float
 Count = Callable[[str], None]  # takes a sentence on what is left out or mended, with {} for how many there are
 Size = tuple[int, int]  # (width, height)
@@ -78,7 +80,7 @@ def mask_of(polygons: Sequence[Array], size: Size, count: Count) -> RunLengths |
     for polygon in polygons:
         x, y = polygon[::2], polygon[1::2]
         if abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) > 0 or _crosses_itself(x, y):
-            solid.append(polygon.tolist())
+            solid.append(polygon.clip(-_FAR * max(size), _FAR * max(size)).tolist())
         else:
             count(FLAT_POLYGON)
     return dict(run_lengths.segmToRle(solid, *size)) if solid else None
@@ -113,6 +115,8 @@ def _polygons(segmentation: Any, count: Count) -> list[list[float]]:
 def _run_lengths(segmentation: Mapping[str, Any], size: Size, count: Count) -> RunLengths | None:
     try:
         height, width = (int(side) for side in segmentation["size"])
+        if min(height, width) < 1 or height * width > MAX_PIXELS:
+            raise ValueError(f"{height} x {width} pixels")
         mask = dict(run_lengths.segmToRle(dict(segmentation), width, height))
         pixels = run_lengths.decode(mask)  # compressed ones are not looked at before
         if (width, height) == size:

@@ -11,6 +11,7 @@ import yaml
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.files import write_whole
 from skipbench.bench.suites.schema import Study, Suite, TaskSection, as_section, sections_known
+from skipbench.bench.text import decoded
 from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import assign, read_yaml
 from skipbench.display import one_line, quoted
@@ -144,7 +145,7 @@ def _read(source: str) -> dict[str, Any]:
         if not file.is_file():
             names = sorted(path.name.removesuffix(".yaml") for path in _shipped())
             raise SuiteError(f"no such suite file: {source}." if is_path else unknown_name("suite", source, names))
-        text = file.read_text(encoding="utf-8")
+        text = decoded(file.read_bytes(), guess=False)
     except (ValueError, OSError) as error:  # UnicodeDecodeError is one, and a name that no file can have
         raise SuiteError(f"{one_line(source, 300)} cannot be read as text: {error}.") from None
     content = read_yaml(text, str(file))

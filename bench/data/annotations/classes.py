@@ -33,6 +33,7 @@ class Classes:
     coded: bool = False  # whether these are colours
     notes: tuple[str, ...] = ()
     failure: str = ""  # why there are no classes
+    smoothed: bool = False  # whether they are of masks that were smoothed, all of them
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,22 @@ class Rule:
         if coloured:
             return self._by_own_colours(facts)
         present = {value for each in facts for value in each.values or ()}
-        notes = (*self.notes, *palette_notes(facts))
+        notes = (*self.notes, *palette_notes(facts), *self._mixed(facts))
         if self.names:
             return self._by_name(present, notes)
         return self._by_value(present, notes)
+
+    def _mixed(self, facts: Sequence[MaskFacts]) -> Iterator[str]:
+        """Yield that files of two classes write them in two ways, of which one would be ignored."""
+        held = [{*(each.values or ())} - {0} for each in facts]
+        present = set().union(*held)
+        if len(present) == 2 and self.ignored in present and not self.insists and present not in held:
+            counts = {value: sum(value in each for each in held) for value in sorted(present)}
+            words = " and ".join(f"{count:,} hold {value}" for value, count in counts.items())
+            yield (
+                f"Of the masks, {words} beside 0, and none both, as if they were written in two ways; "
+                f"{self.ignored} is ignored: write one class as one number in all files."
+            )
 
     def _by_colour(self, facts: Sequence[MaskFacts], coloured: bool) -> Classes | None:
         """Return the classes by the colours that are given; None where masks hold places in the list instead."""

@@ -86,7 +86,9 @@ class Mask(PixelMap):
         facts = [image.facts for image in seen if isinstance(image.truth, Path)]
         if self.names or not facts:
             return self
-        return self.settled_to((self.rule or Rule()).settle(facts))
+        rule, sound = self.rule or Rule(), [each for each in facts if not each.smoothed]
+        classes = rule.settle(sound or facts)
+        return self.settled_to(replace(classes, smoothed=not (sound or rule.names)))
 
     def exchanged(self, batch: Batch) -> Batch:
         """Return the mask with left and right exchanged."""
@@ -137,7 +139,7 @@ class Mask(PixelMap):
             return "holds colours, where the other masks hold a number per pixel"
         present = self._present(facts)
         unknown = sorted({*present} - {*classes.values} - classes.ignored)
-        if facts.smoothed and (unknown or self.rule is None or not self.rule.names):
+        if facts.smoothed and (unknown or classes.smoothed):
             return (
                 f"holds {len(present)} values, most of them only along borders, as smoothed or compressed masks "
                 "do; save it as PNG without smoothing, by the nearest neighbour"

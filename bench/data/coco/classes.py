@@ -1,5 +1,6 @@
 """Which of COCO's categories are classes, in which order, and whose keypoints are read."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +12,13 @@ from skipbench.bench.data.instances import numbers
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 
+_WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 _ABOVE = (
-    "{} categories only stand above others and are never annotated, so they are no classes; "
+    "{} category name(s) only stand above others and are never annotated, so they are no classes; "
     "data.supercategories=true keeps them"
 )
-_SEVERAL_IDS = "{} categories have several ids and are joined by their names"
-_SAME_ID = "{} categories have an id that is another category's in another file; files are joined by names"
+_SEVERAL_IDS = "{} category name(s) have several ids and are joined by their names"
+_SAME_ID = "{} category name(s) have an id that is another category's in another file; files are joined by names"
 
 
 def class_names(found: Found, contents: Sequence[Content], keep_all: bool) -> tuple[str, ...]:
@@ -126,6 +128,6 @@ def _in_order(content: Content) -> list[tuple[str, Category]]:
 
     def order(item: tuple[str, Category]) -> tuple[bool, int, str]:
         number = item[0]
-        return (False, int(number), "") if number.lstrip("-").isdecimal() else (True, 0, number)
+        return (False, int(number), "") if _WHOLE.fullmatch(number) else (True, 0, number)
 
     return sorted(content.categories.items(), key=order)

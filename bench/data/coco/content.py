@@ -18,7 +18,7 @@ from skipbench.bench.data.text import read_text
 _LISTS = ("images", "annotations", "categories")
 _NAMES = ("file_name", "coco_url", "flickr_url", "url", "path", "filename")  # where an image is named, best first
 _OF_IMAGE = "{} image(s) without a name, or with the id of another one, are left out with their annotations"
-_OF_CATEGORY = "{} categories without an id or a name are left out"
+_OF_CATEGORY = "{} category(s) without an id or a name are left out"
 _ANOTHER_IMAGE = "{} annotation(s) of images that the file does not list are left out"
 _ANOTHER_CATEGORY = "{} annotation(s) of categories that the file does not list are left out"
 _NOTHING = "{} annotation(s) without a usable box, mask or keypoint are left out"
@@ -109,7 +109,7 @@ def _add_category(content: Content, given: Any, counted: Counted) -> None:
     bones = _bones(given, len(joints), counted)
     category = Category(str(given["name"]).strip(), str(given.get("supercategory") or "").strip(), joints, bones)
     if content.categories.setdefault(number, category).name != category.name:
-        counted.add("{} categories have the id of another one and are left out", f"'{category.name}'")
+        counted.add("{} category(s) have the id of another one and are left out", f"'{category.name}'")
     return None
 
 

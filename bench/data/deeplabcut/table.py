@@ -10,6 +10,7 @@ import numpy as np
 from skipbench.bench.data.annotations import Array
 from skipbench.bench.data.files.entries import Counted
 from skipbench.bench.data.findings import FileError
+from skipbench.bench.data.instances import MAX_COORDINATE
 from skipbench.bench.data.text import read_table
 
 HEADERS = (["scorer", "bodyparts", "coords"], ["scorer", "individuals", "bodyparts", "coords"])
@@ -121,4 +122,4 @@ def coordinate(cell: str) -> float:
         number = float(cell or "nan")
     except ValueError:
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    return number if abs(number) < MAX_COORDINATE else math.nan

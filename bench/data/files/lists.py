@@ -68,7 +68,8 @@ def _without_end(name: str) -> str:
 
 def assigned_splits(lists: Lists, images: list[Path], base: Path, found: Found) -> dict[Path, str]:
     """Return the split of each listed image; what is wrong with the lists is left out, or counted."""
-    listed, splits = Listed(images, base), {}
+    listed = Listed(images, base)
+    splits: dict[Path, str] = {}
     for split, (file, lines) in lists.items():
         source = "/".join(file.parts[-3:]) if "ImageSets" in file.parts else file.name
         for line in lines:

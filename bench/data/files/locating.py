@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -25,21 +25,22 @@ class Images:
         a link itself was put there on purpose.
         """
         folders = list(folders)
-        for given in dict.fromkeys((name, plain_name(name))):
+        for given in dict.fromkeys((name, plain_name(name), unquote(plain_name(name)))):
             for folder in folders:
                 path = folder / given
                 homes = (self._root.resolve(), folder.resolve())
                 if os.path.isfile(path) and any(path.resolve().is_relative_to(home) for home in homes):
                     return path
-        return self._by_end(plain_name(name), folders)
+        ends = (self._by_end(given, folders) for given in (plain_name(name), unquote(plain_name(name))))
+        return next(filter(None, ends), None)
 
     def _by_end(self, name: str, folders: list[Path]) -> Path | None:
         parts = PurePosixPath(name).parts
-        paths = self._by_name.get(parts[-1], []) if parts else []
+        paths = self._by_name.get(parts[-1].casefold(), []) if parts else []
         for likely in (folder for folder in folders if folder != self._root):
             paths = [path for path in paths if path.is_relative_to(likely)] or paths
         for length in range(len(parts), 0, -1):
-            fitting = [path for path in paths if path.parts[-length:] == parts[-length:]]
+            fitting = [path for path in paths if _folded(path.parts[-length:]) == _folded(parts[-length:])]
             if fitting:
                 return fitting[0] if len(fitting) == 1 else None
         return None
@@ -49,16 +50,32 @@ class Images:
         paths = defaultdict(list)
         for path in images_below(self._root):
             if path.resolve().is_relative_to(self._root.resolve()):
-                paths[path.name].append(path)
+                paths[path.name.casefold()].append(path)
         return dict(paths)
+
+
+def _folded(parts: Iterable[str]) -> list[str]:
+    """Return parts of a path without regard to case, which other systems don't tell apart."""
+    return [part.casefold() for part in parts]
 
 
 def images_below(root: Path) -> list[Path]:
     """Return the image files in `root` and the folders in it, sorted, but hidden ones."""
-    paths = []
-    for folder, folders, names in os.walk(root, followlinks=False):
+    return files_below(root, is_image)
+
+
+def files_below(root: Path, wanted: Callable[[str], bool]) -> list[Path]:
+    """Return the files in `root` and the folders in it, also those that are links, whose names are `wanted`."""
+    paths: list[Path] = []
+    seen: set[str] = set()  # a link may lead to a folder around it
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "__MACOSX")
-        paths += [Path(folder, name) for name in sorted(names) if is_image(name)]
+        paths += [Path(folder, name) for name in sorted(names) if not name.startswith(".") and wanted(name)]
     return paths
 
 

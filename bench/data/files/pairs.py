@@ -4,11 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from skipbench.bench.data.splits import split_of
+from skipbench.bench.data.splits import is_split, split_of
 
 IMAGE_WORDS = {
     *("image", "images", "img", "imgs", "im", "ims", "jpegimages", "jpeg", "jpg", "png", "tif", "tiff"),
@@ -20,7 +20,7 @@ MASK_WORDS = {
     *("annotation", "annotations", "annot", "annots", "anno", "groundtruth", "segmentation", "segmentations"),
     *("seg", "segs", "semantic", "target", "targets", "manual", "matte", "mattes"),
 }
-_TEXT_WORDS = {"xml", "xmls", "txt", "yolo", "voc", "bbox", "bboxes"}
+_TEXT_WORDS = {"xml", "xmls", "txt", "npy", "yolo", "voc", "bbox", "bboxes"}
 _ROLES = IMAGE_WORDS | MASK_WORDS | _TEXT_WORDS | {"class", "fine", "coarse"}
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _JOINED = re.compile(r"(.+?)(annots?|anno|masks?|labels?|gt|images?|imgs?)$")  # trainannot
@@ -30,6 +30,7 @@ _MASK_END = re.compile(
     r"ground[-_]?truth|manual\d?|matte)$",
     re.IGNORECASE,
 )
+_TYPE = re.compile(r"\.(jpe?g|png|tiff?|bmp)$", re.IGNORECASE)  # of the image, in x.jpg.png
 _IMAGE_END = re.compile(r"[-_. ]+(leftImg8bit|images?|img|im|rgb|sat|raw|input|original|0000)$", re.IGNORECASE)
 _BEGINNING = re.compile(r"^(images?|img|im|rgb|masks?|labels?|lbl|gt|segs?|segmentation|annotation)[-_. ]+", re.I)
 
@@ -44,7 +45,7 @@ class Place(NamedTuple):
 
 def tokens_of(folder: str) -> list[str]:
     """Return the words and numbers of a folder's name in lower case, "trainannot" as train and annot."""
-    tokens = []
+    tokens: list[str] = []
     for token in (each.lower() for each in _TOKEN.findall(folder)):
         joined = _JOINED.fullmatch(token)
         tokens += joined.groups() if joined and split_of(joined[1]) else (token,)
@@ -53,13 +54,18 @@ def tokens_of(folder: str) -> list[str]:
 
 def place_of(path: Path, root: Path) -> Place:
     """Return what the path of a file in the folder `root` tells; the folder nearest to the file tells the split."""
+    return Place(*_told(path.relative_to(root).parts[:-1]), path.stem)
+
+
+@cache
+def _told(parents: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the split and the folders of a Place."""
     split, kept = "", []
-    for folder in path.relative_to(root).parts[:-1]:
+    for folder in parents:
         tokens = tokens_of(folder)
-        told = split_of(folder) or next((split_of(token) for token in tokens if split_of(token)), "")
-        split = told or split
-        kept += ["".join(token for token in tokens if token not in _ROLES and not split_of(token))]
-    return Place(split, tuple(filter(None, kept)), path.stem)
+        split = split_of(folder) or next(filter(None, map(split_of, tokens)), "") or split
+        kept.append("".join(token for token in tokens if token not in _ROLES and not split_of(token)))
+    return split, tuple(filter(None, kept))
 
 
 def base_of(stem: str, end: str = "") -> str:
@@ -67,8 +73,14 @@ def base_of(stem: str, end: str = "") -> str:
 
     `end` is what it may end in besides.
     """
-    stem = stem.removesuffix(end)
+    stem = _TYPE.sub("", stem.removesuffix(end))
     return _BEGINNING.sub("", _IMAGE_END.sub("", _MASK_END.sub("", stem))) or stem
+
+
+def core_of(stem: str, end: str = "") -> str:
+    """Return a file's name without words for a split either: "21" of 21_training."""
+    parts = [part for part in re.split(r"[-_. ]+", base_of(stem, end)) if not is_split(part)]
+    return "_".join(parts) or stem
 
 
 def is_called_mask(stem: str) -> bool:
@@ -94,7 +106,7 @@ def pair_up(images: Iterable[Path], files: Iterable[Path], root: Path, end: str 
     has the image's own name, words such as _mask, or `end`, at its end and img_ at its beginning don't count.
     """
     pairs = Pairs(lone_images=list(images), lone_files=list(files))
-    for of_stem in (str, partial(base_of, end=end)):
+    for of_stem in (str, partial(base_of, end=end), partial(core_of, end=end)):
         for wide in (_in_folder, _in_split, _anywhere):
             _match(pairs, partial(wide, root, of_stem))
     order = {image: number for number, image in enumerate(images)}
@@ -117,7 +129,8 @@ def _anywhere(root: Path, of_stem: Callable[[str], str], path: Path) -> Hashable
 
 def _match(pairs: Pairs, key: Callable[[Path], Hashable]) -> None:
     """Make pairs of images and files that have one key, and nobody else does."""
-    images, files = defaultdict(list), defaultdict(list)
+    images: dict[Hashable, list[Path]] = defaultdict(list)
+    files: dict[Hashable, list[Path]] = defaultdict(list)
     for paths, by_key in ((pairs.lone_images, images), (pairs.lone_files, files)):
         for path in paths:
             by_key[key(path)].append(path)

@@ -85,13 +85,12 @@ def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examine
     if not (problems or annotations):
         problems = [Problem("", "contains no annotations")]
     if usable and not problems:
-        lacking = {kind: list(kind.lacking(seen_of(kind, usable))) for kind in annotations}
-        served = [annotation for annotation in annotations if annotation.names and not lacking[annotation]]
-        if served:
-            notes += [f"There are no {kind.plural}: {found[0]}." for kind, found in lacking.items() if found]
-            annotations = [annotation for annotation in annotations if not lacking[annotation]]
+        lacking = [(kind, list(kind.lacking(seen_of(kind, usable)))) for kind in annotations]
+        if any(kind.names and not own for kind, own in lacking):
+            notes += [f"There are no {kind.plural}: {own[0]}." for kind, own in lacking if own]
+            annotations = [kind for kind, own in lacking if not own]
         else:
-            problems = [problem for own in lacking.values() for problem in own]
+            problems = [problem for _, own in lacking for problem in own]
     notes += [note for annotation in annotations for note in annotation.notes(seen_of(annotation, usable))]
     return Examined(usable, annotations, problems, left_out, notes, scaling)
 
@@ -123,9 +122,7 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
     try:
         stamps = tuple(map(stamp, entry.files))
         if entry.upright is None:
-            masks = [truth for truth in entry.truth.values() if isinstance(truth, Path)]
-            stated = fitting.opener.header(masks[0]).shown(True) if masks else None
-            entry = replace(entry, upright=fitting.fit(entry.image, stated).upright)
+            entry = replace(entry, upright=fitting.fit(entry.image, _size_of_mask(entry, fitting.opener)).upright)
         stored = fitting.opener.load(entry.image, bool(entry.upright), entry.frame)
         picture = Picture(*stored.size, bool(entry.upright), entry.frame, fitting.opener)
         seen = {
@@ -136,6 +133,13 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
         return Facts(entry, tuple(map(digest, entry.files)), stamps, seen, extent_of(stored), size)
     except FileError as error:
         return Facts(entry, problem=error.problem(root))
+
+
+def _size_of_mask(entry: Entry, opener: Opener) -> tuple[int, int] | None:
+    """Return the size of an entry's mask where it is that of the image, turned or not."""
+    masks = [truth for truth in entry.truth.values() if isinstance(truth, Path)]
+    image, sizes = opener.header(entry.image), [opener.header(mask).shown(True) for mask in masks]
+    return next((size for size in sizes if size in (image.shown(True), image.shown(False))), None)
 
 
 class Reader:

@@ -132,8 +132,12 @@ class FileSource(DataSource):
             return self._refused(problems or [Problem("", str(error).rstrip("."))])
         splits = folds[0]
         data = self._data(found, checked, folds, notes)
-        too_many = len(checked.left_out) > self.drop * (len(checked.facts) + len(checked.left_out))
-        refusal = self._refused(problems).refusal if checked.problems or too_many else ""
+        total = len(checked.facts) + len(checked.left_out)
+        too_many = ""
+        if len(checked.left_out) > self.drop * total:
+            count = f"{len(checked.left_out):,} of {total:,} images cannot be used"
+            too_many = f"{count}, more than data.drop={self.drop:g} allows"
+        refusal = self._refused(problems, too_many).refusal if checked.problems or too_many else ""
         return Survey(data, problems, tally(splits, checked), refusal)
 
     def _divided(self, entries: list[Entry]) -> tuple[list[Splits], list[str]]:
@@ -147,9 +151,10 @@ class FileSource(DataSource):
         splits, notes = divide(entries, self.split_files, partial(groups_of, of=of))
         return [splits], [*notes, *divided_groups(splits, of)]
 
-    def _refused(self, problems: list[Problem]) -> Survey:
+    def _refused(self, problems: list[Problem], too_many: str = "") -> Survey:
         more = len(problems) - 1
         rest = f"; `skipbench data check` lists {more} more problem(s)" if more else ""
+        rest += f"; {too_many}" if too_many else ""
         return Survey(None, problems, refusal=f"data folder {self.place}: {problems[0]}{rest}.")
 
     def open(self) -> Data:
@@ -173,7 +178,7 @@ class FileSource(DataSource):
         sizes = [facts.size for facts in checked.facts]
         seen = told(self.resize, sizes, self.size, self.overlap)
         bare = bare_splits(folds, checked)
-        sides = (*sides, *(_bare_note(kind, empty) for kind, empty in bare.items()))
+        left_out += [_bare_note(kind, empty) for kind, empty in bare.items()]
         info = DataInfo(
             name=self.title,
             size=self.size,
@@ -266,6 +271,8 @@ def recognise(root: Path) -> str:
         raise DataError(f"data folder {root}: there is no such folder.")
     fitting = [name for name, source in formats.items() if not source.missing(root)]
     fitting = [name for name in fitting if not {*formats[name].yields_to} & {*fitting}]
+    plugged_in = [name for name in fitting if not formats[name].__module__.startswith("skipbench.")]
+    fitting = plugged_in or fitting  # who writes a format for such folders means it
     if len(fitting) == 1:
         return fitting[0]
     looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())

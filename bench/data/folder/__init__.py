@@ -1,6 +1,7 @@
 """Your own images: a folder of images and masks, one class per pixel."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -13,16 +14,16 @@ from skipbench.bench.data.files.class_lists import distinct, find_class_list
 from skipbench.bench.data.files.entries import Entry, Found
 from skipbench.bench.data.files.lists import assigned_splits, find_lists
 from skipbench.bench.data.files.locating import images_below
-from skipbench.bench.data.files.pairs import Pairs, base_of, pair_up, place_of
+from skipbench.bench.data.files.pairs import pair_up, place_of
 from skipbench.bench.data.files.source import FileSource
 from skipbench.bench.data.findings import FileError, Problem
-from skipbench.bench.data.folder.roles import one_each, sort_out
+from skipbench.bench.data.folder.partners import Partners
+from skipbench.bench.data.folder.roles import lying_in, one_each, sort_out
 from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE
 from skipbench.bench.data.splits import KNOWN
 
 _MANY = {".tif", ".tiff", ".gif", ".webp"}  # types of files that may hold several images
 _UNROLLED = "{} file(s) hold several images, each of which is one, with its own mask"
-_SEVERAL = "{} file(s) are further masks of images that have one, and are not read; data.mask_end=END chooses"
 Level = Annotated[int, Field(ge=0, le=255)]
 Value = Annotated[int, Field(ge=0, le=MAX_MASK_VALUE)]
 
@@ -33,9 +34,9 @@ class Folder(FileSource):
 
     Without splits the images lie in images/ and the masks in masks/; other usual names are known too, such as
     train/ and trainannot/, images/training/ and annotations/training/, or x.jpg beside x_mask.png. `images` and
-    `masks` name the two folders, and `mask_end` what masks are called by ("_seg"). A split is told by a folder, or
-    by a list such as train.txt; a missing val or test takes one in five of the training images.
-    All images are resized to `size`, whatever their own aspect.
+    `masks` name folders of the two, wherever they are, and `mask_end` what masks are called by ("_seg"). A split is
+    told by a folder, or by a list such as train.txt; a missing val or test takes one in five of the training
+    images. All images are resized to `size`, whatever their own aspect.
 
     The k-th of `classes` (from 0) is the class of mask value k, or {value: name} says which; `colors` are {name:
     [red, green, blue]} of masks that are coloured. Without them, a file in the folder names the classes
@@ -76,7 +77,7 @@ class Folder(FileSource):
         found.annotations = [Mask(rule=self._rule(found))]
         images, masks = self._files(found)
         pairs = pair_up(images, masks, self.place, self.mask_end or "")
-        self._complain(pairs, found)
+        Partners(self.place, pairs, found).complain(self.layout)
         splits = self._splits(list(pairs.of), found)
         for split in SPLITS:
             for image, mask in pairs.of.items():
@@ -88,81 +89,37 @@ class Folder(FileSource):
         return found
 
     def _files(self, found: Found) -> tuple[list[Path], list[Path]]:
-        if self.images is None and self.masks is None:
-            images, masks = sort_out(images_below(self.place), self.place)
-        else:
-            of = self.place / (self.masks or "masks")
-            masks = images_below(of)
-            images = [path for path in images_below(self.place / (self.images or "images")) if path not in {*masks}]
-        return images, one_each(masks, self.mask_end, found)
+        every = images_below(self.place)
+        images, masks = sort_out(every, self.place)
+        if self.masks is not None:
+            masks = lying_in(every, self.place, self.masks)
+        if self.images is not None:
+            images = lying_in(every, self.place, self.images)
+        taken = {*masks}
+        images = [path for path in images if path not in taken]
+        return images, one_each(masks, self.place, self.mask_end, found)
 
     def _rule(self, found: Found) -> Rule:
-        """Return what is given of the classes, by the options or by a file."""
-        ignored = {"ignored": self.ignore_index, "insists": "ignore_index" in self.model_fields_set}
+        """Return what is given of the classes, by the options or by a file, and of ignored pixels."""
+        insists = "ignore_index" in self.model_fields_set
+        return replace(self._given(found), ignored=self.ignore_index, insists=insists)
+
+    def _given(self, found: Found) -> Rule:
         if self.colors:
-            return Rule(tuple(self.colors), colours=tuple(self.colors.values()), source="data.colors", **ignored)
+            return Rule(tuple(self.colors), colours=tuple(self.colors.values()), source="data.colors")
         if isinstance(self.classes, dict):
-            return Rule(tuple(self.classes.values()), values=tuple(self.classes), **ignored)
+            return Rule(tuple(self.classes.values()), values=tuple(self.classes))
         if self.classes is not None:
-            return Rule(self.classes, **ignored)
+            return Rule(self.classes)
         listed = find_class_list(found, self.place)
         if listed is None:
-            return Rule(**ignored)
+            return Rule()
         try:
             _two(listed.names)
         except ValueError as error:
             path = listed.path.relative_to(self.place).as_posix()
             found.problems.append(Problem(path, str(error).rstrip(".")))
-        return Rule(listed.names, listed.values, listed.colours, source=listed.path.name, **ignored)
-
-    def _complain(self, pairs: Pairs, found: Found) -> None:
-        """Say what has no partner: of single files, or of whole folders."""
-        paired = {image.parent for image in pairs.of}
-        bases = {(mask.parent, base_of(mask.stem)) for mask in pairs.of.values()}
-        if not pairs.of:
-            words = f"no image has a mask of its name; expected {self.layout}, or data.images and data.masks"
-            found.problems.append(Problem("", words))
-        for several in pairs.doubled:
-            others = ", ".join(path.name for path in several[1:])
-            found.left_out.append(Problem(self._path(several[0]), f"has the same name as {others}"))
-        bare = [image for image in pairs.lone_images if image.parent not in paired]
-        with_masks = {place_of(mask, self.place)[:2] for mask in pairs.lone_files}
-        for folder in dict.fromkeys(image.parent for image in bare):
-            own = [image for image in bare if image.parent == folder]
-            place = place_of(own[0], self.place)
-            if place[:2] in with_masks or place.split == "train" or not pairs.of:
-                continue
-            found.notes.append(
-                f"{len(own):,} image(s) in {self._path(folder)} have no masks, so they are not used."
-            )
-            pairs.lone_images = [image for image in pairs.lone_images if image.parent != folder]
-        for image in pairs.lone_images:
-            expected = self._expected(image, pairs)
-            found.left_out.append(Problem(self._path(image), f"has no mask; expected {expected}"))
-        for mask in pairs.lone_files:
-            if any(
-                mask.stem.startswith(base)
-                for folder, base in bases
-                if folder == mask.parent and self._is_end(mask, base)
-            ):
-                found.counted.add(_SEVERAL, self._path(mask))
-            else:
-                found.left_out.append(Problem(self._path(mask), "has no image; expected one of its name"))
-
-    @staticmethod
-    def _is_end(mask: Path, base: str) -> bool:
-        return mask.stem[len(base) :][:1] in ("_", "-", ".", " ")
-
-    def _expected(self, image: Path, pairs: Pairs) -> str:
-        """Return where the mask of an image would lie, as another pair has it."""
-        own = image.relative_to(self.place).parts[:-1]
-        folders = ("masks", *own[1:])
-        for other, mask in pairs.of.items():
-            of_image, of_mask = (path.relative_to(self.place).parts[:-1] for path in (other, mask))
-            if len(own) == len(of_image) == len(of_mask):
-                folders = tuple(k if i == m else m for i, m, k in zip(of_image, of_mask, own, strict=True))
-                break
-        return "/".join((*folders, f"{image.stem}.png"))
+        return Rule(listed.names, listed.values, listed.colours, source=listed.path.name)
 
     def _path(self, path: Path) -> str:
         return path.relative_to(self.place).as_posix()
@@ -217,8 +174,10 @@ def _two(names: tuple[str, ...]) -> None:
 
 def check_folder(root: Path, classes: Sequence[str] | None = None, ignore_index: int | None = 255) -> list[Problem]:
     """Return everything that keeps a file of the folder `root` from being used."""
-    options = {} if ignore_index == 255 else {"ignore_index": ignore_index}
-    return Folder(root=root, classes=tuple(classes) if classes else None, **options).survey().problems
+    folder = Folder(root=root, classes=tuple(classes) if classes else None)
+    if ignore_index != 255:
+        folder = Folder(root=root, classes=folder.classes, ignore_index=ignore_index)
+    return folder.survey().problems
 
 
 __all__ = ["CLASSES_FILE", "Folder", "check_folder"]

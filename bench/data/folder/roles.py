@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.files.pairs import IMAGE_WORDS, MASK_WORDS, base_of, is_called_mask, tokens_of
+from skipbench.bench.data.files.pairs import IMAGE_WORDS, MASK_WORDS, base_of, is_called_mask, place_of, tokens_of
 
 _OTHER_WORDS = {
-    *("object", "objects", "instance", "instances", "panoptic", "depth", "color", "colors", "colour", "colours"),
-    *("overlay", "overlays", "visualization", "visualisation", "preview", "previews"),
+    *("object", "objects", "instance", "instances", "panoptic", "depth", "overlay", "overlays"),
+    *("color", "colors", "colour", "colours", "colormap", "colormaps"),
+    *("visualization", "visualisation", "preview", "previews"),
 }
 _LOSSY = {".jpg", ".jpeg"}
 _BEST_ENDS = ("labeltrainids", "trainids", "labelids", "masks", "mask", "labels", "label")
@@ -28,9 +30,22 @@ def sort_out(paths: Iterable[Path], root: Path) -> tuple[list[Path], list[Path]]
     return [path for path in images if path not in taken], masks + beside
 
 
-def role_of(folders: Iterable[str]) -> str:
+def lying_in(paths: Iterable[Path], root: Path, folder: str) -> list[Path]:
+    """Return those that lie in a folder of that name, or of those names one in the other, somewhere in `root`."""
+    wanted = tuple(part for part in folder.replace("\\", "/").split("/") if part not in ("", "."))
+    count = len(wanted)
+
+    def lies(path: Path) -> bool:
+        folders = path.relative_to(root).parts[:-1]
+        return any(folders[start : start + count] == wanted for start in range(len(folders) - count + 1))
+
+    return list(filter(lies, paths))
+
+
+@cache
+def role_of(folders: tuple[str, ...]) -> str:
     """Return what lies in a folder, by its name and those around: "image", "mask", "other" or "" if unknown."""
-    for folder in reversed(list(folders)):
+    for folder in reversed(folders):
         tokens = {*tokens_of(folder)}
         for words, role in ((_OTHER_WORDS, "other"), (MASK_WORDS, "mask"), (IMAGE_WORDS, "image")):
             if tokens & words:
@@ -50,26 +65,26 @@ def _lossless_twins(paths: list[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() not in _LOSSY and path.with_suffix("") in photographs]
 
 
-def one_each(masks: list[Path], end: str | None, found: Found) -> list[Path]:
+def one_each(masks: list[Path], root: Path, end: str | None, found: Found) -> list[Path]:
     """Return the masks that end in `end`, or else the best one of each image that has several; say which."""
     if end is not None:
         return [mask for mask in masks if mask.stem.endswith(end)]
-    groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[Path]] = defaultdict(list)
     for mask in masks:
-        groups[mask.parent, base_of(mask.stem)].append(mask)
-    chosen = {group: min(several, key=_rank) for group, several in groups.items()}
-    left = [mask for group, several in groups.items() for mask in several if mask != chosen[group]]
-    if left:
-        best, base = chosen[left[0].parent, base_of(left[0].stem)], base_of(left[0].stem)
-        ends = [mask.stem[mask.stem.index(base) + len(base) :] for mask in (best, left[0])]
+        split, folders, stem = place_of(mask, root)
+        groups[split, folders, base_of(stem)].append(mask)
+    several = [sorted(group, key=_rank) for group in groups.values() if len(group) > 1]
+    if several:
+        best, other = (mask.relative_to(root).as_posix() for mask in several[0][:2])
         found.notes.append(
-            f"Images have several masks; those that end in '{ends[0]}' are read, {len(left):,} others are not: "
-            f"data.mask_end={ends[1] or best.suffix} reads them."
+            f"{len(several):,} image(s) have several masks, of which one is read: {best}, not {other}; "
+            "data.masks=FOLDER or data.mask_end=END chooses."
         )
-    kept = {*chosen.values()}
-    return [mask for mask in masks if mask in kept]
+    left = {mask for group in several for mask in group[1:]}
+    return [mask for mask in masks if mask not in left]
 
 
-def _rank(mask: Path) -> tuple[int, str]:
+def _rank(mask: Path) -> tuple[int, bool, str]:
     stem = mask.stem.lower()
-    return next((k for k, end in enumerate(_BEST_ENDS) if stem.endswith(end)), len(_BEST_ENDS)), mask.name
+    rank = next((k for k, end in enumerate(_BEST_ENDS) if stem.endswith(end)), len(_BEST_ENDS))
+    return rank, mask.suffix == ".npy", mask.as_posix()

@@ -11,7 +11,7 @@ from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.pictures.stored import Array, Stored
 
 MAX_MASK_VALUE = 65535
-_FEWEST = 6  # numbers or colours that a smoothed mask holds
+_FEWEST = 4  # numbers or colours that a smoothed mask holds
 _BETWEEN = 0.9  # of the pixels along borders
 MAX_COLOURS = 64  # of a dataset whose colours nobody names
 Colour = tuple[int, int, int]
@@ -33,7 +33,8 @@ class MaskPixels:
         assert self.values is not None
         if self.palette is None:
             return self.values * code((1, 1, 1))
-        return codes(self.palette)[self.values.clip(0, len(self.palette) - 1)]
+        coded: Array = codes(self.palette)[self.values.clip(0, len(self.palette) - 1)]
+        return coded
 
     def colours_of(self, values: Iterable[int]) -> tuple[tuple[int, int], ...]:
         """Return the numbers with the colours that the palette gives them, as `code` has these."""
@@ -74,7 +75,7 @@ def mask_pixels(stored: Stored, path: Path) -> MaskPixels:
         raise FileError(path, "is a mask with fractions; expected a whole number per pixel, the class")
     if values.shape[2] not in (1, 3):
         raise FileError(path, f"is a mask of {values.shape[2]} channels; expected one number or colour per pixel")
-    whole = values.astype(np.int64)
+    whole = values.astype(np.int64) // stored.step
     if (whole == whole[..., :1]).all():
         if whole.max() > MAX_MASK_VALUE or whole.min() < 0:
             raise FileError(path, f"contains values outside 0 to {MAX_MASK_VALUE}")
@@ -98,7 +99,10 @@ def is_smoothed(pixels: MaskPixels) -> bool:
     around = (values[:-2, 1:-1], values[2:, 1:-1], values[1:-1, :-2], values[1:-1, 2:])
     solid = np.unique(inner[np.logical_and.reduce([inner == other for other in around])])
     of_area = np.isin(values, solid)
-    if len(occurring) - len(solid) <= max(3, len(solid)) or of_area.mean() <= 1 / 2:
+    thin = len(occurring) - len(solid)
+    if of_area.mean() <= 1 / 2:
         return False
+    if pixels.values is None:
+        return thin > max(3, len(solid))
     between = (ndimage.minimum_filter(values, 3) < values) & (values < ndimage.maximum_filter(values, 3))
-    return pixels.values is None or bool(between[~of_area].mean() > _BETWEEN)
+    return thin >= max(2, len(solid)) and bool(between[~of_area].mean() > _BETWEEN)

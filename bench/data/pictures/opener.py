@@ -27,7 +27,7 @@ class Opener:
             if self._needs_tifffile(path):
                 return tiff_header(path, self.channels)
             with opened(path, self.huge) as image:
-                return header_of(image)
+                return header_of(image, path)
 
     def load(self, path: Path, upright: bool = True, frame: int | None = None) -> Stored:
         """Return an image, if `upright` turned as its EXIF orientation says.
@@ -69,6 +69,6 @@ class Opener:
             return False
         try:
             with opened(path, self.huge) as image:
-                return is_shallow(image) or header_of(image).frames > 1
+                return is_shallow(image) or header_of(image, path).frames > 1
         except FileError as error:
             return "unknown or damaged" in error.reason

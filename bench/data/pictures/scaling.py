@@ -16,6 +16,7 @@ from skipbench.bench.data.pictures.stored import Array, Stored
 Range = Literal["auto", "type", "image"] | tuple[float, float]
 _BITS = range(8, 33, 2)
 _DARK = 1 / 4  # floats from 0 that stay below this do not fill 0 to 1
+_WITH_ALPHA = ((4, 3), (2, 1))  # channels of a dataset, and of an image that comes to have them by its alpha
 _LUMINANCE = np.array([299, 587, 114]) / 1000  # of red, green and blue, by ITU-R BT.601
 
 
@@ -81,7 +82,7 @@ class Scaling:
     def takes(self, extent: Extent) -> bool:
         """Return whether an image has the channels, or can come to have them."""
         count = extent.channels
-        return count in (1, self.channels) or (self.channels, count) in ((1, 3), (4, 3), (2, 1))
+        return count in (1, self.channels) or (self.channels, count) in ((1, 3), *_WITH_ALPHA)
 
     def pixels(self, stored: Stored, path: Path) -> Tensor:
         """Return the image (C, H, W) uint8. Raises FileError where it has other channels."""
@@ -110,8 +111,10 @@ class Scaling:
         count = colours.shape[2]
         if count == self.channels:
             return colours
-        if self.channels == count + 1 and stored.alpha:
-            return np.dstack([colours, self._scaled(Stored(stored.values[..., -1:]))])
+        if (self.channels, count) in _WITH_ALPHA:
+            opaque = np.full_like(colours[..., :1], 255)
+            alpha = self._scaled(Stored(stored.values[..., -1:])) if stored.alpha else opaque
+            return np.dstack([colours, alpha])
         if count == 1:
             return colours.repeat(self.channels, 2)
         if self.channels == 1 and count == 3:

@@ -29,6 +29,7 @@ class Stored(NamedTuple):
     values: Array  # (H, W, C), bool, integer or float
     alpha: bool = False  # whether the last channel says how opaque a pixel is
     palette: Array | None = None  # (n, 3) uint8, the colours that the values of the first channel are indices of
+    step: int = 1  # how much the values grow where the file's own numbers grow by 1
 
     @property
     def size(self) -> Size:

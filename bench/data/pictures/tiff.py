@@ -1,5 +1,6 @@
 """TIFFs that Pillow cannot read as they are: of many bands, of several pages, of 16 bits for each colour."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import tifffile
 from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.pictures.stored import Array, Header, Size, Stored
 
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file, an error says
 _BANDS = "SC"  # axes of samples and of channels
 _NO_CODEC = "requires the 'imagecodecs' package"
 _JPEG = {6, 7, 34892}

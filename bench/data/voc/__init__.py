@@ -15,7 +15,7 @@ from skipbench.bench.data.files.class_lists import ClassList, find_class_list
 from skipbench.bench.data.files.entries import Counted, Entry, Found
 from skipbench.bench.data.files.fitting import Fitting, reach_of
 from skipbench.bench.data.files.lists import Lists, assigned_splits, find_lists, read_lists
-from skipbench.bench.data.files.locating import Images, images_below
+from skipbench.bench.data.files.locating import Images, files_below, images_below
 from skipbench.bench.data.files.pairs import pair_up, place_of
 from skipbench.bench.data.files.preflight import Examined
 from skipbench.bench.data.files.source import Chosen, FileSource
@@ -230,7 +230,7 @@ def pascal_colour(number: int) -> Colour:
 def xml_files(root: Path) -> Iterator[Path]:
     """Yield the XML files of a dataset: those in Annotations/, or all where there is no such folder."""
     base = root / "Annotations" if (root / "Annotations").is_dir() else root
-    return (path for path in sorted(base.rglob("*.xml")) if not path.name.startswith("."))
+    return iter(files_below(base, lambda name: name.lower().endswith(".xml")))
 
 
 def in_folders(image: Path, base: Path) -> str:

@@ -37,6 +37,9 @@ def _most(region: np.ndarray, mask: Mask, name: str) -> str:
     present = Counter(region.ravel().tolist())
     if name in mask.names and present[mask.names.index(name)]:
         return name
-    counts = {mask.names[value]: count for value, count in present.items() if value < len(mask.names)}
+    counts: dict[str, int] = {
+        mask.names[value]: count for value, count in present.items() if value < len(mask.names)
+    }
     counts = {other: count for other, count in counts.items() if other != "background"} or {"background": 1}
-    return max(counts, key=lambda other: counts[other])
+    most: str = max(counts, key=lambda other: counts[other])
+    return most

@@ -16,6 +16,7 @@ from skipbench.bench.data.text import read_text
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_SIDE = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _NO_NAME = "{} object(s) without a name are left out"
 _NO_BOX = "{} object(s) without a box of four numbers are left out; expected <bndbox>"
 
@@ -58,15 +59,18 @@ def read_annotation(path: Path, counted: Counted) -> Annotation:
     counted_from_1 = np.array(corners, np.float64).reshape(-1, 4)
     corners_from_0 = counted_from_1 - [1, 1, 0, 0]  # and the last pixel belongs to the box
     width, height = (_text(root, f"size/{side}") for side in ("width", "height"))
-    stated = width.isdecimal() and height.isdecimal() and int(width) and int(height)  # some tools write 0
+    stated = all(_SIDE.fullmatch(side) for side in (width, height))  # some tools write 0
     size = (int(width), int(height)) if stated else None
     return Annotation(_text(root, "filename"), size, tuple(names), corners_from_0, np.array(difficult, bool))
 
 
 def is_annotation(path: Path) -> bool:
     """Return whether a file begins like an annotation."""
-    with path.open("rb") as file:
-        return "<annotation" in file.read(2000).replace(b"\0", b"").decode("utf-8", "replace")
+    try:
+        with path.open("rb") as file:
+            return b"<annotation" in file.read(2000).replace(b"\0", b"")
+    except OSError:
+        return False
 
 
 def _parsed(path: Path) -> ElementTree.Element:

@@ -11,7 +11,7 @@ from skipbench.bench.data.annotations import Joints
 from skipbench.bench.data.assembling import Kind, Shown, Wanted, assemble
 from skipbench.bench.data.base import SPLITS, register_dataset
 from skipbench.bench.data.files.entries import Found
-from skipbench.bench.data.files.locating import images_below
+from skipbench.bench.data.files.locating import files_below, images_below
 from skipbench.bench.data.files.pairs import pair_up
 from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.findings import FileError, Problem
@@ -61,7 +61,8 @@ class Yolo(FileSource):
         shown = list(self._shown(found, project, images, splits))
         joints = self._joints(found, project, shown)
         if not found.problems:
-            assemble(found, shown, Wanted(project.names, self.read, joints))
+            names = tuple(dict.fromkeys(project.names))  # a name that is listed twice is one class
+            assemble(found, shown, Wanted(names, self.read, joints))
         return found
 
     def _project(self, found: Found) -> Project:
@@ -81,8 +82,8 @@ class Yolo(FileSource):
         self, found: Found, project: Project, images: list[Path], splits: dict[Path, str]
     ) -> Iterator[Shown]:
         pairs = pair_up(images, label_files(self.place), self.place)
-        for file in filter(is_label, pairs.lone_files):
-            found.counted.add(_NO_IMAGE, file.relative_to(self.place).as_posix())
+        for lone in filter(is_label, pairs.lone_files):
+            found.counted.add(_NO_IMAGE, lone.relative_to(self.place).as_posix())
         fitting = self.opening.fitting(found.counted)
         order = sorted(splits, key=lambda image: (SPLITS.index(splits[image]), image))
         for image in order:
@@ -127,9 +128,9 @@ class Yolo(FileSource):
         return Joints(names, mirror=tuple((names[a], names[b]) for a, b in project.mirror))
 
 
-def label_files(root: Path) -> Iterator[Path]:
-    """Yield the text files that may be of labels."""
-    return (path for path in sorted(root.rglob("*.txt")) if not path.name.startswith("."))
+def label_files(root: Path) -> list[Path]:
+    """Return the text files, which may be of labels."""
+    return files_below(root, lambda name: name.lower().endswith(".txt"))
 
 
 def _rows(path: Path) -> list[str]:

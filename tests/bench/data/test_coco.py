@@ -509,4 +509,4 @@ def test_categories_of_one_name_are_one_class(root: Path) -> None:
     data = opened(root)
     assert data.info[Boxes].names == ("cat", "dog")
     assert data.train[0]["labels"].tolist() == [0, 1]
-    assert "1 categories have several ids and are joined by their names ('cat')." in data.info.notes
+    assert "1 category name(s) have several ids and are joined by their names ('cat')." in data.info.notes

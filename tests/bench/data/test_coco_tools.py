@@ -114,6 +114,12 @@ def test_label_studio(tmp_path: Path, name: str) -> None:
     assert_read(opened(tmp_path))
 
 
+@pytest.mark.parametrize(("name", "file"), [("IMG {}.PNG", "img {}.png"), ("a%20b-{}.png", "a b-{}.png")])
+def test_names_in_another_case_or_quoted(tmp_path: Path, name: str, file: str) -> None:
+    write(tmp_path / "result.json", content(name=name), tmp_path / "images", file)
+    assert_read(opened(tmp_path))
+
+
 def test_cvat(tmp_path: Path) -> None:
     write(tmp_path / "annotations/instances_default.json", content(), tmp_path / "images/default")
     assert_read(opened(tmp_path))

@@ -60,6 +60,8 @@ FLAT = {
     "prefixes": ("images/img_{}.png", "masks/mask_{}.png"),
     "prefixes in one folder": ("set/image_{}.png", "set/mask_{}.png"),
     "both end in words": ("tiles/{}_sat.png", "tiles/{}_mask.png"),
+    "names with their type": ("images/{}.png", "masks/{}.png.png"),
+    "words for splits in names": ("images/{}_training.png", "masks/{}_manual1.png"),
     "drone": ("dataset/original_images/{}.png", "dataset/label_images_semantic/{}.png"),
     "voc without XML": ("JPEGImages/{}.png", "SegmentationClass/{}.png"),
     "masks in sub-folders": ("images/scene_a/{}.png", "masks/scene_a/{}.png"),
@@ -136,13 +138,56 @@ def test_several_masks_of_an_image_are_told_apart(tmp_path: Path, write_noise: N
                 Image.new("L", (56, 40), 7).save(mask)
     data = opened(tmp_path)
     assert_paired(data, tmp_path)
-    assert any(
-        "those that end in '_gtFine_labelTrainIds' are read, 10 others are not: data.mask_end=" in note
-        for note in data.info.notes
-    )
+    assert (
+        "10 image(s) have several masks, of which one is read: gtFine/train/0_gtFine_labelTrainIds.png, not "
+        "gtFine/train/0_gtFine_labelIds.png; data.masks=FOLDER or data.mask_end=END chooses."
+    ) in data.info.notes
     assert any(note.startswith("20 file(s) are further masks of images that have one") for note in data.info.notes)
     other = opened(tmp_path, mask_end="_gtFine_instanceIds", classes=["a", "b", "c", "d", "e", "f", "g", "h"])
     assert (other.train[0]["mask"] == 7).all()
+
+
+def test_one_mask_in_several_folders(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        write(
+            write_noise,
+            tmp_path / f"JPEGImages/{number}.jpg",
+            tmp_path / f"SegmentationClassPNG/{number}.png",
+            number,
+        )
+        for folder, end in (("SegmentationClass", "npy"), ("SegmentationClassVisualization", "jpg")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            path = tmp_path / f"{folder}/{number}.{end}"
+            np.save(path, mask_of(number)) if end == "npy" else Image.new("RGB", (56, 40)).save(path)
+    (tmp_path / "class_names.txt").write_text("_background_\ncell\n")
+    data = opened(tmp_path)
+    assert data.info[Mask].names == ("background", "cell")
+    assert sum(data.info.counts.values()) == 10
+    assert (
+        sum(
+            "have several masks, of which one is read: SegmentationClassPNG/0.png" in note
+            for note in data.info.notes
+        )
+        == 1
+    )
+
+
+def test_masks_of_which_the_name_does_not_tell_are_chosen_by_their_folder(
+    tmp_path: Path, write_noise: Noise
+) -> None:
+    for split, numbers in (("training", range(6)), ("test", range(6, 8))):
+        for number in numbers:
+            image = tmp_path / f"{split}/images/{number}_{split}.png"
+            write(write_noise, image, tmp_path / f"{split}/1st_manual/{number}_manual1.png", number)
+            for more in ("labels/night", "labels/day"):
+                write(write_noise, image, tmp_path / f"{split}/{more}/{number}_{split}.png", 0 * number)
+                Image.new("L", (56, 40)).save(tmp_path / f"{split}/{more}/{number}_{split}.png")
+            write_noise(image, number)
+    with pytest.raises(DataError, match=r"has several masks \(test/labels/day/.*\); data\.masks=FOLDER chooses"):
+        opened(tmp_path)
+    data = opened(tmp_path, masks="1st_manual")
+    assert data.info.counts == {"train": 5, "val": 1, "test": 2}
+    assert_paired(data, tmp_path)
 
 
 def test_folders_and_endings_may_be_named(tmp_path: Path, write_noise: Noise) -> None:
@@ -262,3 +307,16 @@ def test_classes_of_a_layout_may_be_named_in_a_file_of_its_splits(tmp_path: Path
         write(write_noise, tmp_path / f"train/{number}.png", tmp_path / f"train/{number}_mask.png", number)
     (tmp_path / "train/_classes.csv").write_text("Pixel Value, Class\r\n0, background\r\n1, cell\r\n")
     assert opened(tmp_path).info[Mask].names == ("background", "cell")
+
+
+def test_folders_that_are_links_are_followed(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        write(write_noise, tmp_path / f"disk/i/{number}.png", tmp_path / f"disk/m/{number}.png", number)
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "images").symlink_to(tmp_path / "disk/i")
+    (root / "masks").symlink_to(tmp_path / "disk/m")
+    (tmp_path / "disk/i/again").symlink_to(tmp_path / "disk/i")
+    data = opened(root)
+    assert sum(data.info.counts.values()) == 10
+    assert_paired(data, root)

@@ -1,5 +1,7 @@
 """What a pixel of a mask means: each lossless encoding, levels, colours, lists of classes, and what is refused."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,22 @@ def by_colour(colours: tuple[tuple[int, int, int], ...]) -> Save:
     return lambda mask, path: Image.fromarray(np.array(colours, np.uint8)[mask]).save(path)
 
 
+def grey_png(mask: np.ndarray, bits: int) -> bytes:
+    """Return a grey PNG of 2 or 4 bits, which Pillow does not write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    per_byte = 8 // bits
+    shifts = np.arange(per_byte)[::-1] * bits
+    packed = (mask.reshape(len(mask), -1, per_byte).astype(int) << shifts).sum(2).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    head = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], bits, 0, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
 ENCODINGS: dict[str, tuple[str, Save]] = {
     "grey": ("png", by_pillow(lambda image: image)),
     "palette": ("png", by_pillow(with_palette)),
@@ -85,6 +103,8 @@ ENCODINGS: dict[str, tuple[str, Save]] = {
     "16 bits": ("png", lambda mask, path: Image.fromarray(mask.astype(np.uint16)).save(path)),
     "GIF": ("gif", by_pillow(lambda image: image)),
     "BMP": ("bmp", by_pillow(lambda image: image)),
+    "2 bits": ("png", lambda mask, path: path.write_bytes(grey_png(mask, 2))),
+    "4 bits": ("png", lambda mask, path: path.write_bytes(grey_png(mask, 4))),
     "lossless WebP": ("webp", lambda mask, path: Image.fromarray(mask).convert("RGB").save(path, lossless=True)),
     "TIFF": ("tif", by_pillow(lambda image: image)),
     "TIFF of colours": ("tiff", by_pillow(lambda image: image.convert("RGB"))),
@@ -117,6 +137,16 @@ def test_one_bit_is_two_classes(tmp_path: Path, name: str, save: Save) -> None:
     data = opened(write(tmp_path, save, count=2))
     assert data.info[Mask].names == ("class 0", "class 1")
     assert_classes(data, tmp_path, 2)
+
+
+def test_numbers_of_gifs_do_not_depend_on_what_else_is_in_the_file(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(np.where(mask == 1, 0, mask).astype(np.uint8) if path.stem == "3" else mask).save(path)
+
+    data = opened(write(tmp_path, save, "gif"))
+    assert data.info[Mask].names == ("class 0", "class 1", "class 2")
+    every = [split[k]["mask"] for split in (data.train, data.val, data.test) for k in range(len(split))]
+    assert sorted(tuple(mask.unique().tolist()) for mask in every)[-1] == (0, 2)
 
 
 # Levels
@@ -159,6 +189,16 @@ def test_255_beside_small_numbers_is_ignored(tmp_path: Path) -> None:
     info = opened(write(tmp_path, save)).info
     assert info[Mask].names == ("class 0", "class 1")
     assert any("value 255 is ignored" in note for note in info.notes)
+
+
+def test_two_ways_to_write_one_class_are_said(tmp_path: Path) -> None:
+    number = iter(range(10))
+
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(mask * (255 if next(number) % 2 else 1)).save(path)
+
+    notes = opened(write(tmp_path, save, count=2)).info.notes
+    assert any(note.startswith("Of the masks, 5 hold 1 and 5 hold 255 beside 0, and none both") for note in notes)
 
 
 # Colours
@@ -293,6 +333,16 @@ def test_smoothed_masks_are_refused_by_name(tmp_path: Path) -> None:
         opened(write(tmp_path, smoothed, count=2))
 
 
+def test_a_mask_that_was_enlarged_by_half_is_smoothed_too(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(mask * 255).resize((28, 20), Image.Resampling.NEAREST).resize(
+            (56, 40), Image.Resampling.BILINEAR
+        ).save(path)
+
+    with pytest.raises(DataError, match=r"most of them only along borders"):
+        opened(write(tmp_path, save, count=2))
+
+
 def test_smoothed_colours_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"without smoothing"):
         opened(write(tmp_path, drawn_smoothly))
@@ -301,9 +351,11 @@ def test_smoothed_colours_are_refused(tmp_path: Path) -> None:
 def test_one_smoothed_mask_is_left_out(tmp_path: Path) -> None:
     root = write(tmp_path, lambda mask, path: Image.fromarray(mask * 255).save(path), count=2, images=20)
     smoothed(classes_of(3, 2), root / "masks/3.png")
-    data = opened(root, classes={0: "membrane", 255: "cell"})
-    assert sum(data.info.counts.values()) == 19
-    assert any("(masks/3.png: holds" in note for note in data.info.notes)
+    for options in ({}, {"classes": {0: "membrane", 255: "cell"}}, {"classes": ["membrane", "cell"]}):
+        data = opened(root, **options)
+        assert sum(data.info.counts.values()) == 19
+        assert len(data.info[Mask].names) == 2
+        assert any("(masks/3.png: holds" in note for note in data.info.notes)
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,8 @@ def test_transparency_is_not_read_and_counted(tmp_path: Path) -> None:
         note.startswith("10 image(s) are transparent in places, which is not read") for note in data.info.notes
     )
     assert np.array_equal(opened(root, channels=4).train[0]["image"].permute(1, 2, 0), pixels)
+    write(tmp_path, lambda path: Image.fromarray(BANDS[..., :3]).save(path), "{}.png")
+    assert (opened(root, channels=4).train[0]["image"][3] == 255).all()
 
 
 @pytest.mark.parametrize("compression", ["lzw", "packbits", "jpeg"])

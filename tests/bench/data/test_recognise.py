@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skipbench.bench.data import recognise
+from skipbench.bench.data import DATASETS, recognise
+from skipbench.bench.data.coco import Coco
 from skipbench.bench.errors import DataError
 
 Write = Callable[[Path], Path]
@@ -38,6 +39,17 @@ def test_two_formats_at_once_must_be_told_apart(tmp_path: Path, write_coco: Writ
     write_voc(tmp_path)
     with pytest.raises(DataError, match="can be read as coco or voc; choose one with --format"):
         recognise(tmp_path)
+
+
+def test_a_format_of_ones_own_comes_before_those_that_fit_too(
+    tmp_path: Path, write_coco: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mine(Coco):
+        layout = "my own"
+
+    monkeypatch.setattr(DATASETS, "_entries", {**DATASETS._entries, "mine": Mine})
+    assert Mine.__module__ != Coco.__module__
+    assert recognise(write_coco(tmp_path)) == "mine"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

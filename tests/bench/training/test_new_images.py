@@ -283,7 +283,7 @@ def test_only_its_own_files_are_written_over(skipbench: Any, run: Path, images: 
     [
         ("pose", ("{images}", "--tiles"), "pose is not predicted in tiles, since the heatmaps do not say whose"),
         ("segmentation", ("{images}", "--boxes", "x.json"), "segmentation looks for no people: remove the boxes."),
-        ("pose", ("{images}", "--boxes", "x.json"), "x.json: cannot be read as JSON"),
+        ("pose", ("{images}", "--boxes", "x.json"), "x.json: cannot be read as text"),
         ("segmentation", ("absent.png",), "there is no image or folder absent.png."),
         ("segmentation", ("empty",), "the folder empty holds no images."),
         ("segmentation", ("{images}", "--out", "mine"), "mine holds files that this command did not write"),
