@@ -1,11 +1,9 @@
 """A dataset that lies on disk: found by its format, checked as a whole, opened as splits of samples."""
 
 import itertools
-import math
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,24 +11,23 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from skipbench.bench.data.annotations import Annotation, Sample
-from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
+from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
 from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of
 from skipbench.bench.data.files.preflight import (
     Examined,
     Facts,
     Opening,
-    Reader,
     Watch,
     digest,
     examine,
     seen_of,
     unwatched,
 )
+from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.findings import Problem
-from skipbench.bench.data.pictures.scaling import Range, Scaling
-from skipbench.bench.data.windows import Resize, Size, cut, middle, told, windows_of
+from skipbench.bench.data.pictures.scaling import Range
+from skipbench.bench.data.windows import Resize, told, windows_of
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
 from skipbench.bench.validation import LATER, determining
@@ -206,23 +203,14 @@ class FileSource(DataSource):
             overlap=self.overlap if self.resize == "crop" else 0.0,
             windows=sum(len(windows_of(self.resize, size, self.size, self.overlap)) for size in sizes) / len(sizes),
         )
+        seen_at = self.resize, self.size
+        sampled = partial(
+            samples_of, annotations=annotations, checked=checked, opener=self.opening.opener, seen=seen_at
+        )
         if not self.folds:
-            return Data(*self._samples(facts_of(folds[0], checked), annotations, checked.scaling), info)
-        (whole,) = self._samples({"all": checked.facts}, annotations, checked.scaling)
+            return Data(*sampled(facts_of(folds[0], checked)), info)
+        (whole,) = sampled({"all": checked.facts})
         return cross_validation(whole, info, [facts.entry for facts in checked.facts], folds)
-
-    def _samples(
-        self, facts: Mapping[str, Sequence[Facts]], annotations: Sequence[Annotation], scaling: Scaling
-    ) -> list[CachedDataset]:
-        readers = (Reader(own, annotations, self.size, self.opening.opener, scaling) for own in facts.values())
-        pairs = zip(readers, facts.values(), strict=True)
-        if self.resize == "fit":
-            return [CachedDataset(reader.fitted, len(own), self.size, whole=reader.whole) for reader, own in pairs]
-        if self.resize == "crop":
-            shown = partial(_middle, annotations=annotations, seen=self.size)
-            largest = max((each.size for own in facts.values() for each in own), key=math.prod)
-            return [CachedDataset(reader.whole, len(own), largest, shown=shown) for reader, own in pairs]
-        return [CachedDataset(reader, len(own), self.size) for reader, own in pairs]
 
     def _left_out(self, checked: Examined) -> list[str]:
         if not checked.left_out:
@@ -250,12 +238,6 @@ class FileSource(DataSource):
         for annotation in checked.annotations:
             content |= annotation.reading
         return content_hash({**content, "reading": READING})
-
-
-def _middle(sample: Sample, annotations: Sequence[Annotation], seen: Size) -> Sample:
-    """Return what the window in the middle of an image shows."""
-    size = sample["image"].shape[-2], sample["image"].shape[-1]
-    return cut(sample, annotations, middle(size, seen), seen)
 
 
 def missing_folder(root: Path, *names: str) -> str:
