@@ -105,7 +105,7 @@ class _Look(NamedTuple):
     """What is known of a trunk before it is built: timm's arguments, its levels, and which images it takes."""
 
     args: dict[str, Any]
-    strides: list[float]
+    strides: list[Any]
     channels: list[int]
     out_indices: tuple[int, ...]
     divisor: int

@@ -63,7 +63,11 @@ class DataInfo:
     @property
     def facts(self) -> dict[str, Any]:
         """What a reader of scores must know of the data; `size_limits_px` are sides of squares."""
-        facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
+        facts: dict[str, Any] = {
+            "size": list(self.size),
+            "counts": self.counts,
+            "size_limits_px": list(self.limits),
+        }
         if self.scaling != Scaling():
             facts["scaling"] = self.scaling.facts
         if self.resize != "stretch":

@@ -80,9 +80,9 @@ def cross_validation(
     places = {id(entry): number for number, entry in enumerate(entries)}
     every = []
     for number, splits in enumerate(folds):
-        parts = {split: Part(whole, [places[id(entry)] for entry in splits[split]]) for split in SPLITS}
-        counts = {split: len(part) for split, part in parts.items()}
-        every.append(Data(**parts, info=replace(info, counts=counts, fold=(number, len(folds)))))
+        train, val, test = (Part(whole, [places[id(entry)] for entry in splits[split]]) for split in SPLITS)
+        counts = {split: len(splits[split]) for split in SPLITS}
+        every.append(Data(train, val, test, replace(info, counts=counts, fold=(number, len(folds)))))
     return replace(every[0], folds=tuple(every))
 
 

@@ -208,7 +208,8 @@ class FileSource(DataSource):
             samples_of, annotations=annotations, checked=checked, opener=self.opening.opener, seen=seen_at
         )
         if not self.folds:
-            return Data(*sampled(facts_of(folds[0], checked)), info)
+            train, val, test = sampled(facts_of(folds[0], checked))
+            return Data(train, val, test, info)
         (whole,) = sampled({"all": checked.facts})
         return cross_validation(whole, info, [facts.entry for facts in checked.facts], folds)
 

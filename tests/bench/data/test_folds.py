@@ -45,7 +45,7 @@ def test_what_is_held_out_is_whole_groups(films: Path) -> None:
     parts = [films_of(split) for split in (data.train, data.val, data.test)]
     assert all(parts)
     assert Counter(film for part in parts for film in part) == dict.fromkeys(range(4), 1)
-    assert "whole groups (data.group) chosen by a hash of their names" in data.info.notes[0]
+    assert "in whole groups (data.group), chosen by a hash of their names" in data.info.notes[0]
     torn = [films_of(split) for split in (opened(films).train, opened(films).val)]
     assert torn[0] & torn[1], "without groups, frames of a film are in both"
 

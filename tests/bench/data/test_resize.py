@@ -247,6 +247,8 @@ def test_a_suite_runs_on_images_of_all_sizes_and_its_network_predicts_new_ones(
     record = next(record for record in open_run(run).records() if record.kind == "train")
     assert record.settings["data"]["resize"] == resize
     assert any(f"data.resize={resize}" in note for note in record.notes)
+    assert skipbench("results", run, "--out", tmp_path / "results.md").code == 0
+    assert f"| images come to that size by data.resize | {resize} |" in (tmp_path / "results.md").read_text()
     predicted = skipbench("predict", run, folder / "images" / "test", "--out", tmp_path / "predicted")
     assert predicted.code == 0, predicted.err
     sizes = {Image.open(file).size for file in (tmp_path / "predicted" / "masks").glob("*.png")}
