@@ -23,11 +23,12 @@ Recounts = dict[tuple[str, int], Recount]  # by arm and seed
 
 
 def images_tested(study: Frames) -> int:
-    """Return the number of images in the test split; 0 where the records do not say, or their data differ."""
+    """Return the number of images in the test split; 0 where records do not say, or their test images differ."""
     trained = study.finished("train")
-    data = {record.data_fingerprint for record in trained}
-    counts = {int(record.settings.get("data", {}).get("counts", {}).get("test", 0)) for record in trained}
-    return counts.pop() if len(data) == len(counts) == 1 else 0
+    facts = [record.settings.get("data", {}) for record in trained]
+    tested = {(record.data_fingerprint, *own.get("fold", ())) for record, own in zip(trained, facts, strict=True)}
+    counts = {int(own.get("counts", {}).get("test", 0)) for own in facts}
+    return counts.pop() if len(tested) == len(counts) == 1 else 0
 
 
 def recounts(study: Frames, key: str) -> Recounts:

@@ -136,7 +136,7 @@ class Decoder(nn.Module):
         """Return the levels that the spec asks for, and the encoder of those that the output depends on."""
         if spec.head_levels == "finest" and not needs_top(spec, FUSIONS[spec.fusion]):
             with torch.device("meta"):
-                levels = build_encoder(spec.model_copy(update={"pretrained": False})).specs
+                levels = build_encoder(spec.fresh).specs
             if [level.stride for level in levels].count(levels[0].stride) == 1:
                 return levels, build_encoder(spec.model_copy(update={"strides": (levels[0].stride,)}))
         encoder = build_encoder(spec)

@@ -16,13 +16,16 @@ WORDS = {"boolean": "true, false", "integer": "whole number", "object": "mapping
 LIMITS = {"minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}
 
 
-def factor(default: Any, what: str, *, also: str = "", silent: bool = False, **limits: float) -> Any:
+def factor(
+    default: Any, what: str, *, also: str = "", silent: bool = False, later: bool = False, **limits: float
+) -> Any:
     """Declare a factor; its type is `Annotated[str, REGISTRY]` where a registry has its choices.
 
     `what` is one sentence; `also` is a choice that the registry does not have; `silent`: it can change what is
-    computed and no tensor's name or shape, so a checkpoint does not tell; `limits` are pydantic's (ge, le, lt).
+    computed and no tensor's name or shape, so a checkpoint does not tell; `later`: it came after results had been
+    recorded without it; `limits` are pydantic's (ge, le, lt).
     """
-    extra: Any = {"also": also, "silent": silent}
+    extra: Any = {"also": also, "silent": silent, "later": later}
     return Field(default, description=what, json_schema_extra=extra, **cast(Any, limits))
 
 
@@ -35,6 +38,7 @@ class Factor:
     required: bool
     default: Any
     silent: bool
+    later: bool
     registry: Registry[Any] | None
     others: tuple[str, ...]  # choices that no registry has
     domain: str  # its values in words, where they are not choices
@@ -83,6 +87,7 @@ def _factor(name: str, field: FieldInfo, schema: dict[str, Any]) -> Factor:
         required=field.is_required(),
         default=None if field.is_required() else field.default,
         silent=schema["silent"],
+        later=schema["later"],
         registry=next((mark for mark in field.metadata if isinstance(mark, Registry)), None),
         others=literal or tuple(filter(None, [schema["also"]])),
         domain=_in_words(schema),

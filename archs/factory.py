@@ -33,7 +33,7 @@ def blank_model(spec: ArchSpec) -> EncoderDecoder:
     Raises ArchError where the factors do not go together, and whatever a part raises that needs values.
     """
     with torch.device("meta"):
-        return EncoderDecoder(spec.model_copy(update={"pretrained": False}))
+        return EncoderDecoder(spec.fresh)
 
 
 def create_model(

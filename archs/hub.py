@@ -78,7 +78,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name=LIBRARY, model_ca
         """Return the network that a folder, or a repository of the hub, holds, ready for inference.
 
         `download` goes to `huggingface_hub.hf_hub_download` (revision, token, cache_dir, local_files_only ...).
-        No other weights are fetched: the spec's `pretrained` is False from here on.
+        No other weights are fetched: the spec is its `fresh` one from here on.
         Raises PretrainedError where a file is missing, unreadable, from elsewhere or does not fit the other, where
         weights are not finite or the config names further files,
         and the errors of `ArchSpec.from_dict` and `build_model`, naming the file.
@@ -157,9 +157,9 @@ def _read_factors(path: Path, source: str) -> dict[str, Any]:
 
 
 def _safe_spec(factors: dict[str, Any], place: str) -> ArchSpec:
-    """Return the spec, with `pretrained` off: all weights come from the file beside it, and none from elsewhere."""
+    """Return the spec as `fresh`: all weights come from the file beside it, and none from elsewhere."""
     try:
-        spec = ArchSpec.from_dict({**factors, "pretrained": False})
+        spec = ArchSpec.from_dict(factors).fresh
     except UnknownNameError as error:
         mend = " A part from a plug-in has to be registered first: import its module (or --plugin FILE)."
         mend = mend if factors.keys() <= FACTORS.keys() else ""

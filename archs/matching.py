@@ -57,7 +57,7 @@ def decoder_widths(spec: ArchSpec) -> list[int]:
     """Return the width of each level of the decoder, finest first; the encoder is built without weights."""
     decoder = RectifiedDecoder if spec.passes else Decoder
     with torch.device("meta"):
-        levels, _ = decoder.bottom_up(spec.model_copy(update={"pretrained": False}))
+        levels, _ = decoder.bottom_up(spec.fresh)
     return spec.level_widths([level.channels for level in [*featureless_levels(spec, levels), *levels]])
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from skipbench.archs.blocks import BLOCKS, Modules, initialise, project
 from skipbench.archs.bottom_up import BOTTOM_UPS
 from skipbench.archs.decoder import Decoder, block_style
+from skipbench.archs.encoders import normalisation
 from skipbench.archs.heads import Head, resize
 from skipbench.archs.hub import Pretrained
 from skipbench.archs.levels import FeatureSpec, Size, level_size
@@ -82,6 +83,11 @@ class EncoderDecoder(Pretrained):
             features = self.stages[-1].channels
             self.restarts.append(RESTARTS[spec.restart](features, spec.classes, widths[0], style, bottom_up))
             self.stages.append(Stage(spec, Decoder(spec, inner, self.encoder)))
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation by which images from 0 to 1 are to be normalised, one per channel each."""
+        return normalisation(self.spec)
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """(N, in_channels, H, W) -> the last logits, (N, classes, H, W) or at the spec's head_stride.

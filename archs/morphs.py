@@ -55,7 +55,7 @@ def difference(a: ArchSpec, b: ArchSpec) -> tuple[Change, ...]:
 
 def require_built(spec: ArchSpec) -> None:
     """Build a network, without weights where that works. Raises what building it raises."""
-    untrained = spec.model_copy(update={"pretrained": False})
+    untrained = spec.fresh
     try:
         with torch.device("meta"):
             build_model(untrained)

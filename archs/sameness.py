@@ -26,10 +26,10 @@ def same_network(one: ArchSpec, other: ArchSpec) -> bool:
     """
     if one == other:
         return True
-    if one.pretrained != other.pretrained:
+    if (one.pretrained, one.encoder_weights) != (other.pretrained, other.encoder_weights):
         return False
     try:
-        programs = [_program(spec.model_copy(update={"pretrained": False})) for spec in (one, other)]
+        programs = [_program(spec.fresh) for spec in (one, other)]
     except Exception:  # whatever a network does with values that are not there
         return False
     first, second = programs

@@ -49,6 +49,9 @@ class ArchSpec(BaseModel):
     encoder: Annotated[str, ENCODERS] = factor(..., "What makes the levels C1..CL of an image.")
     encoder_args: dict[str, Any] = factor({}, "Further arguments of the encoder's constructor.")
     pretrained: bool = factor(False, "Whether the encoder begins with its published weights.")
+    encoder_weights: str | None = factor(
+        None, "A file of weights that a timm encoder begins with; null: fresh or published ones.", later=True
+    )
     frozen_norm: bool = factor(
         False, "Whether the encoder's BatchNorm are constants, as where detectors are fine-tuned."
     )
@@ -225,6 +228,25 @@ class ArchSpec(BaseModel):
                 f"{len(encoder_channels)}; list one width per level, finest first."
             )
         return list(self.width)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the encoder begins with weights that were learnt."""
+        return self.pretrained or self.encoder_weights is not None
+
+    @property
+    def fresh(self) -> "ArchSpec":
+        """The same network without them."""
+        return self.model_copy(update={"pretrained": False, "encoder_weights": None})
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this network from others: a factor that came later is left out at its default.
+
+        So a network is found again in what was recorded before there was a choice.
+        """
+        values = self.to_dict()
+        return {name: x for name, x in values.items() if not (FACTORS[name].later and x == FACTORS[name].default)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return all factors as plain values (lists for tuples)."""

@@ -14,6 +14,13 @@ from skipbench.errors import unknown_name
 BRANCH = re.compile(r"constrained-\w+|(int|float|str|bool|none|list|dict|tuple|literal|function)\b.*")  # of a union
 Model = TypeVar("Model", bound=BaseModel)
 
+
+class _Later:
+    """Marks an option that came after results had been recorded without it."""
+
+
+LATER = _Later()  # as in Annotated[float, LATER]
+
 EXPECTED = {  # pydantic's error type -> what people call it; other types keep pydantic's own words
     "bool_parsing": "true or false",
     "dict_type": "a mapping (keys and values)",
@@ -35,6 +42,21 @@ EXPECTED = {  # pydantic's error type -> what people call it; other types keep p
     "too_short": "at least {min_length} item(s)",
     "tuple_type": "a list",
 }
+
+
+def determining(options: BaseModel) -> dict[str, Any]:
+    """Return what of the options determines a result, in the types of JSON.
+
+    One that came LATER is left out at its default: what was recorded before there was a choice is found again.
+    """
+    given = options.model_dump(mode="json")
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        if LATER in field.metadata and value == field.get_default(call_default_factory=True):
+            del given[name]
+        elif isinstance(value, BaseModel):
+            given[name] = determining(value)
+    return given
 
 
 def parse(model: type[Model], content: Any, place: str = "") -> Model:

@@ -23,6 +23,13 @@ from skipbench.reports.whole import overview_table
 
 FIRST_LINE = "<!-- Written by `skipbench results`, which overwrites changes made by hand. -->"
 UNKNOWN = "not recorded"
+WHERE_SAID = {  # facts that only some records have
+    "data.resize": "images come to that size by data.resize",
+    "data.overlap": "windows share of a side",
+    "minutes": "budget in minutes",
+    "minutes_for": "minutes are for each",
+    "alike": "arms have equal",
+}
 
 
 def write_results(run_dirs: Sequence[Path], out: Path) -> Path:
@@ -109,6 +116,7 @@ def _facts(study: Frames) -> dict[str, list[str]]:
         "data": [str(study.cells.dataset.iloc[0])],
         "splits": [_splits(settings)],
         "image size (height, width)": settings.get("data.size", [UNKNOWN]),
+        **_where_said(settings),
         **({"sizes": sizes[:1]} if sizes else {}),
         **({"reference": [length]} if length else {}),
         "images seen in training": settings.get("images", [UNKNOWN]),
@@ -121,6 +129,12 @@ def _facts(study: Frames) -> dict[str, list[str]]:
         "data fingerprint": sorted({record.data_fingerprint or UNKNOWN for record in runs}) or [UNKNOWN],
         "measured": [max((record.created_at[:10] for record in study.records), default="nothing yet")],
     }
+
+
+def _where_said(settings: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return facts that only some records have, and of a budget in minutes only where there is one."""
+    keys = [key for key in WHERE_SAID if key in settings and ("minutes" in settings or key.startswith("data."))]
+    return {WHERE_SAID[key]: settings[key] for key in keys}
 
 
 def _splits(settings: Mapping[str, list[str]]) -> str:

@@ -8,6 +8,7 @@ from torch import nn
 from skipbench.archs.encoders.base import ENCODERS, Encoder, SimplePyramid, register_encoder
 from skipbench.archs.encoders.paper import DoubleConvEncoder
 from skipbench.archs.encoders.timm import TimmEncoder
+from skipbench.archs.encoders.weights import normalisation, require_published
 from skipbench.archs.errors import ArchError, SpecError
 from skipbench.archs.spec import ArchSpec
 from skipbench.display import first_line
@@ -20,7 +21,9 @@ __all__ = [
     "TimmEncoder",
     "build_encoder",
     "list_encoders",
+    "normalisation",
     "register_encoder",
+    "require_published",
 ]
 
 
@@ -36,10 +39,9 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     that it does not have.
     """
     made = ENCODERS[spec.encoder]
-    if spec.pretrained and not made.pretrainable:
-        raise SpecError(
-            f"encoder '{spec.encoder}' has no pretrained weights: name a timm encoder, or set pretrained=False."
-        )
+    if spec.weighted and not made.pretrainable:
+        off = "leave out encoder_weights" if spec.encoder_weights else "set pretrained=False"
+        raise SpecError(f"encoder '{spec.encoder}' has no pretrained weights: name a timm encoder, or {off}.")
     try:
         encoder = made(spec, **spec.encoder_args)
     except ArchError:
@@ -52,7 +54,7 @@ def build_encoder(spec: ArchSpec) -> Encoder:
     if encoder.flat:
         encoder = SimplePyramid(encoder)
     if spec.frozen_norm:
-        _freeze_norm(encoder, spec.pretrained)
+        _freeze_norm(encoder, spec.weighted)
     if spec.strides is not None:
         encoder.keep_strides(spec.strides)
     return encoder

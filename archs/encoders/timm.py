@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -12,9 +12,11 @@ from timm.models.resnet import Bottleneck
 from torch import Tensor
 
 from skipbench.archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
-from skipbench.archs.errors import ShapeError, SpecError
+from skipbench.archs.encoders.weights import read_weights, require_published
+from skipbench.archs.errors import PretrainedError, ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, Size
 from skipbench.archs.spec import ArchSpec
+from skipbench.display import first_line
 
 # How timm's families say "take images of any size"; each refuses words that it does not know.
 ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
@@ -56,18 +58,16 @@ class TimmEncoder(Encoder):
         known_to_timm = {name: value for name, value in spec.encoder_args.items() if name not in self.silent_args}
         spec = spec.model_copy(update={"encoder_args": known_to_timm})
         self.name = spec.encoder
-        args, blueprint = _blueprint(spec)
-        info = blueprint.feature_info
-        strides = info.reduction()
+        looked = _look(spec)
+        strides = looked.strides
         self.flat = len(set(strides)) == 1
         self.coarsest = max(strides)
-        self.divisor, self.input_size, shapes = _probe(blueprint, spec)
-        channels = [shape[1] for shape in shapes] or info.channels()
+        self.divisor, self.input_size = looked.divisor, looked.input_size
         kept = slice(-1, None) if self.flat else slice(levels_down_to(strides, spec.strides))
         self.strides = strides[kept]
-        self.specs = [FeatureSpec(c, s) for c, s in zip(channels[kept], self.strides, strict=True)]
-        args["out_indices"] = tuple(info.out_indices)[kept]
-        self.trunk = _create(spec, args, spec.pretrained)
+        self.specs = [FeatureSpec(c, s) for c, s in zip(looked.channels[kept], self.strides, strict=True)]
+        args = {**looked.args, "out_indices": looked.out_indices[kept]}
+        self.trunk = _with_weights(spec, args) if spec.weighted else _create(spec, args)
         if stride_in_1x1:
             _stride_early(self.trunk)
 
@@ -109,12 +109,61 @@ class QuarterResNet(TimmEncoder):
         super().__init__(spec.model_copy(update={"encoder": "resnet10t", "encoder_args": args}))
 
 
-def _create(spec: ArchSpec, args: dict[str, Any], pretrained: bool) -> Any:
-    ours: dict[str, Any] = {"features_only": True, "pretrained": pretrained, "in_chans": spec.in_channels}
+class _Look(NamedTuple):
+    """What is known of a trunk before it is built: timm's arguments, its levels, and which images it takes."""
+
+    args: dict[str, Any]
+    strides: list[Any]
+    channels: list[int]
+    out_indices: tuple[int, ...]
+    divisor: int
+    input_size: Size | None
+
+
+_LOOKS: dict[tuple[str, str, int], _Look] = {}
+
+
+def _look(spec: ArchSpec) -> _Look:
+    """Return what a trunk of no weights shows, which is built once in a process."""
+    key = spec.encoder, repr(spec.encoder_args), spec.in_channels
+    if key not in _LOOKS:
+        args, blueprint = _blueprint(spec)
+        info = blueprint.feature_info
+        divisor, size, shapes = _probe(blueprint, spec)
+        channels = [shape[1] for shape in shapes] or info.channels()
+        _LOOKS[key] = _Look(args, info.reduction(), channels, tuple(info.out_indices), divisor, size)
+    return _LOOKS[key]
+
+
+def _create(spec: ArchSpec, args: dict[str, Any], **weights: Any) -> Any:
+    ours: dict[str, Any] = {"features_only": True, "in_chans": spec.in_channels, **weights}
     try:
         return timm.create_model(spec.encoder, **ours, **args)
     except Exception as error:  # timm raises whatever the model's constructor does
-        raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {error}.") from error
+        reason = first_line(error).rstrip(".:")
+        raise SpecError(f"timm cannot build encoder '{spec.encoder}' with {args}: {reason}.") from error
+
+
+def _with_weights(spec: ArchSpec, args: dict[str, Any]) -> Any:
+    """Return the trunk with its published weights, or with those of a file. Raises PretrainedError."""
+    if spec.encoder_weights is None:
+        require_published(spec.encoder)
+        return _create(spec, args, pretrained=True)
+    overlay = {"state_dict": read_weights(spec)}
+    try:
+        trunk = _create(spec, args, pretrained=True, pretrained_cfg_overlay=dict(overlay))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch.initial_seed() + 1)
+            again = _create(spec, args, pretrained=True, pretrained_cfg_overlay=overlay)
+    except SpecError as error:
+        raise PretrainedError(f"{spec.encoder_weights} does not fit: {error}") from error
+    drawn = [name for name, x in again.named_parameters() if not torch.equal(x, trunk.get_parameter(name))]
+    if drawn:  # what differs between two draws has not come from the file
+        raise PretrainedError(
+            f"{spec.encoder_weights} lacks {len(drawn)} of the {len(list(trunk.parameters()))} tensors of encoder "
+            f"'{spec.encoder}', the first '{drawn[0]}'."
+        )
+    return trunk
 
 
 def _stride_early(trunk: Any) -> None:
@@ -131,7 +180,7 @@ def _blueprint(spec: ArchSpec, words: Sequence[dict[str, bool]] = ANY_SIZE) -> t
     args = {**words[0], **spec.encoder_args}
     try:
         with torch.device("meta"):
-            return args, _create(spec, args, pretrained=False).eval()
+            return args, _create(spec, args).eval()
     except SpecError as error:
         if len(words) == 1 or not isinstance(error.__cause__, TypeError):
             raise

@@ -2,16 +2,14 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.cli.executing import Executing
 from skipbench.bench.cli.extend import broken_parts
 from skipbench.bench.cli.options import (
@@ -27,16 +25,15 @@ from skipbench.bench.cli.options import (
     SuiteName,
     load,
 )
-from skipbench.bench.cli.output import console, print_table
+from skipbench.bench.cli.output import console
 from skipbench.bench.errors import SuiteError
-from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.records import RunRecord
 from skipbench.bench.records.reader import DATABASE
 from skipbench.bench.signals import Stopped
 from skipbench.bench.suites import load_suite
-from skipbench.display import human_time, one_line
+from skipbench.display import one_line
 
 if TYPE_CHECKING:
-    from skipbench.bench.measure import Forecast
     from skipbench.bench.run.session import Executor
     from skipbench.bench.suites.plan import Plan
 
@@ -108,7 +105,9 @@ def run(
         raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
     executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
     with nullcontext() if dry_run else executing.ahead():
+        from skipbench.bench.run.heartbeat import Heartbeat
         from skipbench.bench.suites.matching import with_widths_of
+        from skipbench.bench.suites.minutes import with_images_of
         from skipbench.bench.suites.plan import make_plan
 
         load(plugin)
@@ -117,12 +116,16 @@ def run(
         if plugin and not (directory / DATABASE).is_file():
             for broken in broken_parts(plugin):
                 print(f"note: {one_line(broken)}", file=sys.stderr)
-        with executing.of(chosen, directory) as measuring:
-            plan = make_plan(with_widths_of(chosen, directory), leave_out_unserved=data is not None)
+        working = Heartbeat(console(), lambda: "       reading data and making the plan")
+        with executing.of(chosen, directory) as measuring, working:
+            settled = with_images_of(with_widths_of(chosen, directory), directory)
+            plan = make_plan(settled, leave_out_unserved=data is not None, jobs=measuring.jobs)
         for note in plan.notes:
             print(f"note: {note}")
         if dry_run:
-            return _preview(plan, measuring.jobs)
+            from skipbench.bench.cli.preview import preview
+
+            return preview(plan, directory, measuring.jobs)
         return _measure(plan, directory, measuring, retry_failed, reuse or [], tensorboard)
 
 
@@ -180,54 +183,3 @@ def _measure(
     print(f"{len(records) - failed} of {len(plan.cells)} cells are in {folder}, {failed} failed{again}.")
     print(f"Next: skipbench report {folder}")
     return 1 if failed else 0
-
-
-def _preview(plan: "Plan", jobs: int) -> int:
-    from skipbench.bench.measure import MEASUREMENTS
-    from skipbench.bench.measure.training import STEPS
-
-    arms = {_arm_of(cell): cell for cell in plan.cells}
-    with console().status("timing a few training steps of each arm"):
-        forecasts = {arm: attempt(partial(plan.forecast, cell)) for arm, cell in arms.items()}
-    expected = [(cell, forecasts[_arm_of(cell)]) for cell in plan.cells]
-    title = f"{plan.suite['name']}: {len(plan.cells)} cells; nothing has been written"
-    print_table([_preview_row(cell, forecast) for cell, forecast in expected], title)
-    total = sum(
-        forecast[cell.kind].seconds / (1 if MEASUREMENTS[cell.kind].in_turns else jobs)
-        for cell, forecast in expected
-        if not isinstance(forecast, Failure)
-    )
-    print(f"About {human_time(total)} on this machine, from {STEPS} timed training steps of each arm.")
-    if room := _room_of_networks(plan, forecasts):
-        print(f"The trained networks that it keeps (keep: {plan.suite['keep']}) take {room / 1e6:,.0f} MB.")
-    return 0
-
-
-def _room_of_networks(plan: "Plan", forecasts: "Mapping[Any, dict[str, Forecast] | Failure]") -> float:
-    """Return the bytes that the trained networks take, as far as their sizes are known."""
-    room = 0.0
-    for study in plan.studies:
-        copies = {"none": 0, "best": 1, "all": len(study.seeds)}[plan.suite["keep"]]
-        for arm in study.arms:
-            forecast = forecasts[(*study.name, arm.name)]
-            if not isinstance(forecast, Failure):
-                values = {key: n for part in forecast.values() for key, n in part.values.items()}
-                room += 4 * copies * (values.get("params/total", 0) + values.get("buffers/total", 0))
-    return room
-
-
-def _arm_of(cell: Cell) -> tuple[str, str, str]:
-    return cell.task, cell.dataset, cell.arm
-
-
-def _preview_row(cell: Cell, expected: "dict[str, Forecast] | Failure") -> dict[str, str]:
-
-    if isinstance(expected, Failure):
-        return {"cell": cell.name, "parameters": "–", "MACs": "–", "about": f"fails: {expected.reason}"}
-    values = {key: value for forecast in expected.values() for key, value in forecast.values.items()}
-    return {
-        "cell": cell.name,
-        "parameters": f"{values['params/total'] / 1e6:.3f} M",
-        "MACs": f"{'≥ ' if values['operators/unruled'] else ''}{values['macs/total'] / 1e9:.3f} G",
-        "about": human_time(expected[cell.kind].seconds),
-    }

@@ -1,8 +1,8 @@
 """What every dataset offers: three splits of samples, a description, and a name to open it by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from skipbench.bench.data.annotations import KEYS, Annotation, Sample
 from skipbench.bench.data.pictures.scaling import Scaling
+from skipbench.bench.data.windows import Resize
 from skipbench.bench.errors import BenchError
 from skipbench.bench.validation import parse
 from skipbench.registry import Registry
@@ -36,6 +37,10 @@ class DataInfo:
         default_factory=dict
     )  # annotation's plural -> splits that show none
     scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
+    resize: Resize = "stretch"  # how images of other sizes come to `size`
+    overlap: float = 0.0  # the part of a side that windows of an image share, where it is seen in some
+    windows: float = 1.0  # in which an image is scored, on average
+    fold: tuple[int, int] | None = None  # of a cross-validation: which one is the test, from 0, and of how many
 
     def __contains__(self, kind: type[Annotation]) -> bool:
         return any(type(annotation) is kind for annotation in self.annotations)
@@ -58,9 +63,17 @@ class DataInfo:
     @property
     def facts(self) -> dict[str, Any]:
         """What a reader of scores must know of the data; `size_limits_px` are sides of squares."""
-        facts = {"size": list(self.size), "counts": self.counts, "size_limits_px": list(self.limits)}
+        facts: dict[str, Any] = {
+            "size": list(self.size),
+            "counts": self.counts,
+            "size_limits_px": list(self.limits),
+        }
         if self.scaling != Scaling():
             facts["scaling"] = self.scaling.facts
+        if self.resize != "stretch":
+            facts |= {"resize": self.resize, "overlap": self.overlap}
+        if self.fold:
+            facts["fold"] = list(self.fold)
         for annotation in self.annotations:
             facts |= annotation.facts
         return facts
@@ -87,6 +100,16 @@ class Data:
     val: Dataset[Sample]
     test: Dataset[Sample]
     info: DataInfo
+    folds: tuple["Data", ...] = ()  # of a cross-validation, of which this is the first
+
+    def called(self, name: str) -> "Data":
+        """Return the same under another name."""
+        folds = tuple(replace(fold, info=replace(fold.info, name=name)) for fold in self.folds)
+        return replace(self, info=replace(self.info, name=name), folds=folds)
+
+    def of_seed(self, seed: int) -> "Data":
+        """Return the fold that a seed trains and tests on; all of it where there are none."""
+        return self.folds[seed % len(self.folds)] if self.folds else self
 
 
 class DataSource(BaseModel, ABC):
@@ -125,15 +148,56 @@ def open_data(name: str = "scenes", root: Path | str | None = None, **options: A
     return parse(DATASETS[name], place | options, place="data").open()
 
 
+class Part(Dataset[Sample]):
+    """Some samples of a dataset, which holds them for all its parts."""
+
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+        self._dataset, self._indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def kept_count(self) -> int:
+        """How many of the first samples stay in memory."""
+        kept = (number for number, index in enumerate(self._indices) if index >= self._dataset.kept_count)
+        return next(kept, len(self))
+
+    def holds(self, index: int) -> bool:
+        """Return whether a sample is in memory."""
+        held = getattr(self._dataset, "holds", None)
+        return bool(held and held(self._indices[index]))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return a sample the caller may change. Raises IndexError past the end."""
+        sample: Sample = self._dataset[self._indices[index]]
+        return sample
+
+    def whole(self, index: int) -> Sample:
+        """Return the sample of an image at its own size."""
+        sample: Sample = self._dataset.whole(self._indices[index])
+        return sample
+
+
 class CachedDataset(Dataset[Sample]):
     """The samples that `make` returns for 0 ... `count` - 1, each made once, on first use, then kept.
 
     `make` returns values in whatever type is small; a sample has those that its annotations say. Samples
-    past the first GiB of images, masks and instances are not kept but made anew each time.
+    past the first GiB of images, masks and instances, of `size` (H, W), are not kept but made anew each time.
+
+    Where images have sizes of their own, `whole` returns the sample of one at its own size, or `shown` makes of a
+    sample, which then is of an image's own size, what a network is given.
     """
 
-    def __init__(self, make: Callable[[int], Sample], count: int, size: tuple[int, int]) -> None:
-        self._make = make
+    def __init__(
+        self,
+        make: Callable[[int], Sample],
+        count: int,
+        size: tuple[int, int],
+        whole: Callable[[int], Sample] | None = None,
+        shown: Callable[[Sample], Sample] | None = None,
+    ) -> None:
+        self._make, self._whole, self._shown = make, whole, shown
         self._count = count
         self.kept_count = _CACHE_BYTES // (5 * size[0] * size[1])
         self._kept: dict[int, Sample] = {}
@@ -156,7 +220,16 @@ class CachedDataset(Dataset[Sample]):
         sample = self._kept.get(index) or self._make(index)
         if index < self.kept_count:
             self._kept[index] = sample
-        return {
-            key: value.to(KEYS[key].dtype if key in KEYS else value.dtype, copy=True)
-            for key, value in sample.items()
-        }
+        return _as_stored(self._shown(sample) if self._shown else sample)
+
+    def whole(self, index: int) -> Sample:
+        """Return the sample of an image at its own size, which the caller may change."""
+        if self._whole:
+            return _as_stored(self._whole(index))
+        return _as_stored(self._kept.get(index) or self._make(index))
+
+
+def _as_stored(sample: Sample) -> Sample:
+    return {
+        key: value.to(KEYS[key].dtype if key in KEYS else value.dtype, copy=True) for key, value in sample.items()
+    }

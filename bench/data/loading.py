@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def _join(key: str, values: list[Tensor]) -> Tensor:
 
 
 def batches(
-    dataset: Dataset[Sample], keys: Iterable[str], order: Iterable[Sequence[int]], at_once: bool = False
+    dataset: Dataset[Sample], keys: Iterable[str], order: Iterable[Sequence[Any]], at_once: bool = False
 ) -> Iterator[Batch]:
     """Yield the batch of each list of indices in `order`, read and decoded by one thread, ahead of its use.
 
@@ -44,10 +45,10 @@ def batches(
     """
     keys, held = tuple(keys), getattr(dataset, "holds", None) if at_once else None
 
-    def make(indices: Sequence[int]) -> Batch:
+    def make(indices: Sequence[Any]) -> Batch:
         return collate([dataset[index] for index in indices], keys)
 
-    def begin(indices: Sequence[int]) -> Callable[[], Batch]:
+    def begin(indices: Sequence[Any]) -> Callable[[], Batch]:
         if held and all(map(held, indices)):
             return partial(make, indices)
         return worker.submit(make, indices).result

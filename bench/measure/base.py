@@ -1,22 +1,25 @@
 """What a measurement must offer so that suite, grid, runner and store need to know none by name."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from skipbench.archs import ArchSpec
+from skipbench.archs.encoders import normalisation
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, attempt
-from skipbench.bench.data import DATASETS, Data
+from skipbench.bench.data import DATASETS, Data, DataInfo
 from skipbench.bench.errors import BenchError
 from skipbench.bench.plugins import parts_of_spec, plugin_source
 from skipbench.bench.records import Cell, Outcome, content_hash
 from skipbench.bench.records.metrics import Metric, Split
 from skipbench.bench.tasks import Task, plugged_metrics
-from skipbench.bench.validation import parse
+from skipbench.bench.validation import determining, parse
 from skipbench.registry import Registry
 
 
@@ -41,7 +44,18 @@ class Arm:
     def identity(self) -> dict[str, Any]:
         """Everything about the arm that determines a result, whatever is measured."""
         own = {"own": self.own} if self.own else {}
-        return {"spec": self.spec.to_dict(), "plugin_source": plugin_source(parts_of_spec(self.spec)), **own}
+        parts = plugin_source(parts_of_spec(self.spec))
+        return {"spec": self.spec.identity, "plugin_source": parts, **own, **self._weights}
+
+    @property
+    def _weights(self) -> dict[str, Any]:
+        """What a file of weights holds, and how images are normalised where that is not as usual."""
+        found: dict[str, Any] = {}
+        if self.spec.encoder_weights:
+            found["encoder_weights"] = hashlib.sha256(Path(self.spec.encoder_weights).read_bytes()).hexdigest()
+        if (own := normalisation(self.spec)) != normalisation(self.spec.fresh):
+            found["normalisation"] = own
+        return found
 
 
 @dataclass(frozen=True)
@@ -73,10 +87,11 @@ class StudyPlan:
             splits.append("halfway")
         return [*(score.on(split) for split in splits for score in self.task.scores), *measured_metrics()]
 
-    def task_of(self, arm: Arm) -> Task:
-        """Return the task as an arm learns it, whose loss may have options of its own."""
-        options = arm.options["task"]
-        return self.task if options == self.task.options else type(self.task)(self.data.info, options)
+    def task_of(self, arm: Arm, info: DataInfo | None = None) -> Task:
+        """Return the task as an arm learns it, whose loss may have options of its own; on a fold if so asked."""
+        options, info = arm.options["task"], info or self.data.info
+        usual = options == self.task.options and info is self.task.info
+        return self.task if usual else type(self.task)(info, options)
 
     @property
     def parts(self) -> list[object]:
@@ -153,7 +168,7 @@ class Measurement(Generic[SomeOptions]):
         study, task = self.study, self.study.task
         shared: dict[str, Any] = {"study": list(study.name), "measurement_source": plugin_source([type(self)])}
         if self.on_data:
-            shared["task"] = task.options.model_dump(mode="json")
+            shared["task"] = determining(task.options)
             shared["data"] = study.data.info.fingerprint
             shared["metrics"] = {name: plugin_source([part]) for name, part in plugged_metrics(task.name).items()}
             if (source := plugin_source(study.parts)) is not None:
@@ -185,7 +200,7 @@ class Measurement(Generic[SomeOptions]):
 
     def identity_of(self, options: SomeOptions) -> dict[str, Any]:
         """Return what of the options determines a result."""
-        return options.model_dump(mode="json")
+        return determining(options)
 
     def forecast(self, arm: Arm) -> Forecast:
         """Try the arm for a moment, writing nothing. Where nothing is known, a cell takes no time to speak of."""

@@ -82,8 +82,8 @@ class Budget:
 
     def question(self, spec: ArchSpec, target: ArchSpec | float) -> str:
         """Return the hash of all that a session's answer depends on but the machine."""
-        wanted = target.to_dict() if isinstance(target, ArchSpec) else target
-        return content_hash([spec.to_dict(), wanted, self.timing.model_dump(mode="json")])
+        wanted = target.identity if isinstance(target, ArchSpec) else target
+        return content_hash([spec.identity, wanted, self.timing.model_dump(mode="json")])
 
     def show(self, amount: float) -> str:
         """Return an amount as people read it: "41.205 M MACs"."""

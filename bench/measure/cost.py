@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 import torch
@@ -87,22 +87,20 @@ class Cost(Measurement[CostOptions]):
         return machine_limits(torch.get_num_threads())
 
     def forecast(self, arm: Arm) -> Forecast:
-        """Count."""
+        """Count all but what training needs of memory, which takes as long again."""
+        assert self.options.size is not None
         start = time.perf_counter()
-        values = self._count(arm).values
-        return Forecast(time.perf_counter() - start, values)
+        values = cost(arm.spec, self.options.size, training=False).values
+        return Forecast(2 * (time.perf_counter() - start), values)
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
         """Return what `cost` counts, and what the machine does at best."""
-        counted = self._count(arm)
+        assert self.options.size is not None
+        counted = cost(arm.spec, self.options.size)
         return replace(counted, values=counted.values | self.prepared)
 
-    def _count(self, arm: Arm) -> Outcome:
-        assert self.options.size is not None
-        return cost(arm.spec, self.options.size)
 
-
-def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
+def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int], training: bool = True) -> Outcome:
     """Count what one image (H, W) costs the network in eval mode; the network itself stays as it is.
 
     Values:
@@ -113,20 +111,20 @@ def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
     - "bytes/total", read and written;
     - "peak_bytes/inference" and "peak_bytes/training": the most that activations hold at once, the image among
       them and parameters not; in training with all that is kept for the backward pass, of a batch of two, since
-      norms need two values, and halved;
+      norms need two values, and halved; not without `training`;
     - "operators/unruled": how often operators ran that have no rule. Where that is not 0, MACs, FLOPs,
       activations and element-wise operations are at least what is said, and a note names the operators.
     Of an EncoderDecoder also "params|macs|activations|bytes/<part>".
     """
     if isinstance(model, ArchSpec):
-        return _cost_of_spec(model, image_size)
+        return _cost_of_spec(model, image_size, training)
     image = random_images(model, 1, image_size)
-    (ledger, peak), device = on_a_copy(model, (image,), _run)
+    (ledger, peak), device = on_a_copy(model, (image,), partial(_run, training=training))
     values = _parameters(model) | _sums(ledger, isinstance(model, EncoderDecoder))
     notes = []
     if isinstance(peak, int):
         values["peak_bytes/training"] = peak / 2
-    else:
+    elif peak is not None:
         notes.append(f"Training memory is not known: a forward pass in training mode raised {type(peak).__name__}.")
     if ledger.unruled:
         ran = ", ".join(f"{name} {times}x" for name, times in sorted(ledger.unruled.items()))
@@ -135,17 +133,19 @@ def cost(model: nn.Module | ArchSpec, image_size: tuple[int, int]) -> Outcome:
     return Outcome(values, settings, notes)
 
 
-def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int]) -> Outcome:
+def _cost_of_spec(spec: ArchSpec, image_size: tuple[int, int], training: bool) -> Outcome:
     """Count a network that is built without weights; with them only where it does not run otherwise."""
     try:
-        return cost(blank_model(spec), image_size)
+        return cost(blank_model(spec), image_size, training)
     except Exception:  # whatever a network does with values that are not there
-        return cost(build_model(spec.model_copy(update={"pretrained": False})), image_size)
+        return cost(build_model(spec.fresh), image_size, training)
 
 
-def _run(model: nn.Module, images: tuple[Tensor]) -> tuple[Ledger, int | Exception]:
-    """Return the ledger of one image and, of two, the peak in training or why there is none."""
+def _run(model: nn.Module, images: tuple[Tensor], training: bool) -> tuple[Ledger, int | Exception | None]:
+    """Return the ledger of one image and, of two, the peak in training or why there is none; None if not asked."""
     ledger = count(model.eval(), images, parts_of(model))
+    if not training:
+        return ledger, None
     model.train()
     forward = model.predictions if isinstance(model, EncoderDecoder) else model
     try:

@@ -5,21 +5,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from torch.utils.data import Subset
-
 from skipbench.archs import build_model
 from skipbench.bench.advance import Advance
-from skipbench.bench.data import Data
+from skipbench.bench.data.base import Part
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure.base import Arm, Forecast, Measurement, register_measurement
 from skipbench.bench.records import Outcome
 from skipbench.bench.records.metrics import Metric
 from skipbench.bench.tasks import Task
-from skipbench.bench.training import train
+from skipbench.bench.training import images_per_s, train
 from skipbench.bench.training.elastic import require_bendable
 from skipbench.bench.training.recipe import Recipe
 
-STEPS = 4  # training steps by which a whole training is forecast
 FORWARD_SHARE = 1 / 3  # of a training step's time: the backward pass takes about twice the forward pass
 
 
@@ -66,30 +63,32 @@ class Training(Measurement[Recipe]):
         return options.identity
 
     def forecast(self, arm: Arm) -> Forecast:
-        """Take STEPS steps."""
-        recipe, data = self.options_of(arm), self.study.data
-        few = recipe.model_copy(update={"images": STEPS * recipe.batch_size, "validations": 1})
-        build = partial(build_model, arm.spec)
-        task = self.study.task_of(arm)
-        values = train(build, _few(data, recipe.batch_size), task, few, seed=0).values
-        validated = data.info.counts["val"] + recipe.recalibration_steps * recipe.batch_size
-        passes = recipe.validations * validated + data.info.counts["test"]
-        return Forecast((recipe.images + FORWARD_SHARE * passes) / values["train/images_per_s"])
+        """Take two steps, the second of which is timed."""
+        recipe = self.options_of(arm)
+        return Forecast((recipe.images + self.scored(recipe)) / self.images_per_s(arm))
+
+    def images_per_s(self, arm: Arm, seconds: float = 0.0) -> float:
+        """Return how many images a second the arm is trained on, by steps that are timed for so long, at least one.
+
+        They are of few images, which are in memory after the first step.
+        """
+        recipe, study = self.options_of(arm), self.study
+        few = Part(study.data.train, range(min(recipe.batch_size, study.data.info.counts["train"])))
+        return images_per_s(partial(build_model, arm.spec), few, study.task_of(arm), recipe, seconds)
+
+    def scored(self, recipe: Recipe) -> float:
+        """Return how many images might be trained on in the time that validations and the test take."""
+        info = self.study.data.info
+        val, test = (info.windows * info.counts[split] for split in ("val", "test"))
+        validated = val + recipe.recalibration_steps * recipe.batch_size
+        return FORWARD_SHARE * (recipe.validations * validated + test)
 
     def measure(self, arm: Arm, seed: int | None, advance: Advance) -> Outcome:
         """Return what `train` does, and what was decided of the data and the arm."""
         assert seed is not None
         recipe, study = self.options_of(arm), self.study
         build = partial(build_model, arm.spec)
-        trained = train(build, study.data, study.task_of(arm), recipe, seed, advance)
+        data = study.data.of_seed(seed)
+        trained = train(build, data, study.task_of(arm, data.info), recipe, seed, advance)
         remarks = [f"{arm.name}: {remark}" for remark in arm.spec.remarks]
         return replace(trained, notes=[*study.data.info.notes, *trained.notes, *remarks])
-
-
-def _few(data: Data, most: int) -> Data:
-    """Return the first images of each split, one batch at most."""
-    train_split, val, test = (
-        Subset(split, range(min(most, data.info.counts[name])))
-        for name, split in (("train", data.train), ("val", data.val), ("test", data.test))
-    )
-    return Data(train_split, val, test, data.info)

@@ -27,6 +27,7 @@ from skipbench.archs import REGISTRIES
 from skipbench.bench.advance import Advance
 from skipbench.bench.attempt import Failure, failed, reason
 from skipbench.bench.data import CachedDataset
+from skipbench.bench.data.base import Part
 from skipbench.bench.errors import BenchError
 from skipbench.bench.measure import OWN_REGISTRIES, measurements
 from skipbench.bench.plugins import load_plugins, parts_of_spec, plugin_source
@@ -150,7 +151,7 @@ def _reading(plan: Plan) -> Iterator[int]:
         id(study.data): study.data for study in plan.studies if plugin_source(study.parts) is None
     }.values():
         for split in (data.train, data.val, data.test):
-            for index in range(min(len(split), split.kept_count) if isinstance(split, CachedDataset) else 0):
+            for index in range(min(len(split), split.kept_count) if isinstance(split, CachedDataset | Part) else 0):
                 with suppress(Exception):  # the session that reads it says what is wrong
                     split[index]
                 yield index

@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, one line per finished cell where there is none."""
+"""How far a run is: bars on a terminal; else a line per finished cell, and one each half minute."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 
 from skipbench.bench.records import Cell, RunRecord
+from skipbench.bench.run.heartbeat import Heartbeat
 from skipbench.bench.run.session import Ended, Session
 from skipbench.display import human_time, one_line
 
@@ -33,12 +34,15 @@ class RunProgress:
         self._run = self._bars.add_task("run", total=weight, count=self._count())
         self._weight_done = 0.0
         self._current: dict[str, tuple[TaskID, float]] = {}  # by session: its bar, and its part of the work as done
+        self._heartbeat = Heartbeat(console, self._line)
 
     def __enter__(self) -> "RunProgress":
         self._bars.start()
+        self._heartbeat.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._heartbeat.__exit__(None, None, None)
         self._bars.stop()
 
     def begin(self, session: Session) -> Callable[[float], None]:
@@ -69,10 +73,19 @@ class RunProgress:
                 self._console.print(f"ok     {_shown(record.name)} ({record.seconds or 0:.1f} s)", highlight=False)
         if not self._console.is_terminal:
             self._console.print(f"       {self._count()}{self._left()}", highlight=False)
+        self._heartbeat.printed()
 
     def say(self, sentence: str) -> None:
         """Show a sentence above the bars."""
         self._console.print(_shown(sentence), highlight=False)
+        self._heartbeat.printed()
+
+    def _line(self) -> str:
+        """Return what is under way, in a line."""
+        tasks = {task.id: task for task in list(self._bars.tasks)}
+        bars = [tasks[bar] for bar, _ in list(self._current.values()) if bar in tasks]
+        under_way = ", ".join(f"{bar.description} at {bar.completed:.0%}" for bar in bars)
+        return f"       {self._count()}{self._left()}: {under_way or 'beginning'}"
 
     def _show_all(self) -> None:
         done = self._weight_done + sum(part for _, part in self._current.values())

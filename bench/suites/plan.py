@@ -1,7 +1,7 @@
 """From a suite to its cells: data opened, every arm's spec resolved, each cell with all that determines it."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from skipbench.archs import FACTORS, ArchSpec, resolve_spec
+from skipbench.archs.encoders import build_encoder, require_published
 from skipbench.archs.presets import PRESETS
 from skipbench.bench.data import Data, open_data
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import MEASUREMENTS, Arm, Forecast, Measurement, StudyPlan, measurements
 from skipbench.bench.records import Cell
 from skipbench.bench.suites.matching import matched_arms
+from skipbench.bench.suites.minutes import spend_minutes
 from skipbench.bench.suites.morphs import add_morph, note_on
 from skipbench.bench.suites.reading import OWN_KEYS
 from skipbench.bench.suites.schema import TASK, Study, Suite, Variant, choice_of
@@ -51,10 +53,11 @@ class Plan:
         return {measurement.name: measurement(study).forecast(arm) for measurement in measurements()}
 
 
-def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
+def make_plan(suite: Suite, leave_out_unserved: bool = False, jobs: int = 1) -> Plan:
     """Open the suite's data, resolve its arms and expand its grid.
 
-    `leave_out_unserved`: a study whose data have nothing for its task is left out, and a note says so.
+    `leave_out_unserved`: a study whose data have nothing for its task is left out, and a note says so. Where a
+    budget is in minutes, arms are timed; `jobs` trainings go on side by side.
     Raises SuiteError, DataError, TaskError or ArchError with one sentence on the first thing that is wrong.
     """
     opened: dict[str, Data] = {}
@@ -64,6 +67,7 @@ def make_plan(suite: Suite, leave_out_unserved: bool = False) -> Plan:
     if not studies:
         raise SuiteError(" ".join(left_out))
     _require_distinct(studies)
+    studies = spend_minutes(studies, jobs)
     own = suite.model_dump(mode="json", include=set(OWN_KEYS))
     resolved = {**own, "studies": [study.resolved for study in studies]}
     remarks = (f"{arm.name}: {remark}" for study in studies for arm in study.arms for remark in arm.spec.remarks)
@@ -80,7 +84,7 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
     key = study.data.model_dump_json()
     if key not in opened:
         found = open_data(study.data.name, root=study.data.root, **study.data.options)
-        opened[key] = replace(found, info=replace(found.info, name=study.data.label or found.info.name))
+        opened[key] = found.called(study.data.label or found.info.name)
     data = opened[key]
     try:
         task = create_task(study.task.name, data.info, study.task.options)
@@ -102,6 +106,8 @@ def _made_concrete(study: Study, opened: dict[str, Data], may_be_left_out: bool)
         matched = matched_arms(study.match, arms)
         arms, notes = matched.arms, [*notes, *(f"{study.task.name}: {note}" for note in matched.notes)]
         resolved["match"]["solved"] = matched.solved
+    _require_weights(arms)
+    notes += _untested(data, study.seeds)
     return StudyPlan(resolved, data, task, options, arms, notes)
 
 
@@ -111,6 +117,26 @@ def _require_scores(study: Study, task: Task) -> None:
     for key in study.margin if isinstance(study.margin, dict) else ():
         if key not in known:
             raise SuiteError("in margin: " + unknown_name("score", key, known))
+
+
+def _untested(data: Data, seeds: Sequence[int]) -> list[str]:
+    """Return a note on the folds of a cross-validation that no seed tests on."""
+    left = sorted(set(range(len(data.folds))) - {seed % len(data.folds) for seed in seeds}) if data.folds else []
+    if not left:
+        return []
+    told, every = ", ".join(map(str, left)), list(range(len(data.folds)))
+    return [f"The folds {told} of {data.info.name} are not tested on: seeds={every} is one training for each."]
+
+
+def _require_weights(arms: Sequence[Arm]) -> None:
+    """Raise PretrainedError where the weights of an encoder cannot be had, before anything is measured."""
+    for spec in {
+        (arm.spec.encoder, arm.spec.encoder_weights): arm.spec for arm in arms if arm.spec.weighted
+    }.values():
+        if spec.encoder_weights is None:
+            require_published(spec.encoder)
+        else:
+            build_encoder(spec)
 
 
 def _options(study: Study, task: Task, own: Mapping[str, dict[str, Any]]) -> dict[str, BaseModel]:

@@ -75,7 +75,9 @@ def _at_each(study: Study, lrs: Sequence[float], share: float, seeds: int) -> St
     grid = sorted(lrs or (factor * recipe.lr for factor in FACTORS))
 
     def of_share(options: dict[str, Any]) -> dict[str, Any]:
-        return options | {"images": math.ceil(share * options["images"])} if "images" in options else options
+        of_images = {"images": math.ceil(share * options["images"])} if "images" in options else {}
+        of_minutes = {"minutes": share * options["minutes"]} if options.get("minutes") else {}
+        return options | of_images | of_minutes
 
     arms = [_entry(arm, of_share(arm.own.get(SECTION, {})), sweep={LR: grid}) for arm in _variants(study)]
     recipes = of_share({"images": recipe.images, **section})

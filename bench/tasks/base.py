@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from skipbench.bench.data import Annotation, Data, DataInfo, open_data
+from skipbench.bench.data import Annotation, Data, DataInfo, Sample, open_data
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.errors import BenchError
 from skipbench.bench.predictions import Prediction
@@ -116,6 +117,7 @@ class Task(ABC):
     untileable: ClassVar[str] = (
         ""  # why a new image cannot be predicted in tiles, in words that go on after "since"
     )
+    in_own_pixels: ClassVar[bool] = False  # whether it is scored at images' own sizes, by what `whole` returns
     of_loss: ClassVar[frozenset[str]] = frozenset()  # its options that only the loss reads: arms may differ in them
     seeks_people: ClassVar[bool] = False  # whether it helps to know where people are on a new image
 
@@ -133,6 +135,11 @@ class Task(ABC):
                 f"no image of {named} of the data '{info.name}' has {missing}{self.annotation.beside}, so there is "
                 f"nothing {wanted}: put images that have {missing} into each split, or leave the split out, so "
                 "that it is taken from the training images."
+            )
+        if info.resize == "crop" and not self.in_own_pixels:
+            raise TaskError(
+                f"{self.name} is not scored in windows of an image (data.resize=crop), since "
+                f"{self.untileable or 'what several of them show is not joined'}: set data.resize=fit."
             )
         self.info = info
         self.options = options or self.Options()
@@ -154,6 +161,9 @@ class Task(ABC):
     def metrics(self, device: torch.device) -> Metrics:
         """Return an empty collector of all scores, of outputs that lie on `device`."""
         return Metrics([scorer(self, device) for scorer in self._scorers])
+
+    def begin(self, train: Dataset[Sample]) -> None:  # noqa: B027 (most losses need to know nothing)
+        """Take in what the loss needs to know of all samples to be trained on; called before the first step."""
 
     @property
     @abstractmethod
@@ -190,6 +200,14 @@ class Task(ABC):
     @abstractmethod
     def artifact(self, outputs: list[Tensor], batch: Batch) -> Prediction:
         """Return what is predicted for a few samples, beside their truth, for the store and the report."""
+
+    def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
+        """Return what stands for a network's outputs on an image at its own size, each (1, C, H, W).
+
+        `outputs` are those for each window of `view`, as for `assemble`. Asked of a task that is scored
+        `in_own_pixels` alone.
+        """
+        raise NotImplementedError
 
     def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> Prediction:
         """Return what is predicted for one new image, in its px, where the truth is not known.

@@ -37,6 +37,11 @@ class Augmentation(BaseModel):
         plain = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
         return self.model_copy(update=plain)
 
+    @property
+    def uncropped(self) -> "Augmentation":
+        """The same on all of what it is given."""
+        return self.model_copy(update={"crop_area": (1.0, 1.0), "crop_aspect": 1.0})
+
     @model_validator(mode="after")
     def _ordered(self) -> "Augmentation":
         if not 0 < self.crop_area[0] <= self.crop_area[1]:

@@ -1,6 +1,7 @@
 """A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -10,12 +11,14 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as transforms
 
 from skipbench.bench.data import Sample
-from skipbench.bench.data.loading import Batch, batches, in_order
+from skipbench.bench.data.loading import Batch, batches, collate, in_order
+from skipbench.bench.data.windows import windows_of
 from skipbench.bench.errors import BenchError
 from skipbench.bench.tasks import Metrics, Task
+from skipbench.bench.tasks.view import View
 from skipbench.bench.training.recipe import Recipe
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, which pretrained encoders expect; all arms use them
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet; all networks use them that say nothing else
 STD = (0.229, 0.224, 0.225)
 
 
@@ -47,7 +50,9 @@ class Predictor:
 
     def __init__(self, fabric: Fabric, model: nn.Module, task: Task, recipe: Recipe) -> None:
         self.fabric, self.model, self.task = fabric, model, task
-        self._batch_size = recipe.batch_size
+        own: tuple[Sequence[float], Sequence[float]] | None = getattr(model, "normalisation", None)
+        self.mean, self.std = own or normalisation(task.info.channels)
+        self._batch_size = recipe.batch_size // recipe.accumulate
         self._memory_format = torch.channels_last if recipe.channels_last else torch.contiguous_format
 
     @property
@@ -57,7 +62,7 @@ class Predictor:
 
     def prepare(self, batch: Batch) -> Batch:
         """Return the batch with images as the network takes them: normalised, in the memory format."""
-        image = normalised(batch["image"], *normalisation(self.task.info.channels))
+        image = normalised(batch["image"], self.mean, self.std)
         return batch | {"image": image.contiguous(memory_format=self._memory_format)}
 
     def evaluate(self, split: Dataset[Sample], alive: Callable[[], None], halfway: bool = False) -> Metrics:
@@ -65,6 +70,8 @@ class Predictor:
 
         They are of what the network gives, or of what it gives `halfway`, after half of its supervised stacks.
         """
+        if self.task.in_own_pixels and self.task.info.resize != "stretch":
+            return self._evaluate_whole(split, alive, halfway)
         metrics = self.task.metrics(self.fabric.device)
         order, on_cpu = in_order(length(split), self._batch_size), self.fabric.device.type == "cpu"
         for batch in batches(split, self.keys, order, at_once=on_cpu):
@@ -72,6 +79,25 @@ class Predictor:
             metrics.update(self.predict(batch, halfway), batch)
             alive()
         return metrics
+
+    def _evaluate_whole(self, split: Any, alive: Callable[[], None], halfway: bool) -> Metrics:
+        """Score images at their own sizes, each by what the network gives for its windows."""
+        metrics, info = self.task.metrics(self.fabric.device), self.task.info
+        for index in range(length(split)):
+            sample = split.whole(index)
+            size = sample["image"].shape[-2], sample["image"].shape[-1]
+            view = View(sample["image"], windows_of(info.resize, size, info.size, info.overlap))
+            batch = self.fabric.to_device(collate([sample], self.keys))
+            metrics.update(self.task.whole(view, self._of_windows(view, alive, halfway)), batch)
+            alive()
+        return metrics
+
+    def _of_windows(self, view: View, alive: Callable[[], None], halfway: bool) -> Iterator[list[Tensor]]:
+        crops = view.crops(self.task.info.size)
+        while some := list(islice(crops, self._batch_size)):
+            outputs = self.predict({"image": torch.stack(some)}, halfway)
+            alive()
+            yield from map(list, zip(*outputs, strict=True))
 
     @torch.inference_mode()
     def predict(self, batch: Batch, halfway: bool = False) -> list[Tensor]:

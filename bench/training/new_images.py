@@ -19,7 +19,7 @@ from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.files import OwnFolder
 from skipbench.bench.predictions import Prediction
 from skipbench.bench.predictions.ink import as_png
-from skipbench.bench.tasks.view import View, tiles, whole
+from skipbench.bench.tasks.view import View, tiles
 from skipbench.bench.training.evaluation import TrainingError
 from skipbench.bench.training.machine import Device, resolve_device
 from skipbench.bench.training.trained import Trained
@@ -148,7 +148,7 @@ class _Reader:
         scaling = self._trained.scaling
         pixels = scaling.pixels(scaling.opener.load(path, self._options.upright), path)
         size, overlap = (pixels.shape[1], pixels.shape[2]), self._options.overlap
-        windows = whole(size) if overlap is None else tiles(size, self._trained.size, overlap)
+        windows = self._trained.windows(size) if overlap is None else tiles(size, self._trained.size, overlap)
         people = None if self._people is None else self._people_on(path, size)
         return View(pixels, windows, people)
 

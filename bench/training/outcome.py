@@ -7,21 +7,23 @@ from functools import partial
 import torch
 from safetensors.torch import save
 from torch import nn
+from torch.utils.data import Dataset
 
 from skipbench.archs import EncoderDecoder
 from skipbench.archs.hub import tensors
 from skipbench.bench.advance import Advance
-from skipbench.bench.data import Data
+from skipbench.bench.data import Data, Sample
 from skipbench.bench.data.loading import collate
 from skipbench.bench.records import WEIGHTS, Outcome
 from skipbench.bench.tasks import Task
 from skipbench.bench.training.evaluation import length
 from skipbench.bench.training.machine import resolve_device, use_threads
 from skipbench.bench.training.processes import together
-from skipbench.bench.training.ranks import Ranks
+from skipbench.bench.training.ranks import ALONE, Ranks
 from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.training.trainer import Trainer
 
+MOST_STEPS = 64  # by which a training's speed is told
 SHOWN_IMAGES = 8  # the first images of the test split are predicted and kept, the same for all arms
 
 
@@ -61,9 +63,15 @@ def train(
         _seeded(recipe.seed_of("initialisation", seed)),
         use_threads(recipe.threads) as threads,
     ):
+        task.begin(data.train)
         trainer = Trainer(build_model(), task, recipe, seed, advance, ranks)
         notes = trainer.go_on()
         values = trainer.fit(data.train, data.val)
+        if trainer.found.ended:
+            notes.append(
+                f"Ended at {values['train/images']:,} of {recipe.images:,} images: {recipe.patience} validations "
+                "in a row were no better than the best (recipe.patience)."
+            )
         tested = trainer.evaluate(data.test)
         values |= {f"test/{name}": value for name, value in tested.compute().items()}
         if isinstance(trainer.raw, EncoderDecoder) and trainer.raw.spec.refines:
@@ -86,6 +94,20 @@ def train(
         )
 
 
+def images_per_s(
+    build_model: Callable[[], nn.Module], train: Dataset[Sample], task: Task, recipe: Recipe, seconds: float
+) -> float:
+    """Return how many images of a split a network is trained on per second, timed over some steps of one device.
+
+    Several devices are taken to be as many times as fast.
+    """
+    alone = {"devices": 1, "batch_size": recipe.batch_size // recipe.devices}
+    few = recipe.model_copy(update={**alone, "images": MOST_STEPS * alone["batch_size"]})
+    with _seeded(0), use_threads(recipe.threads):
+        trainer = Trainer(build_model(), task, few, 0, Advance(), ALONE)
+        return recipe.devices * trainer.images_per_s(train, seconds)
+
+
 def _follow(
     build_model: Callable[[], nn.Module],
     data: Data,
@@ -97,6 +119,7 @@ def _follow(
 ) -> None:
     """Train as another rank than the first, which alone scores and keeps."""
     with _seeded(recipe.seed_of("initialisation", seed)), use_threads(recipe.threads):
+        task.begin(data.train)
         trainer = Trainer(build_model(), task, recipe, seed, Advance(state=state), ranks)
         trainer.go_on()
         trainer.fit(data.train, data.val)

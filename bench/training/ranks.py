@@ -41,6 +41,10 @@ class Ranks:
         """Return the mean over ranks."""
         return value if self.count == 1 else self.all(value).mean(0)
 
+    def agreed(self, decision: bool, device: torch.device) -> bool:
+        """Return what the first rank has decided."""
+        return decision if self.count == 1 else bool(self.all(torch.tensor([decision], device=device))[0])
+
     def gathered(self, part: Tensor) -> Tensor:
         """Return what all ranks have (n, ...) as one tensor (count * n, ...), without gradients."""
         return self.all(part).flatten(0, 1)

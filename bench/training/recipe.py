@@ -1,47 +1,78 @@
 """The one training recipe that all arms share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skipbench.bench.training.augmentation import Augmentation
 from skipbench.bench.training.machine import Device, Precision, require_devices, resolve_device, resolve_precision
+from skipbench.bench.validation import LATER, determining
 
 RECALIBRATION_IMAGES = 256  # as many as that give BatchNorm its statistics
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Source = Literal["initialisation", "order", "augmentation"]  # of what a seed varies
+Optimizer = Literal["adamw", "sgd", "rmsprop"]
+Schedule = Literal["one_cycle", "cosine", "poly"]
 
 
 class Recipe(BaseModel):
-    """How every network is trained: AdamW under a one-cycle schedule, for a fixed budget in images seen."""
+    """How every network is trained: by default AdamW under a one-cycle schedule, for a budget in images seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    asked: ClassVar = frozenset({"minutes", "minutes_for", "alike", "timed"})  # by which `images` is set, no more
 
     images: Count = 8192  # budget in images seen, rounded up to whole batches
+    minutes: Positive | None = None  # budget in time instead, scoring included: images are set by a timed start
+    minutes_for: Literal["cell", "run"] = "cell"  # of each training, or of all trainings of a run together
+    alike: Literal["images", "minutes"] = "images"  # what arms have equally: as much as the slowest sees, or time
+    timed: dict[str, Count] = Field(default_factory=dict)  # images that were set so; a run writes them
     batch_size: Count = 16
-    lr: Positive = 1e-3  # the highest learning rate of the cycle
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3  # the share of the steps in which lr rises to it
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2  # of weights; norms and biases have none
+    accumulate: Annotated[Count, LATER] = 1  # parts in which a batch is computed one by one, for less memory
+    optimizer: Annotated[Optimizer, LATER] = "adamw"
+    momentum: Annotated[float, Field(ge=0, lt=1), LATER] = 0.9  # of sgd
+    schedule: Annotated[Schedule, LATER] = "one_cycle"
+    lr: Positive = 1e-3  # the highest learning rate of the schedule
+    encoder_lr: Annotated[NotNegative | None, LATER] = None  # the encoder's, 0: it doesn't learn; None: lr
+    # the share of the steps in which lr rises to its highest; 0 where only another schedule is given
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    weight_decay: NotNegative = 1e-2  # of weights; norms and biases have none
+    decay_all: Annotated[bool, LATER] = False  # norms and biases decay, too
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, LATER] = None  # decay of averaged weights: 0.999
     clip_norm: Positive = 1.0  # gradients are scaled down to this norm
     data_init: bool = True  # logits are brought to one scale before the first step
     recalibrate: bool = True  # statistics of BatchNorm are taken anew before each validation
     # times the validation split is scored, evenly spread, the last at the end
     validations: Annotated[int, Field(ge=1, le=10_000)] = 4
+    patience: Annotated[Count | None, LATER] = None  # validations without a better score, after which it ends
     precision: Precision = "auto"  # bf16-mixed where the machine computes bfloat16 natively
     channels_last: bool = True
     device: Device = "auto"
     devices: Count = 1  # that share each batch, with the result of one; on the CPU, processes
     threads: Count | None = None  # CPU threads of each; None: as many as torch uses already, shared out
     augmentation: Augmentation = Augmentation()
-    vary: Literal["all"] | Source = "all"  # what the seed varies; the rest is as with seed 0
+    vary: Annotated[Literal["all"] | Source, LATER] = "all"  # what the seed varies; the rest is as with seed 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _warm_up_of_schedule(cls, given: Any) -> Any:
+        """Only one-cycle warms up unless it is said."""
+        if isinstance(given, dict) and given.get("schedule", "one_cycle") != "one_cycle":
+            return {"warmup": 0.0, **given}
+        return given
 
     @model_validator(mode="after")
     def _evenly_shared(self) -> "Recipe":
         if self.batch_size % self.devices:
             raise ValueError(
                 f"batch_size is {self.batch_size}, which devices: {self.devices} cannot share; give a multiple."
+            )
+        if self.batch_size // self.devices % self.accumulate:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, on {self.devices} device(s), which accumulate: "
+                f"{self.accumulate} does not divide into equal parts; give a multiple."
             )
         return self
 
@@ -62,9 +93,8 @@ class Recipe(BaseModel):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What determines a result; `vary` is left out at its default, as it was before there was a choice."""
-        given = self.model_dump(mode="json")
-        return {name: value for name, value in given.items() if (name, value) != ("vary", "all")}
+        """What determines a result: neither what images were set by, nor later options at their default."""
+        return {name: value for name, value in determining(self).items() if name not in self.asked}
 
     def seed_of(self, source: Source, seed: int) -> int:
         """Return the seed from which a source of variation is drawn."""

@@ -14,6 +14,7 @@ from skipbench.bench.data.base import Data, DataInfo
 from skipbench.bench.data.loading import collate
 from skipbench.bench.data.pixels import visible
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
+from skipbench.bench.training.crops import Crops
 
 _SHORTEST_SIDE = 320  # px; smaller images are enlarged, so that names can be read
 _COLUMNS = 4
@@ -28,9 +29,14 @@ def contact_sheet(data: Data, count: int, seed: int = 0) -> Image.Image:
     """Return `count` training images, or all if there are fewer, in pairs: as read, and as augmented by `seed`."""
     total = data.info.counts["train"]
     count = min(count, total)
-    samples = [data.train[index * total // count] for index in range(count)]
-    augmenter = Augmenter(Augmentation(images_per_draw=1), data.info)
-    batch = augmenter(collate(samples), seed)
+    chosen = [index * total // count for index in range(count)]
+    samples, augmentation = [data.train[index] for index in chosen], Augmentation(images_per_draw=1)
+    trained = samples
+    if data.info.resize == "crop":
+        crops = Crops(data.train, data.info, augmentation)
+        trained, augmentation = [crops[index, seed] for index in chosen], augmentation.uncropped
+        samples = [unpadded(sample, data.info) for sample in samples]
+    batch = Augmenter(augmentation, data.info)(collate(trained), seed)
     varied = [unpadded({key: values[index] for key, values in batch.items()}, data.info) for index in range(count)]
     tiles = [draw_sample(sample, data.info) for pair in zip(samples, varied, strict=True) for sample in pair]
     grid = F.to_pil_image(make_grid(tiles, min(_COLUMNS, len(tiles)), padding=4, pad_value=255))

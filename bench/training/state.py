@@ -34,6 +34,8 @@ class Progress:
     best_scores: dict[str, float] = field(default_factory=dict)  # on validation
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_images: int = 0  # seen by then
+    stale: int = 0  # validations since then
+    ended: bool = False  # before its budget was spent, as the recipe's patience was
 
 
 def passing(model: nn.Module, device: torch.device) -> dict[str, Any]:

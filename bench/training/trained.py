@@ -9,6 +9,7 @@ from torch import Tensor
 from skipbench.archs import EncoderDecoder
 from skipbench.bench.data import DataInfo
 from skipbench.bench.data.pictures.scaling import Scaling
+from skipbench.bench.data.windows import Window, windows_of
 from skipbench.bench.errors import BenchError, StoreError
 from skipbench.bench.plugins import load_plugins
 from skipbench.bench.records import WEIGHTS, RunRecord
@@ -55,6 +56,11 @@ class Trained:
     def scaling(self) -> Scaling:
         """How images come to have 8 bits, and the channels that the network takes."""
         return Scaling.recalled(self.record.settings["data"].get("scaling"))
+
+    def windows(self, size: tuple[int, int]) -> list[Window]:
+        """Return the windows in which it sees an image of `size` (H, W), as it did while it was trained."""
+        data = self.record.settings["data"]
+        return windows_of(data.get("resize", "stretch"), size, self.size, data.get("overlap", 0.0))
 
     def create_task(self) -> Task:
         """Return the task, with the options that it was trained for, for images without a truth."""

@@ -18,8 +18,11 @@ from skipbench.bench.data.loading import Batch, batches, in_random_order
 from skipbench.bench.records.curve import POINTS, Curve
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
-from skipbench.bench.training.evaluation import Predictor, TrainingError, length, normalisation
+from skipbench.bench.training.averaging import average_of, averaged
+from skipbench.bench.training.crops import Crops, places
+from skipbench.bench.training.evaluation import Predictor, TrainingError, length
 from skipbench.bench.training.machine import resolve_device, resolve_precision
+from skipbench.bench.training.optimizing import optimizer_of, schedule_of
 from skipbench.bench.training.processes import fabric_of
 from skipbench.bench.training.ranks import Ranks
 from skipbench.bench.training.recipe import Recipe
@@ -29,13 +32,6 @@ from skipbench.bench.training.state import Progress, StateError, pack, passing, 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return the parameters as the optimizer takes them: norms and biases, one number per channel, don't decay."""
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 class Trainer:
@@ -51,24 +47,22 @@ class Trainer:
         plugin = MixedPrecision("bf16-mixed", device.type) if mixed else Precision()
         self.fabric = fabric_of(ranks, device, plugin)
         self.raw = model.to(memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
-        self.raw_optimizer = torch.optim.AdamW(_groups(self.raw, recipe.weight_decay), recipe.lr, fused=True)
+        self.raw_optimizer = optimizer_of(self.raw, recipe)
         self.model, self.optimizer = self.fabric.setup(self.raw, self.raw_optimizer)
         self.model.mark_forward_method("predictions")  # DDP is to know of it
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.raw_optimizer, recipe.lr, total_steps=recipe.steps, pct_start=recipe.warmup
-        )
+        self.schedule = schedule_of(self.raw_optimizer, recipe)
+        self.average = average_of(self.raw, recipe.ema) if recipe.ema else None
         self.predictor = Predictor(self.fabric, self.model, task, recipe)
         self.found, self.curve = Progress(), Curve()
         self.unscored: dict[str, Any] | None = None  # while a validation is going on, what it changes, as it was
-        mean, std = normalisation(task.info.channels)
         self.settings = recipe.model_dump(mode="json") | {
             "device": device.type,
             "precision": precision,
             "task": task.options.model_dump(mode="json"),
             "classes": list(task.info[task.annotation].names),
             "data": task.info.facts,
-            "mean": mean,
-            "std": std,
+            "mean": list(self.predictor.mean),
+            "std": list(self.predictor.std),
         }
 
     @property
@@ -86,6 +80,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "found": vars(self.found),
             "curve": vars(self.curve),
+            "average": dict(self.average.state_dict()) if self.average else None,
         }
         return pack(content, self.identity)
 
@@ -101,6 +96,8 @@ class Trainer:
         self.raw_optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])
         self.found, self.curve = Progress(**content["found"]), Curve(**content["curve"])
+        if self.average:
+            self.average.load_state_dict(content["average"])
         return []
 
     def tell(self) -> None:
@@ -116,7 +113,7 @@ class Trainer:
         recipe, found, points = self.recipe, self.found, self.recipe.spread(POINTS)
         varied = self._varied(train, recipe.steps, recipe.augmentation, found.step)
         self._validate(train, val)  # where an earlier process was stopped in the middle of it
-        while found.step < recipe.steps:
+        while found.step < recipe.steps and not found.ended:
             start = time.perf_counter()
             batch = next(varied)
             if not found.step:
@@ -135,12 +132,12 @@ class Trainer:
             self._validate(train, val)
         if self.ranks.own == 0:
             self.model.load_state_dict(found.best_state)
-        images = recipe.steps * recipe.batch_size
+        images = found.step * recipe.batch_size
         return (
             _prefixed("val", found.best_scores | {"best_at_images": found.best_images})
             | found.told
             | {
-                "train/clipped_share": found.clipped / recipe.steps,
+                "train/clipped_share": found.clipped / found.step,
                 "train/images": images,
                 "train/seconds": found.seconds,
                 "train/images_per_s": images / found.seconds,
@@ -149,9 +146,21 @@ class Trainer:
             }
         )
 
+    def images_per_s(self, train: Dataset[Sample], seconds: float) -> float:
+        """Return how fast images are trained on: steps are taken for so long after the first, or all there are."""
+        times, last = list[float](), time.perf_counter()
+        for batch in self._varied(train, self.recipe.steps, self.recipe.augmentation):
+            self._step(batch)
+            times.append(time.perf_counter() - last)
+            last += times[-1]
+            if times[1:] and sum(times[1:]) >= seconds:
+                break
+        return self.recipe.batch_size * len(times[1:]) / sum(times[1:])
+
     def _begin(self, batch: Batch) -> dict[str, float]:
         """Bring the logits to their scale on the first batch, and return the values of the start."""
         predict = partial(self._predictions, self.raw)  # DDP is for steps
+        batch, *_ = self._parts(batch)
         if self.recipe.data_init:
             scale_logits(self.model, predict, batch["image"], self.task, self.ranks)
         return _prefixed("start", look(self.raw, predict, batch, self.task, self.ranks))
@@ -172,10 +181,15 @@ class Trainer:
         order, _ = self._drawn(train, steps, recipe.seed_of("order", self.seed))
         _, draws = self._drawn(train, steps, recipe.seed_of("augmentation", self.seed))
         order, draws = order[taken:], draws[taken:]
-        augment = Augmenter(augmentation, self.task.info)
         keys, part = ("image", *self.task.info.keys(self.task.targets)), self.ranks.part(recipe.batch_size)
-        parts = [indices[part] for indices in order]
-        read = batches(train, keys, parts, at_once=self.fabric.device.type == "cpu")
+        on_cpu = self.fabric.device.type == "cpu"
+        if self.task.info.resize == "crop":
+            parts = [of_step[part] for of_step in places(order, draws)]
+            read = batches(Crops(train, self.task.info, augmentation), keys, parts, at_once=on_cpu)
+            augmentation = augmentation.uncropped
+        else:
+            read = batches(train, keys, [indices[part] for indices in order], at_once=on_cpu)
+        augment = Augmenter(augmentation, self.task.info)
         for batch, draw in zip(read, draws, strict=True):
             varied = augment(self.fabric.to_device(batch), draw, part.start, recipe.batch_size)
             yield self.predictor.prepare(varied)
@@ -190,11 +204,14 @@ class Trainer:
         """Take one optimizer step; return the loss, and the norm of the gradient before it is clipped."""
         if not self.raw.training:  # saying it to every module takes a millisecond
             self.model.train()
-        loss = self.ranks.loss(self.task, self._predictions(self.model, batch["image"]), batch)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss)
+        loss, parts = 0.0, self._parts(batch)
+        for part in parts:
+            of_part = self.ranks.loss(self.task, self._predictions(self.model, part["image"]), part) / len(parts)
+            self.fabric.backward(of_part)
+            loss += of_part.item()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        for name, value in (("the loss", loss.item()), ("the gradient norm", norm.item())):
+        for name, value in (("the loss", loss), ("the gradient norm", norm.item())):
             if not math.isfinite(value):
                 images = (self.found.step + 1) * self.recipe.batch_size
                 raise TrainingError(
@@ -203,7 +220,16 @@ class Trainer:
                 )
         self.optimizer.step()
         self.schedule.step()
-        return loss.item(), norm.item()
+        if self.average:
+            self.average.update_parameters(self.raw)
+        return loss, norm.item()
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        """Return the parts of this rank's part of a batch that are computed one after the other."""
+        if self.recipe.accumulate == 1:
+            return [batch]
+        parts = {key: values.chunk(self.recipe.accumulate) for key, values in batch.items()}
+        return [dict(zip(parts, values, strict=True)) for values in zip(*parts.values(), strict=True)]
 
     def _validate(self, train: Dataset[Sample], val: Dataset[Sample]) -> None:
         """Score the validation split where that is due after the last step; the first rank does it."""
@@ -211,10 +237,15 @@ class Trainer:
         if found.step not in recipe.validation_steps or found.validated == found.step:
             return
         self.unscored = passing(self.raw, self.fabric.device)
-        if recipe.recalibration_steps:
-            update_bn(self._told_images(train), self.model)
-        if self.ranks.own == 0:
-            self._score(val)
+        if self.average:
+            self.unscored["weights"] = {name: x.detach().clone() for name, x in self.raw.named_parameters()}
+        with averaged(self.raw, self.average):
+            if recipe.recalibration_steps:
+                update_bn(self._told_images(train), self.model)
+            if self.ranks.own == 0:
+                self._score(val)
+        if recipe.patience:
+            found.ended = self.ranks.agreed(found.stale >= recipe.patience, self.fabric.device)
         found.validated, self.unscored = found.step, None
 
     def _score(self, val: Dataset[Sample]) -> None:
@@ -225,14 +256,16 @@ class Trainer:
         if key not in scores:
             raise TrainingError(f"'{key}' cannot be computed on the validation split: nothing in it is annotated.")
         self.curve.add_validation(found.step * recipe.batch_size, scores)
+        found.stale += 1
         if sign * (scores[key] - found.best_scores.get(key, -sign * math.inf)) > 0:
+            found.stale = 0
             found.best_scores, found.best_images = scores, found.step * recipe.batch_size
             found.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
 
     def _told_images(self, train: Dataset[Sample]) -> Iterator[Tensor]:
         """Yield the images that statistics are averaged over."""
         for batch in self._varied(train, self.recipe.recalibration_steps, self.recipe.augmentation.geometry):
-            yield batch["image"]
+            yield from (part["image"] for part in self._parts(batch))
             self.tell()
 
     def evaluate(self, split: Dataset[Sample], halfway: bool = False) -> Metrics:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchvision import tv_tensors
 
 from skipbench.bench.data.findings import FileError, Problem
@@ -139,6 +140,10 @@ class Annotation(ABC):
         """Return its values as an elastic deformation bends them; not called where it is `unbendable`."""
         raise NotImplementedError
 
+    def padded(self, sample: Sample, size: tuple[int, int]) -> Sample:
+        """Return its values of one sample on an image that is padded to `size` on the right and below."""
+        return {}
+
     def unpadded(self, sample: Sample) -> Sample:
         """Return its values of one sample of a batch without the padding."""
         return {}
@@ -189,6 +194,15 @@ class Annotation(ABC):
 class PixelMap(Annotation):
     """A value for every pixel (H, W), never mixed with its neighbours' values; by default from a file per image."""
 
+    @property
+    def outside(self) -> int:
+        """What its pixels are where an image is padded."""
+        return 0
+
+    def padded(self, sample: Sample, size: tuple[int, int]) -> Sample:
+        """Return it with more pixels on the right and below."""
+        return {key: _pad(sample[key], size, self.outside) for key in self.keys}
+
     def movable(self, batch: Batch, size: tuple[int, int]) -> dict[str, Any]:
         """Return it as a mask, which is moved to the nearest pixel."""
         return {key: tv_tensors.Mask(batch[key]) for key in self.keys}
@@ -211,6 +225,10 @@ class PixelMap(Annotation):
         """Return the file's numbers at `size`, each pixel the nearest of the given ones."""
         values = torch.from_numpy(picture.numbers(truth))
         return {key: resize_labels(values, size).to(stored.dtype) for key, stored in self.keys.items()}
+
+
+def _pad(values: Tensor, size: tuple[int, int], value: int) -> Tensor:
+    return functional.pad(values, (0, size[1] - values.shape[-1], 0, size[0] - values.shape[-2]), value=value)
 
 
 def enlarged(values: Tensor, factor: int) -> Tensor:

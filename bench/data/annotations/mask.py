@@ -67,6 +67,11 @@ class Mask(PixelMap):
         return replace(self, names=classes.names, ignore_index=ignore_index, classes=classes)
 
     @property
+    def outside(self) -> int:
+        """Padding is ignored."""
+        return self.ignore_index
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """The names that have a colour: all but that of a background."""
         return tuple(name for name in self.names if name != "background")

@@ -36,6 +36,7 @@ class Entry:
 
 
 Splits = dict[str, list[Entry]]
+by_name = attrgetter("name")
 
 
 class Counted:
@@ -84,11 +85,16 @@ class Found:
         return content
 
 
-def divide(entries: Sequence[Entry], wanted: str = "") -> tuple[Splits, list[str]]:
+def divide(
+    entries: Sequence[Entry],
+    wanted: str = "",
+    groups: Callable[[Sequence[Entry]], Sequence[list[Entry]]] | None = None,
+) -> tuple[Splits, list[str]]:
     """Return the entries of each split, and a note on each that had to be held out from training.
 
-    A hash of the name chooses what is held out, so it is the same on every machine. `wanted` is what would
-    provide a split, such as "images/{split} and masks/{split}"; "" where the format knows no splits.
+    A hash of the name chooses what is held out, so it is the same on every machine; whole `groups`, in the order
+    in which they are given, where there are some. `wanted` is what would provide a split, such as
+    "images/{split} and masks/{split}"; "" where the format knows no splits.
     Raises DataError where too few training images are left to hold some out.
     """
     splits = {split: [entry for entry in entries if entry.split == split] for split in SPLITS}
@@ -100,18 +106,33 @@ def divide(entries: Sequence[Entry], wanted: str = "") -> tuple[Splits, list[str
             f"there is no split '{missing[0]}', and {len(splits['train'])} training image(s) are too few to hold "
             f"any out; expected {provide}at least {HELD_OUT} training images."
         )
-    shuffled = sorted(splits["train"], key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
-    by_name = attrgetter("name")
+    hashed = sorted(splits["train"], key=lambda entry: hashlib.sha256(entry.name.encode()).digest())
+    left = groups(splits["train"]) if groups else [[entry] for entry in hashed]
+    if missing and len(left) <= len(missing):
+        raise DataError(
+            f"there is no split '{missing[0]}', and the {len(left)} group(s) of training images are too few to "
+            "hold any out: each stays together (data.group)."
+        )
+    notes = []
     for split in missing:
-        splits[split], shuffled = sorted(shuffled[:share], key=by_name), shuffled[share:]
-    splits["train"] = sorted(shuffled, key=by_name)
-    return splits, [_note(split, share, wanted) for split in missing]
+        taken: list[Entry] = []
+        while len(taken) < share and len(left) > 1:
+            taken, left = [*taken, *left[0]], left[1:]
+        splits[split] = sorted(taken, key=by_name)
+        notes.append(_note(split, len(taken), wanted, bool(groups)))
+    splits["train"] = sorted((entry for group in left for entry in group), key=by_name)
+    return splits, notes
 
 
-def _note(split: str, share: int, wanted: str) -> str:
-    chosen = f"{share} training image(s), chosen by a hash of the name, are held out for it."
+def _note(split: str, share: int, wanted: str, grouped: bool) -> str:
+    by = (
+        "in whole groups (data.group), chosen by a hash of their names"
+        if grouped
+        else "chosen by a hash of the name"
+    )
+    chosen = f"{share} training image(s), {by}, are held out for it."
     held_out = f"There is no split '{split}': {chosen}"
-    if not wanted:
+    if not wanted or grouped:
         return held_out
     return (
         f"{held_out} Where images resemble their neighbours (video), provide {wanted.format(split=split)} instead."

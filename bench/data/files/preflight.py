@@ -14,6 +14,7 @@ from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.pictures.opener import Opener
 from skipbench.bench.data.pictures.scaling import Extent, Range, Scaling, extent_of, settled
 from skipbench.bench.data.pixels import Stamp, resize, stamp
+from skipbench.bench.data.windows import PADDING, around, inner, pad
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Facts:
     stamps: tuple[Stamp, ...] = ()  # of the same files, from before they were read
     seen: Mapping[type[Annotation], Seen] = field(default_factory=dict)
     extent: Extent | None = None  # of the image's numbers
+    size: tuple[int, int] = (1, 1)  # (H, W) in px of the image
     problem: Problem | None = None
 
 
@@ -128,7 +130,8 @@ def _inspect(root: Path, annotations: Sequence[Annotation], fitting: Fitting, en
             type(annotation): annotation.examined(entry.truth[type(annotation)], picture)
             for annotation in annotations
         }
-        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen, extent_of(stored))
+        size = picture.height, picture.width
+        return Facts(entry, tuple(map(digest, entry.files)), stamps, seen, extent_of(stored), size)
     except FileError as error:
         return Facts(entry, problem=error.problem(root))
 
@@ -155,14 +158,33 @@ class Reader:
         self._opener, self._scaling = opener, scaling
 
     def __call__(self, index: int) -> Sample:
-        """Return the sample of the entry at `index`. Raises FileError, also where a file is not the checked one."""
+        """Return the sample of the entry at `index`, stretched to the size that all have.
+
+        Raises FileError, also where a file is not the checked one.
+        """
+        return self._read(index, self._size)
+
+    def whole(self, index: int) -> Sample:
+        """Return the sample at the image's own size. Raises FileError."""
+        return self._read(index, self._facts[index].size)
+
+    def fitted(self, index: int) -> Sample:
+        """Return the sample with the image's own aspect, padded to the size that all have. Raises FileError."""
+        size = self._facts[index].size
+        sample = self._read(index, inner(size, around(size, self._size), self._size))
+        sample["image"] = pad(sample["image"], self._size, PADDING)
+        for annotation in self._annotations:
+            sample |= annotation.padded(sample, self._size)
+        return sample
+
+    def _read(self, index: int, size: tuple[int, int]) -> Sample:
         facts = self._facts[index]
         entry, upright = facts.entry, bool(facts.entry.upright)
         stored = self._opener.load(entry.image, upright, entry.frame)
         picture = Picture(*stored.size, upright, entry.frame, self._opener)
-        sample = {"image": resize(self._scaling.pixels(stored, entry.image), self._size)}
+        sample = {"image": resize(self._scaling.pixels(stored, entry.image), size)}
         for annotation in self._annotations:
-            sample |= annotation.read(facts.seen[type(annotation)].truth, picture, self._size)
+            sample |= annotation.read(facts.seen[type(annotation)].truth, picture, size)
         for path, checked in zip(entry.files, facts.stamps, strict=True):
             if stamp(path) != checked:  # only now, so that it holds for what has been read
                 raise FileError(path, "has changed since the data were checked: start again")

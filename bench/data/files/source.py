@@ -1,31 +1,36 @@
 """A dataset that lies on disk: found by its format, checked as a whole, opened as splits of samples."""
 
 import itertools
+import re
 from abc import abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from skipbench.bench.data.base import DATASETS, SPLITS, CachedDataset, Data, DataInfo, DataSource
-from skipbench.bench.data.files.entries import Found, Splits, divide
+from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
+from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
+from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of
 from skipbench.bench.data.files.preflight import (
     Examined,
     Facts,
     Opening,
-    Reader,
     Watch,
     digest,
     examine,
     seen_of,
     unwatched,
 )
+from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pictures.scaling import Range
+from skipbench.bench.data.windows import Resize, told, windows_of
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
+from skipbench.bench.validation import LATER, determining
 from skipbench.errors import unknown_name
 
 T = TypeVar("T")
@@ -51,7 +56,11 @@ class Survey:
 
 
 class FileSource(DataSource):
-    """Where a dataset lies and at which size it is read: all images are resized to it, whatever their aspect."""
+    """Where a dataset lies and at which size a network sees its images, whatever size they have.
+
+    By `resize`: "stretch", all are resized to `size`, whatever their aspect; "fit", they keep it and are padded;
+    "crop", they keep their resolution, and windows of `size` are seen.
+    """
 
     layout: ClassVar[str] = ""  # what is expected in the folder; "" for a dataset that is known by its name only
     known_as: ClassVar[str] = ""  # the name of such a dataset; "" for one that is called like its folder
@@ -60,12 +69,25 @@ class FileSource(DataSource):
 
     root: Path
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
+    resize: Annotated[Resize, LATER] = "stretch"
+    overlap: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.25  # of windows that an image is scored in
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
     drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
     upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
     channels: Annotated[int, Field(ge=1)] | None = None  # of images; None: 3, or as many bands as all of them have
     range: Range = "auto"  # what is scaled to 0 and 255: by the numbers that occur, of their type, of each image
     huge: bool = False  # read images above Pillow's limit of pixels
+    folds: Annotated[Annotated[int, Field(ge=3)] | None, LATER] = None  # of a cross-validation over all images
+    group: Annotated[str | None, LATER] = None  # what stays in one split: "folder", or a pattern of images' paths
+
+    @field_validator("group")
+    @classmethod
+    def _is_pattern(cls, group: str | None) -> str | None:
+        try:
+            re.compile(group or "")
+        except re.error as error:
+            raise ValueError(f"'{group}' is neither 'folder' nor a regular expression ({error}).") from None
+        return group
 
     @property
     def place(self) -> Path:
@@ -102,10 +124,11 @@ class FileSource(DataSource):
         checked = examine(found, self.place, self.opening, watch)
         problems = [*checked.problems, *checked.left_out]
         try:
-            splits, notes = divide([facts.entry for facts in checked.facts], self.split_files)
+            folds, notes = self._divided([facts.entry for facts in checked.facts])
         except DataError as error:
             return self._refused(problems or [Problem("", str(error).rstrip("."))])
-        data = self._data(found, checked, splits, notes)
+        splits = folds[0]
+        data = self._data(found, checked, folds, notes)
         total = len(checked.facts) + len(checked.left_out)
         too_many = ""
         if len(checked.left_out) > self.drop * total:
@@ -113,6 +136,17 @@ class FileSource(DataSource):
             too_many = f"{count}, more than data.drop={self.drop:g} allows"
         refusal = self._refused(problems, too_many).refusal if checked.problems or too_many else ""
         return Survey(data, problems, tally(splits, checked), refusal)
+
+    def _divided(self, entries: list[Entry]) -> tuple[list[Splits], list[str]]:
+        """Return the splits, those of each fold of a cross-validation, and notes. Raises DataError."""
+        of = grouping(self.group, self.place) if self.group else None
+        if self.folds:
+            return folded(entries, self.folds, of or (lambda entry: entry.name), grouped=of is not None)
+        if of is None:
+            splits, notes = divide(entries, self.split_files)
+            return [splits], notes
+        splits, notes = divide(entries, self.split_files, partial(groups_of, of=of))
+        return [splits], [*notes, *divided_groups(splits, of)]
 
     def _refused(self, problems: list[Problem], too_many: str = "") -> Survey:
         more = len(problems) - 1
@@ -131,28 +165,21 @@ class FileSource(DataSource):
         """Return what only the format can say of all the files."""
         return []
 
-    def _data(self, found: Found, checked: Examined, splits: Splits, notes: list[str]) -> Data:
+    def _data(self, found: Found, checked: Examined, folds: list[Splits], notes: list[str]) -> Data:
         self._require_known([annotation.names for annotation in checked.annotations])
         annotations = tuple(
             replace(annotation, mirror=self.mirror or annotation.mirror) for annotation in checked.annotations
         )
-        facts = facts_of(splits, checked)
-        train, val, test = (
-            CachedDataset(
-                Reader(facts[split], annotations, self.size, self.opening.opener, checked.scaling),
-                len(facts[split]),
-                self.size,
-            )
-            for split in SPLITS
-        )
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
-        bare = bare_splits(splits, checked)
+        sizes = [facts.size for facts in checked.facts]
+        seen = told(self.resize, sizes, self.size, self.overlap)
+        bare = bare_splits(folds, checked)
         left_out += [_bare_note(kind, empty) for kind, empty in bare.items()]
         info = DataInfo(
             name=self.title,
             size=self.size,
-            counts={split: len(splits[split]) for split in SPLITS},
+            counts={split: len(folds[0][split]) for split in SPLITS},
             fingerprint=self._fingerprint(found, checked),
             annotations=annotations,
             notes=tuple(
@@ -164,6 +191,7 @@ class FileSource(DataSource):
                         *found.counted.notes(),
                         *checked.notes,
                         *self.remarks(checked),
+                        *filter(None, [seen]),
                         *sides,
                     )
                 )
@@ -171,8 +199,19 @@ class FileSource(DataSource):
             size_limits=found.size_limits,
             bare=bare,
             scaling=checked.scaling,
+            resize=self.resize,
+            overlap=self.overlap if self.resize == "crop" else 0.0,
+            windows=sum(len(windows_of(self.resize, size, self.size, self.overlap)) for size in sizes) / len(sizes),
         )
-        return Data(train, val, test, info)
+        seen_at = self.resize, self.size
+        sampled = partial(
+            samples_of, annotations=annotations, checked=checked, opener=self.opening.opener, seen=seen_at
+        )
+        if not self.folds:
+            train, val, test = sampled(facts_of(folds[0], checked))
+            return Data(train, val, test, info)
+        (whole,) = sampled({"all": checked.facts})
+        return cross_validation(whole, info, [facts.entry for facts in checked.facts], folds)
 
     def _left_out(self, checked: Examined) -> list[str]:
         if not checked.left_out:
@@ -195,7 +234,7 @@ class FileSource(DataSource):
         """Return a hash of every file's place and content, and of how they are read."""
         files = [[facts.entry.split, facts.entry.name, *facts.digests] for facts in checked.facts]
         annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
-        options = self.model_dump(mode="json", exclude={"root"})
+        options = {name: value for name, value in determining(self).items() if name != "root"}
         content = {"files": files, "annotations": annotations, "classes": [(), ()], "options": options}
         for annotation in checked.annotations:
             content |= annotation.reading
@@ -227,16 +266,21 @@ def recognise(root: Path) -> str:
 
 def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
     """Return what was found out about the entries of each split."""
-    facts = {entry_facts.entry.image: entry_facts for entry_facts in checked.facts}
-    return {split: [facts[entry.image] for entry in entries] for split, entries in splits.items()}
+    facts = {id(entry_facts.entry): entry_facts for entry_facts in checked.facts}
+    return {split: [facts[id(entry)] for entry in entries] for split, entries in splits.items()}
 
 
-def bare_splits(splits: Splits, checked: Examined) -> dict[str, tuple[str, ...]]:
-    """Return for each annotation, by its plural, the splits in which no image has some, where there are any."""
-    facts = facts_of(splits, checked)
+def bare_splits(folds: list[Splits], checked: Examined) -> dict[str, tuple[str, ...]]:
+    """Return for each annotation, by its plural, the splits in which no image has some, where there are any.
+
+    Of a cross-validation, those of any of its folds.
+    """
+    every = [facts_of(splits, checked) for splits in folds]
     bare = {
         annotation.plural: tuple(
-            split for split in SPLITS if not any(map(annotation.shows, seen_of(annotation, facts[split])))
+            split
+            for split in SPLITS
+            if not all(any(map(annotation.shows, seen_of(annotation, facts[split]))) for facts in every)
         )
         for annotation in checked.annotations
     }

@@ -158,7 +158,8 @@ class Pose(Task):
         people = len(regions)
         peaks, heights = find_peaks(heatmaps.expand(people, -1, -1, -1), regions, self.options.subpixel)
         height, width = heatmaps.shape[2:]
-        points = peaks * peaks.new_tensor([view.size[1] / width, view.size[0] / height])
+        (window,) = view.windows
+        points = peaks * peaks.new_tensor([window.width / width, window.height / height])
         names = self.info[Joints].names
         return Skeletons(
             images=view.images,
@@ -177,8 +178,8 @@ class Pose(Task):
         if view.people is None:
             return torch.ones(1, joints, *size, dtype=torch.bool)
         low, high = view.people[:, :2], view.people[:, 2:]
+        seen = view.windows[0].height, view.windows[0].width
         columns, rows = (
-            touched(low[:, axis], high[:, axis], view.size[1 - axis] / size[1 - axis], size[1 - axis])
-            for axis in (0, 1)
+            touched(low[:, axis], high[:, axis], seen[1 - axis] / size[1 - axis], size[1 - axis]) for axis in (0, 1)
         )
         return (rows[:, :, None] & columns[:, None, :])[:, None].expand(-1, joints, -1, -1)

@@ -2,36 +2,54 @@
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import Dataset
 
-from skipbench.bench.data import Annotation, Boxes, Instances, Mask
+from skipbench.bench.data import Annotation, Boxes, DataInfo, Instances, Mask, Sample
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.data.pixels import visible
 from skipbench.bench.predictions import LabelMaps
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
+from skipbench.bench.tasks.segmentation.losses import balanced, dice_loss, focal
 from skipbench.bench.tasks.segmentation.merging import MergeScorer, components
 from skipbench.bench.tasks.segmentation.metrics import SegmentationScorer
-from skipbench.bench.tasks.segmentation.stitching import largest, stitched
+from skipbench.bench.tasks.segmentation.stitching import largest, mean_logits, stitched
 from skipbench.bench.tasks.view import View
+from skipbench.bench.validation import LATER
+from skipbench.errors import unknown_name
 
+NotNegative = Annotated[float, Field(ge=0)]
 SURE = 50.0  # a logit whose probability is 1 in float32
 ABOVE_CHANCE = 0.05  # of ln K: what the logits before training add to the loss of K classes
 _REACH = 6  # sigmas; past these the extra weight is below 2e-8 of its maximum, less than float32 resolves
 
 
 class SegmentationOptions(Options):
-    """How pixels weigh in the loss; U-Net's border weights are 10 and 5 px."""
+    """What the loss is made of, and how pixels weigh in it; U-Net's border weights are 10 and 5 px."""
 
-    border_weight: Annotated[float, Field(ge=0)] = 0.0  # what a pixel between two touching objects weighs more
+    border_weight: NotNegative = 0.0  # what a pixel between two touching objects weighs more
     border_sigma: Annotated[float, Field(gt=0)] = 5.0  # px; how far from both objects that wears off
+    cross_entropy: Annotated[NotNegative, LATER] = 1.0  # how much of it there is in the loss
+    dice: Annotated[NotNegative, LATER] = 0.0  # and how much of 1 - soft Dice
+    focal: Annotated[NotNegative, LATER] = (
+        0.0  # gamma, by which sure pixels count less in cross-entropy; 2 is usual
+    )
+    # what each pixel of a class weighs in cross-entropy, 1 if not said; "balanced": all classes alike, in training
+    class_weights: Annotated[Literal["balanced"] | dict[str, NotNegative] | None, LATER] = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "SegmentationOptions":
+        if not self.cross_entropy + self.dice:
+            raise ValueError("cross_entropy and dice are both 0, so that there is no loss; give one of them.")
+        return self
 
 
 @register_task("segmentation")
@@ -43,7 +61,23 @@ class Segmentation(Task):
     annotation = Mask
     truths = (Instances, Boxes)
     scorers = (SegmentationScorer, MergeScorer)
+    in_own_pixels = True
     of_loss = frozenset(SegmentationOptions.model_fields)
+
+    def __init__(self, info: DataInfo, options: Any = None) -> None:
+        """Raises TaskError where there are no masks, or no class of a name that `class_weights` has."""
+        super().__init__(info, options)
+        given, names = self.options.class_weights, info[Mask].names
+        named = given if isinstance(given, dict) else {}
+        for name in named:
+            if name not in names:
+                raise TaskError("in task.class_weights: " + unknown_name("class", name, names))
+        self._class_weights = torch.tensor([named.get(name, 1.0) for name in names])
+
+    def begin(self, train: Dataset[Sample]) -> None:
+        """Weigh the classes by their pixels, where they are to be balanced."""
+        if self.options.class_weights == "balanced":
+            self._class_weights = balanced(train, len(self.info[Mask].names))
 
     @property
     def targets(self) -> tuple[type[Annotation], ...]:
@@ -61,10 +95,18 @@ class Segmentation(Task):
         return self.info[Mask].background
 
     def loss(self, predictions: list[Tensor], batch: Batch) -> Tensor:
-        """Return the cross-entropy, averaged over labelled pixels by their weight and then over predictions."""
-        mask, weights = batch["mask"].long(), self._weights(batch)
-        losses = [(self._cross_entropy(logits, mask) * weights).sum() for logits in predictions]
-        return torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+        """Return what the options make of two losses, averaged over predictions.
+
+        Cross-entropy, averaged over labelled pixels by their weight, and Dice.
+        """
+        mask, weights, options = batch["mask"].long(), self._weights(batch), self.options
+        losses = [(focal(self._cross_entropy(x, mask), options.focal) * weights).sum() for x in predictions]
+        loss = torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+        if not options.dice:
+            return loss * options.cross_entropy
+        labelled = mask != self.info[Mask].ignore_index
+        overlap = torch.stack([dice_loss(logits, mask, labelled) for logits in predictions]).mean()
+        return options.cross_entropy * loss + options.dice * overlap
 
     def logit_std(self, logits: Tensor) -> float:
         """Return the standard deviation at which independent logits cost ABOVE_CHANCE more than chance.
@@ -75,9 +117,12 @@ class Segmentation(Task):
         return math.sqrt(2 * ABOVE_CHANCE * math.log(classes) / (1 - 1 / classes))
 
     def _weights(self, batch: Batch) -> Tensor:
-        """Return what each pixel weighs (N, H, W): 0 where ignored, else 1 plus the border weight."""
+        """Return what each pixel weighs (N, H, W): 0 where ignored, else its class's, 1 plus the border weight."""
         mask, options = batch["mask"], self.options
         labelled = (mask != self.info[Mask].ignore_index).float()
+        if options.class_weights:
+            known = mask.long().masked_fill(labelled == 0, 0)
+            labelled = labelled * self._class_weights.to(labelled.device)[known]
         if not options.border_weight:
             return labelled
         ignore_index = self.info[Mask].ignore_index
@@ -116,10 +161,14 @@ class Segmentation(Task):
             classes=np.array(self.info[Mask].names),
         )
 
+    def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
+        """Return the logits of each pixel of the image, their mean where windows overlap."""
+        return [mean_logits((maps[-1] for maps in outputs), view)[None]]
+
     def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> LabelMaps:
         """Return the class of each pixel of the image; logits of tiles are averaged where they overlap."""
         logits = (maps[-1] for maps in outputs)
-        labels = largest(next(logits), view.size) if len(view.windows) == 1 else stitched(logits, view)
+        labels = largest(next(logits), view) if len(view.windows) == 1 else stitched(logits, view)
         return LabelMaps(
             images=view.images,
             truth=np.full((1, *view.size), LabelMaps.IGNORE_INDEX, np.uint8),

@@ -9,18 +9,34 @@ from torch.nn.functional import interpolate
 from skipbench.bench.tasks.view import Size, View
 
 
-def largest(logits: Tensor, size: Size) -> Tensor:
-    """Return the class with the largest of the logits (C, h, w) at each pixel of `size`, (H, W) uint8.
+def mean_logits(logits: Iterable[Tensor], view: View) -> Tensor:
+    """Return the mean at each pixel of `view`, (C, H, W), of the logits of its windows, (C, h, w) each."""
+    height, width = view.size
+    total, times = torch.empty(0), torch.zeros(height, width)
+    for window, given in zip(view.windows, logits, strict=True):
+        if not total.numel():
+            total, times = given.new_zeros(len(given), height, width), times.to(given.device)
+        part = _resized(given, (window.height, window.width))[:, : height - window.top, : width - window.left]
+        rows, columns = (slice(start, start + side) for start, side in zip(window[:2], part.shape[1:], strict=True))
+        total[:, rows, columns] += part
+        times[rows, columns] += 1
+    return total / times
+
+
+def largest(logits: Tensor, view: View) -> Tensor:
+    """Return the class with the largest of the logits (C, h, w) at each pixel of one window's view, (H, W) uint8.
 
     Logits are resized bilinearly, a class at a time.
     """
+    (window,) = view.windows
+    size = window.height, window.width
     best = _resized(logits[:1], size)[0]
     labels = torch.zeros(size, dtype=torch.uint8)
     for number in range(1, len(logits)):
         other = _resized(logits[number : number + 1], size)[0]
         labels[other > best] = number
         best = torch.maximum(best, other)
-    return labels
+    return labels[: view.size[0], : view.size[1]]
 
 
 def stitched(logits: Iterable[Tensor], view: View) -> Tensor:

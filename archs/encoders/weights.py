@@ -1,0 +1,104 @@
+"""Weights that an encoder begins with, published or one's own, and what was done to the images that made them."""
+
+from itertools import cycle, islice
+from pathlib import Path
+
+import timm
+import torch
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import get_pretrained_cfg, load_state_dict
+from timm.models._hub import download_cached_file, hf_split
+from torch import Tensor
+
+from skipbench.archs.errors import PretrainedError
+from skipbench.archs.spec import ArchSpec
+from skipbench.display import first_line
+
+Channels = tuple[float, ...]
+FILES = ("model.safetensors", "pytorch_model.bin")  # in which a repository of the hub has a model's weights
+PATIENCE_S = 10.0
+
+
+def normalisation(spec: ArchSpec) -> tuple[Channels, Channels]:
+    """Return the mean and the standard deviation that images from 0 to 1 are normalised by, one per channel.
+
+    ImageNet's, and those that a pretrained encoder was trained with. Channels that are no colours take the mean of
+    the three; of a pretrained encoder more than three take them in turns, as timm repeats its first weights.
+    """
+    mean, std = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+    known = get_pretrained_cfg(spec.encoder) if spec.weighted else None
+    if known is not None and len(known.mean) == len(known.std) == 3:
+        mean, std = known.mean, known.std
+    in_turns = spec.weighted and spec.in_channels > 1
+    return _of_channels(mean, spec.in_channels, in_turns), _of_channels(std, spec.in_channels, in_turns)
+
+
+def _of_channels(colours: Channels, count: int, in_turns: bool) -> Channels:
+    if in_turns or count == len(colours):
+        return tuple(islice(cycle(colours), count))
+    return (sum(colours) / len(colours),) * count
+
+
+def require_published(encoder: str) -> None:
+    """See that an encoder's published weights are here or can be had, by one try. Raises PretrainedError."""
+    known = get_pretrained_cfg(encoder)
+    if known is None or not known.has_weights:
+        raise PretrainedError(
+            f"timm has no published weights for encoder '{encoder}': name one of timm.list_pretrained(), give your "
+            "own with encoder_weights=FILE, or set pretrained=False."
+        )
+    try:
+        if known.hf_hub_id:
+            repository, revision = hf_split(known.hf_hub_id)
+            _try_hub(repository, revision, known.hf_hub_filename)
+        else:
+            download_cached_file(str(known.url), progress=False)
+    except Exception as error:  # whatever the libraries below raise where there is no network
+        raise PretrainedError(
+            f"the published weights of encoder '{encoder}' are not on this machine, and cannot be had from "
+            f"{known.hf_hub_id or known.url} ({first_line(error)}): go online, or give them with "
+            "encoder_weights=FILE."
+        ) from error
+
+
+def _try_hub(repository: str, revision: str | None, file: str | None) -> None:
+    """Return where one of the files is in the cache or at the hub; raise what looking for the last one raises."""
+    first, *others = (file,) if file else FILES
+    if isinstance(try_to_load_from_cache(repository, first, revision=revision), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, first, revision=revision), timeout=PATIENCE_S)
+    except Exception:
+        if not others:
+            raise
+        _try_hub(repository, revision, others[0])
+
+
+def read_weights(spec: ArchSpec) -> dict[str, Tensor]:
+    """Return the tensors of the file `encoder_weights` under timm's names; no code in it is run.
+
+    One prefix that all of an encoder's tensors have, as in a whole network's file, is taken off.
+    Raises PretrainedError where it cannot be read or has none of the encoder's tensors.
+    """
+    file = Path(spec.encoder_weights or "")
+    if not file.is_file():
+        raise PretrainedError(f"encoder_weights is {file}, but there is no such file.")
+    try:
+        saved = load_state_dict(str(file), device="cpu", weights_only=True)
+        found = {name: x for name, x in saved.items() if isinstance(x, Tensor)}
+    except Exception as error:  # pickles and safetensors fail in their own ways
+        raise PretrainedError(
+            f"encoder_weights, {file}, cannot be read as weights ({first_line(error)})."
+        ) from error
+    with torch.device("meta"):
+        wanted = timm.create_model(spec.encoder, in_chans=spec.in_channels).state_dict()
+    prefixes = [name.removesuffix(first) for first in list(wanted)[:1] for name in found if name.endswith(first)]
+    prefix = max(prefixes, key=lambda start: sum(start + name in found for name in wanted), default="")
+    taken = {name.removeprefix(prefix): x for name, x in found.items() if name.startswith(prefix)}
+    if not taken.keys() & wanted.keys():
+        raise PretrainedError(
+            f"{file} has no tensor of encoder '{spec.encoder}': its first is '{next(iter(found), '')}', and timm's "
+            f"is '{next(iter(wanted))}'."
+        )
+    return taken
