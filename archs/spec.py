@@ -85,7 +85,7 @@ class ArchSpec(BaseModel):
         "none", "The block before upsampling, which makes the finer level's width.", silent=True
     )
     up_block: BlockName = factor(
-        "none", "The block on what has been upsampled, before fusion, as in MONAI's U-Net.", silent=True
+        "none", "The block on what has been upsampled, before fusion, as in MONAI's U-Net.", silent=True, later=True
     )
     post: BlockName = factor("none", "The block after fusion, on the path.", silent=True)
     out: BlockName = factor(
@@ -99,9 +99,9 @@ class ArchSpec(BaseModel):
         "batch", 'The normalisation in blocks; "instance_bare": instance without learned scales.', silent=True
     )
     activation: Literal["relu", "leaky_relu", "prelu"] = factor(
-        "relu", "The nonlinearity in blocks of convolutions.", silent=True
+        "relu", "The nonlinearity in blocks of convolutions.", silent=True, later=True
     )
-    conv_bias: bool = factor(False, "Whether convolutions that a norm follows have biases too.")
+    conv_bias: bool = factor(False, "Whether convolutions that a norm follows have biases too.", later=True)
     padding: Literal["same", "valid"] = factor(
         "same", 'Whether 3x3 convolutions are padded; "valid": not, as in U-Net.', silent=True
     )
@@ -114,6 +114,7 @@ class ArchSpec(BaseModel):
         "How maps become twice as large and, by what has weights, logits before the head's block.",
         also="none",
         silent=True,
+        later=True,
     )
     head_block: BlockName = factor(
         "none", "The block between the finest map and the head, as Hourglass's last residual."
@@ -125,7 +126,7 @@ class ArchSpec(BaseModel):
         None, "The strides of the maps that are read where not the finest; null: all."
     )
     head_width: int | None = factor(None, 'The width of "merged" maps; null: the finest map\'s.', ge=1)
-    head_norm: Norm = factor("group", 'The normalisation of "merged" maps\' branches.', silent=True)
+    head_norm: Norm = factor("group", 'The normalisation of "merged" maps\' branches.', silent=True, later=True)
     head_dropout: float = factor(0.0, "The dropout of whole channels before the head.", ge=0.0, lt=1.0)
     head_align_corners: bool = factor(
         False, "Whether bilinear resizing in the head and of its logits aligns corners.", silent=True
