@@ -111,6 +111,7 @@ class Transposed(Upsample):
 class Transposed3x3(Upsample):
     """A 3x3 transposed convolution whose stride is the ratio of the levels (MONAI's U-Net).
 
+    It moves what it shows by (1 - ratio) / 2 finer pixels, as padded 3x3 convolutions of a stride move it back.
     Between levels of one stride it is nothing. Where the encoder rounded an odd size, the result is cropped or
     zero-padded about its centre.
     """

@@ -138,11 +138,12 @@ UPWARDS: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
     for name in UPSAMPLERS.names()
     if name not in ("adjoint", "bilinear_aligned")
 } | {"logits": resize}
+MOVED = {"transposed3x3": 0.5}  # MONAI's: pixel i goes around pixel `step * i`, as from its encoder's strides
 
 
 @pytest.mark.parametrize("size", [(40, 48), (80, 96), (39, 47)], ids=str)
 @pytest.mark.parametrize("way", UPWARDS)
-def test_upsampling_moves_nothing(way: str, size: tuple[int, int]) -> None:
+def test_upsampling_moves_what_it_is_known_to_move(way: str, size: tuple[int, int]) -> None:
     centres = torch.rand(100, 2, generator=torch.Generator().manual_seed(2)) * 4 + torch.tensor([10.0, 8.0])
     coarse = coverage(centres, (20, 24), radius=4.0)
     fine = UPWARDS[way](coarse[:, None], size)[:, 0]
@@ -150,4 +151,4 @@ def test_upsampling_moves_nothing(way: str, size: tuple[int, int]) -> None:
     if way in ("bilinear", "logits") and size[0] % 2:
         step = fine.new_tensor([size[1] / 24, size[0] / 20])  # but bilinear spreads the map over the image
     away = centroid(fine) - centroid(coarse) * step
-    assert away.mean(0).abs().max() < TOLERANCE
+    assert (away.mean(0) - MOVED.get(way, 0) * (1 - step)).abs().max() < TOLERANCE
