@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from skipbench.bench.data.windows import Resize, Size, windows_of
+from skipbench.bench.data.windows import Resize, Size, around, inner, windows_of
 
 _DISTORTED = 1.1  # an aspect that is changed by more is told
+_NARROW = 0.25  # of the shorter side of what is seen; so is a fitted image that fills less of it
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ class Seeing:
                 f"data.overlap={self.overlap:g})."
             ]
         if self.resize == "fit":
+            narrowest = min(min(inner(size, around(size, self.size), self.size)) for size in sizes)
+            slit = f" The narrowest is {narrowest} px wide there: data.resize=crop shows it at its own resolution."
             return [
                 f"{what} are scaled to fit into {seen} with their aspect, and padded (data.resize=fit); they are "
-                "scored in their own pixels."
+                f"scored in their own pixels.{slit if narrowest < _NARROW * min(self.size) else ''}"
             ]
         distorted = max(abs(math.log(height / width / (self.size[0] / self.size[1]))) for height, width in sizes)
-        changed = f", their aspect changed by up to {math.exp(distorted):.2g}; data.resize=fit or crop keeps it"
+        times = math.exp(distorted)
+        by = f"{times:.2g}" if times < 10 else f"{times:,.0f}"
+        changed = f", their aspect changed by up to {by}; data.resize=fit or crop keeps it"
         if distorted < math.log(_DISTORTED):
             changed = ""
         if self.own_pixels:

@@ -27,6 +27,7 @@ from skipbench.errors import unknown_name
 
 T = TypeVar("T")
 READING = 3  # raised where the same files come to give other samples
+SCORING = 1  # and this where images are scored in their own pixels in another way
 Pixels = Annotated[int, Field(ge=1)]
 Chosen = Annotated[  # one or several of some words; sorted where they are hashed
     frozenset[T],
@@ -228,6 +229,8 @@ class FileSource(DataSource):
         annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
         options = {name: value for name, value in determining(self).items() if name != "root"}
         content = {"files": files, "annotations": annotations, "classes": [(), ()], "options": options}
+        if self.seeing.in_own_pixels:
+            content["scored"] = SCORING
         for annotation in checked.annotations:
             content |= annotation.reading
         return content_hash({**content, "reading": READING})

@@ -118,7 +118,8 @@ class Pose(Task):
         one joint annotated, to look around it would give the truth away. An image at its own size, see `whole`,
         may be padded; nothing is looked for there. Raises TaskError.
         """
-        people, (height, width), extent = People.of(batch), self.info.size, self.info.size
+        people, (height, width) = People.of(batch), self.info.size
+        extent: Sequence[float] = self.info.size
         if "extent" in batch:
             size = heatmaps.shape[2], heatmaps.shape[3]
             (height, width), extent = batch["image"].shape[-2:], batch["extent"][0].tolist()

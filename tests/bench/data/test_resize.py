@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from skipbench.bench.data import Boxes, Data, Instances, Joints, Mask, open_data
+from skipbench.bench.data.files.seeing import Seeing
 from skipbench.bench.data.windows import Window, around, cut, middle, see, tiles, windows_of
 from skipbench.bench.records.store import open_run
 from skipbench.bench.tasks import TASKS, TaskError, create_task
@@ -218,6 +219,17 @@ def test_a_note_says_what_the_network_sees(folder: Path, resize: str, says: str)
     data = opened(folder, resize)
     assert any(says in note for note in data.info.notes)
     assert data.info.facts.get("resize", "stretch") == resize
+
+
+def test_a_note_says_where_a_fitted_image_is_a_slit_and_how_far_aspects_change() -> None:
+    sizes = [(100, 100), (30, 4000), (1, 1)]
+    (fitted,) = Seeing("fit", (64, 96), 0.25, False).notes(sizes)
+    assert "scored in their own pixels. The narrowest is 1 px wide there: data.resize=crop shows" in fitted
+    (even,) = Seeing("fit", (64, 96), 0.25, False).notes(sizes[:1])
+    assert even.endswith("scored in their own pixels.")
+    (stretched,) = Seeing("stretch", (64, 96), 0.25, True).notes(sizes)
+    assert "learnt at 64x96 px and scored in their own pixels, their aspect changed by up to 89;" in stretched
+    assert Seeing("stretch", (64, 64), 0.25, False).notes(sizes[:1]) == []
 
 
 def test_stretched_data_are_what_they_were(folder: Path) -> None:
