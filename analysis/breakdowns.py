@@ -76,12 +76,14 @@ def definition(study: Frames, by: Breakdown) -> str:
     """Return how the groups of `by` are defined, in a sentence, as far as the records say."""
     if by.groups != SIZES:
         return f"{by.rule}."
-    records = [record.settings.get("data", {}).get("size_limits_px") for record in study.finished("train")]
+    data = [record.settings.get("data", {}) for record in study.finished("train")]
+    records = [facts.get("size_limits_px") for facts in data]
     limits = dict.fromkeys((float(limits[0]), float(limits[1])) for limits in records if limits)
     if not limits:
         return f"{by.rule}; the records do not give the limits of small, medium and large."
     ranges = listing(f"small < {first:g} ≤ medium < {second:g} ≤ large" for first, second in limits)
-    return f"{by.rule}, in px of the image as the network sees it: {ranges}."
+    image = "image" if any(facts.get("own_pixels") for facts in data) else "image as the network sees it"
+    return f"{by.rule}, in px of the {image}: {ranges}."
 
 
 def reference(study: Frames) -> str | None:

@@ -125,6 +125,9 @@ def compared(pairs: Pairs, data: Data, recipe: Recipe, seeds: int, title: str) -
     yield from ("", "| pair | mean difference (points) | 95 % t-interval | ours is |", "|---|---|---|---|")
     for ours, peer in PEERS.items():
         found = summarize([100 * (a - b) for a, b in zip(scores[ours], scores[peer], strict=True)])
+        if seeds == 1:
+            yield f"| {ours} - {peer} | {found.mean:+.1f} | | one seed does not tell |"
+            continue
         allowed = f"not below, or by at most {-found.low:.1f} points" if found.low < 0 else "above"
         verdict = "below" if found.high < 0 else allowed
         yield f"| {ours} - {peer} | {found.mean:+.1f} | {found.low:+.1f} to {found.high:+.1f} | {verdict} |"
@@ -156,7 +159,7 @@ def main() -> None:
         "# U-Net and FPN against segmentation_models_pytorch's, at equal parameters",
         "",
         f"{data.info.name} at {chosen.size}, {recipe.images} images seen in batches of {recipe.batch_size}, lr "
-        f"{recipe.lr:g}{other}, {chosen.encoder}, {chosen.seeds} seeds; written by `benchmarks/accuracy_bar.py`.",
+        f"{recipe.lr:g}{other}, {chosen.encoder}, {chosen.seeds} seed(s); written by `benchmarks/accuracy_bar.py`.",
     ]
     for title, own in {"From scratch": {}, "From pretrained encoders": weights}.items():
         if title == "From scratch" or own:

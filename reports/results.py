@@ -26,6 +26,7 @@ UNKNOWN = "not recorded"
 WHERE_SAID = {  # facts that only some records have
     "data.resize": "images come to that size by data.resize",
     "data.overlap": "windows share of a side",
+    "data.own_pixels": "scored in the images' own px",
     "minutes": "budget in minutes",
     "minutes_for": "minutes are for each",
     "alike": "arms have equal",

@@ -60,7 +60,7 @@ def predict(
     each          overlays/NAME.png
 
     Pose needs to know where people are: without --boxes, there is one on each image. A box is a person's whole
-    extent; their joints are looked for in it, on heatmaps of the whole image. Pose refuses --tiles.
+    extent; their joints are looked for in it, on heatmaps of the whole image.
     An image that cannot be used is named with its reason, the others go on, and the exit code is 1. No file is
     written over that this command has not written.
 

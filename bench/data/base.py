@@ -40,6 +40,7 @@ class DataInfo:
     resize: Resize = "stretch"  # how images of other sizes come to `size`
     overlap: float = 0.0  # the part of a side that windows of an image share, where it is seen in some
     windows: float = 1.0  # in which an image is scored, on average
+    own_pixels: bool = False  # whether images are scored at their own sizes, not as they are seen
     fold: tuple[int, int] | None = None  # of a cross-validation: which one is the test, from 0, and of how many
 
     def __contains__(self, kind: type[Annotation]) -> bool:
@@ -72,6 +73,8 @@ class DataInfo:
             facts["scaling"] = self.scaling.facts
         if self.resize != "stretch":
             facts |= {"resize": self.resize, "overlap": self.overlap}
+        if self.own_pixels:
+            facts["own_pixels"] = True
         if self.fold:
             facts["fold"] = list(self.fold)
         for annotation in self.annotations:
@@ -85,7 +88,7 @@ class DataInfo:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The size limits in px as the network sees images; by default 1/6 and 1/3 of the shorter side."""
+        """The size limits in the px in which images are scored; by default 1/6 and 1/3 of `size`'s shorter side."""
         return self.size_limits or (min(self.size) / 6, min(self.size) / 3)
 
 

@@ -42,12 +42,12 @@ class Field:
 
     def bend(self, image: Tensor) -> Tensor:
         """Return images (N, C, H, W) bent, sampled bilinearly; integers are rounded."""
-        bent = _sample(image, self._sources, "bilinear")
+        bent = sample_at(image, self._sources, "bilinear")
         return bent if image.is_floating_point() else bent.round().to(image.dtype)
 
     def bend_labels(self, labels: Tensor) -> Tensor:
         """Return labels (N, H, W) bent, each pixel the nearest of the given ones."""
-        return _sample(labels[:, None], self._sources, "nearest")[:, 0].to(labels.dtype)
+        return sample_at(labels[:, None], self._sources, "nearest")[:, 0].to(labels.dtype)
 
     def move(self, points: Tensor) -> Tensor:
         """Return the places q with q + d(q) = points (N, n, 2); NaN where the field folds and none is found."""
@@ -59,10 +59,10 @@ class Field:
 
     def _at(self, points: Tensor) -> Tensor:
         """Return the displacement at points (N, n, 2) in px, in the same shape."""
-        return _sample(self._displacements, points.mT[:, :, None], "bilinear")[:, :, 0].mT
+        return sample_at(self._displacements, points.mT[:, :, None], "bilinear")[:, :, 0].mT
 
 
-def _sample(values: Tensor, places: Tensor, mode: str) -> Tensor:
+def sample_at(values: Tensor, places: Tensor, mode: str) -> Tensor:
     """Return values (N, C, H, W) as float32 at places (N, 2, h, w), which are x, y in px."""
     height, width = values.shape[-2:]
     grid = 2 * places.movedim(1, -1) / places.new_tensor([width, height]) - 1

@@ -119,7 +119,7 @@ class Coco2017(Coco):
 
     The published validation images are the test split, and validation takes one in five of the published training
     images. Objects are small below 32 and large from 96 px on, in an image of 480 x 640 px; these limits shrink
-    with the size that images are read at.
+    with the size that images are read at, unless they are scored in their own pixels.
 
     Source: Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014.
     """
@@ -137,7 +137,7 @@ class Coco2017(Coco):
         """Return the published images."""
         found = super().find()
         report_on_val(found)
-        scale = math.sqrt(self.size[0] * self.size[1] / _AREA)
+        scale = 1.0 if self.seeing.in_own_pixels else math.sqrt(self.size[0] * self.size[1] / _AREA)
         found.size_limits = _LIMITS[0] * scale, _LIMITS[1] * scale
         return found
 

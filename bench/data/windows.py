@@ -17,7 +17,6 @@ from skipbench.bench.data.pixels import resize
 Size = tuple[int, int]  # (height, width)
 Resize = Literal["stretch", "fit", "crop"]
 PADDING = 116  # of 255: the middle of ImageNet's colours
-DISTORTED = 1.1  # an aspect that is changed by more is told
 
 
 class Window(NamedTuple):
@@ -71,14 +70,29 @@ def windows_of(resizing: Resize, size: Size, seen: Size, overlap: float) -> list
     return tiles(size, within(size, seen), overlap) if resizing == "crop" else whole(size)
 
 
+def shown(size: Size, window: Window) -> Size:
+    """Return the size of a window's part that is on an image of `size`; the rest is padding."""
+    return min(window.height, size[0] - window.top), min(window.width, size[1] - window.left)
+
+
 def inner(size: Size, window: Window, seen: Size) -> Size:
     """Return the size that an image's part of a window has where the window has that of `seen`."""
-    part = min(window.height, size[0] - window.top), min(window.width, size[1] - window.left)
     height, width = (
         max(1, round(wanted * own / all_of))
-        for wanted, own, all_of in zip(seen, part, (window.height, window.width), strict=True)
+        for wanted, own, all_of in zip(seen, shown(size, window), (window.height, window.width), strict=True)
     )
     return height, width
+
+
+def scale(size: Size, window: Window, seen: Size) -> tuple[float, float]:
+    """Return the px of an image of `size` per px of what a window shows of it, along y and x.
+
+    The two differ by what a part's size is rounded by, so that this takes back exactly what was done to the image.
+    """
+    along_y, along_x = (
+        own / within for own, within in zip(shown(size, window), inner(size, window, seen), strict=True)
+    )
+    return along_y, along_x
 
 
 def see(pixels: Tensor, window: Window, seen: Size) -> Tensor:
@@ -120,27 +134,3 @@ def middle(size: Size, seen: Size) -> Window:
     """Return the window in the middle of an image of `size` that is seen at its own resolution, or all but so."""
     height, width = within(size, seen)
     return Window((size[0] - height) // 2, (size[1] - width) // 2, height, width)
-
-
-def told(resizing: Resize, sizes: Iterable[Size], seen: Size, overlap: float) -> str:
-    """Return a sentence on what a network sees of images of these sizes; "" where it is all, undistorted."""
-    smallest, largest = min(sizes := list(sizes)), max(sizes)
-    what = "Images of " + " to ".join(dict.fromkeys(f"{height}x{width}" for height, width in (smallest, largest)))
-    as_seen = f"{seen[0]}x{seen[1]} px"
-    if resizing == "crop":
-        return (
-            f"{what} px (height x width) are learnt in windows of {as_seen} at their own resolution, and scored as "
-            f"a whole, in windows that share {overlap:g} of a side (data.resize=crop, data.overlap={overlap:g})."
-        )
-    if resizing == "fit":
-        return (
-            f"{what} px (height x width) are scaled to fit into {as_seen} with their aspect, and padded "
-            "(data.resize=fit); masks are scored in the images' own pixels."
-        )
-    distorted = max(abs(math.log(height / width / (seen[0] / seen[1]))) for height, width in sizes)
-    if distorted < math.log(DISTORTED):
-        return ""
-    return (
-        f"{what} px (height x width) are squeezed to {as_seen}, in which they are learnt and scored, their aspect "
-        f"changed by up to {math.exp(distorted):.2g}; data.resize=fit or crop keeps it."
-    )

@@ -114,10 +114,7 @@ class Task(ABC):
     annotation: ClassVar[type[Annotation]]  # what it learns from, and the data must have
     truths: ClassVar[tuple[type[Annotation], ...]] = ()  # what only scores and pictures read, where there is some
     scorers: ClassVar[tuple[type[Scorer], ...]]  # the first score of the first is the headline
-    untileable: ClassVar[str] = (
-        ""  # why a new image cannot be predicted in tiles, in words that go on after "since"
-    )
-    in_own_pixels: ClassVar[bool] = False  # whether it is scored at images' own sizes, by what `whole` returns
+    in_own_pixels: ClassVar[bool] = False  # whether it can be scored at images' own sizes, by what `whole` returns
     of_loss: ClassVar[frozenset[str]] = frozenset()  # its options that only the loss reads: arms may differ in them
     seeks_people: ClassVar[bool] = False  # whether it helps to know where people are on a new image
 
@@ -138,8 +135,8 @@ class Task(ABC):
             )
         if info.resize == "crop" and not self.in_own_pixels:
             raise TaskError(
-                f"{self.name} is not scored in windows of an image (data.resize=crop), since "
-                f"{self.untileable or 'what several of them show is not joined'}: set data.resize=fit."
+                f"{self.name} is not scored in windows of an image (data.resize=crop), since what several of them "
+                "show is not joined: set data.resize=fit."
             )
         self.info = info
         self.options = options or self.Options()
@@ -202,10 +199,11 @@ class Task(ABC):
         """Return what is predicted for a few samples, beside their truth, for the store and the report."""
 
     def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
-        """Return what stands for a network's outputs on an image at its own size, each (1, C, H, W).
+        """Return what stands for a network's outputs on an image at its own size; its scorers take it as outputs.
 
         `outputs` are those for each window of `view`, as for `assemble`. Asked of a task that is scored
-        `in_own_pixels` alone.
+        `in_own_pixels` alone. The batch that goes with it is of this image at its own size, and says under "extent"
+        (1, 2) how high and wide in its px all is that was seen of it, padding included.
         """
         raise NotImplementedError
 

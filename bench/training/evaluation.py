@@ -1,7 +1,6 @@
 """A network on its device: how images come to it, what it predicts for them, and how it scores on a split."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from skipbench.bench.errors import BenchError
 from skipbench.bench.tasks import Metrics, Task
 from skipbench.bench.tasks.view import View
 from skipbench.bench.training.recipe import Recipe
+from skipbench.bench.training.windowed import by_view
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet; all networks use them that say nothing else
 STD = (0.229, 0.224, 0.225)
@@ -70,7 +70,7 @@ class Predictor:
 
         They are of what the network gives, or of what it gives `halfway`, after half of its supervised stacks.
         """
-        if self.task.in_own_pixels and self.task.info.resize != "stretch":
+        if self.task.in_own_pixels and self.task.info.own_pixels:
             return self._evaluate_whole(split, alive, halfway)
         metrics = self.task.metrics(self.fabric.device)
         order, on_cpu = in_order(length(split), self._batch_size), self.fabric.device.type == "cpu"
@@ -83,21 +83,23 @@ class Predictor:
     def _evaluate_whole(self, split: Any, alive: Callable[[], None], halfway: bool) -> Metrics:
         """Score images at their own sizes, each by what the network gives for its windows."""
         metrics, info = self.task.metrics(self.fabric.device), self.task.info
-        for index in range(length(split)):
-            sample = split.whole(index)
-            size = sample["image"].shape[-2], sample["image"].shape[-1]
-            view = View(sample["image"], windows_of(info.resize, size, info.size, info.overlap))
-            batch = self.fabric.to_device(collate([sample], self.keys))
-            metrics.update(self.task.whole(view, self._of_windows(view, alive, halfway)), batch)
-            alive()
-        return metrics
 
-    def _of_windows(self, view: View, alive: Callable[[], None], halfway: bool) -> Iterator[list[Tensor]]:
-        crops = view.crops(self.task.info.size)
-        while some := list(islice(crops, self._batch_size)):
-            outputs = self.predict({"image": torch.stack(some)}, halfway)
+        def images() -> Iterator[tuple[View, Sample]]:
+            for index in range(length(split)):
+                sample = split.whole(index)
+                size = sample["image"].shape[-2], sample["image"].shape[-1]
+                yield View(sample["image"], windows_of(info.resize, size, info.size, info.overlap)), sample
+
+        def predict(windows: Tensor) -> list[Tensor]:
+            outputs = self.predict({"image": windows}, halfway)
             alive()
-            yield from map(list, zip(*outputs, strict=True))
+            return outputs
+
+        for view, sample, outputs in by_view(images(), info.size, self._batch_size, predict):
+            batch = self.fabric.to_device(collate([sample], self.keys))
+            extent = torch.tensor([view.extent(info.size)], dtype=torch.float64)
+            metrics.update(self.task.whole(view, outputs), batch | {"extent": extent})
+        return metrics
 
     @torch.inference_mode()
     def predict(self, batch: Batch, halfway: bool = False) -> list[Tensor]:

@@ -1,11 +1,9 @@
 """What a trained network predicts for new images, written as files that other programs read."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,8 +21,8 @@ from skipbench.bench.tasks.view import View, tiles
 from skipbench.bench.training.evaluation import TrainingError
 from skipbench.bench.training.machine import Device, resolve_device
 from skipbench.bench.training.trained import Trained
+from skipbench.bench.training.windowed import by_view
 
-T = TypeVar("T")
 Found = Iterator[tuple[str, Prediction]]  # the name of an image's file, and what is predicted for it
 
 
@@ -85,8 +83,6 @@ class _Reader:
 
     def __init__(self, trained: Trained, images: Path, options: Options) -> None:
         self._trained, self._options, self._task = trained, options, trained.create_task()
-        if options.overlap is not None and self._task.untileable:
-            raise SuiteError(f"{trained.task} is not predicted in tiles, since {self._task.untileable}.")
         if options.boxes is not None and not self._task.seeks_people:
             raise SuiteError(f"{trained.task} looks for no people: remove the boxes.")
         self._device = resolve_device(options.device)
@@ -97,7 +93,6 @@ class _Reader:
         self._files = self._find(images)
         self._root = images if images.is_dir() else images.parent
         self._people = None if options.boxes is None else read_people(options.boxes)
-        self._views: deque[tuple[str, View, float]] = deque()  # read, but not predicted; with the share done then
 
     def _find(self, images: Path) -> list[Path]:
         if not images.exists():
@@ -114,35 +109,31 @@ class _Reader:
 
     def predictions(self, watch: Callable[[float], None]) -> Found:
         """Yield what is predicted for each image that can be read; few are in memory at a time."""
-        outputs = self._outputs()
-        for first in outputs:
-            name, view, share = self._views.popleft()
-            own = chain([first], islice(outputs, len(view.windows) - 1))
-            yield name, self._task.assemble(view, own)
-            deque(own, maxlen=0)  # what a task has left would be taken for the next image's
+        read = by_view(self._views(), self._trained.size, self._options.batch_size, self._predict)
+        for view, (name, share), outputs in read:
+            yield name, self._task.assemble(view, outputs)
             self.predicted.count += 1
             watch(share)
 
-    def _outputs(self) -> Iterator[list[Tensor]]:
-        """Yield what the network gives for each window, each (C, h, w) float32 on the CPU."""
-        for batch in _batched(self._windows(), self._options.batch_size):
-            images = self._trained.prepare(torch.stack(batch).to(self._device))
-            with torch.inference_mode():
-                given = self._network(images.contiguous(memory_format=self._memory_format))
-            maps = [each.float().cpu() for each in (given if isinstance(given, list) else [given])]
-            if not all(each.isfinite().all() for each in maps):
-                raise TrainingError("what the network predicts is not finite.")
-            yield from map(list, zip(*maps, strict=True))
-
-    def _windows(self) -> Iterator[Tensor]:
+    def _views(self) -> Iterator[tuple[View, tuple[str, float]]]:
+        """Yield each image that can be read with its name, and the share of all that is done with it."""
         for number, path in enumerate(self._files, 1):
             try:
                 view = self._view(path)
             except FileError as error:
                 self.predicted.problems.append(error.problem(self._root))
                 continue
-            self._views.append((path.name, view, number / len(self._files)))
-            yield from view.crops(self._trained.size)
+            yield view, (path.name, number / len(self._files))
+
+    def _predict(self, windows: Tensor) -> list[Tensor]:
+        """Return what the network gives for windows (N, C, H, W) uint8, each (N, C, h, w) float32 on the CPU."""
+        images = self._trained.prepare(windows.to(self._device))
+        with torch.inference_mode():
+            given = self._network(images.contiguous(memory_format=self._memory_format))
+        maps = [each.float().cpu() for each in (given if isinstance(given, list) else [given])]
+        if not all(each.isfinite().all() for each in maps):
+            raise TrainingError("what the network predicts is not finite.")
+        return maps
 
     def _view(self, path: Path) -> View:
         scaling = self._trained.scaling
@@ -176,9 +167,3 @@ def read_people(path: Path) -> Mapping[str, tuple[tuple[int, int], Tensor]]:
             raise DataError(f"{path}: states no size of {name}.")
         people[name] = size, torch.from_numpy(boxes.astype(np.float32))
     return people
-
-
-def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch

@@ -72,6 +72,8 @@ def train(
                 f"Ended at {values['train/images']:,} of {recipe.images:,} images: {recipe.patience} validations "
                 "in a row were no better than the best (recipe.patience)."
             )
+        if task.info.own_pixels and not task.in_own_pixels:
+            notes.append(f"Scored in px of what the network sees, as {task.name} has no `whole` for images' own.")
         tested = trainer.evaluate(data.test)
         values |= {f"test/{name}": value for name, value in tested.compute().items()}
         if isinstance(trainer.raw, EncoderDecoder) and trainer.raw.spec.refines:

@@ -30,7 +30,7 @@ def samples_of(
             shown = partial(_middle, annotations=annotations, seen=size)
             found.append(CachedDataset(reader.whole, len(own), largest, shown=shown))
         else:
-            found.append(CachedDataset(reader, len(own), size))
+            found.append(CachedDataset(reader, len(own), size, whole=reader.whole))
     return found
 
 

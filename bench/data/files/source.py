@@ -3,7 +3,6 @@
 import itertools
 import re
 from abc import abstractmethod
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +13,13 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
 from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of
-from skipbench.bench.data.files.preflight import (
-    Examined,
-    Facts,
-    Opening,
-    Watch,
-    digest,
-    examine,
-    seen_of,
-    unwatched,
-)
+from skipbench.bench.data.files.preflight import Examined, Opening, Watch, digest, examine, unwatched
 from skipbench.bench.data.files.sampling import samples_of
+from skipbench.bench.data.files.seeing import Seeing
+from skipbench.bench.data.files.tallies import Tallies, bare_note, bare_splits, facts_of, tally
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pictures.scaling import Range
-from skipbench.bench.data.windows import Resize, told, windows_of
+from skipbench.bench.data.windows import Resize
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.records import content_hash
 from skipbench.bench.validation import LATER, determining
@@ -35,6 +27,7 @@ from skipbench.errors import unknown_name
 
 T = TypeVar("T")
 READING = 3  # raised where the same files come to give other samples
+SCORING = 1  # and this where images are scored in their own pixels in another way
 Pixels = Annotated[int, Field(ge=1)]
 Chosen = Annotated[  # one or several of some words; sorted where they are hashed
     frozenset[T],
@@ -42,7 +35,6 @@ Chosen = Annotated[  # one or several of some words; sorted where they are hashe
     BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
     PlainSerializer(sorted),
 ]
-Tallies = dict[str, dict[str, Counter[str]]]  # what is counted -> class or joint -> split -> how many
 
 
 @dataclass(frozen=True)
@@ -71,6 +63,7 @@ class FileSource(DataSource):
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
     resize: Annotated[Resize, LATER] = "stretch"
     overlap: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.25  # of windows that an image is scored in
+    own_pixels: Annotated[bool, LATER] = False  # score stretched images at their own sizes, as the others are
     mirror: tuple[tuple[str, str], ...] = ()  # names that change places in a mirror, where they don't tell so
     drop: Annotated[float, Field(ge=0, le=1)] = 0.1  # the share of images that may be left out as they are unusable
     upright: bool | None = None  # turn photographs as their EXIF orientation says; None: as they were annotated
@@ -98,6 +91,11 @@ class FileSource(DataSource):
     def opening(self) -> Opening:
         """How images are opened."""
         return Opening(self.upright, self.channels, self.range, self.huge)
+
+    @property
+    def seeing(self) -> Seeing:
+        """What of images is seen, and where they are scored."""
+        return Seeing(self.resize, self.size, self.overlap, self.own_pixels)
 
     @property
     def title(self) -> str:
@@ -173,12 +171,10 @@ class FileSource(DataSource):
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
         sizes = [facts.size for facts in checked.facts]
-        seen = told(self.resize, sizes, self.size, self.overlap)
         bare = bare_splits(folds, checked)
-        left_out += [_bare_note(kind, empty) for kind, empty in bare.items()]
+        left_out += [bare_note(kind, empty) for kind, empty in bare.items()]
         info = DataInfo(
             name=self.title,
-            size=self.size,
             counts={split: len(folds[0][split]) for split in SPLITS},
             fingerprint=self._fingerprint(found, checked),
             annotations=annotations,
@@ -191,17 +187,14 @@ class FileSource(DataSource):
                         *found.counted.notes(),
                         *checked.notes,
                         *self.remarks(checked),
-                        *filter(None, [seen]),
+                        *self.seeing.notes(sizes),
                         *sides,
                     )
                 )
             ),
-            size_limits=found.size_limits,
             bare=bare,
             scaling=checked.scaling,
-            resize=self.resize,
-            overlap=self.overlap if self.resize == "crop" else 0.0,
-            windows=sum(len(windows_of(self.resize, size, self.size, self.overlap)) for size in sizes) / len(sizes),
+            **self.seeing.described(sizes, found.size_limits),
         )
         seen_at = self.resize, self.size
         sampled = partial(
@@ -236,6 +229,8 @@ class FileSource(DataSource):
         annotations = [[path.relative_to(self.place).as_posix(), digest(path)] for path in found.files]
         options = {name: value for name, value in determining(self).items() if name != "root"}
         content = {"files": files, "annotations": annotations, "classes": [(), ()], "options": options}
+        if self.seeing.in_own_pixels:
+            content["scored"] = SCORING
         for annotation in checked.annotations:
             content |= annotation.reading
         return content_hash({**content, "reading": READING})
@@ -262,41 +257,3 @@ def recognise(root: Path) -> str:
     if fitting:
         raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; choose one with --format.")
     raise DataError(f"data folder {root} is not in a known format. Looked for: {looked_for}.")
-
-
-def facts_of(splits: Splits, checked: Examined) -> dict[str, list[Facts]]:
-    """Return what was found out about the entries of each split."""
-    facts = {id(entry_facts.entry): entry_facts for entry_facts in checked.facts}
-    return {split: [facts[id(entry)] for entry in entries] for split, entries in splits.items()}
-
-
-def bare_splits(folds: list[Splits], checked: Examined) -> dict[str, tuple[str, ...]]:
-    """Return for each annotation, by its plural, the splits in which no image has some, where there are any.
-
-    Of a cross-validation, those of any of its folds.
-    """
-    every = [facts_of(splits, checked) for splits in folds]
-    bare = {
-        annotation.plural: tuple(
-            split
-            for split in SPLITS
-            if not all(any(map(annotation.shows, seen_of(annotation, facts[split]))) for facts in every)
-        )
-        for annotation in checked.annotations
-    }
-    return {kind: empty for kind, empty in bare.items() if empty}
-
-
-def _bare_note(kind: str, empty: tuple[str, ...]) -> str:
-    named = " and ".join(f"'{split}'" for split in empty)
-    return f"No image of {named} has {kind}: tasks that need {kind} are refused."
-
-
-def tally(splits: Splits, checked: Examined) -> Tallies:
-    """Return how many boxes of each class, annotated joints of each name and masks with each class there are."""
-    tallies: Tallies = {}
-    for split, facts in facts_of(splits, checked).items():
-        for annotation in checked.annotations:
-            for name, count in annotation.tally(seen_of(annotation, facts)).items():
-                tallies.setdefault(annotation.tallied, {}).setdefault(name, Counter())[split] = count
-    return tallies

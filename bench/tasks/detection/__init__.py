@@ -15,6 +15,7 @@ from skipbench.bench import predictions
 from skipbench.bench.data import Boxes
 from skipbench.bench.data.loading import Batch
 from skipbench.bench.data.pixels import visible
+from skipbench.bench.data.windows import inner, scale
 from skipbench.bench.tasks import base
 from skipbench.bench.tasks.base import Task, TaskError, register_task
 from skipbench.bench.tasks.detection.head import (
@@ -67,6 +68,7 @@ class Detection(Task):
     options: DetectionOptions
     annotation = Boxes
     scorers = (DetectionScorer,)
+    in_own_pixels = True
 
     @property
     def factors(self) -> dict[str, Any]:
@@ -118,12 +120,25 @@ class Detection(Task):
         return HeadOutput.of(maps), locations
 
     def detect(self, outputs: list[Tensor]) -> list[Detections]:
-        """Return what a network's maps, coarse to fine, find in each image. Raises TaskError."""
+        """Return what a network's maps, coarse to fine, find in each image; or what `whole` has found in one.
+
+        Raises TaskError.
+        """
+        if outputs[0].dim() == 3:
+            (found,) = outputs[0]
+            return [Detections(found[:, :4], found[:, 4].long(), found[:, 5])]
+        return self._decoded(outputs, self.info.size)
+
+    def _decoded(self, maps: list[Tensor], within: tuple[int, int]) -> list[Detections]:
+        """Return what is found in each image, whose part of what is seen has the size `within`, in px of that."""
         options = self.options
-        output, locations = self._read(outputs)
-        return decode(
-            output, locations, self.info.size, options.score_threshold, options.candidates, options.nms_iou
-        )
+        output, locations = self._read(maps)
+        return decode(output, locations, within, options.score_threshold, options.candidates, options.nms_iou)
+
+    def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
+        """Return what is found in the image, (1, n, 6): x1, y1, x2, y2 in its px, the label and the score."""
+        boxes, labels, scores = self._found(view, outputs)
+        return [torch.cat([boxes, labels[:, None].to(boxes), scores[:, None]], 1)[None]]
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> predictions.Boxes:
         """Return true boxes, without the ignored ones, and the surest of the found ones."""
@@ -148,13 +163,8 @@ class Detection(Task):
         return predictions.Boxes(**numbers, classes=np.array(self.info[Boxes].names))
 
     def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> predictions.Boxes:
-        """Return all that is found; of what several tiles find, suppression leaves the surest."""
-        found = [self._placed(maps, window) for window, maps in zip(view.windows, outputs, strict=True)]
-        joined = Detections(*map(torch.cat, zip(*found, strict=True)))
-        if len(found) > 1:
-            surest = joined.scores.argsort(descending=True, stable=True)[:MERGED_BOXES]
-            joined = suppress(Detections(*(value[surest] for value in joined)), self.options.nms_iou)
-        boxes, labels, scores = joined
+        """Return all that is found."""
+        boxes, labels, scores = self._found(view, outputs)
         return predictions.Boxes(
             images=view.images,
             truth_boxes=np.zeros((1, 0, 4), np.float32),
@@ -165,10 +175,23 @@ class Detection(Task):
             classes=np.array(self.info[Boxes].names),
         )
 
-    def _placed(self, maps: list[Tensor], window: Window) -> Detections:
-        """Return what is found in a window, in px of its image."""
-        (found,) = self.detect([level[None] for level in maps])
-        height, width = self.info.size
-        scale = torch.tensor([window.width / width, window.height / height]).repeat(2)
-        corner = torch.tensor([window.left, window.top]).repeat(2)
-        return found._replace(boxes=found.boxes * scale + corner)
+    def _found(self, view: View, outputs: Iterable[list[Tensor]]) -> Detections:
+        """Return what is found in an image; of what several windows find, suppression leaves the surest."""
+        found = [self._placed(maps, window, view) for window, maps in zip(view.windows, outputs, strict=True)]
+        joined = Detections(*map(torch.cat, zip(*found, strict=True)))
+        if len(found) == 1:
+            return joined
+        surest = joined.scores.argsort(descending=True, stable=True)[:MERGED_BOXES]
+        return suppress(Detections(*(value[surest] for value in joined)), self.options.nms_iou)
+
+    def _placed(self, maps: list[Tensor], window: Window, view: View) -> Detections:
+        """Return what is found in a window, in px of its image; nothing is found in padding."""
+        within = inner(view.size, window, self.info.size)
+        (found,) = self._decoded([level[None] for level in maps], within)
+        if within != self.info.size:
+            on_image = (found.boxes[:, 2:] > found.boxes[:, :2]).all(1)
+            found = Detections(*(value[on_image] for value in found))
+        along_y, along_x = scale(view.size, window, self.info.size)
+        scales = found.boxes.new_tensor([along_x, along_y, along_x, along_y])
+        corner = found.boxes.new_tensor([window.left, window.top, window.left, window.top])
+        return found._replace(boxes=found.boxes * scales + corner)

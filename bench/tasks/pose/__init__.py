@@ -1,7 +1,7 @@
 """Pose: one heatmap per kind of joint over the whole image; mean squared error, PCK and error in px."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from skipbench.bench.data.loading import Batch
 from skipbench.bench.data.pixels import visible
 from skipbench.bench.predictions import Skeletons
 from skipbench.bench.tasks.base import Options, Task, TaskError, register_task
-from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks
+from skipbench.bench.tasks.pose.heatmaps import Subpixel, draw, find_peaks, joined
 from skipbench.bench.tasks.pose.people import People, Region, touched
 from skipbench.bench.tasks.pose.scores import PoseScorer
 from skipbench.bench.tasks.view import View
@@ -55,7 +55,7 @@ class Pose(Task):
     options: PoseOptions
     annotation = Joints
     scorers = (PoseScorer,)
-    untileable = "the heatmaps do not say whose joint is where, so a person has to be in one image as a whole"
+    in_own_pixels = True
     seeks_people = True
 
     @property
@@ -91,12 +91,8 @@ class Pose(Task):
         return 0.1 * math.sqrt(math.pi * self.options.sigma**2 / (logits.shape[-2] * logits.shape[-1]))
 
     def _target(self, people: People, size: tuple[int, int]) -> Tensor:
-        points = people.joints / people.joints.new_tensor(self._stride(size))
+        points = people.joints / people.joints.new_tensor(_stride(self.info.size, size))
         return draw(points, people.annotated, size, self.options.sigma)
-
-    def _stride(self, size: tuple[int, int]) -> tuple[float, float]:
-        """Return the image pixels (x, y) per heatmap pixel: a heatmap covers the image."""
-        return self.info.size[1] / size[1], self.info.size[0] / size[0]
 
     def _size(self, heatmaps: Tensor) -> tuple[int, int]:
         """Return the size (h, w) of heatmaps (N, J, h, w). Raises TaskError where they don't fit the data."""
@@ -119,14 +115,22 @@ class Pose(Task):
         """Return x, y (N, P, J, 2) in image px of every annotated joint, and its maximum's height (N, P, J).
 
         Of other joints they are NaN, and of a person whose region is their box where that has no extent: with
-        one joint annotated, to look around it would give the truth away. Raises TaskError.
+        one joint annotated, to look around it would give the truth away. An image at its own size, see `whole`,
+        may be padded; nothing is looked for there. Raises TaskError.
         """
-        size, people = self._size(heatmaps), People.of(batch)
-        stride = self._stride(size)
+        people, (height, width) = People.of(batch), self.info.size
+        extent: Sequence[float] = self.info.size
+        if "extent" in batch:
+            size = heatmaps.shape[2], heatmaps.shape[3]
+            (height, width), extent = batch["image"].shape[-2:], batch["extent"][0].tolist()
+        else:
+            size = self._size(heatmaps)
+        stride, image = _stride(extent, size), people.joints.new_tensor([[0, 0, width, height]])
         images, numbers, regions = people.search(self.options.region, stride, size)
+        regions = regions & _touched_by(image, stride, size)
         peaks, tops = find_peaks(heatmaps[images].float(), regions, self.options.subpixel)
         points = torch.full_like(people.joints, torch.nan)
-        points[images, numbers] = peaks * peaks.new_tensor(stride)
+        points[images, numbers] = torch.minimum(peaks * peaks.new_tensor(stride), image[0, 2:])
         heights = torch.full_like(points[..., 0], torch.nan)
         heights[images, numbers] = tops
         unknown = ~people.annotated
@@ -146,20 +150,26 @@ class Pose(Task):
         bones = np.array(self.info[Joints].bones, np.int64).reshape(-1, 2)
         return Skeletons(**numbers, joints=np.array(self.info[Joints].names), bones=bones)
 
+    def whole(self, view: View, outputs: Iterable[list[Tensor]]) -> list[Tensor]:
+        """Return heatmaps (1, J, h, w) over all that is seen of the image, their mean where windows overlap."""
+        heatmaps = [maps[-1] for maps in outputs]
+        self._size(heatmaps[0][None])
+        return [(heatmaps[0] if len(heatmaps) == 1 else joined(heatmaps, view))[None]]
+
     def assemble(self, view: View, outputs: Iterable[list[Tensor]]) -> Skeletons:
         """Return the joints of the people in the view's boxes, or of one person who may be anywhere.
 
         A joint is its heatmap's maximum among the pixels that the person's box touches. Of boxes that overlap, two
         may have the same maximum.
         """
-        (maps,) = outputs
-        heatmaps = maps[-1][None]
-        regions = self._regions(view, self._size(heatmaps))
-        people = len(regions)
+        (heatmaps,) = self.whole(view, outputs)
+        size = heatmaps.shape[2], heatmaps.shape[3]
+        stride = _stride(view.extent(self.info.size), size)
+        boxes = torch.tensor([[0.0, 0.0, *view.size[::-1]]]) if view.people is None else view.people
+        people, joints = len(boxes), heatmaps.shape[1]
+        regions = _touched_by(boxes, stride, size).expand(-1, joints, -1, -1)
         peaks, heights = find_peaks(heatmaps.expand(people, -1, -1, -1), regions, self.options.subpixel)
-        height, width = heatmaps.shape[2:]
-        (window,) = view.windows
-        points = peaks * peaks.new_tensor([window.width / width, window.height / height])
+        points = torch.minimum(peaks * peaks.new_tensor(stride), peaks.new_tensor(view.size[::-1]))
         names = self.info[Joints].names
         return Skeletons(
             images=view.images,
@@ -172,14 +182,14 @@ class Pose(Task):
             heights=heights[None].numpy(),
         )
 
-    def _regions(self, view: View, size: tuple[int, int]) -> Tensor:
-        """Return where each person's joints are looked for (P, J, h, w), bool."""
-        joints = len(self.info[Joints].names)
-        if view.people is None:
-            return torch.ones(1, joints, *size, dtype=torch.bool)
-        low, high = view.people[:, :2], view.people[:, 2:]
-        seen = view.windows[0].height, view.windows[0].width
-        columns, rows = (
-            touched(low[:, axis], high[:, axis], seen[1 - axis] / size[1 - axis], size[1 - axis]) for axis in (0, 1)
-        )
-        return (rows[:, :, None] & columns[:, None, :])[:, None].expand(-1, joints, -1, -1)
+
+def _stride(extent: Sequence[float], size: tuple[int, int]) -> tuple[float, float]:
+    """Return the image pixels (x, y) per pixel of heatmaps of `size` (h, w) that cover `extent` (H, W) of them."""
+    return extent[1] / size[1], extent[0] / size[0]
+
+
+def _touched_by(boxes: Tensor, stride: tuple[float, float], size: tuple[int, int]) -> Tensor:
+    """Return which pixels of heatmaps of `size` (h, w) boxes (P, 4) in image px touch, (P, 1, h, w) bool."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    columns, rows = (touched(low[:, axis], high[:, axis], stride[axis], size[1 - axis]) for axis in (0, 1))
+    return (rows[:, :, None] & columns[:, None, :])[:, None]

@@ -3,10 +3,14 @@
 Heatmap coordinates count heatmap pixels; pixel i covers i to i + 1, so that its centre lies at i + 0.5.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from skipbench.bench.data.geometry import sample_at
+from skipbench.bench.tasks.view import View
 
 Subpixel = Literal["taylor", "quarter"]
 
@@ -55,6 +59,37 @@ def find_peaks(heatmaps: Tensor, regions: Tensor, subpixel: Subpixel) -> tuple[T
     else:
         offset = torch.where(centre == peak, _slope(patch).sign() / 4, 0)
     return peak + 0.5 + offset, tops
+
+
+def joined(heatmaps: Iterable[Tensor], view: View) -> Tensor:
+    """Return the mean of the heatmaps (J, h, w) of windows within an image, as one (J, h', w') of all of it.
+
+    Its pixels are about as large as theirs, between which it is interpolated bilinearly.
+    """
+    total, times = torch.empty(0), torch.empty(0)
+    for window, given in zip(view.windows, heatmaps, strict=True):
+        sides, lengths = (window.height, window.width), given.shape[1:]
+        if not total.numel():
+            size = [
+                max(1, round(own * length / side))
+                for own, length, side in zip(view.size, lengths, sides, strict=True)
+            ]
+            total, times = given.new_zeros(len(given), *size), given.new_zeros(size)
+            centres = [
+                (torch.arange(pixels, device=given.device) + 0.5) * own / pixels
+                for own, pixels in zip(view.size, size, strict=True)
+            ]
+        at = [places - start for places, start in zip(centres, window[:2], strict=True)]  # px of the window
+        rows, columns = ((places >= 0) & (places < side) for places, side in zip(at, sides, strict=True))
+        y, x = (
+            places[known] * length / side
+            for places, known, length, side in zip(at, (rows, columns), lengths, sides, strict=True)
+        )
+        part = sample_at(given[None], torch.stack(torch.meshgrid(x, y, indexing="xy"))[None], "bilinear")[0]
+        here = rows[:, None] & columns
+        total[:, here] += part.flatten(1)
+        times[here] += 1
+    return total / times
 
 
 def _patches(heatmaps: Tensor, centre: Tensor) -> Tensor:

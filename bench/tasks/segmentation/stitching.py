@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from skipbench.bench.tasks.view import Size, View
+from skipbench.bench.data.windows import inner, shown
+from skipbench.bench.tasks.view import Size, View, Window
 
 
 def mean_logits(logits: Iterable[Tensor], view: View) -> Tensor:
@@ -16,7 +17,7 @@ def mean_logits(logits: Iterable[Tensor], view: View) -> Tensor:
     for window, given in zip(view.windows, logits, strict=True):
         if not total.numel():
             total, times = given.new_zeros(len(given), height, width), times.to(given.device)
-        part = _resized(given, (window.height, window.width))[:, : height - window.top, : width - window.left]
+        part = _resized(_unpadded(given, window, view), shown(view.size, window))
         rows, columns = (slice(start, start + side) for start, side in zip(window[:2], part.shape[1:], strict=True))
         total[:, rows, columns] += part
         times[rows, columns] += 1
@@ -29,14 +30,14 @@ def largest(logits: Tensor, view: View) -> Tensor:
     Logits are resized bilinearly, a class at a time.
     """
     (window,) = view.windows
-    size = window.height, window.width
+    logits, size = _unpadded(logits, window, view), view.size
     best = _resized(logits[:1], size)[0]
     labels = torch.zeros(size, dtype=torch.uint8)
     for number in range(1, len(logits)):
         other = _resized(logits[number : number + 1], size)[0]
         labels[other > best] = number
         best = torch.maximum(best, other)
-    return labels[: view.size[0], : view.size[1]]
+    return labels
 
 
 def stitched(logits: Iterable[Tensor], view: View) -> Tensor:
@@ -56,6 +57,11 @@ def stitched(logits: Iterable[Tensor], view: View) -> Tensor:
         rows[:, :, window.left : window.left + window.width] += _resized(given, (window.height, window.width))
     labels[top:] = rows.argmax(0)
     return labels
+
+
+def _unpadded(logits: Tensor, window: Window, view: View) -> Tensor:
+    height, width = inner(view.size, window, (logits.shape[1], logits.shape[2]))
+    return logits[:, :height, :width]
 
 
 def _resized(logits: Tensor, size: Size) -> Tensor:

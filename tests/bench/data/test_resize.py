@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from skipbench.bench.data import Boxes, Data, Instances, Joints, Mask, open_data
+from skipbench.bench.data.files.seeing import Seeing
 from skipbench.bench.data.windows import Window, around, cut, middle, see, tiles, windows_of
 from skipbench.bench.records.store import open_run
-from skipbench.bench.tasks import TaskError, create_task
+from skipbench.bench.tasks import TASKS, TaskError, create_task
 from skipbench.bench.tasks.segmentation.stitching import mean_logits
 from skipbench.bench.tasks.view import View
 from skipbench.bench.training import Recipe, train
@@ -210,7 +211,7 @@ def test_an_image_s_middle_is_its_middle() -> None:
         ("fit", "Images of 16x16 to 40x30 px (height x width) are scaled to fit into 16x32 px with their aspect"),
         (
             "crop",
-            "are learnt in windows of 16x32 px at their own resolution, and scored as a whole, in windows that",
+            "are learnt in windows of 16x32 px at their own resolution, and scored as a whole in their own pixels",
         ),
     ],
 )
@@ -218,6 +219,17 @@ def test_a_note_says_what_the_network_sees(folder: Path, resize: str, says: str)
     data = opened(folder, resize)
     assert any(says in note for note in data.info.notes)
     assert data.info.facts.get("resize", "stretch") == resize
+
+
+def test_a_note_says_where_a_fitted_image_is_a_slit_and_how_far_aspects_change() -> None:
+    sizes = [(100, 100), (30, 4000), (1, 1)]
+    (fitted,) = Seeing("fit", (64, 96), 0.25, False).notes(sizes)
+    assert "scored in their own pixels. The narrowest is 1 px wide there: data.resize=crop shows" in fitted
+    (even,) = Seeing("fit", (64, 96), 0.25, False).notes(sizes[:1])
+    assert even.endswith("scored in their own pixels.")
+    (stretched,) = Seeing("stretch", (64, 96), 0.25, True).notes(sizes)
+    assert "learnt at 64x96 px and scored in their own pixels, their aspect changed by up to 89;" in stretched
+    assert Seeing("stretch", (64, 64), 0.25, False).notes(sizes[:1]) == []
 
 
 def test_stretched_data_are_what_they_were(folder: Path) -> None:
@@ -228,12 +240,14 @@ def test_stretched_data_are_what_they_were(folder: Path) -> None:
     assert opened(folder, "fit").info.fingerprint != opened(folder, "stretch").info.fingerprint
 
 
-def test_people_are_not_looked_for_in_windows(folder: Path) -> None:
+def test_a_task_that_does_not_join_windows_is_refused_them(monkeypatch: pytest.MonkeyPatch) -> None:
     data = open_data("scenes", size=[32, 32], train=8, val=2, test=2)
-    for task in ("pose", "detection"):
-        with pytest.raises(TaskError, match=rf"{task} is not scored in windows of an image.*set data.resize=fit\."):
-            create_task(task, replace(data.info, resize="crop"))
-        create_task(task, replace(data.info, resize="fit"))
+    for task in TASKS.names():
+        create_task(task, replace(data.info, resize="crop"))
+    monkeypatch.setattr(TASKS["pose"], "in_own_pixels", False)
+    with pytest.raises(TaskError, match=r"^pose is not scored in windows of an image.*: set data.resize=fit\.$"):
+        create_task("pose", replace(data.info, resize="crop"))
+    create_task("pose", replace(data.info, resize="fit"))
 
 
 @pytest.mark.parametrize("resize", ["fit", "crop"])

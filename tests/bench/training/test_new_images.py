@@ -175,8 +175,6 @@ def test_predictions_are_in_px_of_the_file(skipbench: Any, run: Path, images: Pa
     photo.save(tmp_path / "photo.jpg", exif=exif)
     for task in ("segmentation", "detection", "pose"):
         for way in ("turned", "--as-stored", "--tiles"):
-            if (task, way) == ("pose", "--tiles"):
-                continue
             out = tmp_path / task / way
             more = () if way == "turned" else (way,)
             assert skipbench("predict", run, tmp_path / "photo.jpg", "--task", task, "--out", out, *more).code == 0
@@ -281,7 +279,6 @@ def test_only_its_own_files_are_written_over(skipbench: Any, run: Path, images: 
 @pytest.mark.parametrize(
     ("task", "arguments", "words"),
     [
-        ("pose", ("{images}", "--tiles"), "pose is not predicted in tiles, since the heatmaps do not say whose"),
         ("segmentation", ("{images}", "--boxes", "x.json"), "segmentation looks for no people: remove the boxes."),
         ("pose", ("{images}", "--boxes", "x.json"), "x.json: cannot be read as text"),
         ("segmentation", ("absent.png",), "there is no image or folder absent.png."),
