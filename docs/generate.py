@@ -1,13 +1,14 @@
 """The pages that are made of declarations: of each factor, and of the public names.
 
-    python docs/generate.py           # the pages, with the costs that docs/factors/costs.json has
-    python docs/generate.py --count   # counts these costs anew, and draws the pictures
+python docs/generate.py           # the pages, with the costs that docs/factors/costs.json has
+python docs/generate.py --count   # counts these costs anew, and draws the pictures
 """
 
 import argparse
 import inspect
 import json
 import re
+import shlex
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -37,8 +38,6 @@ COUNTED: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
     "up_block": ("unet", {}, ["none", "conv3x3", "norm_act_residual"]),
     "post": ("fpn", {}, ["none", "relu", "conv3x3", "double_conv"]),
     "out": ("fpn", {}, ["none", "conv1x1", "conv3x3"]),
-    "extra_levels": ("fpn", {}, [0, 1, 2]),
-    "norm": ("unet", {}, ["none", "batch", "group", "instance"]),
     "blocks": ("hourglass", {}, [1, 2, 4]),
     "head": ("fpn", {}, ["conv1x1", "conv3x3", "conv3x3_conv1x1"]),
     "head_block": ("hourglass", {}, ["none", "residual", "residual_project"]),
@@ -169,18 +168,28 @@ def factor_page(name: str, costs: list[dict[str, Any]] | None) -> str:
         also = [[f"`{choice}`", "See above."] for choice in declared.others if choice not in own]
         parts += [f"\n## Choices\n\n`skipbench list {declared.registry.plural}` lists them.\n\n"]
         parts += [table(rows + also, "choice", "what it is")]
-    given = [[f"`{model}`", f"`{in_words(PRESETS[model][name])}`"] for model in PRESETS.names() if name in PRESETS[model]]
-    if given:
-        parts += ["\n## In the presets\n\nPresets that are not listed have the default.\n\n", table(given, "preset", "value")]
+    in_presets = [
+        [f"`{model}`", f"`{in_words(PRESETS[model][name])}`"] for model in PRESETS.names() if name in PRESETS[model]
+    ]
+    if in_presets:
+        parts += [
+            "\n## In the presets\n\nPresets that are not listed have the default.\n\n",
+            table(in_presets, "preset", "value"),
+        ]
     if costs:
         model, others, _ = COUNTED[name]
-        own_args = "".join(f" --set {key}={in_words(value)}" for key, value in others.items())
-        command = f"skipbench cost {model} --encoder {ENCODER} --classes 4 --img-size 64x64{own_args}"
+        given = [f"{key}={in_words(value)}" for key, value in others.items()]
+        encoder = [] if name == "encoder" else ["--encoder", ENCODER]
+        settings = [word for setting in [*given, f"{name}={costs[0]['choice']}"] for word in ("--set", setting)]
+        command = shlex.join(
+            ["skipbench", "cost", model, *encoder, "--classes", "4", "--img-size", "64x64", *settings]
+        )
+        but = f", but for {', '.join(f'`{each}`' for each in given)}" if given else ""
         parts += [
             f"\n## What it costs\n\n![{alternative(name, costs)}]({name}.svg)\n\n",
-            f"Counted on `{model}` with the encoder `{ENCODER}`, 4 classes, one image of 64x64 px, all else as in the "
-            f"preset{' but for ' + ', '.join(f'`{k}={in_words(v)}`' for k, v in others.items()) if others else ''}.\n\n",
-            f"<!-- not run: tests/archs and tests/test_docs.py count the same -->\n```bash\n{command} --set {name}={costs[0]['choice']}\n```\n",
+            f"Counted on `{model}` with the encoder `{ENCODER}`, 4 classes, one image of 64x64 px, all else as in "
+            f"the preset{but}. The first:\n\n<!-- not run: tests/test_docs.py counts it -->\n\n",
+            f"```bash\n{command}\n```\n",
         ]
     return "".join(parts)
 
@@ -205,7 +214,10 @@ def factors_page() -> str:
 def api_page(key: str) -> str:
     """Return a page of public names; each is documented on the first page that has it."""
     title, what, modules = API[key]
-    parts, seen = [f"# {title}\n\n{what}\n"], set(import_module("skipbench").__all__) if key != "skipbench" else set()
+    parts, seen = (
+        [f"# {title}\n\n{what}\n"],
+        set(import_module("skipbench").__all__) if key != "skipbench" else set(),
+    )
     for module_name in modules:
         module = import_module(module_name)
         names = [name for name in sorted(module.__all__) if name not in seen and described(getattr(module, name))]

@@ -1,10 +1,11 @@
-"""What the site has beside the files of docs/: pages that stand elsewhere in the repository, files that pages link to.
+"""What the site has beside the files of docs/: pages that stand elsewhere, and files that pages link to.
 
-Pages link to each other as a reader of the repository needs it, relative to where they lie. In the site README.md is
-the first page, RESULTS.md and others are pages too, and a linked source file is a text beside them.
+Pages link to each other as a reader of the repository needs it, relative to where they lie. In the site README.md
+is the first page, RESULTS.md and others are pages too, and a linked source file is a text beside them.
 """
 
 import re
+import shutil
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 
@@ -22,12 +23,12 @@ OFFERED = re.compile(r"^- `(skipbench[.\w]*)`.*$", re.MULTILINE)  # what the pag
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Link the rooms under the names that they are installed by, where mkdocstrings looks for them."""
-    names = ROOT / "build" / "api" / "skipbench"
-    names.mkdir(parents=True, exist_ok=True)
-    for source in [*(ROOT / room for room in ROOMS), *(ROOT / "skipbench").glob("*.py*")]:
-        if not (names / source.name).is_symlink():
-            (names / source.name).symlink_to(source)
+    """Copy the rooms under the names that they are installed by, where mkdocstrings looks for them."""
+    names, skip = ROOT / "build" / "api" / "skipbench", shutil.ignore_patterns("__pycache__")
+    shutil.rmtree(names, ignore_errors=True)
+    shutil.copytree(ROOT / "skipbench", names, ignore=skip)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, names / room, ignore=skip)
     return config
 
 
@@ -45,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links between files of the repository into links between pages of the site, API names into their docs."""
+    """Turn links between files of the repository into links between pages, and listed names into their words."""
     here = page.file.src_uri
 
     def turned(match: re.Match[str]) -> str:
