@@ -135,7 +135,9 @@ def test_the_pages_of_factors_and_names_are_what_is_declared(generate: ModuleTyp
     made = generate.pages(costs)
     stale = [place for place, text in made.items() if (DOCS / place).read_text(encoding="utf-8") != text]
     assert stale == [], "python docs/generate.py"
-    there = {path.relative_to(DOCS).as_posix() for folder in ("api", "factors") for path in (DOCS / folder).iterdir()}
+    there = {
+        path.relative_to(DOCS).as_posix() for folder in ("api", "factors") for path in (DOCS / folder).iterdir()
+    }
     assert there == {place for place in made if "/" in place} | {"factors/costs.json"}
 
 
