@@ -1,4 +1,5 @@
 # Two commands: `make bench` (DATA=folder for your own images, ARGS="key=value ..." for overrides) and `make test`.
+# `make docs` builds the documentation, build/site/index.html.
 PYTHON ?= python3
 SUITE ?= quick
 DATA ?=
@@ -7,7 +8,7 @@ OUT ?= runs/$(SUITE)$(if $(DATA),-$(notdir $(abspath $(DATA))))
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: bench test lint format clean
+.PHONY: bench test lint format docs clean
 
 # A run with failed cells (exit code 1) is still worth a report; a refused one (2) is not.
 bench: .venv/installed
@@ -24,6 +25,10 @@ lint: .venv/installed
 	ln -sfn $(addprefix ../../../,analysis archs bench reports $(wildcard skipbench/*.py*)) build/names/skipbench
 	cd build/names && ../../$(BIN)/mypy --config-file ../../setup.cfg --cache-dir ../../.mypy_cache
 	cd build/names && ../../$(BIN)/lint-imports --config ../../setup.cfg
+
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@echo "build/site/index.html"
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

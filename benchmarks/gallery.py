@@ -24,6 +24,8 @@ COLUMN = Paper("column")
 COLORS = 96  # of a picture, so that it is small
 HEAD = """# Gallery
 
+<!-- none is run: they take finished runs; tests/reports draw every figure -->
+
 Every built-in figure of a run, as wide as one column of a paper (`--width column`, 3.3 in; `two-column` is 6.9 in),
 each with the command that draws it. `--format pdf` or `svg` gives vectors, `--arms "unet*"` some arms, `--style`
 and `--font-size` another look ([figures and tables for papers](papers.md)), `skipbench plot RUN all` all of them.

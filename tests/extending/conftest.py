@@ -1,4 +1,4 @@
-"""What a test of this folder registers is gone after it, and what it plugs in stands in the README."""
+"""What a test of this folder registers is gone after it, and what it plugs in stands in README or docs/extend."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from skipbench.bench.cli import main
 from skipbench.bench.cli.options import registries
 from skipbench.bench.data.annotations import KEYS
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / "extend").glob("*.md")]
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +28,11 @@ def _own_parts() -> Iterator[None]:
 
 @pytest.fixture
 def readme(tmp_path: Path):
-    """Write a file that the README shows, and return its path."""
+    """Write a file that a page shows, and return its path."""
 
     def write(name: str) -> Path:
-        (text,) = re.findall(rf"```python\n(# {re.escape(name)}\n.*?)```", README, flags=re.DOTALL)
+        shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+        (text,) = re.findall(rf"```python\n(# {re.escape(name)}\n.*?)```", shown, flags=re.DOTALL)
         (tmp_path / name).write_text(text)
         return tmp_path / name
 

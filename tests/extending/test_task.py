@@ -1,4 +1,4 @@
-"""The README's task, metric and dataset format, each from its one file: in plan, records, page and lists."""
+"""The pages' task, metric and dataset format, each from its one file: in plan, records, page and lists."""
 
 from pathlib import Path
 

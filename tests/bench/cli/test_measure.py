@@ -87,9 +87,8 @@ def test_list_takes_a_pattern(skipbench: Any) -> None:
         assert skipbench("list", kind, "*o*").out.splitlines() == registry.names("*o*")
 
 
-def test_list_says_of_factors_what_is_declared_and_the_documents_show_the_same(skipbench: Any) -> None:
+def test_list_says_of_factors_what_is_declared(skipbench: Any) -> None:
     table = skipbench("list", "factors").out
-    assert (Path(__file__).parents[3] / "docs" / "factors.md").read_text(encoding="utf-8") == table
     assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]] == list(FACTORS)
     assert "| fusion | add | " in skipbench("list", "factors", "fus*").out.splitlines()[-1]
 
