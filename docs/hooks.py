@@ -22,14 +22,13 @@ FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 OFFERED = re.compile(r"^- `(skipbench[.\w]*)`.*$", re.MULTILINE)  # what the pages of the API list
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Copy the rooms under the names that they are installed by, where mkdocstrings looks for them."""
+def on_startup(command: str, dirty: bool) -> None:
+    """Copy the rooms under the names that they are installed by, before mkdocstrings looks for them."""
     names, skip = ROOT / "build" / "api" / "skipbench", shutil.ignore_patterns("__pycache__")
     shutil.rmtree(names, ignore_errors=True)
     shutil.copytree(ROOT / "skipbench", names, ignore=skip)
     for room in ROOMS:
         shutil.copytree(ROOT / room, names / room, ignore=skip)
-    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
