@@ -12,7 +12,7 @@ from timm.models.resnet import Bottleneck
 from torch import Tensor
 
 from skipbench.archs.encoders.base import Encoder, crop, levels_down_to, register_encoder
-from skipbench.archs.encoders.weights import read_weights, require_published
+from skipbench.archs.encoders.weights import misfit, read_weights, require_published, takes_channels
 from skipbench.archs.errors import PretrainedError, ShapeError, SpecError
 from skipbench.archs.levels import FeatureSpec, Size
 from skipbench.archs.spec import ArchSpec
@@ -149,14 +149,18 @@ def _with_weights(spec: ArchSpec, args: dict[str, Any]) -> Any:
     if spec.encoder_weights is None:
         require_published(spec.encoder)
         return _create(spec, args, pretrained=True)
-    overlay = {"state_dict": read_weights(spec)}
+    weights = read_weights(spec)
+    overlay: dict[str, Any] = {"state_dict": weights}
+    if takes_channels(weights, spec):
+        overlay["first_conv"] = None  # timm would make weights for as many channels of those for three
     try:
         trunk = _create(spec, args, pretrained=True, pretrained_cfg_overlay=dict(overlay))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch.initial_seed() + 1)
             again = _create(spec, args, pretrained=True, pretrained_cfg_overlay=overlay)
     except SpecError as error:
-        raise PretrainedError(f"{spec.encoder_weights} does not fit: {error}") from error
+        reason = misfit(weights, spec) or str(error)
+        raise PretrainedError(f"{spec.encoder_weights} does not fit: {reason}") from error
     drawn = [name for name, x in again.named_parameters() if not torch.equal(x, trunk.get_parameter(name))]
     if drawn:  # what differs between two draws has not come from the file
         raise PretrainedError(

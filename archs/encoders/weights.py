@@ -1,5 +1,6 @@
 """Weights that an encoder begins with, published or one's own, and what was done to the images that made them."""
 
+from collections.abc import Mapping
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -88,17 +89,53 @@ def read_weights(spec: ArchSpec) -> dict[str, Tensor]:
         saved = load_state_dict(str(file), device="cpu", weights_only=True)
         found = {name: x for name, x in saved.items() if isinstance(x, Tensor)}
     except Exception as error:  # pickles and safetensors fail in their own ways
-        raise PretrainedError(
-            f"encoder_weights, {file}, cannot be read as weights ({first_line(error)})."
-        ) from error
-    with torch.device("meta"):
-        wanted = timm.create_model(spec.encoder, in_chans=spec.in_channels).state_dict()
+        reason = first_line(error)
+        if "weights_only" in reason:  # torch's words are on an option that nobody has here
+            reason = "it holds other things than tensors, or is damaged; no code in it is run"
+        raise PretrainedError(f"encoder_weights, {file}, cannot be read as weights ({reason}).") from error
+    wanted = _wanted(spec)
     prefixes = [name.removesuffix(first) for first in list(wanted)[:1] for name in found if name.endswith(first)]
     prefix = max(prefixes, key=lambda start: sum(start + name in found for name in wanted), default="")
     taken = {name.removeprefix(prefix): x for name, x in found.items() if name.startswith(prefix)}
+    if not found:
+        raise PretrainedError(f"encoder_weights, {file}, holds no tensors.")
     if not taken.keys() & wanted.keys():
         raise PretrainedError(
-            f"{file} has no tensor of encoder '{spec.encoder}': its first is '{next(iter(found), '')}', and timm's "
+            f"{file} has no tensor of encoder '{spec.encoder}': its first is '{next(iter(found))}', and timm's "
             f"is '{next(iter(wanted))}'."
         )
     return taken
+
+
+def takes_channels(weights: Mapping[str, Tensor], spec: ArchSpec) -> bool:
+    """Return whether weights are of an encoder whose first convolutions have as many channels as are wanted."""
+    names = _first(spec)
+    return bool(names) and all(name in weights and weights[name].shape[1] == spec.in_channels for name in names)
+
+
+def misfit(weights: Mapping[str, Tensor], spec: ArchSpec) -> str:
+    """Return in a sentence which of the weights first has another shape than the encoder's; "" where none has.
+
+    First convolutions for three channels are no misfit: timm makes weights for any number of them.
+    """
+    for name, ours in _wanted(spec).items():
+        theirs = weights.get(name, ours)
+        if theirs.shape != ours.shape and not (name in _first(spec) and theirs.shape[1] == 3):
+            return (
+                f"its '{name}' has the shape {list(theirs.shape)}, and that of encoder '{spec.encoder}' for "
+                f"{spec.in_channels} channel(s) {list(ours.shape)}."
+            )
+    return ""
+
+
+def _wanted(spec: ArchSpec) -> dict[str, Tensor]:
+    with torch.device("meta"):
+        state: dict[str, Tensor] = timm.create_model(spec.encoder, in_chans=spec.in_channels).state_dict()
+    return state
+
+
+def _first(spec: ArchSpec) -> list[str]:
+    """Return the names of the weights that see the image."""
+    known = get_pretrained_cfg(spec.encoder)
+    first = (known.first_conv if known else None) or ()
+    return [f"{name}.weight" for name in ((first,) if isinstance(first, str) else first)]

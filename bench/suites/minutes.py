@@ -69,9 +69,10 @@ def _worth(training: Training, arm: Arm, recipe: Recipe, part: float) -> int:
     batches = int((seconds * speed - training.scored(recipe)) / recipe.batch_size)
     if batches < 1:
         need = (training.scored(recipe) + recipe.batch_size) / speed
+        have, takes = (f"{time:.2g} s" if time < 10 else human_time(time) for time in (seconds, need))
         raise SuiteError(
-            f"recipe.minutes is {recipe.minutes:g}, which is {human_time(seconds)} for each training, but "
-            f"'{arm.name}' takes {human_time(need)} to see one batch and be scored: give more."
+            f"recipe.minutes is {recipe.minutes:g}, which is {have} for each training, but '{arm.name}' takes "
+            f"{takes} to see one batch and be scored: give more than {recipe.minutes * need / seconds:.3g}."
         )
     return batches * recipe.batch_size
 

@@ -216,7 +216,13 @@ def _spec(variant: Variant, common: dict[str, Any], of_task: dict[str, Any]) -> 
     for name, value in (common | variant.factors).items():
         if isinstance(value, list) and name in FACTORS and not FACTORS[name].takes_lists:
             raise SuiteError(f"the factor '{name}' takes one value, not {quoted(value)}; {choice_of(name, value)}")
-    return resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
+    spec = resolve_spec(variant.model, **{**of_task, **common, **variant.factors, "classes": of_task["classes"]})
+    if spec.in_channels != of_task["in_channels"]:
+        raise SuiteError(
+            f"in_channels is {spec.in_channels}, but images have {of_task['in_channels']} channel(s): leave it "
+            "out, as networks take what the data have (data.channels)."
+        )
+    return spec
 
 
 def _cells(studies: list[StudyPlan]) -> Iterator[Cell]:

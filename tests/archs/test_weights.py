@@ -54,6 +54,13 @@ def test_weights_of_three_channels_are_made_fit_for_others_as_timm_does(tmp_path
     torch.testing.assert_close(next(five.parameters())[:, 3:], tensors[first][:, :2] * 3 / 5)
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_weights_of_as_many_channels_as_are_wanted_are_taken_as_they_are(tmp_path: Path, channels: int) -> None:
+    tensors = saved(tmp_path / "own.safetensors", in_chans=channels)
+    encoder = build_encoder(spec_of(encoder_weights=str(tmp_path / "own.safetensors"), in_channels=channels))
+    assert torch.equal(next(encoder.parameters()), next(x for x in tensors.values() if x.ndim == 4))
+
+
 @pytest.mark.parametrize(
     ("write", "says"),
     [
@@ -61,7 +68,8 @@ def test_weights_of_three_channels_are_made_fit_for_others_as_timm_does(tmp_path
         (lambda file: file.write_bytes(b"no weights"), "cannot be read as weights"),
         (lambda file: save_file({"head.weight": torch.ones(1)}, file), "has no tensor of encoder 'test_resnet'"),
         (lambda file: saved(file, "", pretrained=False) and cut(file), "lacks 1 of the "),
-        (lambda file: save_file(grown(), file), "does not fit"),
+        (lambda file: save_file(grown(), file), "has the shape ["),
+        (lambda file: saved(file, in_chans=4), ", and that of encoder 'test_resnet' for 3 channel(s) ["),
     ],
 )
 def test_a_file_that_does_not_hold_them_is_refused_in_a_sentence(tmp_path: Path, write, says: str) -> None:
@@ -138,8 +146,9 @@ def test_images_are_normalised_as_the_pretrained_encoder_s_were() -> None:
 
 
 def test_a_factor_that_came_later_tells_networks_apart_where_it_is_used_alone(tmp_path: Path) -> None:
-    assert "encoder_weights" not in spec_of().identity
-    assert spec_of().identity == {name: x for name, x in spec_of().to_dict().items() if name != "encoder_weights"}
+    later = {name for name, factor in archs.FACTORS.items() if factor.later}
+    assert "encoder_weights" in later
+    assert spec_of().identity == {name: x for name, x in spec_of().to_dict().items() if name not in later}
     assert spec_of(encoder_weights="own.pth").identity["encoder_weights"] == "own.pth"
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,12 @@ def grouping(group: str, root: Path) -> Grouping:
         return found[1] if found.re.groups else found[0]
 
     return of
+
+
+def singly(entries: Iterable[Entry]) -> Grouping:
+    """Return what keeps every image by itself: its name, after its split where several splits have that name."""
+    times = Counter(entry.name for entry in entries)
+    return lambda entry: entry.name if times[entry.name] == 1 else f"{entry.split}/{entry.name}"
 
 
 def groups_of(entries: Iterable[Entry], of: Grouping) -> list[list[Entry]]:

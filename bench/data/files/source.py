@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
-from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of
+from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of, singly
 from skipbench.bench.data.files.preflight import Examined, Opening, Watch, digest, examine, unwatched
 from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.files.seeing import Seeing
@@ -139,7 +139,7 @@ class FileSource(DataSource):
         """Return the splits, those of each fold of a cross-validation, and notes. Raises DataError."""
         of = grouping(self.group, self.place) if self.group else None
         if self.folds:
-            return folded(entries, self.folds, of or (lambda entry: entry.name), grouped=of is not None)
+            return folded(entries, self.folds, of or singly(entries), grouped=of is not None)
         if of is None:
             splits, notes = divide(entries, self.split_files)
             return [splits], notes

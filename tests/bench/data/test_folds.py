@@ -72,6 +72,19 @@ def test_each_image_is_tested_in_one_fold_and_validated_in_another(films: Path) 
     assert [data.of_seed(seed).info.fold for seed in (0, 4, 7)] == [(0, 5), (4, 5), (2, 5)]
 
 
+def test_images_of_one_name_in_several_splits_are_several_images(films: Path) -> None:
+    for kind in ("images", "masks"):
+        for number, split in enumerate(("val", "test"), 1):
+            (films / kind / split).mkdir()
+            for frame in range(4):
+                source = films / kind / "train" / f"film{number}_{frame:03}.png"
+                source.rename(films / kind / split / f"film0_{frame:03}.png")
+    data = opened(films, folds=6)
+    assert [len(fold.test) for fold in data.folds] == [3] * 6
+    with pytest.raises(DataError, match=r"data.folds is 19, but there are 18 images to make them of\.$"):
+        opened(films, folds=19)
+
+
 def test_no_film_is_in_training_and_test(films: Path) -> None:
     data = opened(films, folds=3, group=r"film(\d+)_")
     assert sorted(len(fold.test) for fold in data.folds) == [4, 6, 8]

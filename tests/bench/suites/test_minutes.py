@@ -75,7 +75,7 @@ def test_a_cell_is_that_of_its_images_however_they_were_set(tiny_suite: str, tim
 
 
 def test_minutes_that_are_too_short_to_be_scored_in_are_refused(tiny_suite: str, timed: list[str]) -> None:
-    with pytest.raises(SuiteError, match=r"recipe.minutes is 0.001, which is < 1 s for each training, but 'fpn'"):
+    with pytest.raises(SuiteError, match=r"recipe.minutes is 0.001, which is 0.06 s for each training, but 'fpn'"):
         plan(tiny_suite, "recipe.minutes=0.001")
 
 

@@ -309,3 +309,9 @@ def test_two_studies_of_a_task_are_told_apart_by_what_their_data_are_called(tmp_
     suite.write_text(suite.read_text().replace(", label: 'scenes, 8 images'", ""))
     with pytest.raises(SuiteError, match=r"two studies of segmentation on scenes; .* by a label"):
         make_plan(load_suite(str(suite)))
+
+
+def test_networks_that_take_other_channels_than_images_have_are_refused(plan) -> None:
+    with pytest.raises(SuiteError, match=r"^in_channels is 4, but images have 3 channel\(s\): leave it out, "):
+        plan("model.in_channels=4")
+    assert all(arm.spec.in_channels == 3 for arm in plan("model.in_channels=3").studies[0].arms)
