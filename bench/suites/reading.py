@@ -29,6 +29,12 @@ def list_suites() -> dict[str, str]:
     return {suite["name"]: suite["description"] for suite in sorted(suites, key=lambda suite: suite["name"])}
 
 
+def shared_by(name: str) -> dict[str, Any]:
+    """Return what all studies of a shipped suite share: data, factors, recipe, seeds."""
+    content = _read(name)
+    return {key: content[key] for key in ("data", "model", "recipe", "seeds") if key in content}
+
+
 def load_suite(
     source: str, overrides: Iterable[str] = (), data: Mapping[str, Any] | None = None, tasks: Sequence[str] = ()
 ) -> Suite:
