@@ -61,7 +61,7 @@ def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path) -> None:
     ("arguments", "sentence"),
     [
         (["check", "nowhere"], "data folder nowhere: there is no such folder."),
-        (["check", "."], "is not in a known format. Looked for: "),
+        (["check", "."], "is not in a known format: it is empty. Looked for: "),
         (["check", ".", "--format", "cocoa"], "unknown dataset 'cocoa'. Did you mean 'coco'?"),
         (["check", ".", "--format", "scenes"], "--format is 'scenes', which is not read from files."),
         (["check", ".", "--format", "voc", "--set", "reed=boxes"], "unknown key 'reed'. Did you mean 'read'?"),
