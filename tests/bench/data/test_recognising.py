@@ -15,7 +15,6 @@ from skipbench.bench.data.folder import Folder
 from skipbench.bench.errors import DataError, SuiteError
 from skipbench.bench.validation import parse
 
-
 Write = Callable[[Path], Path]
 
 
