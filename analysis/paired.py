@@ -54,8 +54,13 @@ def pairs(study: Frames) -> pd.DataFrame:
 
 def _label(arm: dict[Any, Any], first: dict[Any, Any], factor: str, budget: str) -> str:
     one, other = (_title(each, factor, budget) for each in (arm, first))
-    named = any(not title.startswith(str(each["model"])) for title, each in ((one, arm), (other, first)))
-    return f"{one} − {other}" if named and one != other else f"{one}: {arm[factor]} − {first[factor]}"
+    derived = all(_is_derived(title, str(each["model"])) for title, each in ((one, arm), (other, first)))
+    return f"{one}: {arm[factor]} − {first[factor]}" if derived or one == other else f"{one} − {other}"
+
+
+def _is_derived(title: str, model: str) -> bool:
+    """Return whether an arm is called by its model, or by the morph that begins there, rather than by a name."""
+    return title == model or title.startswith((f"{model} / ", f"{model} to "))
 
 
 def _title(arm: dict[Any, Any], factor: str, budget: str) -> str:

@@ -49,6 +49,7 @@ def test_the_list_of_commands_names_every_command_and_cuts_no_line(skipbench: An
         "morph_rows",
         "options",
         "output",
+        "preview",
         "recommend_words",
         "streams",
     }
