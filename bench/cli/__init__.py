@@ -8,7 +8,7 @@ import os.path
 import re
 import signal
 import sys
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -53,8 +53,15 @@ class Commands(TyperGroup):
     """Imports the module of the command that is called; until then, its line of help is all there is of it."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in COMMANDS and is_shipped(args[0]):
+            raise SkipbenchError(f"'{args[0]}' is a suite, not a command: skipbench run {args[0]}")
         name, _, rest = super().resolve_command(ctx, args)
         return name, name and command(name), rest
+
+
+def is_shipped(name: str) -> bool:
+    """Return whether there is a shipped suite of that name."""
+    return name.isidentifier() and resources.files("skipbench.bench.suites").joinpath(f"{name}.yaml").is_file()
 
 
 def command(name: str) -> Any:

@@ -117,6 +117,7 @@ def test_the_home_folder_may_be_called_by_a_tilde(given: str, meant: str) -> Non
         (["ru"], "No such command 'ru'. Did you mean 'run'?"),
         (["run", "quick", "--dryrun"], "No such option: --dryrun (Possible options: --dry-run)"),
         (["run"], "Missing argument 'SUITE'."),
+        (["quick"], "'quick' is a suite, not a command: skipbench run quick"),
         (
             ["list", "model"],
             "unknown kind 'model'. Did you mean 'models'? Choices: annotations, blocks, bottom-ups, datasets, ",
