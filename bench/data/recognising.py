@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +19,7 @@ LABELLED = "labeled-data"  # DeepLabCut's folder
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".parquet")
 OF_JSON = {  # a word that a tool's own file holds, and how to come from that tool to what is read
+    '"caption"': "holds captions: boxes, masks or joints are needed beside them",
     '"imagePath"': "is LabelMe's own JSON: convert it to COCO JSON (pip install labelme2coco)",
     '"_via_': "is a VIA project: export its annotations as COCO JSON",
     '"regions"': "is VIA's own JSON: export its annotations as COCO JSON",
@@ -62,8 +63,8 @@ def one_step(root: Path) -> str:
             "its mask's name"
         )
     others = sorted({*files} - {*images})
-    steps = (*_of_files(root, others), *_twins(root, images), *_class_folders(root, images, others))
-    return next(iter(steps), "") or _bare(root, images)
+    steps = chain(_twins(root, images), _of_files(root, others), _class_folders(root, images, others))
+    return next(steps, "") or _bare(root, images)
 
 
 def _without_images(root: Path, files: Sequence[Path]) -> str:
@@ -107,19 +108,20 @@ def _beginning(path: Path) -> str:
 
 def _twins(root: Path, images: Sequence[Path]) -> Iterator[str]:
     """Yield that of two folders with files of the same names one holds masks, whatever it is called."""
-    names = defaultdict(set)
+    stems: dict[Path, set[str]] = defaultdict(set)
     for path in images:
-        names[path.parent].add(path.stem)
-    for one, other in combinations(names, 2):
-        if names[one] != names[other] or split_of(one.name) or split_of(other.name):
-            continue
-        of_masks = [folder for folder in (one, other) if _is_mask(_first(images, folder))]
+        stems[path.parent].add(path.stem)
+    alike: dict[frozenset[str], list[Path]] = defaultdict(list)
+    for folder in (folder for folder in stems if not split_of(folder.name)):
+        alike[frozenset(stems[folder])].append(folder)
+    for folders in alike.values():
+        of_masks = [folder for folder in folders if _is_mask(_first(images, folder))] if len(folders) == 2 else []
         if len(of_masks) == 1:
-            (mask,), (image,) = of_masks, {one, other} - {*of_masks}
+            shown = " and ".join(_path(root, folder) for folder in folders)
+            mask = of_masks[0].relative_to(root).as_posix()
             yield (
-                f"{_path(root, image)} and {_path(root, mask)} hold files of the same names, of which "
-                f"{_path(root, mask)} looks like masks: rename it to masks/, or give --format folder and "
-                f"masks={mask.relative_to(root).as_posix()}"
+                f"{shown} hold files of the same names, of which {mask}/ looks like masks: rename it to masks/, or "
+                f"give --format folder and masks={mask}"
             )
 
 
