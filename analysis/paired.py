@@ -28,14 +28,15 @@ def pairs(study: Frames) -> pd.DataFrame:
     choice of a network's factor has its own value, such as a tuned learning rate, it is part of that choice.
     Arms at equal budgets are paired with one another, whatever their widths; such a pair follows that of the arms
     as they are.
-    Columns: factor, arm, reference, label ("unet: add − concat_wide at equal MACs"), budget ("macs", or "").
+    Columns: factor, arm, reference, label ("unet: add − concat_wide at equal MACs", or "mine − plain" of arms that
+    the suite names), budget ("macs", or "").
     """
     rows = [
         {
             "factor": factor,
             "arm": arm["arm"],
             "reference": first["arm"],
-            "label": f"{_title(arm, factor, part.budget)}: {arm[factor]} − {first[factor]}",
+            "label": _label(arm, first, factor, part.budget),
             "budget": part.budget,
         }
         for part in comparisons(study)
@@ -49,6 +50,17 @@ def pairs(study: Frames) -> pd.DataFrame:
     for row in rows:
         row["label"] += suffix(row["budget"])
     return pd.DataFrame(rows, columns=PAIR)
+
+
+def _label(arm: dict[Any, Any], first: dict[Any, Any], factor: str, budget: str) -> str:
+    one, other = (_title(each, factor, budget) for each in (arm, first))
+    derived = all(_is_derived(title, str(each["model"])) for title, each in ((one, arm), (other, first)))
+    return f"{one}: {arm[factor]} − {first[factor]}" if derived or one == other else f"{one} − {other}"
+
+
+def _is_derived(title: str, model: str) -> bool:
+    """Return whether an arm is called by its model, or by the morph that begins there, rather than by a name."""
+    return title == model or title.startswith((f"{model} / ", f"{model} to "))
 
 
 def _title(arm: dict[Any, Any], factor: str, budget: str) -> str:

@@ -1,10 +1,8 @@
 """What is declared of a factor, once, where its field stands: type, choices, default, and what it is."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
@@ -62,15 +60,6 @@ class Factor:
         """Raise UnknownNameError, with the nearest choice, where `value` is not registered."""
         if self.registry and value not in self.others and value not in self.registry:
             raise UnknownNameError(unknown_name(self.registry.kind, value, self.choices))
-
-
-def as_table(factors: Iterable[Factor]) -> str:
-    """Return a Markdown table of what is declared."""
-    rows = [("factor", "default", "what it is", "values"), ("---",) * 4]
-    for declared in factors:
-        default = "" if declared.required else yaml.safe_dump(declared.default).split("\n")[0]
-        rows.append((declared.name, default, declared.what, declared.values))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def factors_of(spec: type[BaseModel]) -> dict[str, Factor]:

@@ -11,9 +11,11 @@ from skipbench.registry import Registry
 PRESETS: Registry[dict[str, Any]] = Registry("model", None, *REGISTRY_ERRORS)
 register_preset = PRESETS.register
 
-# U-Net (arXiv 1505.04597): unpadded, no norm. The paper does not state the dropout's rate.
 UNET = {"lateral": "identity", "upsample": "transposed", "fusion": "concat_wide", "post": "double_conv"}
-register_preset("unet.paper")(
+register_preset(
+    "unet.paper",
+    what="U-Net as published (arXiv 1505.04597): unpadded, no norm; the paper does not state the dropout's rate.",
+)(
     {
         **UNET,
         "encoder": "double_conv",
@@ -25,10 +27,11 @@ register_preset("unet.paper")(
     }
 )
 
-# github.com/milesial/Pytorch-UNet: padded, BatchNorm, pooling that rounds odd sizes down; two ways of upsampling.
 MILESIAL = {**UNET, "encoder": "double_conv", "encoder_args": {"ceil_mode": False}, "width": None}
-register_preset("unet.milesial")(MILESIAL)
-register_preset("unet.milesial_bilinear")(
+register_preset(
+    "unet.milesial", what="github.com/milesial/Pytorch-UNet: padded, BatchNorm, pooling that rounds odd sizes down."
+)(MILESIAL)
+register_preset("unet.milesial_bilinear", what="The same repository's network with bilinear upsampling.")(
     {
         **MILESIAL,
         "encoder_args": {"ceil_mode": False, "widths": [64, 128, 256, 512, 512]},
@@ -38,8 +41,9 @@ register_preset("unet.milesial_bilinear")(
     }
 )
 
-# The decoder of segmentation_models_pytorch's Unet: BatchNorm, nearest upsampling, one more level without a skip.
-register_preset("unet.smp")(
+register_preset(
+    "unet.smp", what="The Unet of segmentation_models_pytorch: nearest upsampling, one more level without a skip."
+)(
     {
         **UNET,
         "encoder": "resnet34",
@@ -50,8 +54,10 @@ register_preset("unet.smp")(
     }
 )
 
-# nnU-Net's 2d U-Net (PlainConvUNet): instance norm, leaky ReLU, strided convolutions, a head on every level.
-register_preset("unet.nnunet")(
+register_preset(
+    "unet.nnunet",
+    what="nnU-Net's 2d U-Net (PlainConvUNet): instance norm, leaky ReLU, strided convolutions, deep supervision.",
+)(
     {
         **UNET,
         "encoder": "conv_stages",
@@ -70,7 +76,7 @@ register_preset("unet.nnunet")(
 
 # MONAI's UNet with two residual units: it strides at once, its deepest two levels are of one stride, and the last
 # upsampling makes the logits.
-register_preset("unet.monai")(
+register_preset("unet.monai", what="MONAI's UNet with two residual units; its last upsampling makes the logits.")(
     {
         **UNET,
         "encoder": "conv_stages",
@@ -89,7 +95,9 @@ register_preset("unet.monai")(
 
 # Stacked Hourglass (arXiv 1603.06937): 8 stacks, one residual unit per block, heatmaps at stride 4.
 HOURGLASS = {"lateral": "residual", "bridge": "residual", "pre": "residual"}
-register_preset("hourglass.paper")(
+register_preset(
+    "hourglass.paper", what="Stacked Hourglass as published (arXiv 1603.06937): 8 stacks, heatmaps at stride 4."
+)(
     {
         **HOURGLASS,
         "encoder": "residual_pool",
@@ -101,15 +109,21 @@ register_preset("hourglass.paper")(
     }
 )
 
-# github.com/princeton-vl/pytorch_stacked_hourglass is that network; what it registers beside it is never called.
-register_preset("hourglass.princeton")(PRESETS["hourglass.paper"])
+register_preset(
+    "hourglass.princeton",
+    what="github.com/princeton-vl/pytorch_stacked_hourglass: that network; other layers it has are never called.",
+)(PRESETS["hourglass.paper"])
 
-# github.com/bearpaw/pytorch-pose: the stem is widened one residual unit early.
-register_preset("hourglass.bearpaw")({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
+register_preset(
+    "hourglass.bearpaw", what="github.com/bearpaw/pytorch-pose: the stem is widened one residual unit early."
+)({**PRESETS["hourglass.paper"], "encoder_args": {"stem": [0.25, 0.5, 1.0]}})
 
 # Hourglass-104 (CornerNet, arXiv 1808.01244; CenterNet, arXiv 1904.07850), with one heatmap head per stack: basic
 # units, strided convolutions, widening channels, twice the units at the deepest level, no prediction fed back.
-register_preset("hourglass.cornernet")(
+register_preset(
+    "hourglass.cornernet",
+    what="Hourglass-104 of CornerNet (arXiv 1808.01244) and CenterNet (arXiv 1904.07850), with one head per stack.",
+)(
     {
         "encoder": "strided_basic",
         "width": (256, 256, 384, 384, 384, 512),
@@ -127,8 +141,10 @@ register_preset("hourglass.cornernet")(
     }
 )
 
-# mmpose's HourglassNet is that network with one 1x1 heatmap head per stack; its own default is one stack.
-register_preset("hourglass.mmpose")({**PRESETS["hourglass.cornernet"], "head": "conv1x1", "stacks": 1})
+register_preset(
+    "hourglass.mmpose",
+    what="mmpose's HourglassNet: Hourglass-104 with a 1x1 heatmap head per stack; its own default is one stack.",
+)({**PRESETS["hourglass.cornernet"], "head": "conv1x1", "stacks": 1})
 
 # FPN (arXiv 1612.03144): C2..C5 of ResNet-50, no norm in the neck, P6 by subsampling.
 FPN = {
@@ -140,18 +156,26 @@ FPN = {
 }
 PYRAMID = {**FPN, "encoder": "resnet50", "strides": (4, 8, 16, 32), "width": 256, "norm": "none"}
 FPN_PAPER = {**PYRAMID, "extra_levels": 1, "head_stride": None}
-register_preset("fpn.paper")(FPN_PAPER)
+register_preset(
+    "fpn.paper",
+    what="FPN as published (arXiv 1612.03144): C2 to C5 of ResNet-50, no norm in the neck, P6 by subsampling.",
+)(FPN_PAPER)
 
-# The backbone of torchvision's detectors: the same with constants for BatchNorm.
-register_preset("fpn.torchvision")({**FPN_PAPER, "frozen_norm": True})
+register_preset(
+    "fpn.torchvision",
+    what="The backbone of torchvision's detectors: the published one with constants for BatchNorm.",
+)({**FPN_PAPER, "frozen_norm": True})
 
-# Detectron2's: the same on a ResNet whose bottlenecks stride in their first convolution, as the first ResNets did.
-register_preset("fpn.detectron2")(
+register_preset(
+    "fpn.detectron2", what="Detectron2's FPN: its ResNet's bottlenecks stride in their first convolution."
+)(
     {**FPN_PAPER, "frozen_norm": True, "encoder_args": {"stride_in_1x1": True}},
 )
 
-# mmsegmentation's: a ResNet with three convolutions for a stem, 3x3 outputs, branches with BatchNorm, one map.
-register_preset("fpn.mmseg")(
+register_preset(
+    "fpn.mmseg",
+    what="mmsegmentation's FPN: a ResNet with three convolutions for a stem, branches that end in one map.",
+)(
     {
         **PYRAMID,
         "encoder": "resnet50c",
@@ -163,8 +187,9 @@ register_preset("fpn.mmseg")(
     }
 )
 
-# segmentation_models_pytorch's FPN: no 3x3 outputs, branches with GroupNorm that end in one map.
-register_preset("fpn.smp")(
+register_preset(
+    "fpn.smp", what="The FPN of segmentation_models_pytorch: no 3x3 outputs, branches that end in one map."
+)(
     {
         **PYRAMID,
         "encoder": "resnet34",
@@ -187,7 +212,10 @@ RECTIFIED = {
     "head_levels": "summed",
     "share_head": False,
 }
-register_preset("rectified_gaussian.paper")(
+register_preset(
+    "rectified_gaussian.paper",
+    what="Hierarchical rectified Gaussian as published (arXiv 1507.05699): QP2 on VGG-16.",
+)(
     {
         **RECTIFIED,
         "encoder": "vgg_rectified",
@@ -200,7 +228,16 @@ register_preset("rectified_gaussian.paper")(
 
 # Controlled: the same factors on one encoder, one width, one output size, one stack.
 CONTROLLED = {"encoder": "resnet18", "width": 64, "norm": "batch", "head_stride": 1}
-register_preset("unet")({**UNET, **CONTROLLED})
-register_preset("hourglass")({**HOURGLASS, **CONTROLLED})
-register_preset("fpn")({**FPN, **CONTROLLED})
-register_preset("rectified_gaussian")({**RECTIFIED, **CONTROLLED, "lateral": "conv1x1"})
+register_preset(
+    "unet", what="U-Net's decoder on the shared encoder and width: concatenation, transposed convolutions."
+)({**UNET, **CONTROLLED})
+register_preset(
+    "hourglass", what="Hourglass's decoder on the shared encoder and width: addition, residual blocks in the skips."
+)({**HOURGLASS, **CONTROLLED})
+register_preset(
+    "fpn", what="FPN's decoder on the shared encoder and width: addition, 1x1 laterals, every level read."
+)({**FPN, **CONTROLLED})
+register_preset(
+    "rectified_gaussian",
+    what="Rectified layers on the shared encoder and width, tied weights up and down, two passes.",
+)({**RECTIFIED, **CONTROLLED, "lateral": "conv1x1"})

@@ -95,6 +95,8 @@ def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) ->
     if finding["type"] == "missing":
         return f"{inside} lacks {f'item {key + 1}' if isinstance(key, int) else f'the key {key!r}'}."
     whole = _path(place, finding["loc"]) or "the suite"
+    if key == "[key]":  # pydantic's name for a key that is wrong itself
+        whole = f"a key of {_path(place, finding['loc'][:-2])}"
     if finding["type"] == "value_error":
         return f"{whole}: {one_line(finding['msg'].removeprefix('Value error, '), 300)}"
     expected = finding["msg"].removeprefix("Input should be ")

@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Callable, Collection
+from inspect import cleandoc
 from typing import Generic, TypeVar, cast
 
 from skipbench.display import quoted
@@ -33,14 +34,15 @@ class Registry(Generic[T]):
         self.duplicate = duplicate or error
         self._entries: dict[str, T] = {}
         self._members: dict[str, Collection[str]] = {}  # of those entries that are families
+        self._told: dict[str, str] = {}  # sentences on entries that cannot have a docstring of their own
 
     @property
     def plural(self) -> str:
         """What `skipbench list` calls what is registered here."""
         return f"{self.kind}s"
 
-    def register(self, name: str, members: Collection[str] = ()) -> Callable[[E], E]:
-        """Return a decorator that registers what it decorates under `name`.
+    def register(self, name: str, members: Collection[str] = (), what: str = "") -> Callable[[E], E]:
+        """Return a decorator that registers what it decorates under `name`; `what` says what it is, in a sentence.
 
         A name that ends in * is a family's: it covers those of the `members` that begin with it. A member that
         is registered under its own name takes precedence.
@@ -63,6 +65,7 @@ class Registry(Generic[T]):
                     )
                 self._members[name] = members
             self._entries[name] = cast(T, entry)
+            self._told[name] = what
             return entry
 
         return file
@@ -80,6 +83,14 @@ class Registry(Generic[T]):
             if name.startswith(family[:-1]) and name in self._members[family]:
                 return self._entries[family]
         raise self.unknown(unknown_name(self.kind, name, self.names()))
+
+    def about(self, name: str) -> str:
+        """Return a sentence on an entry: as it was registered, its docstring's first, or a family's on a member."""
+        entry = self[name]
+        own = name in self._entries
+        told = self._told.get(name, "") if own else getattr(entry, "about", lambda name: "")(name)
+        text = told or (isinstance(entry, type) and entry.__doc__) or ""
+        return cleandoc(text).partition("\n")[0]
 
     def __contains__(self, name: str) -> bool:
         try:

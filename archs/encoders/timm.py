@@ -53,6 +53,11 @@ class TimmEncoder(Encoder):
     pretrainable = True
     silent_args = ("stride_in_1x1",)
 
+    @staticmethod
+    def about(name: str) -> str:
+        """Return a sentence on one of timm's models."""
+        return f"Of timm, with{'' if timm.is_model_pretrained(name) else 'out'} published weights."
+
     def __init__(self, spec: ArchSpec, stride_in_1x1: bool = False, **encoder_args: Any) -> None:
         super().__init__()
         known_to_timm = {name: value for name, value in spec.encoder_args.items() if name not in self.silent_args}

@@ -58,8 +58,9 @@ def require_published(encoder: str) -> None:
     except Exception as error:  # whatever the libraries below raise where there is no network
         raise PretrainedError(
             f"the published weights of encoder '{encoder}' are not on this machine, and cannot be had from "
-            f"{known.hf_hub_id or known.url} ({first_line(error)}): go online, or give them with "
-            "encoder_weights=FILE."
+            f"{known.hf_hub_id or known.url} ({first_line(error).rstrip('.')}): give a file of them "
+            "(model.encoder_weights=FILE in a suite, --set encoder_weights=FILE elsewhere), or fill the cache on a "
+            "machine that is online and copy it here (~/.cache/huggingface, or where HF_HOME says)."
         ) from error
 
 

@@ -31,11 +31,27 @@ def in_words_of(fusion: type[Any], error: Exception) -> str | None:
         return f"__init__ {words}; call super().__init__(coarse_channels, skip_channels, out_channels) first."
     if "data-dependent" in told:
         return f"torch.export cannot trace it{line}: it branches on a map's values, so choose with torch.where."
+    if "abstract method forward" in told or "abstract methods forward" in told:
+        return f"the class has no forward; {CONTRACT}."
     if takes_them_swapped(fusion):
         return f"{words}; it works with the two maps exchanged: {CONTRACT}."
-    if isinstance(error, TypeError) and "forward()" in told:
-        return f"{words}; {CONTRACT}."
+    if isinstance(error, TypeError) and ("forward()" in told or "positional argument" in told):
+        return f"{words}{line or _line_of_forward(fusion)}; {CONTRACT}."
+    if "must match" in told and (resizing := resizing_line(fusion)):
+        return f"{words}; {resizing}, resizes, but {CONTRACT}."
     return words if line else None
+
+
+def resizing_line(fusion: type[Any]) -> str:
+    """Return the first line that resizes a map, "" where none does: "mine.py, line 7"."""
+    with Resizings() as resizings, torch.no_grad():
+        _fits(fusion, *(torch.randn(2, channels, 4, 6) for channels in PROBE[:2]))
+    return resizings.line
+
+
+def _line_of_forward(fusion: type[Any]) -> str:
+    code = getattr(fusion.forward, "__code__", None)
+    return f", line {code.co_firstlineno}" if code else ""
 
 
 def _file_of(part: type[Any]) -> str:
@@ -50,9 +66,7 @@ def order_of(fusion: type[Any]) -> str | None:
     names = list(inspect.signature(fusion.forward).parameters)[1:3]
     if names != ["skip", "coarse"]:
         return None
-    code = getattr(fusion.forward, "__code__", None)
-    line = f", line {code.co_firstlineno}" if code else ""
-    return f"forward takes (skip, coarse){line}, but {CONTRACT}: exchange the two."
+    return f"forward takes (skip, coarse){_line_of_forward(fusion)}, but {CONTRACT}: exchange the two."
 
 
 def takes_them_swapped(fusion: type[Any]) -> bool:

@@ -4,9 +4,11 @@ A command's module is imported when it is called, and torch, pandas and numpy, w
 its work: help and bad input are answered at once.
 """
 
+import os.path
+import re
 import signal
 import sys
-from importlib import import_module
+from importlib import import_module, resources
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -51,8 +53,15 @@ class Commands(TyperGroup):
     """Imports the module of the command that is called; until then, its line of help is all there is of it."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in COMMANDS and is_shipped(args[0]):
+            raise SkipbenchError(f"'{args[0]}' is a suite, not a command: skipbench run {args[0]}")
         name, _, rest = super().resolve_command(ctx, args)
         return name, name and command(name), rest
+
+
+def is_shipped(name: str) -> bool:
+    """Return whether there is a shipped suite of that name."""
+    return name.isidentifier() and resources.files("skipbench.bench.suites").joinpath(f"{name}.yaml").is_file()
 
 
 def command(name: str) -> Any:
@@ -82,8 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    given = [at_home(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        return app(arguments, prog_name="skipbench", standalone_mode=False) or 0
+        return app(given, prog_name="skipbench", standalone_mode=False) or 0
     except typer.Abort as error:  # typer's word for an interrupt
         return _stopped(error.__cause__)
     except KeyboardInterrupt as error:
@@ -95,6 +105,11 @@ def _run(arguments: list[str] | None) -> int:
         if sentence:
             _say(sentence)
         return 2
+
+
+def at_home(argument: str) -> str:
+    """Return an argument with "~", also behind a "=", as the home folder, where the shell has left it."""
+    return re.sub(r"(?<![^=])~(?=/|$)", lambda found: os.path.expanduser("~"), argument, count=1)
 
 
 def _stopped(error: BaseException | None) -> int:
@@ -133,12 +148,24 @@ def skipbench(
         print(context.get_help())
 
 
+def _way_of(error: Any) -> str:
+    """Return how a value of a suite is given, after an option that a command with such values does not have."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    takes_values = any(parameter.name == "overrides" for parameter in getattr(command, "params", ()))
+    if not takes_values or not getattr(error, "option_name", None):
+        return ""
+    return ". Values of the suite or the data are given as KEY=VALUE, such as recipe.images=512 or data.drop=0"
+
+
 def _sentence(error: Exception) -> str | None:
     """Return what to tell people of an error that is theirs to mend, None for any other."""
     if isinstance(error, SkipbenchError):
         return str(error)
     if isinstance(error, OSError | MemoryError | RecursionError):  # the machine's limits, not the program's faults
         return f"{type(error).__name__}: {error}."
+    if type(error).__name__ == "NoArgsIsHelpError":  # what a group of commands alone is for: its help
+        print(error, file=sys.stderr)
+        return ""
     if hasattr(error, "format_message"):  # typer's own: unknown command, unknown option, missing argument
-        return str(error.format_message()).replace("Value error, ", "")
+        return str(error.format_message()).replace("Value error, ", "") + _way_of(error)
     return None

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from skipbench.bench.cli.options import Plugins, load, read_size
 from skipbench.bench.cli.output import print_table
-from skipbench.bench.errors import DataError, SuiteError
+from skipbench.bench.errors import SuiteError
 from skipbench.bench.files import MARK, require_own, whole_file
 from skipbench.bench.validation import parse
 from skipbench.bench.yaml_values import assigned
@@ -35,6 +35,11 @@ Options = Annotated[
     typer.Option("--set", metavar="OPTION=VALUE", help="An option of the dataset, such as ignore_index=11."),
 ]
 
+DataOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="The same as for `skipbench run`: data.ignore_index=11."),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -53,7 +58,13 @@ def data_commands() -> None:
 
 
 @data.command()
-def check(folder: Folder, format: FormatName = None, options: Options = None, plugin: Plugins = None) -> int:
+def check(
+    folder: Folder,
+    overrides: DataOverrides = None,
+    format: FormatName = None,
+    options: Options = None,
+    plugin: Plugins = None,
+) -> int:
     """Decode every file, say how it is read, and list all that is wrong, each with its reason.
 
     What can be mended is mended and noted; images that cannot be used are left out while they are few (drop=0.1).
@@ -61,11 +72,12 @@ def check(folder: Folder, format: FormatName = None, options: Options = None, pl
 
     \b
     Examples:
-      skipbench data check my/images --set ignore_index=11
+      skipbench data check my/images data.ignore_index=11
+      skipbench data check my/images "data.classes={0: membrane, 255: cell}"
       skipbench data check my/coco --format coco --set "read=[boxes]"
     """
     load(plugin)
-    name, source = _source(folder, format, options or [])
+    name, source = _source(folder, format, [*(options or []), *(overrides or [])])
     survey = source.survey(_watched)
     _print_survey(name, survey)
     if not survey.problems:
@@ -82,6 +94,7 @@ def check(folder: Folder, format: FormatName = None, options: Options = None, pl
 @data.command()
 def show(
     dataset: Annotated[str, typer.Argument(metavar="DIR", help="A folder, or a dataset's name, such as scenes.")],
+    overrides: DataOverrides = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.")] = Path("sheet.png"),
     count: Annotated[int, typer.Option(min=1, help="How many images.")] = 8,
     size: Annotated[str, typer.Option("--img-size", metavar="HxW", help="Size to read at, in pixels.")] = "240x320",
@@ -103,9 +116,8 @@ def show(
 
     load(plugin)
     require_own(out)
-    sheet = contact_sheet(
-        _opened(dataset, format, [f"size={list(read_size(size))}", *(options or [])]), count, seed
-    )
+    given = [f"size={list(read_size(size))}", *(options or []), *(overrides or [])]
+    sheet = contact_sheet(_opened(dataset, format, given), count, seed)
     try:
         form = Image.registered_extensions().get(out.suffix.lower(), out.suffix)
         exif = Image.Exif()
@@ -121,7 +133,7 @@ def _opened(dataset: str, format: str | None, options: list[str]) -> "Data":
     from skipbench.bench.data import DATASETS, open_data
 
     if dataset in DATASETS and format is None and not Path(dataset).is_dir():
-        return open_data(dataset, **assigned(options, EXAMPLE))
+        return open_data(dataset, **_read(options))
     return _source(Path(dataset), format, options)[1].open()
 
 
@@ -129,13 +141,16 @@ def _source(folder: Path, format: str | None, options: list[str]) -> "tuple[str,
     """Return the name of the folder's format and what reads it. Raises BenchError."""
     from skipbench.bench.data import DATASETS, FileSource, recognise
 
-    if not folder.is_dir():
-        raise DataError(f"data folder {folder}: there is no such folder.")
     name = format or recognise(folder)
     kind = DATASETS[name]
     if not issubclass(kind, FileSource):
         raise SuiteError(f"--format is '{name}', which is not read from files.")
-    return name, parse(kind, {"root": folder, **assigned(options, EXAMPLE)}, place="data")
+    return name, parse(kind, {"root": folder, **_read(options)}, place="data")
+
+
+def _read(options: list[str]) -> dict[str, Any]:
+    """Return the options of a dataset; in a run they are called "data.<name>", which is understood here too."""
+    return assigned([option.removeprefix("data.") for option in options], EXAMPLE)
 
 
 def _print_survey(name: str, survey: "Survey") -> None:

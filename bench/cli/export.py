@@ -71,6 +71,10 @@ def export(
     from skipbench.archs import Preparation, export_model
 
     load(plugin)
+    if "/" in model and not Path(model).is_dir():
+        raise SuiteError(
+            f"there is no folder {model}, and a model's name has no '/' (see `skipbench list models`)."
+        )
     own = {"encoder": encoder, "classes": classes, "set": factors}
     chosen: dict[str, Any] = {"arm": arm, "seed": seed, "task": task, "dataset": dataset}
     trained, preparation = None, None
@@ -129,10 +133,6 @@ def _network(model: str, encoder: str | None, classes: int | None, factors: Sequ
     """Return the saved network of a folder, or a new one by name."""
     from skipbench.archs import EncoderDecoder, build_model, resolve_spec
 
-    if "/" in model and not Path(model).is_dir():
-        raise SuiteError(
-            f"there is no folder {model}, and a model's name has no '/' (see `skipbench list models`)."
-        )
     if not Path(model).is_dir():
         return build_model(resolve_spec(model, **{"classes": classes or 1, **read_factors(encoder, factors)}))
     if encoder or classes or factors:

@@ -66,12 +66,20 @@ def check(
         for name in found[plural]:
             title, findings = f"{registries()[plural].kind} '{name}'", _findings(plural, name, home)
             print(f"{title}:" if findings else f"{title} is checked with what uses it.")
-            for finding in findings:
-                broken += not finding.ok
-                word = "remark" if finding.remark else "ok    " if finding.ok else "BROKEN"
-                print(f"  {word}  {finding.check}: {finding.message}")
+            broken += sum(not finding.ok for finding in findings)
+            for (word, message), checks in _alike(findings).items():
+                print(f"  {word}  {', '.join(checks)}: {message}")
     print("The contract is kept." if not broken else f"{broken} broken; see the lines above.")
     return 1 if broken else 0
+
+
+def _alike(findings: Sequence[Any]) -> dict[tuple[str, str], list[str]]:
+    """Return the checks with one outcome: a fusion that cannot be built fails all of them for one reason."""
+    checks: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        word = "remark" if finding.remark else "ok    " if finding.ok else "BROKEN"
+        checks.setdefault((word, finding.message), []).append(finding.check)
+    return checks
 
 
 def broken_parts(paths: Sequence[Path]) -> list[str]:

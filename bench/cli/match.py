@@ -1,6 +1,7 @@
 """`skipbench match`: the decoder widths with which models cost alike, without a run."""
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,13 +92,16 @@ def match(
     specs = specs_of(models, encoder, classes, factors or [], plugin or [])
     budget = Budget(wanted.by, size, timing, known={})
     with progress("matching") as advance:
-        fitted = budget.fit(specs, wanted.to, advance)
+        fits = budget.fit(specs, wanted.to, advance)
+    fitted = fits.fitted
     rows = [_row(name, one, budget) for name, one in fitted.items()]
     details = [{"spec": one.spec.to_dict()} for one in fitted.values()]
     print_rows(format, rows, details, [_line(row, budget) for row in rows])
     if format is Format.table:
         for name, remark in ((name, remark) for name, one in fitted.items() for remark in remarks(one)):
             print(f"{name}: {remark}")
+    for name, why in fits.missed.items():
+        print(f"{name} is left out: {why}", file=sys.stderr)
 
 
 def _row(name: str, fitted: "Fitted", budget: "Budget") -> dict[str, Any]:

@@ -28,6 +28,7 @@ from skipbench.bench.cli.options import (
     read_size,
 )
 from skipbench.bench.cli.output import Format, print_rows, progress
+from skipbench.bench.errors import SuiteError
 from skipbench.bench.records import PARTS, Outcome
 from skipbench.bench.validation import parse
 
@@ -206,9 +207,16 @@ def specs_of(
 ) -> dict[str, "ArchSpec"]:
     """Return the spec of each model named, all with the same encoder and factors."""
     from skipbench.archs import resolve_spec
+    from skipbench.archs.encoders import ENCODERS
+    from skipbench.archs.presets import PRESETS
 
     load(plugins)
     chosen = {"classes": classes, **read_factors(encoder, factors)}
+    for name in models:
+        if "=" in name:
+            raise SuiteError(f"'{name}' is not a model; a factor is given by --set {name}.")
+        if name not in PRESETS and name in ENCODERS:
+            raise SuiteError(f"'{name}' is not a model but an encoder; give it by --encoder {name}.")
     return {name: resolve_spec(name, **chosen) for name in models}
 
 

@@ -1,13 +1,16 @@
 """`skipbench predict`: what a trained network sees on new images."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from skipbench.bench.cli.options import DeviceName, Plugins, RunFolder, load
 from skipbench.bench.cli.output import progress
 from skipbench.bench.errors import SuiteError
+
+if TYPE_CHECKING:
+    from skipbench.bench.training.machine import Device
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,9 +73,7 @@ def predict(
       skipbench predict runs/mine scan.tif --tiles --overlap 0.3 --out found
       skipbench predict runs/quick photos --task pose --arm hourglass --boxes people.json --out found
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise SuiteError(f"--device is '{device}', expected cpu, cuda or auto.")
-    where = cast(Literal["auto", "cpu", "cuda"], device)
+    where = _device(device)
     from skipbench.bench.training.new_images import Options, predict_images
     from skipbench.bench.training.trained import load_trained
 
@@ -88,3 +89,13 @@ def predict(
     for problem in predicted.problems:
         print(f"  {problem}")
     return 1
+
+
+def _device(given: str) -> "Device":
+    """Return the kind of device that is meant. Raises SuiteError."""
+    from skipbench.bench.training.machine import device_of
+
+    try:
+        return cast("Device", device_of(given))
+    except ValueError as error:
+        raise SuiteError(f"--device: {error}") from None

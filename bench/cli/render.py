@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from skipbench.bench.cli.options import Arms, DatasetName, Plugins, RunFolder, TaskName
+from skipbench.bench.errors import SuiteError
 from skipbench.bench.plugins import load_plugins
 from skipbench.reports.figures import FORMATS, WIDTHS, figure_names
 
@@ -95,6 +96,8 @@ def plot(
     load_plugins(plugin or [])  # torch stays out of it
     name, paper = figure or kind or "pareto", Paper(width, style, font_size)
     lacking: list[str] = []
+    if not directory.exists() and str(directory) in (*figure_names(), "all"):
+        raise SuiteError(f"the run folder comes first: skipbench plot {name} {directory}")
     if name == "all":
         files, lacking = write_plots(directory, format, out, task, dataset, arms or (), paper)
     else:

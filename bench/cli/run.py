@@ -105,14 +105,19 @@ def run(
         raise SuiteError("--tensorboard needs TensorBoard: pip install 'skipbench[tensorboard]'.")
     executing = Executing(jobs, (cell_timeout, checkpoint_every), executor, address, debug)
     with nullcontext() if dry_run else executing.ahead():
+        from skipbench.bench.records.holding import refuse_foreign
         from skipbench.bench.run.heartbeat import Heartbeat
         from skipbench.bench.suites.matching import with_widths_of
         from skipbench.bench.suites.minutes import with_images_of
         from skipbench.bench.suites.plan import make_plan
 
         load(plugin)
+        for given in overrides or []:
+            if "=" not in given and Path(given).is_dir():
+                raise SuiteError(f"{given} is a folder; images of your own are given by --data {given}.")
         chosen = load_suite(suite, overrides or [], _own_data(data, format), task or [])
         directory = out or Path("runs") / "-".join([chosen.name, *([data.resolve().name] if data else [])])
+        refuse_foreign(directory)
         if plugin and not (directory / DATABASE).is_file():
             for broken in broken_parts(plugin):
                 print(f"note: {one_line(broken)}", file=sys.stderr)

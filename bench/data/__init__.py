@@ -30,10 +30,11 @@ from skipbench.bench.data.base import (
     open_data,
     register_dataset,
 )
-from skipbench.bench.data.files import Entry, FileSource, Found, Survey, recognise
+from skipbench.bench.data.files import Entry, FileSource, Found, Survey
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.folder import check_folder
 from skipbench.bench.data.geometry import inside, resize_labels
+from skipbench.bench.data.recognising import recognise
 
 __all__ = [
     "ANNOTATIONS",

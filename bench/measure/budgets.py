@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from skipbench.archs import ArchSpec, blank_model, match_width
+from skipbench.archs import ArchSpec, BudgetError, blank_model, match_width
 from skipbench.bench.attempt import Failure, attempt
 from skipbench.bench.errors import BenchError
 from skipbench.bench.measure.cost import cost
@@ -28,7 +28,16 @@ UNITS = {  # of what is counted: in full, for a sentence; how people read it
     "memory": ("bytes of activations in training", "MB"),
 }
 LATENCY = "latency"
+UNREACHED = 0  # stands for the width that a session did not find
 PARTED = ("params", "macs")  # that are known of each part of a network
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Networks with the widths that bring them to a budget; and why others can't be brought to it, by name."""
+
+    fitted: dict[str, Fitted]
+    missed: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,22 +51,36 @@ class Budget:
 
     def fit(
         self, arms: Mapping[str, ArchSpec], to: str | float, advance: Callable[[float], None] = lambda share: None
-    ) -> dict[str, Fitted]:
+    ) -> Fits:
         """Return each arm with the decoder width that brings it `to` what an arm costs, or to a number.
 
-        Numbers are parameters, MACs, bytes or ms. Raises BenchError where the target is no arm and, with its name,
-        for an arm that cannot be built or brought to the budget.
+        Numbers are parameters, MACs, bytes or ms. Raises BenchError where the target is no arm, where an arm cannot
+        be built, and where fewer than two arms, of several, can be brought to the budget.
         """
         if isinstance(to, str) and to not in arms:
             raise BenchError("match.to: " + unknown_name("arm", to, arms))
-        target, fitted = arms[to] if isinstance(to, str) else to, dict[str, Fitted]()
+        target = arms[to] if isinstance(to, str) else to
+        found = Fits({}, {})
         for number, (name, spec) in enumerate(arms.items()):
-            found = attempt(partial(self._time if self.by == LATENCY else self._count, spec, target))
-            if isinstance(found, Failure):
-                raise BenchError(f"{name}: {found.reason}")
-            fitted[name] = found
+            fitted = attempt(partial(self._brought, spec, target))
+            if isinstance(fitted, Failure):
+                raise BenchError(f"{name}: {fitted.reason}")
+            if isinstance(fitted, Fitted):
+                found.fitted[name] = fitted
+            else:
+                found.missed[name] = fitted
             advance((number + 1) / len(arms))
-        return fitted
+        if len(found.fitted) < min(2, len(arms)):
+            name, why = next(iter(found.missed.items()))
+            raise BenchError(f"{name}: {why}")
+        return found
+
+    def _brought(self, spec: ArchSpec, target: ArchSpec | float) -> Fitted | str:
+        """Return the network at the budget, or why no width brings it there."""
+        try:
+            return self._time(spec, target) if self.by == LATENCY else self._count(spec, target)
+        except BudgetError as error:
+            return str(error)
 
     def _count(self, spec: ArchSpec, target: ArchSpec | float) -> Fitted:
         wanted = self.count(target) if isinstance(target, ArchSpec) else target
@@ -74,6 +97,8 @@ class Budget:
         """Return what an earlier session found, without an interval, or what one finds now."""
         if (question := self.question(spec, target)) in self.known:
             found = self.known[question]
+            if found == UNREACHED:
+                raise BudgetError("an earlier session found no decoder width that has the latency asked for.")
             width = tuple(found) if isinstance(found, list) else found
             return Fitted(spec, spec.model_copy(update={"width": width}), math.nan, math.nan)
         if spec == target:

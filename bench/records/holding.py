@@ -24,7 +24,7 @@ def held(directory: Path) -> Iterator[sqlite3.Connection]:
     Raises StoreError, and leaves everything as it is, where another process holds it, or where it holds
     neither a run that this version can read nor nothing.
     """
-    _refuse_foreign(directory)
+    refuse_foreign(directory)
     with _locked(directory), closing(_connect(directory)) as connection:
         yield connection
 
@@ -59,7 +59,7 @@ def _lock(folder: int) -> None:
         return
 
 
-def _refuse_foreign(directory: Path) -> None:
+def refuse_foreign(directory: Path) -> None:
     """Refuse a folder that holds neither a run nor nothing (but the lock of a start that was killed)."""
     if directory.exists() and not directory.is_dir():
         raise StoreError(f"{directory} is a file, expected a folder for the run.")

@@ -217,6 +217,15 @@ class Run:
                 yield from chunk
 
 
+def _no_run(directory: Path) -> str:
+    """Return that a folder contains no run, and which one near it does, or how to start one."""
+    near = (directory.parent, directory.parent.parent, Path("runs") / directory, *sorted(directory.glob("*")))
+    runs = [folder for folder in near if (folder / DATABASE).is_file()]
+    if runs:
+        return f"{directory} contains no run, but {runs[0]} does."
+    return f"{directory} contains no run; start one with: skipbench run SUITE --out {directory}"
+
+
 def open_run(directory: Path) -> Run:
     """Return the run in `directory` for reading, whether or not another process writes to it.
 
@@ -224,7 +233,7 @@ def open_run(directory: Path) -> Run:
     """
     database = directory / DATABASE
     if not database.is_file():
-        raise StoreError(f"{directory} contains no run; start one with: skipbench run SUITE --out {directory}")
+        raise StoreError(_no_run(directory))
     run = Run(directory)
     run.check_version()
     return run

@@ -9,6 +9,7 @@ import torch
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records.store import open_run
 from skipbench.bench.suites import Suite
+from skipbench.bench.suites.morphs import arms_of
 from skipbench.bench.training.machine import resolve_device
 
 
@@ -34,7 +35,7 @@ def share_out(suite: Suite, jobs: int | None, directory: Path) -> Share:
     are as many cells side by side as there are cores, since one thread each wastes least, or one per GPU.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cells = sum(len(study.seeds) * len(entry.variants) for study in suite.studies for entry in study.arms)
+    cells = sum(len(study.seeds) * arms_of(study) for study in suite.studies)
     recipes = [study.sections.get("recipe", {}) for study in suite.studies]
     gpus = _gpus() if any(recipe.get("device", "auto") != "cpu" for recipe in recipes) else ()
     threads = settled_threads(suite, directory)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from skipbench.bench.errors import StoreError, SuiteError
 from skipbench.bench.measure import Arm
-from skipbench.bench.measure.budgets import LATENCY, Budget, remarks
+from skipbench.bench.measure.budgets import LATENCY, UNREACHED, Budget, Fits, remarks
 from skipbench.bench.measure.cost import CostOptions
 from skipbench.bench.measure.latency import LatencyOptions
 from skipbench.bench.measure.paced import Fitted
@@ -29,19 +29,24 @@ class Matched:
 def matched_arms(match: Match, arms: list[Arm]) -> Matched:
     """Return the arms with their doubles at the budget; none of one that is within it, nor one that is an arm.
 
-    Raises BenchError where the target is no arm or an arm cannot be brought to it, SuiteError where a double has
-    the name of an arm.
+    An arm that no width brings to the budget is measured as it is, and a note says why, if two others are at it.
+    Raises BenchError where the target is no arm or fewer are, SuiteError where a double has the name of an arm.
     """
     options = arms[0].options
     size, timing = cast(CostOptions, options["cost"]).size, cast(LatencyOptions, options["latency"])
     assert size is not None  # a plan leaves no size to the data
     budget = Budget(match.by, size, timing, match.solved)
-    fitted = budget.fit({arm.name: arm.spec for arm in arms}, match.to)
-    doubles = {arm.name: _double(arm, fitted[arm.name], match.by) for arm in arms if fitted[arm.name].changed}
+    fits = budget.fit({arm.name: arm.spec for arm in arms}, match.to)
+    fitted = fits.fitted
+    doubles = {
+        arm.name: _double(arm, fitted[arm.name], match.by)
+        for arm in arms
+        if arm.name in fitted and fitted[arm.name].changed
+    }
     whole: list[Arm] = []
     for arm in arms:
         double = doubles.get(arm.name)
-        within = double is None or any(_same(arm, other) for other in doubles.values())
+        within = (double is None and arm.name in fitted) or any(_same(arm, other) for other in doubles.values())
         whole.append(replace(arm, varied={**arm.varied, MATCHED: f"{RAW}, {match.by}" if within else RAW}))
         if double and not any(_same(double, other) for other in [*arms, *whole]):
             whole.append(double)
@@ -49,7 +54,7 @@ def matched_arms(match: Match, arms: list[Arm]) -> Matched:
     for name in names:
         if names.count(name) > 1:
             raise SuiteError(f"two different arms are called '{name}'; give each its own name.")
-    return Matched(whole, list(_notes(match, budget, fitted)), _solved(match, budget, arms, fitted))
+    return Matched(whole, list(_notes(match, budget, fits)), _solved(match, budget, arms, fitted))
 
 
 def _same(one: Arm, other: Arm) -> bool:
@@ -61,7 +66,10 @@ def _double(arm: Arm, fitted: Fitted, by: str) -> Arm:
     return replace(arm, name=extended(name, MATCHED, by), spec=fitted.spec, varied={**arm.varied, MATCHED: by})
 
 
-def _notes(match: Match, budget: Budget, fitted: Mapping[str, Fitted]) -> Iterator[str]:
+def _notes(match: Match, budget: Budget, fits: Fits) -> Iterator[str]:
+    fitted = fits.fitted
+    for name, why in fits.missed.items():
+        yield f"{name} is left out where {BUDGETS[match.by].label} are equal, and measured as it is: {why}"
     what = f"what {match.to} has" if isinstance(match.to, str) else "the number given"
     for name, one in fitted.items():
         if one.changed:
@@ -77,7 +85,8 @@ def _solved(match: Match, budget: Budget, arms: list[Arm], fitted: Mapping[str, 
     if match.by != LATENCY:
         return {}
     target = match.to if isinstance(match.to, float) else next(arm.spec for arm in arms if arm.name == match.to)
-    return {budget.question(arm.spec, target): fitted[arm.name].spec.to_dict()["width"] for arm in arms}
+    widths = {name: one.spec.to_dict()["width"] for name, one in fitted.items()}
+    return {budget.question(arm.spec, target): widths.get(arm.name, UNREACHED) for arm in arms}
 
 
 def with_widths_of(suite: Suite, directory: Path) -> Suite:

@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Callable, Sequence
 
-from skipbench.archs import same_network, shortest_path
+from skipbench.archs import resolve_spec, same_network, shortest_path
 from skipbench.archs.morphs import difference
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import Arm
-from skipbench.bench.suites.schema import ArmEntry, Variant
+from skipbench.bench.suites.schema import ArmEntry, Study, Variant
 
 
 def add_morph(arms: list[Arm], entry: ArmEntry, make: Callable[..., Arm]) -> list[Arm]:
@@ -27,6 +27,22 @@ def add_morph(arms: list[Arm], entry: ArmEntry, make: Callable[..., Arm]) -> lis
         named = Variant(f"{title} {number}", first.model, first.factors, first.own, told)
         walk.append(make(named, step.spec))
     return [_kept(arms, arm) for arm in (*walk, end)]
+
+
+def arms_of(study: Study) -> int:
+    """Return about how many arms a study has, before its data are opened: each step of a morph is one."""
+    of_entries = (_steps(study, entry) if entry.morph else len(entry.variants) for entry in study.arms)
+    return sum(of_entries) * (2 if study.match else 1)
+
+
+def _steps(study: Study, entry: ArmEntry) -> int:
+    if entry.steps:
+        return len(entry.steps)
+    first, last = (
+        resolve_spec(variant.model, **{**study.model, **variant.factors, "classes": 2})
+        for variant in entry.variants
+    )
+    return 1 + len(shortest_path(first, last))
 
 
 def _kept(arms: list[Arm], arm: Arm) -> Arm:

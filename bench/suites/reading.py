@@ -29,6 +29,12 @@ def list_suites() -> dict[str, str]:
     return {suite["name"]: suite["description"] for suite in sorted(suites, key=lambda suite: suite["name"])}
 
 
+def shared_by(name: str) -> dict[str, Any]:
+    """Return what all studies of a shipped suite share: data, factors, recipe, seeds."""
+    content = _read(name)
+    return {key: content[key] for key in ("data", "model", "recipe", "seeds") if key in content}
+
+
 def load_suite(
     source: str, overrides: Iterable[str] = (), data: Mapping[str, Any] | None = None, tasks: Sequence[str] = ()
 ) -> Suite:
@@ -137,14 +143,28 @@ def _shipped() -> list[Any]:
     return [file for file in SHIPPED.iterdir() if file.name.endswith(".yaml")]
 
 
+def _no_suite(source: str, is_path: bool) -> str:
+    """Return why there is no such suite, with what was meant where that is near."""
+    names = sorted(path.name.removesuffix(".yaml") for path in _shipped())
+    if Path(source).is_dir():
+        return (
+            f"{source} is a folder, expected a suite ({', '.join(names)}, or a YAML file); images of your own are "
+            f"given by --data: skipbench run quick --data {source}"
+        )
+    if not is_path:
+        return unknown_name("suite", source, names)
+    stem = Path(source).stem
+    shipped = f" The shipped suite is called '{stem}'." if stem in names else ""
+    return f"no such suite file: {source}.{shipped}"
+
+
 def _read(source: str) -> dict[str, Any]:
     """Return the YAML mapping that a shipped name or a path stands for."""
     try:
         is_path = source.endswith((".yaml", ".yml")) or "/" in source or Path(source).is_file()
         file = Path(source) if is_path else SHIPPED / f"{source}.yaml"
         if not file.is_file():
-            names = sorted(path.name.removesuffix(".yaml") for path in _shipped())
-            raise SuiteError(f"no such suite file: {source}." if is_path else unknown_name("suite", source, names))
+            raise SuiteError(_no_suite(source, is_path))
         text = decoded(file.read_bytes(), guess=False)
     except (ValueError, OSError) as error:  # UnicodeDecodeError is one, and a name that no file can have
         raise SuiteError(f"{one_line(source, 300)} cannot be read as text: {error}.") from None

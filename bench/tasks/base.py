@@ -254,12 +254,20 @@ def register_metric(task: str) -> Callable[[type[Scorer]], type[Scorer]]:
     return register
 
 
-def list_metrics() -> list[str]:
-    """Return every score of every task, plugged-in ones too, such as "segmentation/miou"."""
+def known_scores() -> dict[str, Metric]:
+    """Return every score of every task, plugged-in ones too, by a name such as "segmentation/miou"."""
     scorers = {task: (*TASKS[task].scorers, *plugged_metrics(task).values()) for task in TASKS.names()}
-    return [
-        f"{task}/{score.key}" for task, of_task in scorers.items() for scorer in of_task for score in scorer.scores
-    ]
+    return {
+        f"{task}/{score.key}": score
+        for task, of_task in scorers.items()
+        for scorer in of_task
+        for score in scorer.scores
+    }
+
+
+def list_metrics() -> list[str]:
+    """Return the names of all scores."""
+    return list(known_scores())
 
 
 def plugged_metrics(task: str) -> dict[str, type[Scorer]]:

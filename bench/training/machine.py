@@ -2,13 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BeforeValidator
 
 from skipbench.bench.errors import BenchError
 
-Device = Literal["auto", "cpu", "cuda"]
+
+def device_of(given: Any) -> Any:
+    """Return the kind of device that is meant. Raises ValueError, which says what there is, for any other text.
+
+    Which of several GPUs computes is no option of a measurement: results don't depend on it, and a run gives each
+    of its cells one of those that it sees.
+    """
+    if not isinstance(given, str) or given in ("auto", "cpu", "cuda"):
+        return given
+    kind, _, number = given.strip().lower().partition(":")
+    count = torch.cuda.device_count()
+    there = f"torch finds {count} GPU{'s' * (count > 1)} here" if count else "torch finds no GPU here"
+    if kind in ("cpu", "cuda") and (not number or (kind == "cpu" and number == "0")):
+        return kind
+    if kind in ("cuda", "gpu") and number.isdecimal():
+        raise ValueError(
+            f"'{given}' is one GPU of several: set CUDA_VISIBLE_DEVICES={number} before the command, and take "
+            f"'cuda' ({there})."
+        )
+    raise ValueError(f"'{given}' is no device to compute on: expected 'cpu', 'cuda' or 'auto' ({there}).")
+
+
+Device = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(device_of)]
 Precision = Literal["auto", "32-true", "bf16-mixed"]  # Lightning Fabric's words
 
 

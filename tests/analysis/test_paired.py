@@ -53,6 +53,20 @@ def test_two_models_are_a_pair_where_one_factor_tells_them_apart(study):
     ]
 
 
+def test_arms_that_the_suite_names_are_called_by_their_names() -> None:
+    def arms(*names: str) -> list[Cell]:
+        given = zip(names, ({}, {"fusion": "max"}), strict=True)
+        return [_cell(factors).model_copy(update={"arm": name}) for name, factors in given]
+
+    assert labels(from_records(arms("plain", "mine"), [])) == [("fusion", "mine − plain")]
+    assert labels(from_records(arms("net", "mine"), [])) == [("fusion", "mine − net")]
+    assert labels(from_records(arms("net with a sum", "net with a maximum"), [])) == [
+        ("fusion", "net with a maximum − net with a sum")
+    ]
+    swept = arms("mine / fusion=add", "mine / fusion=max")
+    assert labels(from_records(swept, [])) == [("fusion", "mine: max − add")]
+
+
 def test_arms_that_differ_in_more_than_one_factor_are_no_pair(cell):
     study = from_records([cell(arm="fpn / add", width=32), cell(arm="fpn / concat", width=64)], [])
     assert pairs(study).empty

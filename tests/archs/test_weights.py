@@ -119,8 +119,9 @@ def test_without_a_network_published_weights_are_refused_at_once(
     assert time.monotonic() - start < 5
     assert str(caught.value) == (
         "the published weights of encoder 'resnet18' are not on this machine, and cannot be had from "
-        "timm/resnet18.a1_in1k ([Errno -2] Name or service not known): go online, or give them with "
-        "encoder_weights=FILE."
+        "timm/resnet18.a1_in1k ([Errno -2] Name or service not known): give a file of them "
+        "(model.encoder_weights=FILE in a suite, --set encoder_weights=FILE elsewhere), or fill the cache on a "
+        "machine that is online and copy it here (~/.cache/huggingface, or where HF_HOME says)."
     )
     assert len(tries) == 2
 

@@ -88,7 +88,7 @@ def test_a_measurement_from_one_file_is_planned_run_stored_and_listed(
         held = np.load(folder / record.artifacts["held"])["bytes"]
         assert held[1] == json.loads((folder / record.artifacts["peak.json"]).read_text())
     assert skipbench("status", str(folder)).count("peak_memory segmentation: ") == 2
-    assert skipbench("list", "measurements").split() == list(kinds)
+    assert [row["name"] for row in json.loads(skipbench("list", "measurements", "--format", "json"))] == list(kinds)
     skipbench("report", str(folder))
     table = pd.read_csv(folder / "report" / "tables" / "peak-memory.csv")
     assert table["arm"].tolist() == ["fpn", "fpn / fusion=concat"]

@@ -111,7 +111,10 @@ class Rule:
 
     def _by_name(self, present: set[int], notes: tuple[str, ...]) -> Classes:
         values = self.values or tuple(range(len(self.names)))
-        if self.values is None and (levels := self._levels(present)) and len(levels) == len(self.names):
+        levels = self._levels(present)
+        if levels and self._misses(levels):
+            return Classes(failure=self._missed(levels))
+        if self.values is None and len(levels) == len(self.names):
             values = levels
             shown = ", ".join(f"{value} is {name}" for value, name in zip(levels, self.names, strict=True))
             notes = (*notes, f"The masks hold levels, which are the classes in their order: {shown}.")
@@ -123,6 +126,19 @@ class Rule:
         kept = [(name, value) for value, name in zip(values, self.names, strict=True) if value not in ignored]
         notes = (*notes, *(f"'{name}' (mask value {value}) is ignored." for value, name in void.items()))
         return Classes(tuple(n for n, _ in kept), tuple(v for _, v in kept), ignored, False, notes)
+
+    def _misses(self, levels: tuple[int, ...]) -> bool:
+        """Return whether the names given cannot be those of the levels that occur."""
+        if self.values is None:
+            places = {*levels[:-1]} - {0}  # in the list, if the last number is that of ignored pixels
+            return len(levels) != len(self.names) and not (places and max(places) < len(self.names))
+        return not set(levels) <= {*self.values} and not {*self.values} - {0} & {*levels}
+
+    def _missed(self, levels: tuple[int, ...]) -> str:
+        named = f"names the values {_listed(self.values)}" if self.values else f"names {len(self.names)} classes"
+        names = (*self.names, *(f"name{number}" for number in range(len(self.names), len(levels))))
+        example = ", ".join(f"{level}: {name}" for level, name in zip(levels, names, strict=False))
+        return f"hold the levels {_listed(levels)}, but {self.source} {named}; give data.classes={{{example}}}"
 
     def _by_value(self, present: set[int], notes: tuple[str, ...]) -> Classes:
         levels = self._levels(present)
@@ -159,6 +175,10 @@ class Rule:
             f"{unlabelled}. To name them, put {CLASSES_FILE} into the folder, one name per line, or set "
             "data.classes."
         )
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))
 
 
 def are_coloured(facts: Sequence[MaskFacts]) -> bool:

@@ -11,7 +11,7 @@ from skipbench.bench.data.splits import KNOWN, split_of
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 
-_OTHERS = ("captions", "image_info", "panoptic", "stuff")  # COCO's own files that hold something else
+_OTHERS = ("captions_", "image_info_", "panoptic_", "stuff_")  # COCO's own files that hold something else
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
 

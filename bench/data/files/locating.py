@@ -1,5 +1,6 @@
 """Where the image is that an annotation file names: by its path, or by its name wherever that leads to one."""
 
+import difflib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -8,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from skipbench.bench.data.pixels import is_image
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 
 
 class Images:
@@ -82,6 +85,22 @@ def files_below(root: Path, wanted: Callable[[str], bool]) -> list[Path]:
         folders[:] = sorted(each for each in folders if not each.startswith(".") and each != "__MACOSX")
         paths += [Path(folder, name) for name in sorted(names) if not name.startswith(".") and wanted(name)]
     return paths
+
+
+def no_folder(path: Path) -> str:
+    """Return why a path is not a folder that can be read, as the end of a sentence, with the step to take."""
+    if path.is_file() and path.name.lower().endswith(ARCHIVES):
+        return "it is an archive: unpack it, and give the folder that this makes"
+    if path.is_file():
+        return f"it is a file; give the folder with the images and their annotations ({path.resolve().parent})"
+    if "\\" in str(path) and os.sep == "/":
+        return "there is no such folder; on this system / joins the names of a path, not \\"
+    nearest = next(parent for parent in path.absolute().parents if parent.is_dir())
+    lacking = path.absolute().relative_to(nearest).parts[0]
+    beside = [each.name for each in nearest.iterdir() if each.is_dir()]
+    if near := difflib.get_close_matches(lacking, beside, 1, 0.75):
+        return f"there is no such folder, but {nearest / near[0]}"
+    return f"there is no such folder ({nearest} has no {lacking}/)"
 
 
 def plain_name(name: str) -> str:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, field_validator
 
-from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
+from skipbench.bench.data.base import SPLITS, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
 from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of, singly
+from skipbench.bench.data.files.locating import no_folder
 from skipbench.bench.data.files.preflight import Examined, Opening, Watch, digest, examine, unwatched
 from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.files.seeing import Seeing
@@ -59,7 +60,7 @@ class FileSource(DataSource):
     yields_to: ClassVar[tuple[str, ...]] = ()  # formats that a folder is in rather, where it fits both
     split_files: ClassVar[str] = ""  # what provides a split, "{split}" standing for its name
 
-    root: Path
+    root: Annotated[Path, AfterValidator(Path.expanduser)]
     size: tuple[Pixels, Pixels] = (96, 96)  # (H, W)
     resize: Annotated[Resize, LATER] = "stretch"
     overlap: Annotated[Annotated[float, Field(ge=0, lt=1)], LATER] = 0.25  # of windows that an image is scored in
@@ -111,12 +112,14 @@ class FileSource(DataSource):
     def find(self) -> Found:
         """Return what lies in the folder, which has the layout; no image is decoded yet."""
 
+    def lacks(self) -> str:
+        """Return what its folder lacks, by its options too, "" for nothing."""
+        return self.missing(self.place)
+
     def survey(self, watch: Watch = unwatched) -> Survey:
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
-        if not self.place.is_dir() or self.missing(self.place):
-            lacking = (
-                f"it contains no {self.missing(self.place)}" if self.place.is_dir() else "there is no such folder"
-            )
+        lacking = f"it contains no {self.lacks()}" if self.place.is_dir() else no_folder(self.place)
+        if not self.place.is_dir() or self.lacks():
             return self._refused([Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
         found = self.find()
         checked = examine(found, self.place, self.opening, watch)
@@ -239,21 +242,3 @@ class FileSource(DataSource):
 def missing_folder(root: Path, *names: str) -> str:
     """Return "folder <name>/" of the first of the folders that `root` lacks, "" where all are there."""
     return next((f"folder {name}/" for name in names if not (root / name).is_dir()), "")
-
-
-def recognise(root: Path) -> str:
-    """Return the name of the format that the folder `root` is in. Raises DataError."""
-    sources = {name: DATASETS[name] for name in DATASETS.names()}
-    formats = {name: source for name, source in sources.items() if issubclass(source, FileSource) and source.layout}
-    if not root.is_dir():
-        raise DataError(f"data folder {root}: there is no such folder.")
-    fitting = [name for name, source in formats.items() if not source.missing(root)]
-    fitting = [name for name in fitting if not {*formats[name].yields_to} & {*fitting}]
-    plugged_in = [name for name in fitting if not formats[name].__module__.startswith("skipbench.")]
-    fitting = plugged_in or fitting  # who writes a format for such folders means it
-    if len(fitting) == 1:
-        return fitting[0]
-    looked_for = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())
-    if fitting:
-        raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; choose one with --format.")
-    raise DataError(f"data folder {root} is not in a known format. Looked for: {looked_for}.")

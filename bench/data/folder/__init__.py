@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -56,6 +56,15 @@ class Folder(FileSource):
     colors: dict[str, tuple[Level, Level, Level]] | None = None
     ignore_index: Value | None = 255
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _by_value(cls, classes: Any) -> Any:
+        """Refuse {name: value}, which is the wrong way round."""
+        if isinstance(classes, dict) and classes and all(type(value) is int for value in classes.values()):
+            turned = ", ".join(f"{value}: {name}" for name, value in classes.items())
+            raise ValueError(f"expected the value first, then the name: {{{turned}}}.")
+        return classes
+
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[str, ...] | dict[int, str] | None) -> tuple[str, ...] | dict[int, str] | None:
@@ -70,6 +79,15 @@ class Folder(FileSource):
         if images and masks:
             return ""
         return "folder images/" if not images else "folder masks/"
+
+    def lacks(self) -> str:
+        """Return what its folder lacks: images, or masks, where the options do not say where these are."""
+        if self.images is None and self.masks is None:
+            return self.missing(self.place)
+        images, masks = self._files(Found())
+        if images and masks:
+            return ""
+        return f"masks in {self.masks or 'masks'}/" if images else f"images in {self.images or 'images'}/"
 
     def find(self) -> Found:
         """Return the pairs of image and mask."""

@@ -21,7 +21,8 @@ class Partners:
     def complain(self, layout: str) -> None:
         """Add to what is found all that has no partner: single files, whole folders, or everything."""
         if not self._pairs.of and not self._share_names():
-            words = f"no image has a mask of its name; expected {layout}, or data.images and data.masks"
+            shown = ", ".join(map(self._path, (*self._pairs.lone_images[:1], *self._pairs.lone_files[:1])))
+            words = f"no image has a mask of its name ({shown}); expected {layout}, or data.images and data.masks"
             self._found.problems.append(Problem("", words))
         for several in self._pairs.doubled:
             self._leave_out(several[0], f"has the same name as {', '.join(path.name for path in several[1:])}")

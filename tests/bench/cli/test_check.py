@@ -1,5 +1,6 @@
 """`check`, and what `run --plugin` says of it: what a part breaks, as another process finds."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ class Mine(Fusion):
 """
 
 
+numbers = itertools.count()  # a name can be registered once per process
+
+
 def part(folder: Path, name: str, args: str = "coarse, skip, out", more: str = "") -> Path:
     (folder / f"{name}.py").write_text(PART.format(name=name, args=args, more=more))
     return folder / f"{name}.py"
@@ -42,9 +46,47 @@ def test_what_the_users_networks_have_is_a_remark_and_what_they_lack_is_broken(
     narrow = skipbench("check", file, "--set", "width=24", "--encoder", "resnet10t")
     assert narrow.code == 1
     assert (
-        "  BROKEN  shapes: raised ValueError: num_channels (24) must be divisible by num_groups (32), line 12"
-        in narrow.out
+        "  BROKEN  shapes, gradients, determinism, state dict, export, cost: raised ValueError: num_channels (24) "
+        "must be divisible by num_groups (32), line 12" in narrow.out
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "better", "words"),
+    [
+        (
+            "forward(self, coarse, skip)",
+            "foward(self, coarse, skip)",
+            "the class has no forward; forward(coarse, skip)",
+        ),
+        (
+            "forward(self, coarse, skip)",
+            "forward(self, maps)",
+            "3 were given, line 14; forward(coarse, skip) takes",
+        ),
+        (
+            "forward(self, coarse, skip)",
+            "forward(self, skip, coarse)",
+            "forward takes (skip, coarse), line 14, but ",
+        ),
+        (
+            "return self.coarse(coarse)",
+            "coarse = nn.functional.interpolate(coarse, scale_factor=2)\n        return self.coarse(coarse)",
+            "at non-singleton dimension 3, line 16; slip.py, line 15, resizes, but forward(coarse, skip)",
+        ),
+    ],
+    ids=["no forward", "one argument", "exchanged", "resizing"],
+)
+def test_a_slip_is_told_with_its_line_and_what_the_contract_says(
+    skipbench: Any, tmp_path: Path, given: str, better: str, words: str
+) -> None:
+    text = part(tmp_path, f"slip_{next(numbers)}").read_text()
+    file = tmp_path / "slip.py"
+    file.write_text(text.replace(given, better))
+    done = skipbench("check", file)
+    assert done.code == 1
+    assert words in done.out.replace("\n", " ")
+    assert "Traceback" not in done.out + done.err
 
 
 def test_a_kind_alone(skipbench: Any, tmp_path: Path) -> None:
@@ -57,7 +99,8 @@ def test_a_kind_alone(skipbench: Any, tmp_path: Path) -> None:
 def test_what_is_broken_is_found_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = part(tmp_path, "bare_init", args="")
     first, *_ = extend.broken_parts([bare])
-    assert first.startswith("fusion 'bare_init' breaks its contract: shapes: __init__ raised TypeError: ")
+    checks = "shapes, gradients, determinism, state dict, export, cost"
+    assert first.startswith(f"fusion 'bare_init' breaks its contract: {checks}: __init__ raised TypeError: ")
     assert first.endswith("call super().__init__(coarse_channels, skip_channels, out_channels) first.")
     assert ", line 10; call super" in first
     assert extend.broken_parts([part(tmp_path, "whole")]) == []

@@ -51,8 +51,9 @@ def test_every_problem_is_printed_with_its_reason_and_the_exit_code_is_1(skipben
     assert "images: 7 train, 3 val, 4 test" in outcome.out
 
 
-def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path) -> None:
-    outcome = skipbench("data", "check", root, "--set", "classes=[ground, disc]", "--format", "folder")
+@pytest.mark.parametrize("given", [("--set", "classes=[ground, disc]"), ("data.classes=[ground, disc]",)])
+def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path, given: tuple[str, ...]) -> None:
+    outcome = skipbench("data", "check", root, *given, "--format", "folder")
     assert outcome.code == 0
     assert "classes: ground, disc\n" in outcome.out
 
@@ -60,13 +61,13 @@ def test_options_of_the_dataset_can_be_set(skipbench: Any, root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["check", "nowhere"], "data folder nowhere: there is no such folder."),
-        (["check", "."], "is not in a known format. Looked for: "),
+        (["check", "nowhere"], "data folder nowhere: there is no such folder ("),
+        (["check", "."], "is not in a known format: it is empty. Looked for: "),
         (["check", ".", "--format", "cocoa"], "unknown dataset 'cocoa'. Did you mean 'coco'?"),
         (["check", ".", "--format", "scenes"], "--format is 'scenes', which is not read from files."),
         (["check", ".", "--format", "voc", "--set", "reed=boxes"], "unknown key 'reed'. Did you mean 'read'?"),
         (["check", ".", "--format", "voc", "--set", "read"], "'read' is not an assignment; expected key=value"),
-        (["show", "scene"], "data folder scene: there is no such folder."),
+        (["show", "scene"], "data folder scene: there is no such folder ("),
         (["show", "scenes", "--img-size", "big"], "--img-size is 'big', expected HxW in pixels"),
         (["show", "scenes", "--count", "1", "--out", "sheet.xyz"], "the sheet cannot be written to sheet.xyz"),
     ],

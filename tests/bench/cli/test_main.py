@@ -5,6 +5,7 @@ import pkgutil
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import typer
 
 from skipbench.bench import cli
 from skipbench.bench.cli import COMMANDS
+from skipbench.bench.records.reader import DATABASE
 from skipbench.reports.figures import figure_names
 
 LIGHT = """
@@ -47,6 +49,7 @@ def test_the_list_of_commands_names_every_command_and_cuts_no_line(skipbench: An
         "morph_rows",
         "options",
         "output",
+        "preview",
         "recommend_words",
         "streams",
     }
@@ -79,12 +82,42 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
         assert f"\n  {command} " in outcome.out
 
 
+def test_a_group_of_commands_alone_shows_its_help(skipbench: Any) -> None:
+    outcome = skipbench("data")
+    assert outcome.code == 2
+    assert outcome.err.startswith("Usage: skipbench data ")
+
+
+def test_the_run_that_was_meant_is_named(skipbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "mine" / "report").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / DATABASE).touch()
+    assert "mine contains no run, but runs/mine does." in skipbench("status", "mine").err
+    assert "runs/mine/report contains no run, but runs/mine does." in skipbench("status", "runs/mine/report").err
+
+
+def test_a_folder_for_a_run_is_refused_before_the_data_are_read(skipbench: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    outcome = skipbench("run", "quick", "data.size=nonsense", "--out", tmp_path)
+    assert outcome.code == 2
+    assert "is not empty and contains no run (it contains notes.txt)" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("~/x", "{home}/x"), ("--out=~/x", "--out={home}/x"), ("data.root=~", "data.root={home}"), ("a~/x", "a~/x")],
+)
+def test_the_home_folder_may_be_called_by_a_tilde(given: str, meant: str) -> None:
+    assert cli.at_home(given) == meant.format(home=Path.home())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["ru"], "No such command 'ru'. Did you mean 'run'?"),
         (["run", "quick", "--dryrun"], "No such option: --dryrun (Possible options: --dry-run)"),
         (["run"], "Missing argument 'SUITE'."),
+        (["quick"], "'quick' is a suite, not a command: skipbench run quick"),
         (
             ["list", "model"],
             "unknown kind 'model'. Did you mean 'models'? Choices: annotations, blocks, bottom-ups, datasets, ",
@@ -113,6 +146,38 @@ def test_without_a_command_it_shows_all_of_them(skipbench: Any) -> None:
             ["status", "no/run"],
             "no/run contains no run; start one with: skipbench run SUITE --out no/run",
         ),
+        (
+            ["run", "."],
+            ". is a folder, expected a suite (ablation, claims, morph, quick, standard, or a YAML file); ",
+        ),
+        (["run", "quick.yml"], "no such suite file: quick.yml. The shipped suite is called 'quick'."),
+        (["run", "quick", "."], ". is a folder; images of your own are given by --data ."),
+        (
+            ["run", "quick", "--seeds", "0"],
+            "No such option: --seeds. Values of the suite or the data are given as KEY",
+        ),
+        (["run", "quick", "--recipe.images=64"], "are given as KEY=VALUE, such as recipe.images=512"),
+        (
+            ["run", "quick", "recipe.device=cuda:1"],
+            "'cuda:1' is one GPU of several: set CUDA_VISIBLE_DEVICES=1 before",
+        ),
+        (
+            ["run", "quick", "recipe.device=mps"],
+            "'mps' is no device to compute on: expected 'cpu', 'cuda' or 'auto' (",
+        ),
+        (
+            ["latency", "unet", "--device", "gpu"],
+            "'gpu' is no device to compute on: expected 'cpu', 'cuda' or 'auto'",
+        ),
+        (["cost", "unet", "fusion=add"], "'fusion=add' is not a model; a factor is given by --set fusion=add."),
+        (["cost", "unet", "resnet18"], "'resnet18' is not a model but an encoder; give it by --encoder resnet18."),
+        (["plot", "accuracy", "no/run"], "the run folder comes first: skipbench plot no/run accuracy"),
+        (
+            ["export", "no/run", "--arm", "unet", "--out", "x.onnx"],
+            "there is no folder no/run, and a model's name has",
+        ),
+        (["data", "check", "~/not here"], f"{Path.home()}/not here: there is no such folder"),
+        (["data", "check", "no images", "data.clases=[a]"], "no images: there is no such folder"),
         (["report", "no/run"], "no/run contains no run"),
         (["plot", "no/run"], "no/run contains no run"),
     ],

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from skipbench.archs import FACTORS, REGISTRIES, create_model, list_models
+from skipbench.bench.cli import listing
+from skipbench.bench.cli.options import registries
 
 SMALL = ("--encoder", "test_resnet", "--img-size", "32x48", "--set", "width=8")
 
@@ -79,18 +82,45 @@ def test_latency_names_every_option_and_json_keeps_every_sample(skipbench: Any) 
 
 
 def test_list_takes_a_pattern(skipbench: Any) -> None:
-    assert skipbench("list", "models", "hour*").out.split() == list_models("hour*")
-    assert "resnet18" in skipbench("list", "encoders", "resnet*").out.split()
-    assert skipbench("list", "suites").out.split() == ["ablation", "claims", "morph", "quick", "standard"]
-    assert {"scenes", "folder"} <= set(skipbench("list", "datasets").out.split())
+    def names(*asked: str) -> list[str]:
+        return [row["name"] for row in json.loads(skipbench("list", *asked, "--format", "json").out)]
+
+    assert names("models", "hour*") == list_models("hour*")
+    assert "resnet18" in names("encoders", "resnet*")
+    assert names("suites") == ["ablation", "claims", "morph", "quick", "standard"]
+    assert {"scenes", "folder"} <= {*names("datasets")}
     for kind, registry in REGISTRIES.items():
-        assert skipbench("list", kind, "*o*").out.splitlines() == registry.names("*o*")
+        assert names(kind, "*o*") == registry.names("*o*")
+    assert {*names("kinds")} == {*names()} == {"suites", "factors", *registries()}
+
+
+def test_list_says_in_a_sentence_what_each_name_is_and_its_defaults(skipbench: Any) -> None:
+    for kind in ("suites", "factors", *(kind for kind in registries() if kind != "encoders")):
+        for row in json.loads(skipbench("list", kind, "--format", "json").out):
+            assert re.search(r"\w.*[.?]$", row["what"]), (kind, row["name"])
+    (unet,) = json.loads(skipbench("list", "models", "unet", "--format", "json").out)
+    assert unet["defaults"]["fusion"] == "concat_wide"
+    (pose,) = json.loads(skipbench("list", "tasks", "pose", "--format", "json").out)
+    assert pose["defaults"]["sigma"] == 1.0
+    (head,) = read_csv(skipbench("list", "factors", "head", "--format", "csv").out)
+    assert head["defaults"] == "head=conv1x1"
+    (light,) = json.loads(skipbench("list", "encoders", "resnet18", "--format", "json").out)
+    assert light["what"] == "Of timm, with published weights."
+
+
+def test_a_list_is_read_in_80_columns(skipbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "WIDE", 80)
+    for kind in ("kinds", "suites", "models", "factors", "datasets", "measurements", "figures"):
+        table = skipbench("list", kind).out
+        assert max(map(len, table.splitlines())) <= 80
+    assert "  default: size=null\n" in skipbench("list", "measurements", "cost").out
 
 
 def test_list_says_of_factors_what_is_declared(skipbench: Any) -> None:
-    table = skipbench("list", "factors").out
-    assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]] == list(FACTORS)
-    assert "| fusion | add | " in skipbench("list", "factors", "fus*").out.splitlines()[-1]
+    shown = " ".join(skipbench("list", "factors", "fus*").out.split())
+    assert FACTORS["fusion"].what in shown
+    assert "Values: add, coarse_only, concat" in shown
+    assert shown.endswith("default: fusion=add")
 
 
 PLUGIN = """

@@ -1,6 +1,7 @@
 """Plug-ins: a file, a folder or a package brings parts in; what is wrong with one is said in a sentence."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -118,7 +119,8 @@ def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_th
         "restarts": [f"{name}_restart"],
         "bottom-ups": [f"{name}_down"],
     }
-    assert skipbench("list", "encoders", f"{name}*").out.split() == [f"{name}-4", f"{name}-8"]
+    listed = json.loads(skipbench("list", "encoders", f"{name}*", "--format", "json").out)
+    assert [row["name"] for row in listed] == [f"{name}-4", f"{name}-8"]
     checked = skipbench("check", file)
     assert checked.code == 0, checked.out
     assert checked.out.count("ok  ") == 5 * 6 + 1

@@ -8,6 +8,8 @@ import pytest
 from skipbench.bench.run import jobs
 from skipbench.bench.run.jobs import Share, share_out
 from skipbench.bench.suites import load_suite
+from skipbench.bench.suites.morphs import arms_of
+from skipbench.bench.suites.plan import make_plan
 
 ONE_SEED, ONE_ARM = "seeds=[0]", "arms=[{model: fpn}]"
 
@@ -33,6 +35,13 @@ def test_cells_get_the_threads_that_are_stated_or_their_part(
     tiny_suite: str, tmp_path: Path, overrides: list[str], asked: int | None, expected: Share
 ) -> None:
     assert share_out(load_suite(tiny_suite, overrides), asked, tmp_path) == expected
+
+
+def test_each_step_of_a_morph_is_an_arm_and_so_is_each_double(tiny_suite: str) -> None:
+    morph = load_suite(tiny_suite, ["arms=[{morph: [hourglass, fpn]}]"])
+    assert arms_of(morph.studies[0]) == len(make_plan(morph).studies[0].arms) == 7
+    matched = load_suite(tiny_suite, ["match={by: params, to: fpn}", "arms=[{sweep: {model: [unet, fpn]}}]"])
+    assert arms_of(matched.studies[0]) == 4
 
 
 def test_a_run_keeps_the_threads_that_it_has(tiny_suite: str, tmp_path: Path, skipbench: Any) -> None:

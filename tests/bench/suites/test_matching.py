@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from skipbench.archs import build_model
-from skipbench.bench.errors import SuiteError
+from skipbench.bench.errors import BenchError, SuiteError
 from skipbench.bench.records.store import open_run
 from skipbench.bench.suites import load_suite
 from skipbench.bench.suites.plan import Plan, make_plan
@@ -51,6 +51,17 @@ def test_a_double_is_the_cell_that_its_width_written_out_would_be(plan) -> None:
     written = plan(f"arms=[{{model: unet, width: {width}}}]")
     assert ids(found, "unet / matched=params") == ids(written, f"unet / width={width}")
     assert all(ids(found, arm) == ids(bare, arm) for arm in ("unet", "fpn"))
+
+
+def test_an_arm_that_no_width_brings_there_is_measured_as_it_is_and_a_note_says_why(plan) -> None:
+    heavy = "arms=[{sweep: {model: [unet, fpn]}}, {name: heavy, model: fpn, encoder: resnet18}]"
+    found = plan(heavy, "match={by: params, to: fpn}")
+    assert parts(found) == {"unet": "no", "unet / matched=params": "params", "fpn": "no, params", "heavy": "no"}
+    said = [note for note in found.notes if ": heavy is left out where parameters are equal" in note]
+    assert len(said) == 1
+    assert "no decoder width brings it within 1 % of " in said[0]
+    with pytest.raises(BenchError, match=r"^heavy: no decoder width brings it within 1 %"):
+        plan("arms=[{model: fpn}, {name: heavy, model: fpn, encoder: resnet18}]", "match={by: params, to: fpn}")
 
 
 def test_a_budget_is_a_number_too_overridden_by_its_dotted_name_and_each_study_s_own(plan, tiny_suite: str) -> None:

@@ -284,7 +284,11 @@ def test_only_its_own_files_are_written_over(skipbench: Any, run: Path, images: 
         ("segmentation", ("absent.png",), "there is no image or folder absent.png."),
         ("segmentation", ("empty",), "the folder empty holds no images."),
         ("segmentation", ("{images}", "--out", "mine"), "mine holds files that this command did not write"),
-        ("segmentation", ("{images}", "--device", "tpu"), "--device is 'tpu', expected cpu, cuda or auto."),
+        (
+            "segmentation",
+            ("{images}", "--device", "tpu"),
+            "--device: 'tpu' is no device to compute on: expected 'cpu', 'cuda' or 'auto' (torch finds ",
+        ),
         ("segmentation", ("{images}", "--arm", "unet"), "no network of the arm 'unet'; there is 'fpn'."),
     ],
 )
