@@ -11,7 +11,7 @@ import numpy as np
 from skipbench.analysis.frames import Frames
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.forest import DESCRIBED, Forest, Row
-from skipbench.reports.style import FILLS, MARKERS, Look
+from skipbench.reports.looks import FILLS, MARKERS, Look
 
 _NAMES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "hexagon")
 SYMBOLS = dict(zip(MARKERS, _NAMES, strict=True))

@@ -16,9 +16,8 @@ from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.forest import draw_row, seeds_row, span
+from skipbench.reports.looks import Look, muted
 from skipbench.reports.style import (
-    MUTED,
-    Look,
     clean_rows,
     figure_width,
     in_lines,
@@ -93,7 +92,7 @@ def morph_picture(
         figure.supxlabel(
             in_lines("bar: in this order; diamond and line: mean and range over many orders"),
             size=scaled(9),
-            color=MUTED,
+            color=muted(),
         )
     return figure
 
@@ -112,7 +111,7 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
             if narrow()
             else f"{metric.show(change, signed=True)} ({_percent(share)})"
         )
-        _above(axes, position, text, MUTED if change == 0 else text_color())
+        _above(axes, position, text, muted() if change == 0 else text_color())
     for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
         effect = together(effects, factors)
         ends = [effect.low * metric.scale, effect.high * metric.scale]
@@ -129,7 +128,7 @@ def _latency(axes: Axes, table: pd.DataFrame) -> None:
         if pd.isna(row["latency/ratio"]):
             continue
         center, low, high = (100 * (row[f"latency/{name}"] - 1) for name in ("ratio", "low", "high"))
-        color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], MUTED)
+        color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], muted())
         axes.plot([low, high], [position] * 2, color=color, linewidth=2)
         axes.plot([center], [position], "o", color=color, markersize=scaled(6))
         _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", text_color())
@@ -140,7 +139,7 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     """Draw the change in score of each edit: every seed, the mean and its interval."""
     rows = []
     for edit in table.iloc[1:].to_dict("records"):
-        look = Look(WORTH if edit["worth"] == MATTERS else MUTED, "o", "full")
+        look = Look(WORTH if edit["worth"] == MATTERS else muted(), "o", "full")
         rows.append(seeds_row("", look, metric, pd.Series(edit["each"], dtype=float), edit, signed=True))
     axes.set_xlim(*span(rows, zero=True))
     for position, row in enumerate(rows):
@@ -167,7 +166,7 @@ def _words(edit: Mapping[Any, Any]) -> list[tuple[str, str]]:
     """Return what follows of an edit, each in its colour; by how much, the panels say."""
     costs = [(re.sub(r"\d+ % ", "", verdict), verdict[:5] == "costs") for verdict in edit["cost"].split("; ")]
     words = [(word, COSTLY if costly else SAVING) for word, costly in costs]
-    return words + ([(edit["worth"], WORTH if edit["worth"] == MATTERS else MUTED)] if edit.get("worth") else [])
+    return words + ([(edit["worth"], WORTH if edit["worth"] == MATTERS else muted())] if edit.get("worth") else [])
 
 
 def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
@@ -181,7 +180,7 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
                 "size": scaled(8),
             }
             shift = (0, scaled(LEADING) * ((len(lines) - 1) / 2 - number))
-            weight = "normal" if color == MUTED else "bold"
+            weight = "normal" if color == muted() else "bold"
             written = axes.annotate(line, (0, position), shift, color=color, weight=weight, va="center", **place)
             written.set_in_layout(False)  # or long ones would take the room of the panels
     axes.set_title("verdict", size=scaled(9))

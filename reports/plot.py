@@ -13,6 +13,7 @@ from skipbench.errors import unknown_name
 from skipbench.reports.choice import chosen_studies, of_arms
 from skipbench.reports.errors import NothingToShow, ReportError
 from skipbench.reports.figures import FORMATS, figure_kind, figure_names
+from skipbench.reports.letters import number_words
 from skipbench.reports.paper import PAGE, Paper
 
 DPI = 200
@@ -24,17 +25,24 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 
 
 def draw(kind: str, study: Frames, paper: Paper = PAGE) -> dict[str, Figure]:
-    """Return a study's figures of one kind by the names of their files: one, or several, such as one per factor.
+    """Return a study's figures of one kind by the names of their files: one, or several, such as one per factor,
+    and "-2" and so on behind the names of further pages.
 
     Raises ReportError for an unknown kind, where there is nothing to show, and for a broken plug-in.
     """
     figure = figure_kind(kind)
+    names = [*study.run.arms["arm"], study.title, *(metric.label for metric in study.metrics.values())]
     with figure.guarded(), paper.applied():
-        drawn: dict[str, Any] = {name: figure.draw(*what) for name, what in figure.views(study).items()}
-        for given in drawn.values():
-            if not isinstance(given, Figure):
-                raise TypeError(f"it returns {quoted(given)}, expected a matplotlib Figure")
-            paper.fit(given)
+        drawn: dict[str, Any] = {}
+        for name, what in figure.views(study).items():
+            given = figure.draw(*what)
+            pages = given if isinstance(given, Sequence) else [given]
+            drawn |= {f"{name}-{number}" if number > 1 else name: page for number, page in enumerate(pages, 1)}
+        for page in drawn.values():
+            if not isinstance(page, Figure):
+                raise TypeError(f"it returns {quoted(page)}, expected a matplotlib Figure")
+            number_words(page, names)
+            paper.fit(page)
         return drawn
 
 

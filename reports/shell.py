@@ -11,8 +11,8 @@ from plotly.offline import get_plotlyjs
 from skipbench.analysis.frames import Frames
 from skipbench.reports.blocks import Panel, Picture, Section
 from skipbench.reports.charts import appearance, arm_numbers, as_script
+from skipbench.reports.looks import arm_looks
 from skipbench.reports.records import ROWS, address
-from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import Table
 
 TABLE_ROWS = 500  # of a table that the page shows; its file has all

@@ -38,7 +38,7 @@ WIDTHS = {  # of figures: inches, and the size of their text in points
     "page": (9.5, 10.0),  # as the report has them
 }
 
-Draw = Callable[..., "Figure"]  # takes a study and, of a figure with `each`, an item
+Draw = Callable[..., "Figure | Sequence[Figure]"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]
 Below = Callable[..., Iterable["Table | str"]]
 Charted = Callable[..., "Chart"]
@@ -133,10 +133,11 @@ def register_figure(
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
     For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why.
-    It makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions
-    that return one for a study. With `each`, which returns names, one figure is drawn per name, and every function
-    takes the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone.
-    Where there is a `chart`, a page draws that in its place, and shows the figure in print and without scripts.
+    It makes its Figure without pyplot, whose figures are global; it may return several, its pages. `caption` and
+    `alt` are sentences, or functions that return one for a study. With `each`, which returns names, one figure is
+    drawn per name, and every function takes the name after the study. One that is `of_run` shows `study.run`, and
+    is drawn of its first study alone. Where there is a `chart`, a page draws that in its place, and shows the
+    figure in print and without scripts.
     Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 

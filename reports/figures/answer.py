@@ -69,6 +69,6 @@ def _alt(study: Frames) -> str:
     of_run=True,
     chart=lambda study: forest_chart(study, answer_panels(study), SEEDS),
 )
-def answer_figure(study: Frames) -> Figure:
+def answer_figure(study: Frames) -> list[Figure]:
     """Return the largest effects of each study, or its best arms."""
     return forests(answer_panels(study), SEEDS)

@@ -25,9 +25,8 @@ from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import SEEDS, Row, draw_row, label_above, marks, notes, pitch, seeds_row, span
+from skipbench.reports.looks import Look, arm_looks
 from skipbench.reports.style import (
-    Look,
-    arm_looks,
     clean_rows,
     figure_width,
     in_lines,
@@ -157,8 +156,7 @@ def _label_lines(grid: Any, rows: Sequence[Row]) -> None:
     """Write the arms above their rows, across all columns of a line."""
     for axes in grid[:, 0]:
         on_top(axes)
-        for position, row in enumerate(rows):
-            label_above(axes, position, replace(row, text=""))
+        label_above(axes, [replace(row, text="") for row in rows])
     for axes in grid.flat:
         axes.set_ylim(len(rows) - 0.5, -1.0)
 

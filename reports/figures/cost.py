@@ -15,13 +15,13 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
+from skipbench.reports.looks import PART_COLORS, ground, on_ground
 from skipbench.reports.style import (
-    PART_COLORS,
     TICKS,
     clean_rows,
     figure_width,
     in_lines,
-    legend_columns,
+    legend_shape,
     narrow,
     row_height,
     scaled,
@@ -59,7 +59,7 @@ def cost_figure(study: Frames) -> Figure:
         clean_rows(rest, [""] * len(arms))
         mark_rows(whole, arms)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels), fontsize=scaled(9))
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_shape(labels)[0], fontsize=scaled(9))
     return figure
 
 
@@ -71,7 +71,12 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
     left = pd.Series(0.0, index=counts.index)
     for part in (part for part in PARTS if part in counts):
         width = counts[part].fillna(0) * total.scale
-        bar: dict[str, Any] = {"color": PART_COLORS[part], "edgecolor": "white", "linewidth": 0.6, "label": part}
+        bar: dict[str, Any] = {
+            "color": on_ground(PART_COLORS[part]),
+            "edgecolor": ground(),
+            "linewidth": 0.6,
+            "label": part,
+        }
         axes.barh(range(len(counts)), width, left=left, height=0.68, **bar)
         left = left + width
     for row, (arm, end) in enumerate(left.items()):

@@ -1,7 +1,5 @@
 """Curves: the training loss and the headline validation score of each arm over the images it has seen."""
 
-from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import pandas as pd
@@ -19,13 +17,14 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.charts import Chart, appearance, arm_numbers
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
+from skipbench.reports.looks import Look, arm_looks, muted
 from skipbench.reports.style import (
-    MUTED,
-    Look,
-    arm_looks,
+    LINE,
     figure_width,
-    legend_columns,
-    legend_label,
+    in_pages,
+    legend_labels,
+    legend_shape,
+    most_height,
     narrow,
     scaled,
 )
@@ -58,25 +57,29 @@ def _caption(study: Frames) -> str:
     below=lambda study: [curves_table(study)],
     chart=lambda study: lines_chart(study),
 )
-def curves_figure(study: Frames) -> Figure:
-    """Return a panel for the loss and one for the score, in rows of at most ARMS arms each."""
+def curves_figure(study: Frames) -> list[Figure]:
+    """Return a panel for the loss and one for the score, in rows of at most ARMS arms each; a paper may need pages."""
     arms = list(_learned(study)["arm"])
     looks, panels = arm_looks(study), _panels(study)
-    each = ceil(len(arms) / ceil(len(arms) / ARMS))
-    rows = [arms[start : start + each] for start in range(0, len(arms), each)]
-    labels = max(ceil(len(row) / _columns(row)) for row in rows)
+    named = dict(zip(arms, zip(legend_labels(arms), [looks[arm] for arm in arms], strict=True), strict=True))
     down, across = (len(panels), 1) if narrow() else (1, len(panels))
-    figure = Figure(
-        figsize=(figure_width(), scaled((3.4 * (0.8 if narrow() else 1) * down + 0.22 * labels) * len(rows))),
-        layout=ConstrainedLayoutEngine(w_pad=scaled(0.1), h_pad=scaled(0.06)),
-    )
-    for part, row in zip(figure.subfigures(len(rows), squeeze=False)[:, 0], rows, strict=True):
-        grid = part.subplots(down, across, squeeze=False).flat
-        for axes, (metric, points) in zip(grid, panels.items(), strict=True):
-            _panel(axes, metric, points, {arm: looks[arm] for arm in row})
-        handles = grid[0].get_legend_handles_labels()[0]
-        part.legend(handles=handles, loc="outside lower center", ncols=_columns(row), fontsize=scaled(9))
-    return figure
+    rows = [{arm: named[arm] for arm in row} for row in in_pages(arms, ARMS)]
+    shapes = [legend_shape([name for name, _ in row.values()], most=2 if narrow() else 4) for row in rows]
+    heights = [scaled(3.2 * (0.8 if narrow() else 1) * down + LINE * lines + 0.2) for _, lines in shapes]
+    pages = in_pages(list(zip(rows, heights, shapes, strict=True)), most_height() / max(heights))
+    figures = []
+    for page in pages:
+        tall = [height for _, height, _ in page]
+        layout = ConstrainedLayoutEngine(w_pad=scaled(0.1), h_pad=scaled(0.06))
+        figures.append(Figure(figsize=(figure_width(), sum(tall)), layout=layout))
+        parts = figures[-1].subfigures(len(page), squeeze=False, height_ratios=tall)[:, 0]
+        for part, (row, _, (columns, _)) in zip(parts, page, strict=True):
+            grid = part.subplots(down, across, squeeze=False).flat
+            for axes, (metric, points) in zip(grid, panels.items(), strict=True):
+                _panel(axes, metric, points, row)
+            handles = grid[0].get_legend_handles_labels()[0]
+            part.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=scaled(9))
+    return figures
 
 
 def lines_chart(study: Frames) -> Chart:
@@ -126,26 +129,20 @@ def _panels(study: Frames) -> dict[Metric, pd.DataFrame]:
     return {metric: table for metric, table in points.items() if len(table)}
 
 
-def _columns(arms: Sequence[str]) -> int:
-    return legend_columns(
-        [line for arm in arms for line in legend_label(arm).split("\n")[:1]], most=2 if narrow() else 4
-    )
-
-
-def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, Look]) -> None:
+def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, tuple[str, Look]]) -> None:
     """Draw the arms in `looks` over those of other rows, which show where these are among all."""
     points = points.assign(value=points["value"].astype(float) * metric.scale)
     for arm, mean in mean_course(points).groupby("arm", sort=False):
         if arm not in looks:
-            axes.plot(mean["images"], mean["value"], color=MUTED, linewidth=0.7, alpha=0.25, zorder=1)
+            axes.plot(mean["images"], mean["value"], color=muted(), linewidth=0.7, alpha=0.25, zorder=1)
             continue
-        look, seeds = looks[str(arm)], points[points["arm"] == arm].groupby("seed")
+        (name, look), seeds = looks[str(arm)], points[points["arm"] == arm].groupby("seed")
         for _, run in seeds if seeds.ngroups > 1 else ():
             axes.plot(run["images"], run["value"], color=look.color, linewidth=0.7, alpha=0.45, zorder=2)
         every = max(1, len(mean) // MARKS)
         first = list(looks).index(str(arm)) * every // len(looks)  # so that marks of different arms stay apart
         line: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6, "markevery": (first, every), "zorder": 3}
-        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=legend_label(str(arm))), **line})
+        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=name), **line})
     axes.set_title(metric.title)
     axes.set_xlabel("images seen")
     axes.set_xlim(left=0)

@@ -44,6 +44,6 @@ def caption(study: Frames) -> str:
     of_run=True,
     chart=lambda study: forest_chart(study, effect_panels(study), SEEDS),
 )
-def effects_figure(study: Frames) -> Figure:
+def effects_figure(study: Frames) -> list[Figure]:
     """Return all paired differences, a panel for each study."""
     return forests(effect_panels(study), SEEDS)

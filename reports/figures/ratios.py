@@ -11,7 +11,8 @@ from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import Forest, Row, forests
-from skipbench.reports.style import arm_looks, fitted
+from skipbench.reports.looks import arm_looks
+from skipbench.reports.style import fitted
 from skipbench.reports.tables import ARM, Column, Table, p_value, text, value
 
 NAMES = ("one block", "geometric mean", "95 % interval")
@@ -30,7 +31,7 @@ def _alt(study: Frames) -> str:
     below=lambda study: [ratio_table(study)],
     chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
 )
-def ratios_figure(study: Frames) -> Figure:
+def ratios_figure(study: Frames) -> list[Figure]:
     """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
     table = ratios(study)
     if len(table) < 2:
@@ -40,7 +41,7 @@ def ratios_figure(study: Frames) -> Figure:
 
 
 def _panel(study: Frames) -> Forest:
-    width, axis = 1 + margin(study), f"ratio to {fitted(_reference(study))}"
+    width, axis = 1 + margin(study), f"ratio to {fitted([_reference(study)])[0]}"
     return Forest("Latency relative to the reference", axis, _rows(study), band=(1 / width, width))
 
 
