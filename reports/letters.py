@@ -1,7 +1,7 @@
 """Letters of every script: of fonts that have them where the machine has such, else a number in their place."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from unicodedata import bidirectional
 from weakref import WeakKeyDictionary
@@ -38,9 +38,13 @@ def families() -> list[str]:
     return [family for family in FAMILIES if family in present]
 
 
-def numbered(figure: Figure) -> Mapping[str, str]:
-    """Return the words that a figure has numbers for, such as "#1"."""
-    return _NUMBERS.get(figure, {})
+def unwritten(figures: Iterable[Figure]) -> list[str]:
+    """Return a sentence on the numbers that stand for words in some figures, if there are such."""
+    words = {number: word for figure in figures for word, number in _NUMBERS.get(figure, {}).items()}
+    if not words:
+        return []
+    told = ", ".join(f"{number} stands for {word}" for number, word in words.items())
+    return [f"In pictures {told}: no font on this machine has these letters, as Noto Sans CJK may."]
 
 
 def number_words(figure: Figure, names: Iterable[str]) -> None:

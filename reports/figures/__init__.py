@@ -58,6 +58,7 @@ class FigureKind:
     each: Callable[["Frames"], Sequence[str]] | None  # the items for which it is drawn; None: once, for the study
     of_run: bool = False  # whether it shows all studies of the run that its study is part of
     chart: Charted | None = None  # the same facts, for a browser to draw
+    needs: Callable[..., Any] | None = None  # raises NothingToShow where `draw` would, without drawing
 
     def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
         """Return the arguments of `draw` for each of its figures, by the name of their files.
@@ -129,6 +130,7 @@ def register_figure(
     each: Callable[["Frames"], Sequence[str]] | None = None,
     of_run: bool = False,
     chart: Charted | None = None,
+    needs: Callable[..., Any] | None = None,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
@@ -137,7 +139,8 @@ def register_figure(
     `alt` are sentences, or functions that return one for a study. With `each`, which returns names, one figure is
     drawn per name, and every function takes the name after the study. One that is `of_run` shows `study.run`, and
     is drawn of its first study alone. Where there is a `chart`, a page draws that in its place, and shows the
-    figure in print and without scripts.
+    figure in print and without scripts. `needs` raises NothingToShow where the function would, in less time; tables
+    without pictures ask it.
     Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
@@ -146,7 +149,9 @@ def register_figure(
             raise ReportError(f"a figure's name may only contain a-z, 0-9, - and _; {name!r:.80} does not fit.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is already registered; choose another name.")
-        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each, of_run, chart))
+        FIGURES.register(name)(
+            FigureKind(name, title, draw, caption, alt, below, embed, each, of_run, chart, needs)
+        )
         return draw
 
     return register

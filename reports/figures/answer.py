@@ -67,6 +67,7 @@ def _alt(study: Frames) -> str:
     caption=_caption,
     alt=_alt,
     of_run=True,
+    needs=answer_panels,
     chart=lambda study: forest_chart(study, answer_panels(study), SEEDS),
 )
 def answer_figure(study: Frames) -> list[Figure]:

@@ -72,12 +72,19 @@ def _below(study: Frames) -> Iterator[Table]:
             yield gap_table(study, score, by)
 
 
-@register_figure("breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below)
+def _measured(study: Frames) -> list[tuple[Metric, Breakdown]]:
+    """Return `measured_breakdowns`. Raises NothingToShow where there is none."""
+    if not (found := list(measured_breakdowns(study))):
+        raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
+    return found
+
+
+@register_figure(
+    "breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below, needs=_measured
+)
 def breakdown_figure(study: Frames) -> Figure:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
-    panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
-    if not panels:
-        raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
+    panels = {(score, by): _columns(study, score, by) for score, by in _measured(study)}
     rows = [row for columns in panels.values() for _, _, column in columns for row in column]
     across = min(NARROW_COLUMNS if narrow() else len(rows), max(map(len, panels.values())))
     heights = [_height(columns, across) for columns in panels.values()]

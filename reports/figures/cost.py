@@ -32,18 +32,25 @@ DRAWN = ("params", "macs")
 ROW = 0.32  # inches: a bar
 
 
+def _counted(study: Frames) -> dict[str, pd.DataFrame]:
+    """Return the counts by part of each quantity that is drawn. Raises NothingToShow where there are none."""
+    tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
+    if not tables:
+        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
+    return tables
+
+
 @register_figure(
     "cost",
     title="Parameters, MACs and bytes by part",
     caption="Parameters and MACs for one image by part of the network: all parts, and all but the encoder.",
     alt="Parameters and MACs of each arm, stacked by encoder, lateral, fusion, decoder and head.",
     below=lambda study: [parts_table(study, name) for name in (*DRAWN, "bytes") if len(parts(study, name))],
+    needs=_counted,
 )
 def cost_figure(study: Frames) -> Figure:
     """Return parameters and MACs per arm by part: on the left all parts, on the right all but the encoder."""
-    tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
-    if not tables:
-        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
+    tables = _counted(study)
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
     size = (figure_width(), scaled(0.7) + (scaled(0.9) + row_height(ROW, arms) * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.08)))

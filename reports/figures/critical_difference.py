@@ -47,6 +47,7 @@ def _caption(study: Frames) -> str:
     alt=lambda study: f"Mean rank of {len(ranked(study)[0])} arms, and which of them are not told apart.",
     below=lambda study: [ranks_table(study)],
     of_run=True,
+    needs=ranked,
 )
 def critical_difference_figure(study: Frames) -> Figure:
     """Return the mean ranks, best first, with a bar for each group of arms that are not told apart."""

@@ -49,6 +49,18 @@ def _caption(study: Frames) -> str:
     return f"One line per arm, the mean over its seeds; thin, each seed. The loss is a mean over steps.{grey}"
 
 
+def _learned(study: Frames) -> pd.DataFrame:
+    """Return `learned`. Raises NothingToShow where there is no curve, or one that cannot be read."""
+    none = "There are no learning curves to show:"
+    try:
+        table = learned(study)
+    except StoreError as error:
+        raise NothingToShow(f"{none} {error}") from error
+    if table.empty:
+        raise NothingToShow(why_empty(study, "train") or f"{none} no training of this study has kept one.")
+    return table
+
+
 @register_figure(
     "curves",
     title="Learning curves",
@@ -56,9 +68,10 @@ def _caption(study: Frames) -> str:
     alt=_alt,
     below=lambda study: [curves_table(study)],
     chart=lambda study: lines_chart(study),
+    needs=_learned,
 )
 def curves_figure(study: Frames) -> list[Figure]:
-    """Return a panel for the loss and one for the score, in rows of at most ARMS arms each; a paper may need pages."""
+    """Return a panel for the loss and one for the score, in rows of at most ARMS arms; in a paper on pages."""
     arms = list(_learned(study)["arm"])
     looks, panels = arm_looks(study), _panels(study)
     named = dict(zip(arms, zip(legend_labels(arms), [looks[arm] for arm in arms], strict=True), strict=True))
@@ -108,18 +121,6 @@ def lines_chart(study: Frames) -> Chart:
         ]
         panels.append({"title": metric.title, "log": bool(0 < low * DECADES < high), "lines": lines})
     return Chart("lines", {"panels": panels})
-
-
-def _learned(study: Frames) -> pd.DataFrame:
-    """Return `learned`. Raises NothingToShow where there is no curve, or one that cannot be read."""
-    none = "There are no learning curves to show:"
-    try:
-        table = learned(study)
-    except StoreError as error:
-        raise NothingToShow(f"{none} {error}") from error
-    if table.empty:
-        raise NothingToShow(why_empty(study, "train") or f"{none} no training of this study has kept one.")
-    return table
 
 
 def _panels(study: Frames) -> dict[Metric, pd.DataFrame]:

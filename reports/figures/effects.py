@@ -42,6 +42,7 @@ def caption(study: Frames) -> str:
     caption=caption,
     alt=lambda study: f"{sum(len(panel.rows) for panel in effect_panels(study))} paired differences in score.",
     of_run=True,
+    needs=effect_panels,
     chart=lambda study: forest_chart(study, effect_panels(study), SEEDS),
 )
 def effects_figure(study: Frames) -> list[Figure]:

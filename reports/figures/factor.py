@@ -66,6 +66,7 @@ def studied(study: Frames) -> list[str]:
     alt=lambda study, factor: f"The difference in score that another choice of {factor} makes, per seed.",
     below=lambda study, factor: [factor_table(study, factor)],
     each=studied,
+    needs=lambda study, factor: effect_rows(study, factor),
 )
 def factor_figure(study: Frames, factor: str) -> list[Figure]:
     """Return the paired difference between each choice of `factor` and its reference."""

@@ -29,6 +29,15 @@ HEIGHT = 3.9  # inches: a panel
 NUMBERED = 16  # more arms have their numbers beside their points
 
 
+def _known(study: Frames) -> dict[str, pd.DataFrame]:
+    """Return the points of the panel of each cost. Raises NothingToShow where there is none."""
+    score = score_of(study)
+    panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
+    if not panels:
+        raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
+    return panels
+
+
 @register_figure(
     "pareto",
     title="Accuracy against cost",
@@ -37,13 +46,11 @@ NUMBERED = 16  # more arms have their numbers beside their points
     alt=lambda study: f"Mean {score_of(study).label} against cost, one point per arm.",
     below=lambda study: [tradeoff_table(study)],
     chart=lambda study: scatter_chart(study),
+    needs=_known,
 )
 def pareto_figure(study: Frames) -> Figure:
     """Return the mean score against MACs and against latency, a panel for each that was measured."""
-    score, looks = score_of(study), arm_looks(study)
-    panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
-    if not panels:
-        raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
+    score, looks, panels = score_of(study), arm_looks(study), _known(study)
     known = set().union(*(points["arm"] for points in panels.values()))
     looks = {arm: look for arm, look in looks.items() if arm in known}
     numbers = {arm: str(arm_numbers(study)[arm] + 1) for arm in looks} if len(looks) > NUMBERED else {}

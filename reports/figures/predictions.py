@@ -71,6 +71,15 @@ def _caption(study: Frames) -> str:
     return f"{images}; each arm at its first finished seed. {arms[0].caption}"
 
 
+def _usable(study: Frames) -> dict[str, Prediction]:
+    """Return the predictions of `kept_predictions`. Raises NothingToShow where there are none."""
+    arms, lost = kept_predictions(study)
+    if not arms:
+        none = "There are no predictions to show: no run of this study kept any that can be used."
+        raise NothingToShow(" ".join([none, *lost]))
+    return arms
+
+
 @register_figure(
     "predictions",
     title="Predictions",
@@ -78,17 +87,14 @@ def _caption(study: Frames) -> str:
     alt=_alt,
     below=lambda study: kept_predictions(study)[1],
     embed="png",
+    needs=_usable,
 )
 def predictions_figure(study: Frames) -> list[Figure]:
     """Return grids: one column per test image; the truth and each arm's prediction as rows.
 
     For a paper there are as many as its pages take.
     """
-    arms, lost = kept_predictions(study)
-    if not arms:
-        raise NothingToShow(
-            " ".join(["There are no predictions to show: no run of this study kept any that can be used.", *lost])
-        )
+    arms = _usable(study)
     first = next(iter(arms.values()))
     shown = disputed(list(arms.values()))[: ceil(first.columns / 2) if narrow() else first.columns]
     truth, strips = first.truth_strips(), [prediction.arm_strip(arm) for arm, prediction in arms.items()]

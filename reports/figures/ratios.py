@@ -23,6 +23,12 @@ def _alt(study: Frames) -> str:
     return f"Latency of {count(len(compared) - 1, 'arm')} relative to that of {compared.reference.iloc[0]}."
 
 
+def _compared(study: Frames) -> None:
+    if len(ratios(study)) < 2:
+        none = "There are no latencies to compare: no two arms were timed in one session."
+        raise NothingToShow(why_empty(study, "latency") or none)
+
+
 @register_figure(
     "ratios",
     title="Latency relative to the reference",
@@ -30,13 +36,11 @@ def _alt(study: Frames) -> str:
     alt=_alt,
     below=lambda study: [ratio_table(study)],
     chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
+    needs=_compared,
 )
 def ratios_figure(study: Frames) -> list[Figure]:
     """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
-    table = ratios(study)
-    if len(table) < 2:
-        none = "There are no latencies to compare: no two arms were timed in one session."
-        raise NothingToShow(why_empty(study, "latency") or none)
+    _compared(study)
     return forests([_panel(study)], NAMES)
 
 
