@@ -16,6 +16,8 @@ from unicodedata import combining, east_asian_width
 
 MAX_LENGTH = 80  # characters of an input that an error message quotes
 _FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, where spreadsheets read a formula
+_RIGHT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+"  # Hebrew, Arabic and their neighbours
+_FROM_RIGHT = re.compile(rf"{_RIGHT}(\s+{_RIGHT})*")
 
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, MAX_LENGTH, MAX_LENGTH, MAX_LENGTH
@@ -96,6 +98,11 @@ def _apart(lines: Sequence[str], room: int) -> list[str]:
     free -= cells(head)
     tail = after if cells(after) <= free else f"…{_end(after, free).lstrip()}"
     return [f"{head}{middle}{tail}" for middle in kept]
+
+
+def isolated(text: str) -> str:
+    """Return a text in which what is written from right to left leaves what stands beside it where it is."""
+    return text if text.isascii() else _FROM_RIGHT.sub("\u2068\\g<0>\u2069", text)
 
 
 def quoted(value: Any) -> str:

@@ -14,7 +14,7 @@ from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import COSTS, accuracy, axes_of, measured_by_arm, scores, tradeoff
 from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.charts import Chart, appearance, arm_numbers, axis
+from skipbench.reports.charts import Chart, appearance, arm_numbers, axis, short_names
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
@@ -120,7 +120,7 @@ def _panel(
 
 def scatter_chart(study: Frames) -> Chart:
     """Return every arm's scores and costs, of which a reader chooses two."""
-    numbers, looks = arm_numbers(study), arm_looks(study)
+    numbers, looks, arms = arm_numbers(study), arm_looks(study), list(study.arms["arm"])
     known = {
         metric: (table * metric.scale).T.to_dict("list")
         for metric in axes_of(study)
@@ -129,11 +129,12 @@ def scatter_chart(study: Frames) -> Chart:
     points = [
         {
             "label": arm,
+            "short": short,
             "arms": [numbers[arm]],
             **appearance(looks[arm]),
             "values": {metric.key: ends for metric, table in known.items() if (ends := table.get(arm))},
         }
-        for arm in study.arms["arm"]
+        for arm, short in zip(arms, short_names(arms), strict=True)
     ]
     x = next((key for key in COSTS if any(metric.key == key for metric in known)), "")
     facts = {"points": points, "axes": list(map(axis, known)), "x": x, "y": score_of(study).key}
