@@ -86,8 +86,8 @@ def _alike(short: Mapping[str, str]) -> list[list[str]]:
 
 def _apart(lines: Sequence[str], room: int) -> list[str]:
     """Return lines with what differs, and as much of what is the same before and after it as fits."""
-    start = len(commonprefix(lines))
-    end = len(commonprefix([line[start:][::-1] for line in lines]))
+    start = len(commonprefix(lines))  # noqa: RUF071 - letter by letter
+    end = len(commonprefix([line[start:][::-1] for line in lines]))  # noqa: RUF071
     middles = [line[start : len(line) - end] for line in lines]
     if not all(middles) or room < 8:
         return [_cut(line, room) for line in lines]

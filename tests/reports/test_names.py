@@ -238,5 +238,4 @@ def test_what_a_figure_needs_is_asked_without_drawing(study, kind):
     figure = figure_kind(kind)
     nothing = study(finished=lambda cell: False)
     with pytest.raises(NothingToShow):
-        for what in figure.views(nothing).values():
-            figure.needs(*what)
+        [figure.needs(*what) for what in figure.views(nothing).values()]
