@@ -14,6 +14,9 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
+from skipbench.display import isolated
+
+LEFT = "\N{LEFT-TO-RIGHT MARK}"  # before a name that begins with Hebrew: its parts stay in the order of others
 SHAPES = matplotlib.__version_info__ >= (3, 11)  # joins Arabic letters, and writes from right to left
 FAMILIES = (  # of Linux, macOS and Windows, that have what DejaVu lacks
     *(
@@ -55,14 +58,14 @@ def number_words(figure: Figure, names: Iterable[str]) -> None:
         for word in _words(text):
             shown.setdefault(word, numbers.setdefault(word, f"#{len(numbers) + 1}"))
             text = text.replace(word, numbers[word], 1)
-        return text
+        return "\n".join(LEFT + line if isolated(line) != line else line for line in text.split("\n"))
 
     shown = dict[str, str]()
     for axis in (axis for axes in figure.findobj(Axes) for axis in (axes.xaxis, axes.yaxis)):
         if isinstance(axis.get_major_locator(), FixedLocator):
             labels = [label.get_text() for label in axis.get_ticklabels()]
-            if any(map(_words, labels)):
-                axis.set_ticklabels(list(map(written, labels)))
+            if (told := list(map(written, labels))) != labels:
+                axis.set_ticklabels(told)
     for text in figure.findobj(Text):
         text.set_text(written(text.get_text()))
     _NUMBERS[figure] = shown
