@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 from skipbench.display import in_words, where
 from skipbench.registry import Registry
@@ -37,6 +38,8 @@ WIDTHS = {  # of figures: inches, and the size of their text in points
     "two-column": (6.9, 7.0),  # both columns (6.75 to 7.2)
     "page": (9.5, 10.0),  # as the report has them
 }
+
+SLUG = 60  # letters
 
 Draw = Callable[..., "Figure | Sequence[Figure]"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]
@@ -93,8 +96,11 @@ class FigureKind:
 
 
 def slug(text: str) -> str:
-    """Return a text as part of a file name: "pose-on-scenes"."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """Return a text as part of a file name: "pose-on-scenes"; what is too long or in other letters has a hash."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if text.isascii() and len(plain) <= SLUG:
+        return plain
+    return f"{plain[: SLUG - 9]}-{crc32(text.encode()):08x}".strip("-")
 
 
 class _Figures(Registry[FigureKind]):
