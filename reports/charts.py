@@ -10,12 +10,27 @@ import numpy as np
 
 from skipbench.analysis.frames import Frames
 from skipbench.bench.records.metrics import Metric
+from skipbench.display import shortened
 from skipbench.reports.forest import DESCRIBED, Forest, Row
-from skipbench.reports.style import FILLS, MARKERS, Look
+from skipbench.reports.looks import FILLS, Look
 
-_NAMES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "hexagon")
-SYMBOLS = dict(zip(MARKERS, _NAMES, strict=True))
-OPEN = dict(zip(FILLS, ("", "-open", *["-open-dot"] * (len(FILLS) - 2)), strict=True))
+_SHAPES = {  # of markers in a browser: of those that are full, open and so on, and of the last two fills
+    "o": ("circle", "pentagon"),
+    "s": ("square", "star-square"),
+    "^": ("triangle-up", "star-triangle-up"),
+    "D": ("diamond", "star-diamond"),
+    "v": ("triangle-down", "star-triangle-down"),
+    "P": ("cross", "star"),
+    "X": ("x", "bowtie"),
+    "h": ("hexagon", "hexagram"),
+}
+_WAYS = ((0, ""), (0, "-open"), (0, "-dot"), (0, "-open-dot"), (1, ""), (1, "-open"))
+SYMBOLS = {
+    (marker, fill): f"{shapes[shape]}{way}"
+    for marker, shapes in _SHAPES.items()
+    for fill, (shape, way) in zip(FILLS, _WAYS, strict=True)
+}
+SHORT = 40  # letters of a name in a legend or beside a point
 VALUES = 60  # of a row, drawn one by one: more are spread over the same range
 DIGITS = 5  # that a picture can show
 
@@ -35,7 +50,12 @@ def arm_numbers(study: Frames) -> dict[str, int]:
 
 def appearance(look: Look) -> dict[str, str]:
     """Return an arm's colour and mark, as Plotly calls it."""
-    return {"color": look.color, "symbol": f"{SYMBOLS[look.marker]}{OPEN[look.fill]}"}
+    return {"color": look.color, "symbol": SYMBOLS[look.marker, look.fill]}
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return names as a chart writes them where there is little room; they differ as the names do."""
+    return shortened(names, SHORT)
 
 
 def forest_chart(study: Frames, panels: Iterable[Forest], names: Sequence[str]) -> Chart:
@@ -47,16 +67,20 @@ def forest_chart(study: Frames, panels: Iterable[Forest], names: Sequence[str]) 
             "axis": panel.axis,
             "line": panel.line,
             "band": panel.band,
-            "rows": [_row(row, numbers) for row in panel.rows],
+            "rows": [
+                _row(row, numbers, short)
+                for row, short in zip(panel.rows, short_names([row.label for row in panel.rows]), strict=True)
+            ],
         }
         for panel in panels
     ]
     return Chart("forest", {"panels": drawn, "names": list(names)})
 
 
-def _row(row: Row, numbers: Mapping[str, int]) -> dict[str, Any]:
+def _row(row: Row, numbers: Mapping[str, int], short: str) -> dict[str, Any]:
     return {
         "label": row.label,
+        "short": short,
         "text": row.text,
         "arms": [numbers[arm] for arm in row.arms],
         "values": _thinned(row.values),

@@ -94,8 +94,6 @@ def _as_parquet(frame: pd.DataFrame) -> bytes:
 def _tables(run: Frames, task: str | None, dataset: str | None) -> Iterator[tuple[str, tuple[str, Table]]]:
     """Yield the name of each table that the page has, without the study's part, and the table."""
     chosen = chosen_studies(run, task, dataset)
-    if not chosen and run.studies():
-        raise ReportError(f"the run has no study of {task} on {dataset}.")
     for entry in entries():
         places = [("", run, entry.of_run)] if task is None and dataset is None else []
         places += [(prefix, study, entry.of_study) for prefix, study in chosen.items()]
@@ -115,8 +113,13 @@ def _blocks(part: Part, frames: Frames) -> list[Block | str]:
             return list(part(frames))
         figure = figure_kind(part)
         study = next(iter(frames.studies()), frames) if figure.of_run else frames
-        draw(part, study)  # raises where there is nothing to show
         with figure.guarded():
-            return [block for what in figure.views(study).values() for block in figure.below(*what)]
+            views = figure.views(study)
+        if figure.needs is None:
+            draw(part, study)
+        with figure.guarded():
+            for what in views.values() if figure.needs else ():
+                figure.needs(*what)
+            return [block for what in views.values() for block in figure.below(*what)]
     except NothingToShow:
         return []

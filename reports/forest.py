@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from skipbench.bench.records.metrics import Metric
+from skipbench.reports.looks import Look, muted
 from skipbench.reports.style import (
-    MUTED,
-    Look,
     clean_rows,
     figure_width,
+    fitted,
     in_lines,
+    in_pages,
     line_letters,
+    most_height,
     narrow,
     scaled,
     text_color,
@@ -31,6 +32,9 @@ TICKS = 8  # more than in other figures, whose axes are narrower
 DESCRIBED = 3  # with fewer measurements an interval is only descriptive, and dotted
 SEEDS = ("one seed", "mean", "95 % t-interval")  # what the marks of `seeds_row` stand for
 DENSE = 20  # more measurements are drawn as a cloud instead of one by one
+
+
+Span = tuple[float, float]  # of an axis, in its unit
 
 
 @dataclass(frozen=True)
@@ -81,39 +85,57 @@ class Forest:
         return 0.0 if self.zero else 1.0 if self.band else None
 
 
-def forest(rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False) -> Figure:
+def forest(
+    rows: Sequence[Row], title: str, axis: str, names: tuple[str, str, str], zero: bool = False
+) -> list[Figure]:
     """Return the forest plot of `rows`; `names` label a measurement, the centre and the interval."""
     return forests([Forest(title, axis, rows, zero)], names)
 
 
-def forests(panels: Sequence[Forest], names: tuple[str, str, str]) -> Figure:
-    """Return forest plots below one another."""
-    heights = [scaled(FRAME + pitch(panel.rows) * len(panel.rows)) for panel in panels]
+def forests(panels: Sequence[Forest], names: tuple[str, str, str]) -> list[Figure]:
+    """Return forest plots below one another, on as many pages as they take in a paper."""
+    pages, left = list[list[tuple[Forest, Span]]]([]), 0.0
+    for panel in panels:
+        limits = span(panel.rows, panel.zero)
+        for rows in in_pages(panel.rows, (most_height() / scaled(1) - FRAME) / pitch(panel.rows)):
+            part = replace(panel, rows=rows)
+            if not pages or _height(part) > left:
+                pages.append([])
+                left = most_height()
+            pages[-1].append((part, limits))
+            left -= _height(part)
+    return [_page(page, names) for page in pages]
+
+
+def _height(panel: Forest) -> float:
+    return scaled(FRAME + pitch(panel.rows) * len(panel.rows))
+
+
+def _page(panels: Sequence[tuple[Forest, Span]], names: tuple[str, str, str]) -> Figure:
+    heights = [_height(panel) for panel, _ in panels]
     figure = Figure(figsize=(figure_width(), sum(heights)), layout="constrained")
     grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
-    for axes, panel in zip(grid, panels, strict=True):
-        _draw(axes, panel, names)
+    for axes, (panel, limits) in zip(grid, panels, strict=True):
+        _draw(axes, panel, names, limits)
     return figure
 
 
-def _draw(axes: Axes, panel: Forest, names: tuple[str, str, str]) -> None:
+def _draw(axes: Axes, panel: Forest, names: tuple[str, str, str], limits: Span) -> None:
     rows = panel.rows
     clean_rows(axes, [""] * len(rows) if narrow() else [row.label for row in rows])
-    limits = span(rows, panel.zero)
     axes.set_xlim(*limits)
     axes.locator_params(axis="x", nbins=TICKS)
     if panel.line is not None:
         axes.axvline(panel.line, color=text_color(), linewidth=1, zorder=0)
     if panel.band:
-        axes.axvspan(*panel.band, color=MUTED, alpha=0.15, zorder=0)
+        axes.axvspan(*panel.band, color=muted(), alpha=0.15, zorder=0)
     for position, row in enumerate(rows):
         draw_row(axes, position, replace(row, text="") if narrow() else row)
-        if narrow():
-            label_above(axes, position, row)
     if narrow():
+        label_above(axes, rows)
         axes.set_ylim(len(rows) - 0.5, -1.0)
     else:
-        _beside(axes, -0.85, f"{names[1]} [interval]", MUTED)
+        _beside(axes, -0.85, f"{names[1]} [interval]", muted())
     axes.set_title(in_lines(panel.title, 0.8), pad=scaled(30))
     axes.set_xlabel("\n".join([panel.axis, *map(in_lines, filter(None, ["; ".join(notes(rows, *limits))]))]))
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
@@ -122,29 +144,31 @@ def _draw(axes: Axes, panel: Forest, names: tuple[str, str, str]) -> None:
     )
 
 
-def _label(row: Row) -> list[str]:
-    """Return the lines of a label that stands above its row, left of its text."""
-    letters = max(12, line_letters() - len(row.text) - 4)
-    return wrap(row.label, letters, max_lines=3, placeholder=" …")
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """Return the labels that stand above their rows, left of their texts."""
+    room = line_letters() - max((len(row.text) for row in rows), default=0) - 4
+    return fitted([row.label for row in rows], max(12, room), 3)
 
 
 def pitch(rows: Sequence[Row]) -> float:
     """Return the height of a row."""
-    return 0.28 + LINE * max(len(_label(row)) for row in rows) if narrow() and rows else ROW
+    return 0.28 + LINE * max(label.count("\n") + 1 for label in _labels(rows)) if narrow() and rows else ROW
 
 
-def label_above(axes: Axes, position: int, row: Row) -> None:
-    """Write a row's label above it, beyond the axes where it is long, and its text on the right."""
+def label_above(axes: Axes, rows: Sequence[Row]) -> None:
+    """Write each row's label above it, beyond the axes where it is long, and its text on the right."""
     place: dict[str, Any] = {
         "xycoords": axes.get_yaxis_transform(),
         "textcoords": "offset points",
         "va": "bottom",
         "size": scaled(9),
     }
-    up, color = scaled(72 * ABOVE) / 2, MUTED if isnan(row.center) else text_color()
-    written = axes.annotate("\n".join(_label(row)), (0, position), (0, up), color=text_color(), **place)
-    written.set_in_layout(False)  # or it would take the room of other panels
-    axes.annotate(row.text, (1, position), (0, up), ha="right", color=color, **place)
+    up = scaled(72 * ABOVE) / 2
+    for position, (row, label) in enumerate(zip(rows, _labels(rows), strict=True)):
+        written = axes.annotate(label, (0, position), (0, up), color=text_color(), **place)
+        written.set_in_layout(False)  # or it would take the room of other panels
+        color = muted() if isnan(row.center) else text_color()
+        axes.annotate(row.text, (1, position), (0, up), ha="right", color=color, **place)
 
 
 def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
@@ -162,7 +186,7 @@ def notes(rows: Sequence[Row], low: float, high: float) -> list[str]:
     return [remark for remark, holds in remarks.items() if holds]
 
 
-def span(rows: Sequence[Row], zero: bool) -> tuple[float, float]:
+def span(rows: Sequence[Row], zero: bool) -> Span:
     """Return the limits of the axis: all measurements, but of a dense row only those near its middle 98 %.
 
     Intervals may extend beyond it, with an arrowhead: those of two seeds would squeeze everything else to a dot.
@@ -198,7 +222,7 @@ def draw_row(axes: Axes, position: int, row: Row) -> None:
     if not isnan(row.low):
         _draw_interval(axes, position, row)
     axes.plot([row.center], [position], **row.look.point(8))
-    _beside(axes, position, row.text, MUTED if isnan(row.center) else text_color())
+    _beside(axes, position, row.text, muted() if isnan(row.center) else text_color())
 
 
 def _beside(axes: Axes, position: float, text: str, color: str) -> None:
@@ -225,9 +249,9 @@ def marks(rows: Sequence[Row], names: tuple[str, str, str]) -> list[Line2D]:
         {"marker": "o", "markersize": scaled(3)} if dense else {"marker": "|", "markersize": scaled(8)}
     )
     handles = [
-        Line2D([], [], color=MUTED, linestyle="none", label=measured, **mark),
-        Line2D([], [], color=MUTED, marker="o", markersize=scaled(7), linestyle="none", label=center),
+        Line2D([], [], color=muted(), linestyle="none", label=measured, **mark),
+        Line2D([], [], color=muted(), marker="o", markersize=scaled(7), linestyle="none", label=center),
     ]
     if not all(isnan(row.low) for row in rows):
-        handles.append(Line2D([], [], color=MUTED, linewidth=2, label=interval))
+        handles.append(Line2D([], [], color=muted(), linewidth=2, label=interval))
     return handles

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skipbench.display import one_line
-from skipbench.reports.tables import MISSING, Column, Table
+from skipbench.display import one_line, shortened
+from skipbench.reports.tables import ARM, MISSING, Column, Table
 
 LONG = 40  # letters of a cell: a column of longer ones is a paragraph
+NAME = 60  # letters of an arm's name, which has no place to break at: the other formats have it in full
 PARAGRAPH = r"p{0.35\linewidth}"
 NUMBER = re.compile(r"(?:(?P<comparator>[<>≥]) )?(?P<sign>[-+−])?(?P<whole>[\d,]+)(?:\.(?P<rest>\d+))?")
 COMPARATORS = {"<": "<", ">": ">", "≥": r"\geq "}
@@ -30,10 +31,14 @@ ESCAPED = str.maketrans(SPECIAL)
 def as_latex(table: Table) -> str:
     """Return a table's shown cells; above it, as comments, its caption and the packages that it needs.
 
-    What is special in LaTeX is escaped. A column of numbers is an `S` column, aligned at the decimal point, in
-    which what is missing stands in braces.
+    What is special in LaTeX is escaped, and a long name of an arm loses its middle. A column of numbers is an `S`
+    column, aligned at the decimal point, in which what is missing stands in braces.
     """
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.columns)
+    columns = [
+        tuple(shortened(cells, NAME)) if column == ARM else cells
+        for column, cells in zip(table.columns, columns, strict=True)
+    ]
     layout = [_layout(column, cells) for column, cells in zip(table.columns, columns, strict=True)]
     shown = pd.DataFrame(
         {

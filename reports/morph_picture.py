@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from textwrap import shorten, wrap
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from skipbench.analysis.morphs import COSTS, LATENCY, MATTERS, Contribution, together
 from skipbench.analysis.text import count
 from skipbench.bench.records.metrics import Metric
+from skipbench.display import shortened
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.forest import draw_row, seeds_row, span
+from skipbench.reports.looks import Look, muted, on_ground
 from skipbench.reports.style import (
-    MUTED,
-    Look,
     clean_rows,
     figure_width,
     in_lines,
@@ -80,10 +80,12 @@ def morph_picture(
         axes.tick_params(labelleft=False)
     if "arm" in edits:
         mark_rows(grid[0], list(edits["arm"]))
+    room = int(TITLE * line_letters())
+    first, last = shortened(ends, max(12, (room - len("From to in 10 edits")) // 2))
     same = f"; the fusion ({fusion}) stays" if fusion and not narrow() else ""
-    title = f"From {ends[0]} to {ends[1]} in {count(len(edits), 'edit')}{same}"
+    title = f"From {first} to {last} in {count(len(edits), 'edit')}{same}"
     figure.suptitle(
-        shorten(title, int(TITLE * line_letters()), placeholder=" …"),
+        shortened([title], room)[0],
         x=0.01,
         ha="left",
         weight="bold",
@@ -93,7 +95,7 @@ def morph_picture(
         figure.supxlabel(
             in_lines("bar: in this order; diamond and line: mean and range over many orders"),
             size=scaled(9),
-            color=MUTED,
+            color=muted(),
         )
     return figure
 
@@ -103,7 +105,7 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
     changes = table[f"{metric.key}/change"].iloc[1:].tolist()
     shares = table[f"{metric.key}/share"].iloc[1:].tolist()
     for position, (change, share) in enumerate(zip(changes, shares, strict=True)):
-        color = COSTLY if change > 0 else SAVING
+        color = on_ground(COSTLY if change > 0 else SAVING)
         axes.barh(position, change * metric.scale, height=0.26 if narrow() else 0.42, color=color, alpha=0.85)
         text = (
             "0"
@@ -112,7 +114,7 @@ def _cost(axes: Axes, table: pd.DataFrame, metric: Metric, effects: Sequence[Con
             if narrow()
             else f"{metric.show(change, signed=True)} ({_percent(share)})"
         )
-        _above(axes, position, text, MUTED if change == 0 else text_color())
+        _above(axes, position, text, muted() if change == 0 else text_color())
     for position, factors in enumerate(table["factors"].iloc[1:] if effects else ()):
         effect = together(effects, factors)
         ends = [effect.low * metric.scale, effect.high * metric.scale]
@@ -129,7 +131,7 @@ def _latency(axes: Axes, table: pd.DataFrame) -> None:
         if pd.isna(row["latency/ratio"]):
             continue
         center, low, high = (100 * (row[f"latency/{name}"] - 1) for name in ("ratio", "low", "high"))
-        color = {"slower": COSTLY, "faster": SAVING}.get(row["latency/verdict"], MUTED)
+        color = {"slower": on_ground(COSTLY), "faster": on_ground(SAVING)}.get(row["latency/verdict"], muted())
         axes.plot([low, high], [position] * 2, color=color, linewidth=2)
         axes.plot([center], [position], "o", color=color, markersize=scaled(6))
         _above(axes, position, f"{_percent(center / 100)} {row['latency/verdict']}", text_color())
@@ -140,7 +142,7 @@ def _score(axes: Axes, table: pd.DataFrame, metric: Metric) -> None:
     """Draw the change in score of each edit: every seed, the mean and its interval."""
     rows = []
     for edit in table.iloc[1:].to_dict("records"):
-        look = Look(WORTH if edit["worth"] == MATTERS else MUTED, "o", "full")
+        look = Look(on_ground(WORTH) if edit["worth"] == MATTERS else muted(), "o", "full")
         rows.append(seeds_row("", look, metric, pd.Series(edit["each"], dtype=float), edit, signed=True))
     axes.set_xlim(*span(rows, zero=True))
     for position, row in enumerate(rows):
@@ -153,21 +155,23 @@ def _headings(axes: Axes, edits: pd.DataFrame) -> None:
     """Write above each edit's row, across all panels, what it is and what follows of it."""
     axes.set_ylim(len(edits) - 0.6, -0.95)
     on_top(axes)
-    for position, row in enumerate(edits.to_dict("records")):
-        for height, line, color in (
-            (0.72, row["edit"], text_color()),
-            (0.51, "; ".join(word for word, _ in _words(row)), _words(row)[0][1]),
-        ):
-            place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "size": scaled(9), "va": "center"}
-            short = shorten(line, line_letters() - 2, placeholder=" …")
-            axes.annotate(short, (0, position - height), color=color, **place).set_in_layout(False)
+    rows = edits.to_dict("records")
+    said = ["; ".join(word for word, _ in _words(row)) for row in rows]
+    place: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "size": scaled(9), "va": "center"}
+    for height, lines, colors in (
+        (0.72, [row["edit"] for row in rows], [text_color()] * len(rows)),
+        (0.51, said, [_words(row)[0][1] for row in rows]),
+    ):
+        for position, (line, color) in enumerate(zip(shortened(lines, line_letters() - 2), colors, strict=True)):
+            axes.annotate(line, (0, position - height), color=color, **place).set_in_layout(False)
 
 
 def _words(edit: Mapping[Any, Any]) -> list[tuple[str, str]]:
     """Return what follows of an edit, each in its colour; by how much, the panels say."""
     costs = [(re.sub(r"\d+ % ", "", verdict), verdict[:5] == "costs") for verdict in edit["cost"].split("; ")]
-    words = [(word, COSTLY if costly else SAVING) for word, costly in costs]
-    return words + ([(edit["worth"], WORTH if edit["worth"] == MATTERS else MUTED)] if edit.get("worth") else [])
+    words = [(word, on_ground(COSTLY if costly else SAVING)) for word, costly in costs]
+    worth = on_ground(WORTH) if edit.get("worth") == MATTERS else muted()
+    return words + ([(edit["worth"], worth)] if edit.get("worth") else [])
 
 
 def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
@@ -181,7 +185,7 @@ def _verdicts(axes: Axes, edits: pd.DataFrame) -> None:
                 "size": scaled(8),
             }
             shift = (0, scaled(LEADING) * ((len(lines) - 1) / 2 - number))
-            weight = "normal" if color == MUTED else "bold"
+            weight = "normal" if color == muted() else "bold"
             written = axes.annotate(line, (0, position), shift, color=color, weight=weight, va="center", **place)
             written.set_in_layout(False)  # or long ones would take the room of the panels
     axes.set_title("verdict", size=scaled(9))

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from matplotlib.figure import Figure
+
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.files import MARK, write_whole
 from skipbench.reports.bands import bands
 from skipbench.reports.blocks import Block, Panel, Picture, Records, Section, Sentences
-from skipbench.reports.choice import prefixes
+from skipbench.reports.choice import first_study, prefixes
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
-from skipbench.reports.figures import figure_kind, figure_names
+from skipbench.reports.figures import FigureKind, figure_kind, figure_names
 from skipbench.reports.figures.answer import shows_all_effects
-from skipbench.reports.plot import draw, figure_file, save
+from skipbench.reports.letters import unwritten
+from skipbench.reports.plot import draw_pages, figure_file, save
 from skipbench.reports.records import record_list
 from skipbench.reports.sections import answer, claims, computed, costs, found, gaps, machine, method, others
 from skipbench.reports.shell import page
@@ -149,24 +152,30 @@ def _part(part: Part, frames: Frames, directory: Path, prefix: str) -> list[Bloc
 def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Block]:
     """Return the blocks of a figure, written as PNG and SVG."""
     figure = figure_kind(kind)
-    if figure.of_run and not frames.studies():
-        raise NothingToShow("The plan of this run has no study.")
-    study, blocks = frames.studies()[0] if figure.of_run else frames, list[Block]()
-    drawn = draw(kind, study)
+    study, blocks = first_study(frames) if figure.of_run else frames, list[Block]()
+    drawn = draw_pages(kind, study)
     for name, what in figure.views(study).items():
-        with figure.guarded(passing=ReportError):
-            files = {
-                form: save(drawn[name], figure_file(directory, prefix, name, form), form) for form in ("png", "svg")
-            }
         with figure.guarded():
             texts = (figure.alt, figure.caption)
             alt, caption = (text if isinstance(text, str) else text(*what) for text in texts)
             chart = figure.chart(*what) if figure.chart else None
-            if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
-                of_arms = [] if chart else bands(drawn[name])
-                blocks.append(Picture(files[figure.embed], alt, caption, chart, FOLDED.get(kind, ""), of_arms))
+        pictures = list[Block]()
+        for number, drawing in enumerate(drawn[name], 1):
+            files = _save(figure, drawing, f"{name}-{number}" if number > 1 else name, directory, prefix)
+            said = " ".join([caption, *unwritten([drawing])])
+            of_arms = [] if chart else bands(drawing)
+            pictures.append(Picture(files[figure.embed], alt, said, chart, FOLDED.get(kind, ""), of_arms))
+        if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
+            blocks += pictures
+        with figure.guarded():
             for block in figure.below(*what):
                 if isinstance(block, Table):
                     block.first(1)  # raises here where a column is wrong
                 blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks
+
+
+def _save(figure: FigureKind, drawing: Figure, name: str, directory: Path, prefix: str) -> dict[str, Path]:
+    """Write a page of a figure as PNG and SVG, and return the files."""
+    with figure.guarded(passing=ReportError):
+        return {form: save(drawing, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}

@@ -1,5 +1,6 @@
 """Where a figure goes: how wide it is there, how large its text, and in whose style it is drawn."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from skipbench.display import one_line
 from skipbench.errors import unknown_name
 from skipbench.reports.errors import ReportError
 from skipbench.reports.figures import WIDTHS
+from skipbench.reports.letters import families
 from skipbench.reports.style import FONT, RC, scaled
 
 POINTS = ("axes.titlesize", "axes.titlepad")  # settings of RC that go with its font size
@@ -22,6 +24,21 @@ FIXED = {  # whatever a style says: names in figures are no TeX, and the width i
     "savefig.bbox": None,
     "figure.autolayout": False,
 }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let nothing be said of fonts without bold letters: those of FAMILIES rarely have them."""
+    logger = logging.getLogger("matplotlib.font_manager")
+
+    def known(record: logging.LogRecord) -> bool:
+        return "font weight" not in record.getMessage()
+
+    logger.addFilter(known)
+    try:
+        yield
+    finally:
+        logger.removeFilter(known)
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,17 @@ class Paper:
             size = self.font_size or own or WIDTHS[self.width][1]
             now: dict[Any, Any] = {name: rcParams[name] for name in rcParams if name in POINTS}
             points = {name: RC[name] * size / FONT for name in POINTS if now[name] == RC[name]}
-            chosen: Any = {**FIXED, **points, "font.size": size, "figure.figsize": (self.inches, 6.0)}
+            fonts = list(dict.fromkeys([*rcParams["font.family"], RC["font.family"], *families()]))
+            chosen: Any = {
+                **FIXED,
+                **points,
+                "font.family": fonts,
+                "font.size": size,
+                "figure.figsize": (self.inches, 6.0),
+            }
             rcParams.update(chosen)
-            yield
+            with _quiet():
+                yield
 
     def fit(self, figure: Figure) -> None:
         """Give a figure that has a width of its own this one; its height changes as its text does."""

@@ -1,6 +1,7 @@
 """Figures of a run, as files."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from skipbench.analysis.frames import Frames, load
 from skipbench.bench.files import MARK, require_own, whole_file
 from skipbench.display import quoted
 from skipbench.errors import unknown_name
-from skipbench.reports.choice import chosen_studies, of_arms
+from skipbench.reports.choice import chosen_studies, chosen_study, first_study, of_arms
 from skipbench.reports.errors import NothingToShow, ReportError
 from skipbench.reports.figures import FORMATS, figure_kind, figure_names
+from skipbench.reports.letters import number_words, unwritten
 from skipbench.reports.paper import PAGE, Paper
 
 DPI = 200
@@ -26,15 +28,29 @@ _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
 def draw(kind: str, study: Frames, paper: Paper = PAGE) -> dict[str, Figure]:
     """Return a study's figures of one kind by the names of their files: one, or several, such as one per factor.
 
+    A page after the first has "-2" and so on behind its name.
     Raises ReportError for an unknown kind, where there is nothing to show, and for a broken plug-in.
     """
-    figure = figure_kind(kind)
+    return {
+        f"{name}-{number}" if number > 1 else name: page
+        for name, pages in draw_pages(kind, study, paper).items()
+        for number, page in enumerate(pages, 1)
+    }
+
+
+def draw_pages(kind: str, study: Frames, paper: Paper = PAGE) -> dict[str, list[Figure]]:
+    """Return the pages of each figure of one kind. Raises as `draw` does."""
+    figure, drawn = figure_kind(kind), dict[str, list[Figure]]()
+    names = [*study.run.arms["arm"], study.title, *(metric.label for metric in study.metrics.values())]
     with figure.guarded(), paper.applied():
-        drawn: dict[str, Any] = {name: figure.draw(*what) for name, what in figure.views(study).items()}
-        for given in drawn.values():
-            if not isinstance(given, Figure):
-                raise TypeError(f"it returns {quoted(given)}, expected a matplotlib Figure")
-            paper.fit(given)
+        for name, what in figure.views(study).items():
+            given: Any = figure.draw(*what)
+            drawn[name] = list(given) if isinstance(given, list | tuple) else [given]
+            for page in drawn[name]:
+                if not isinstance(page, Figure):
+                    raise TypeError(f"it returns {quoted(page)}, expected a matplotlib Figure")
+                number_words(page, names)
+                paper.fit(page)
         return drawn
 
 
@@ -96,18 +112,9 @@ def write_plot(
     """
     figure = figure_kind(kind)  # before a large run is read
     _require_format(format)
-    if figure.of_run:
-        task = dataset = None
+    task, dataset = (None, None) if figure.of_run else (task, dataset)
     run = of_arms(load(run_dir, task, dataset), arms)
-    studies = run.studies()
-    named = {"": studies[0]} if figure.of_run and studies else chosen_studies(run, task, dataset)
-    if len(named) != 1:
-        titles = ", ".join(study.title for study in studies) or "none"
-        raise ReportError(
-            f"{len(named) or 'none'} of the studies in {run_dir} match{'' if named else 'es'}; choose one "
-            f"with --task and --dataset. Its studies: {titles}."
-        )
-    ((prefix, study),) = named.items()
+    prefix, study = ("", first_study(run)) if figure.of_run else chosen_study(run, task, dataset)
     drawn = draw(kind, study, paper)
     files = {name: _file(run_dir, f"{prefix}{name}", format, bool(arms), paper) for name in drawn}
     if out is not None:
@@ -116,7 +123,9 @@ def write_plot(
         for file in files.values():
             require_own(file)
     with figure.guarded(passing=ReportError):
-        return [save(drawn[name], file, format, paper) for name, file in files.items()]
+        written = [save(drawn[name], file, format, paper) for name, file in files.items()]
+    _tell(drawn.values())
+    return written
 
 
 def write_plots(
@@ -135,15 +144,16 @@ def write_plots(
     _require_format(format)
     run = of_arms(load(run_dir), arms)
     chosen = chosen_studies(run, task, dataset)
-    files, lacking = list[Path](), list[str]()
+    files, lacking, figures = list[Path](), list[str](), list[Figure]()
     for kind in figure_names():
         figure = figure_kind(kind)
-        for prefix, study in {"": run.studies()[0]}.items() if figure.of_run and chosen else chosen.items():
+        for prefix, study in {"": first_study(run)}.items() if figure.of_run else chosen.items():
             try:
                 drawn = draw(kind, study, paper)
             except NothingToShow as reason:
                 lacking.append(f"{kind}{'' if figure.of_run else f', {study.title}'}: {reason}")
                 continue
+            figures += drawn.values()
             for name, picture in drawn.items():
                 file = _file(run_dir, f"{prefix}{name}", format, bool(arms), paper)
                 if out is not None:
@@ -152,9 +162,15 @@ def write_plots(
                 with figure.guarded(passing=ReportError):
                     files.append(save(picture, file, format, paper))
     if not files:
-        titles = ", ".join(study.title for study in run.studies()) or "none"
-        raise NothingToShow(lacking[0] if lacking else f"No study matches. Those of {run_dir}: {titles}.")
+        raise NothingToShow(lacking[0])
+    _tell(figures)
     return files, lacking
+
+
+def _tell(figures: Iterable[Figure]) -> None:
+    """Say which numbers stand for words that could not be written."""
+    for sentence in unwritten(figures):
+        logging.getLogger("skipbench").warning("note: %s", sentence)
 
 
 def _file(run_dir: Path, name: str, form: str, some_arms: bool, paper: Paper) -> Path:

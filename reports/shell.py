@@ -9,10 +9,11 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from skipbench.analysis.frames import Frames
+from skipbench.display import isolated
 from skipbench.reports.blocks import Panel, Picture, Section
 from skipbench.reports.charts import appearance, arm_numbers, as_script
+from skipbench.reports.looks import arm_looks
 from skipbench.reports.records import ROWS, address
-from skipbench.reports.style import arm_looks
 from skipbench.reports.tables import Table
 
 TABLE_ROWS = 500  # of a table that the page shows; its file has all
@@ -23,6 +24,7 @@ def environment() -> Environment:
     return Environment(
         loader=PackageLoader("skipbench.reports"),
         autoescape=True,
+        finalize=lambda content: isolated(content) if type(content) is str else content,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

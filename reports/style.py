@@ -1,18 +1,16 @@
-"""The style of all figures: fonts, colours that the colour-blind can tell apart, markers, room for text."""
+"""The style of all figures: fonts, sizes, and how names of any length fit beside, above and below the axes."""
 
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil
-from typing import Any
+from math import ceil, inf
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 
-from skipbench.analysis.frames import Frames
-from skipbench.bench.records import PARTS
+from skipbench.display import cells, shortened, wrapped
 
+Row = TypeVar("Row")
 INK, MUTED, GRID = "#1b1f24", "#59636e", "#d9dee3"
 TICKS = 6  # on a horizontal axis at most, so that their labels do not touch
 LETTERS, NARROW_LETTERS = 36, 18  # of a label beside the axes, on one line
@@ -20,6 +18,7 @@ LEGEND_MARK = 8  # letters that the mark of an entry takes up
 LETTERS_PER_INCH = 13.2  # of a legend
 FONT = 10  # pt, for which sizes in the code of figures are meant; `scaled` makes them fit another font
 LINE = 0.18  # inches at FONT
+TALLEST = 8.6  # inches that a figure of a paper may take of a page, below which stands its caption
 NARROW = 6  # inches at FONT: with less, labels stand above rows and panels below one another
 
 RC: Any = {
@@ -40,6 +39,8 @@ RC: Any = {
     "grid.linewidth": 0.8,
     "legend.frameon": False,
     "text.color": INK,
+    "axes.facecolor": "white",
+    "figure.facecolor": "white",
     "text.parse_math": False,  # a "$" in a name is a dollar sign
     "xtick.color": MUTED,
     "ytick.color": INK,
@@ -47,56 +48,25 @@ RC: Any = {
     "svg.hashsalt": "skipbench",  # the same facts give the same file
     "svg.fonttype": "path",  # looks the same where the font is not installed
     "pdf.fonttype": 42,  # TrueType: text that can be searched, and that publishers accept
-    "savefig.facecolor": "white",
+    "savefig.facecolor": "auto",  # that of the figure, which a style may change
 }
-
-COLORS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#8c5a3c", "#56b4e9", "#5a5a5a")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-FILLS = ("full", "none", "left", "top", "right", "bottom")
-PART_COLORS = dict(zip(PARTS, ("#4c5b6b", "#56b4e9", "#d55e00", "#009e73", "#f0e442"), strict=True))
-
-
-@dataclass(frozen=True)
-class Look:
-    """How an arm is drawn."""
-
-    color: str
-    marker: str
-    fill: str
-
-    def point(self, size: float, **more: Any) -> dict[str, Any]:
-        """Return the arguments for matplotlib's `plot` that draw one point of this look."""
-        fill = {"markerfacecolor": "white"} if self.fill == "none" else {"fillstyle": self.fill}
-        point = {"color": self.color, "marker": self.marker, "linestyle": "none", **fill}
-        return {**point, "markersize": scaled(size), "markerfacecoloralt": "white", "markeredgewidth": 1.4, **more}
-
-
-def arm_looks(study: Frames) -> dict[str, Look]:
-    """Return each arm's look: colour and marker by model, fill by the order of the model's arms.
-
-    Where every study has arms of a single model, colour and marker vary by arm. An arm looks the same in all
-    studies of a run.
-    """
-    run = study.run
-    arms, studies = run.arms, run.cells.groupby(["task", "dataset"])
-    leader = arms["model"] if studies["model"].nunique().max() > 1 else arms["arm"]
-    group = leader.astype("category").cat.set_categories(leader.unique()).cat.codes
-    within = leader.groupby(leader).cumcount()
-    round_on = within.max() + 1  # fills left to a colour's next model, where models outnumber colours
-    looks = {
-        arm: Look(
-            COLORS[i % len(COLORS)],
-            MARKERS[i % len(MARKERS)],
-            FILLS[(j + round_on * (i // len(COLORS))) % len(FILLS)],
-        )
-        for arm, i, j in zip(arms["arm"], group, within, strict=True)
-    }
-    return {arm: looks[arm] for arm in study.arms["arm"]}
 
 
 def figure_width() -> float:
     """Return the width of the figures that are drawn now, in inches."""
     return float(rcParams["figure.figsize"][0])
+
+
+def most_height() -> float:
+    """Return how high the figures may be that are drawn now, in inches: in a paper as a page, else without end."""
+    return TALLEST if figure_width() < RC["figure.figsize"][0] else inf
+
+
+def in_pages(rows: Sequence[Row], most: float) -> list[Sequence[Row]]:
+    """Return rows in as few parts as it takes if `most` go on a page, or one at least; parts are nearly as long."""
+    pages = max(1, ceil(len(rows) / max(1, int(min(most, len(rows))))))
+    each = max(1, ceil(len(rows) / pages))
+    return [rows[start : start + each] for start in range(0, len(rows), each)] or [rows]
 
 
 def scaled(size: float) -> float:
@@ -116,7 +86,7 @@ def line_letters() -> int:
 
 def in_lines(text: str, share: float = 1.0) -> str:
     """Return a text wrapped to a share of the figure's width, in the size of a legend."""
-    return "\n".join(textwrap.wrap(text, max(8, int(share * line_letters()))))
+    return "\n".join(wrapped(text, max(8, int(share * line_letters()))))
 
 
 def text_color() -> str:
@@ -124,28 +94,42 @@ def text_color() -> str:
     return str(rcParams["text.color"])
 
 
-def fitted(label: str) -> str:
-    """Return a label on two or three lines; what does not fit is cut, since the tables have it in full."""
-    letters, lines = (NARROW_LETTERS, 3) if narrow() else (LETTERS, 2)
-    return "\n".join(textwrap.wrap(label, letters, max_lines=lines, placeholder=" …"))
+def fitted(labels: Sequence[str], room: int = 0, most: int = 0) -> list[str]:
+    """Return labels on at most `most` lines of `room` letters, by default those that fit beside the axes.
+
+    What does not fit is left out such that labels still differ; the tables have them in full.
+    """
+    room = room or (NARROW_LETTERS if narrow() else LETTERS)
+    most = most or (3 if narrow() else 2)
+    lines = {label: wrapped(label, room) for label in labels}
+    for fewer in range(room * most, room // 2, -1):
+        long = [label for label, own in lines.items() if len(own) > most]
+        if not long:
+            break
+        lines |= {label: wrapped(short, room) for label, short in zip(long, shortened(long, fewer), strict=True)}
+    return ["\n".join(lines[label]) for label in labels]
 
 
-def legend_columns(labels: Sequence[str], most: int = 6) -> int:
-    """Return the number of columns that fills a legend's lines evenly and fits the figure's width."""
-    columns = ceil(len(labels) / ceil(len(labels) / most))
-    widths = [max(map(len, column)) + LEGEND_MARK for column in np.array_split(labels, columns)]
-    return columns if columns == 1 or sum(widths) <= line_letters() else legend_columns(labels, columns - 1)
+def legend_labels(labels: Sequence[str]) -> list[str]:
+    """Return the labels of a legend's entries, of which two fit side by side, on at most two lines."""
+    return fitted(labels, max(8, min(LETTERS, line_letters() // 2 - LEGEND_MARK)), 2)
 
 
-def legend_label(label: str) -> str:
-    """Return the label of a legend's entry, of which two fit side by side, on at most two lines."""
-    letters = min(LETTERS, line_letters() // 2 - LEGEND_MARK)
-    return "\n".join(textwrap.wrap(label, max(8, letters), max_lines=2, placeholder=" …"))
+def legend_shape(labels: Sequence[str], most: int = 6) -> tuple[int, int]:
+    """Return how many columns fill a legend evenly and fit the figure's width, and how many lines it has then."""
+    for across in range(min(most, len(labels)), 0, -1):
+        columns = ceil(len(labels) / ceil(len(labels) / across))
+        parts = np.array_split(list(labels), columns)
+        widths = [max(cells(line) for label in part for line in label.split("\n")) + LEGEND_MARK for part in parts]
+        if columns == 1 or sum(widths) <= line_letters():
+            break
+    tall = [sum(label.count("\n") + 1 for label in part) for part in parts]
+    return columns, max(tall)
 
 
 def row_height(height: float, labels: Sequence[str]) -> float:
     """Return the height of rows in inches: `height`, which is meant for FONT, or what the longest label takes."""
-    return scaled(max(height, LINE * max((fitted(label).count("\n") + 1 for label in labels), default=1)))
+    return scaled(max(height, LINE * max((label.count("\n") + 1 for label in fitted(labels)), default=1)))
 
 
 def on_top(axes: Axes) -> None:
@@ -156,7 +140,7 @@ def on_top(axes: Axes) -> None:
 
 def clean_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Give `axes` one labelled row per entry, the first at the top, without grid lines between rows."""
-    axes.set_yticks(range(len(labels)), [fitted(label) for label in labels])
+    axes.set_yticks(range(len(labels)), fitted(labels))
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)

@@ -4,14 +4,20 @@ import json
 import logging
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os.path import commonprefix
 from pathlib import Path
 from reprlib import Repr
+from textwrap import wrap
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 MAX_LENGTH = 80  # characters of an input that an error message quotes
 _FORMULA = re.compile(r"[=+@\t\r-]")  # at the start of a cell, where spreadsheets read a formula
+_RIGHT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+"  # Hebrew, Arabic and their neighbours
+_FROM_RIGHT = re.compile(rf"{_RIGHT}(\s+{_RIGHT})*")
 
 _short = Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, MAX_LENGTH, MAX_LENGTH, MAX_LENGTH
@@ -25,6 +31,78 @@ def one_line(text: str, width: int | None = None) -> str:
         return line
     tail = (width - 5) // 2
     return f"{line[: width - 5 - tail]} ... {line[len(line) - tail :]}"
+
+
+def cells(text: str) -> int:
+    """Return how many letters' room a text takes: a Chinese one has that of two."""
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def wrapped(text: str, room: int) -> list[str]:
+    """Return a text on lines of at most so many `cells`."""
+    padded = "".join(letter + "\0" * (cells(letter) - 1) for letter in one_line(text))
+    return [line.replace("\0", "") for line in wrap(padded, max(2, room))]
+
+
+def shortened(names: Sequence[str], room: int) -> list[str]:
+    """Return names on one line in at most so many `cells`; what does not fit is left out, and all still differ.
+
+    Left out is the middle or, of names that would look alike, what they have in common. Those that differ in too
+    many places get a number.
+    """
+    lines = {name: one_line(name) for name in names}
+    short = {name: _cut(line, room) for name, line in lines.items()}
+    for alike in _alike(short):
+        short |= zip(alike, _apart([lines[name] for name in alike], room), strict=True)
+    for alike in _alike(short):
+        for number, name in enumerate(alike, 1):
+            short[name] = f"{_cut(lines[name], room - 2 - len(str(number)))} #{number}"
+    return [short[name] for name in names]
+
+
+def _cut(line: str, room: int) -> str:
+    if cells(line) <= room:
+        return line
+    end = max(0, (room - 1) // 2)
+    return f"{_start(line, room - 1 - end).rstrip()}…{_end(line, end).lstrip()}"
+
+
+def _start(line: str, room: int) -> str:
+    """Return as much of the start of a line as fits."""
+    while cells(line) > max(0, room):
+        line = line[: min(len(line) - 1, max(0, room))]
+    return line
+
+
+def _end(line: str, room: int) -> str:
+    return _start(line[::-1], room)[::-1]
+
+
+def _alike(short: Mapping[str, str]) -> list[list[str]]:
+    """Return the groups of names that look the same."""
+    often = Counter(short.values())
+    return [[name for name in short if short[name] == text] for text, number in often.items() if number > 1]
+
+
+def _apart(lines: Sequence[str], room: int) -> list[str]:
+    """Return lines with what differs, and as much of what is the same before and after it as fits."""
+    start = len(commonprefix(lines))  # noqa: RUF071 - letter by letter
+    end = len(commonprefix([line[start:][::-1] for line in lines]))  # noqa: RUF071
+    middles = [line[start : len(line) - end] for line in lines]
+    if not all(middles) or room < 8:
+        return [_cut(line, room) for line in lines]
+    kept = shortened(middles, room - 6)
+    free = room - max(map(cells, kept)) - 2  # but for two marks of what is left out
+    before, after = lines[0][:start], lines[0][len(lines[0]) - end :]
+    head = before if cells(before) <= free // 2 else f"{_start(before, free // 2).rstrip()}…"
+    free -= cells(head)
+    tail = after if cells(after) <= free else f"…{_end(after, free).lstrip()}"
+    return [f"{head}{middle}{tail}" for middle in kept]
+
+
+def isolated(text: str) -> str:
+    """Return a text in which what is written from right to left leaves what stands beside it where it is."""
+    return text if text.isascii() else _FROM_RIGHT.sub("\u2068\\g<0>\u2069", text)
 
 
 def quoted(value: Any) -> str:

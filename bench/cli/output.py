@@ -14,9 +14,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from skipbench.display import inert, one_line
+from skipbench.display import inert, one_line, shortened
 
 NARROWEST = 40  # columns that a text is cut to at most
+NAMES = ("cell", "arm")  # columns that may hold long names
 PIPE_WIDTH = 180  # columns; a pipe has no width of its own, and rich's 80 would cut a table
 
 
@@ -45,20 +46,24 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
 def print_table(rows: Sequence[Mapping[str, str]], title: str = "", cut: str = "") -> None:
     """Print rows of texts, whatever is in them, as they are, a row a line where it fits.
 
-    A column of numbers, or of dashes where there is none, is set right. The texts of the last column are cut
-    in the middle to the width that is left where `cut` names it.
+    A column of numbers, or of dashes where there is none, is set right. Where a row does not fit a line, texts of
+    the column `cut` lose their middle to the width that is left, then names of cells and arms, which still differ.
     """
     if not rows:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    texts = [{column: one_line(text) for column, text in row.items()} for row in rows]
-    widths = {column: 2 + max(map(cell_len, [column, *(row[column] for row in texts)])) for column in rows[0]}
-    left = max(NARROWEST, console().width - sum(widths.values()) + widths.get(cut, 0) - 2)
-    for column in rows[0]:
-        numeric = all(row[column][:1] in "0123456789–<≥" for row in texts)
+    columns = {column: [one_line(row[column]) for row in rows] for column in rows[0]}
+    widths = {column: 2 + max(map(cell_len, [column, *texts])) for column, texts in columns.items()}
+    for column in (name for name in (cut, *NAMES) if name in columns):
+        beyond = sum(widths.values()) - console().width
+        if beyond > 0:
+            columns[column] = shortened(columns[column], max(NARROWEST, widths[column] - beyond - 2))
+            widths[column] = 2 + max(map(cell_len, [column, *columns[column]]))
+    for column, texts in columns.items():
+        numeric = all(text[:1] in "0123456789–<≥" for text in texts)
         table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in texts:
-        table.add_row(*(Text(one_line(text, left) if column == cut else text) for column, text in row.items()))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
     if title:
         console().print(Text(one_line(title), style="italic"))
     console().print(table)

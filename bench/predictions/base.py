@@ -107,6 +107,10 @@ class Prediction(ABC):
     def legend(self) -> "list[Artist]":
         """Return the handles of the figure's legend."""
 
+    def in_sight(self, shown: Sequence[int]) -> set[str] | None:
+        """Return the labels of the legend's handles that the images at `shown` need; None for all."""
+        return None
+
     def captions(self) -> list[str]:
         """Return the caption below each image of an arm: "3 of 4"."""
         return ["{} of {}".format(*self.right(index)) for index in range(len(self.images))]

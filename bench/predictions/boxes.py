@@ -1,6 +1,6 @@
 """Boxes of objects with their classes and scores, over the true boxes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+TRUE = "truth"
 TRUE_BOX: dict[str, Any] = {"color": TRUTH, "linewidth": 0.9, "linestyle": (0, (3, 2))}
 
 
@@ -118,13 +119,19 @@ class Boxes(Prediction):
             pen.text((box[0], box[1]), words, fill=ImageColor.getrgb(EDGE), font_size=8 + 3 * width)
         return np.asarray(image)
 
+    def in_sight(self, shown: Sequence[int]) -> set[str]:
+        """Return the classes of the boxes that are drawn on the images at `shown`, and the line of true ones."""
+        true = self.truth_labels[shown]
+        labels = [*true[true >= 0], *(self.labels[index][which] for index in shown for which in self.best(index))]
+        return {TRUE, *(str(self.classes[label]) for label in labels)}
+
     def legend(self) -> "list[Artist]":
         """Return a patch per class, and the line of true boxes."""
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
         colors = zip(self.classes, object_colors(len(self.classes)), strict=True)
-        truth = Line2D([], [], **outlined(TRUE_BOX), label="truth")
+        truth = Line2D([], [], **outlined(TRUE_BOX), label=TRUE)
         return [*(Patch(color=color, label=name) for name, color in colors), truth]
 
 

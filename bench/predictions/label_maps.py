@@ -1,6 +1,6 @@
 """Label maps: a class per pixel."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -9,10 +9,13 @@ import numpy as np
 from PIL import Image
 
 from skipbench.bench.predictions.base import Array, Layout, Prediction, Strip, register_prediction
-from skipbench.bench.predictions.ink import as_png, class_colors
+from skipbench.bench.predictions.ink import BACKGROUND, as_png, class_colors
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+
+
+UNKNOWN = "not annotated"
 
 
 @register_prediction("label_maps")
@@ -75,6 +78,12 @@ class LabelMaps(Prediction):
         mixed: Array = np.where(shown, self.images[0] // 2 + colors // 2, self.images[0])
         return mixed
 
+    def in_sight(self, shown: Sequence[int]) -> set[str]:
+        """Return the classes that the images at `shown` have, in truth or as predicted."""
+        labels = np.unique([self.truth[shown], self.prediction[shown]])
+        names = {str(self.classes[label]) for label in labels if label < len(self.classes)}
+        return names | ({UNKNOWN} if self.IGNORE_INDEX in labels else set())
+
     def legend(self) -> "list[Artist]":
         """Return a patch per class, and one for what is not annotated where there is such."""
         from matplotlib.patches import Patch
@@ -82,5 +91,5 @@ class LabelMaps(Prediction):
         colors = zip(self.classes, class_colors(len(self.classes)), strict=True)
         handles: list[Artist] = [Patch(color=color, label=name) for name, color in colors]
         if (self.truth == self.IGNORE_INDEX).any():
-            handles.append(Patch(color="black", label="not annotated"))
+            handles.append(Patch(facecolor="black", edgecolor=f"#{BACKGROUND}", label=UNKNOWN))
         return handles

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 from skipbench.display import in_words, where
 from skipbench.registry import Registry
@@ -38,7 +39,9 @@ WIDTHS = {  # of figures: inches, and the size of their text in points
     "page": (9.5, 10.0),  # as the report has them
 }
 
-Draw = Callable[..., "Figure"]  # takes a study and, of a figure with `each`, an item
+SLUG = 60  # letters
+
+Draw = Callable[..., "Figure | Sequence[Figure]"]  # takes a study and, of a figure with `each`, an item
 Words = str | Callable[..., str]
 Below = Callable[..., Iterable["Table | str"]]
 Charted = Callable[..., "Chart"]
@@ -58,6 +61,7 @@ class FigureKind:
     each: Callable[["Frames"], Sequence[str]] | None  # the items for which it is drawn; None: once, for the study
     of_run: bool = False  # whether it shows all studies of the run that its study is part of
     chart: Charted | None = None  # the same facts, for a browser to draw
+    needs: Callable[..., Any] | None = None  # raises NothingToShow where `draw` would, without drawing
 
     def views(self, study: "Frames") -> dict[str, tuple[Any, ...]]:
         """Return the arguments of `draw` for each of its figures, by the name of their files.
@@ -92,8 +96,11 @@ class FigureKind:
 
 
 def slug(text: str) -> str:
-    """Return a text as part of a file name: "pose-on-scenes"."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """Return a text as part of a file name: "pose-on-scenes"; what is too long or in other letters has a hash."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if text.isascii() and len(plain) <= SLUG:
+        return plain
+    return f"{plain[: SLUG - 9]}-{crc32(text.encode()):08x}".strip("-")
 
 
 class _Figures(Registry[FigureKind]):
@@ -129,14 +136,17 @@ def register_figure(
     each: Callable[["Frames"], Sequence[str]] | None = None,
     of_run: bool = False,
     chart: Charted | None = None,
+    needs: Callable[..., Any] | None = None,
 ) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a function from a study's `Frames` to a matplotlib Figure.
 
     For a study without the facts that it needs, the function raises NothingToShow with a sentence that says why.
-    It makes its Figure without pyplot, whose figures are global. `caption` and `alt` are sentences, or functions
-    that return one for a study. With `each`, which returns names, one figure is drawn per name, and every function
-    takes the name after the study. One that is `of_run` shows `study.run`, and is drawn of its first study alone.
-    Where there is a `chart`, a page draws that in its place, and shows the figure in print and without scripts.
+    It makes its Figure without pyplot, whose figures are global; it may return several, its pages. `caption` and
+    `alt` are sentences, or functions that return one for a study. With `each`, which returns names, one figure is
+    drawn per name, and every function takes the name after the study. One that is `of_run` shows `study.run`, and
+    is drawn of its first study alone. Where there is a `chart`, a page draws that in its place, and shows the
+    figure in print and without scripts. `needs` raises NothingToShow where the function would, in less time; tables
+    without pictures ask it.
     Raises ReportError where `name` is taken or cannot be part of a file name.
     """
 
@@ -145,7 +155,9 @@ def register_figure(
             raise ReportError(f"a figure's name may only contain a-z, 0-9, - and _; {name!r:.80} does not fit.")
         if name in FIGURES.own and draw.__module__ != f"{__name__}.{name}":
             raise ReportError(f"figure '{name}' is already registered; choose another name.")
-        FIGURES.register(name)(FigureKind(name, title, draw, caption, alt, below, embed, each, of_run, chart))
+        FIGURES.register(name)(
+            FigureKind(name, title, draw, caption, alt, below, embed, each, of_run, chart, needs)
+        )
         return draw
 
     return register

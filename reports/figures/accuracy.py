@@ -14,7 +14,7 @@ from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import SEEDS, Forest, Row, forests, seeds_row
-from skipbench.reports.style import arm_looks
+from skipbench.reports.looks import arm_looks
 from skipbench.reports.tables import ARM, Column, Table, each_seed, group_table_name, measured, value
 
 
@@ -42,6 +42,11 @@ def _below(study: Frames) -> Iterator[Table | str]:
     yield runs_table(study)
 
 
+def _scored(study: Frames) -> None:
+    if headline(study) is None:
+        raise NothingToShow(why_empty(study, "train") or "No finished run has a declared score.")
+
+
 @register_figure(
     "accuracy",
     title="Accuracy",
@@ -49,11 +54,11 @@ def _below(study: Frames) -> Iterator[Table | str]:
     alt=_alt,
     below=_below,
     chart=lambda study: forest_chart(study, [_panel(study)], SEEDS),
+    needs=_scored,
 )
-def accuracy_figure(study: Frames) -> Figure:
+def accuracy_figure(study: Frames) -> list[Figure]:
     """Return the score of every run, per arm, with mean and t-interval."""
-    if headline(study) is None:
-        raise NothingToShow(why_empty(study, "train") or "No finished run has a declared score.")
+    _scored(study)
     return forests([_panel(study)], SEEDS)
 
 

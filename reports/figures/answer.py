@@ -67,8 +67,9 @@ def _alt(study: Frames) -> str:
     caption=_caption,
     alt=_alt,
     of_run=True,
+    needs=answer_panels,
     chart=lambda study: forest_chart(study, answer_panels(study), SEEDS),
 )
-def answer_figure(study: Frames) -> Figure:
+def answer_figure(study: Frames) -> list[Figure]:
     """Return the largest effects of each study, or its best arms."""
     return forests(answer_panels(study), SEEDS)

@@ -25,9 +25,8 @@ from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import SEEDS, Row, draw_row, label_above, marks, notes, pitch, seeds_row, span
+from skipbench.reports.looks import Look, arm_looks
 from skipbench.reports.style import (
-    Look,
-    arm_looks,
     clean_rows,
     figure_width,
     in_lines,
@@ -73,12 +72,19 @@ def _below(study: Frames) -> Iterator[Table]:
             yield gap_table(study, score, by)
 
 
-@register_figure("breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below)
+def _measured(study: Frames) -> list[tuple[Metric, Breakdown]]:
+    """Return `measured_breakdowns`. Raises NothingToShow where there is none."""
+    if not (found := list(measured_breakdowns(study))):
+        raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
+    return found
+
+
+@register_figure(
+    "breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below, needs=_measured
+)
 def breakdown_figure(study: Frames) -> Figure:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
-    panels = {(score, by): _columns(study, score, by) for score, by in measured_breakdowns(study)}
-    if not panels:
-        raise NothingToShow("There is no score by size or by occlusion to show: no run of this study has one.")
+    panels = {(score, by): _columns(study, score, by) for score, by in _measured(study)}
     rows = [row for columns in panels.values() for _, _, column in columns for row in column]
     across = min(NARROW_COLUMNS if narrow() else len(rows), max(map(len, panels.values())))
     heights = [_height(columns, across) for columns in panels.values()]
@@ -157,8 +163,7 @@ def _label_lines(grid: Any, rows: Sequence[Row]) -> None:
     """Write the arms above their rows, across all columns of a line."""
     for axes in grid[:, 0]:
         on_top(axes)
-        for position, row in enumerate(rows):
-            label_above(axes, position, replace(row, text=""))
+        label_above(axes, [replace(row, text="") for row in rows])
     for axes in grid.flat:
         axes.set_ylim(len(rows) - 0.5, -1.0)
 

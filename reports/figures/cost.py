@@ -15,13 +15,13 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
+from skipbench.reports.looks import PART_COLORS, ground, on_ground
 from skipbench.reports.style import (
-    PART_COLORS,
     TICKS,
     clean_rows,
     figure_width,
     in_lines,
-    legend_columns,
+    legend_shape,
     narrow,
     row_height,
     scaled,
@@ -32,18 +32,25 @@ DRAWN = ("params", "macs")
 ROW = 0.32  # inches: a bar
 
 
+def _counted(study: Frames) -> dict[str, pd.DataFrame]:
+    """Return the counts by part of each quantity that is drawn. Raises NothingToShow where there are none."""
+    tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
+    if not tables:
+        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
+    return tables
+
+
 @register_figure(
     "cost",
     title="Parameters, MACs and bytes by part",
     caption="Parameters and MACs for one image by part of the network: all parts, and all but the encoder.",
     alt="Parameters and MACs of each arm, stacked by encoder, lateral, fusion, decoder and head.",
     below=lambda study: [parts_table(study, name) for name in (*DRAWN, "bytes") if len(parts(study, name))],
+    needs=_counted,
 )
 def cost_figure(study: Frames) -> Figure:
     """Return parameters and MACs per arm by part: on the left all parts, on the right all but the encoder."""
-    tables = {quantity: table for quantity in DRAWN if len(table := parts(study, quantity))}
-    if not tables:
-        raise NothingToShow(why_empty(study, "cost") or "There is no cost to show by part.")
+    tables = _counted(study)
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
     size = (figure_width(), scaled(0.7) + (scaled(0.9) + row_height(ROW, arms) * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.08)))
@@ -59,7 +66,7 @@ def cost_figure(study: Frames) -> Figure:
         clean_rows(rest, [""] * len(arms))
         mark_rows(whole, arms)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(labels), fontsize=scaled(9))
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_shape(labels)[0], fontsize=scaled(9))
     return figure
 
 
@@ -71,7 +78,12 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
     left = pd.Series(0.0, index=counts.index)
     for part in (part for part in PARTS if part in counts):
         width = counts[part].fillna(0) * total.scale
-        bar: dict[str, Any] = {"color": PART_COLORS[part], "edgecolor": "white", "linewidth": 0.6, "label": part}
+        bar: dict[str, Any] = {
+            "color": on_ground(PART_COLORS[part]),
+            "edgecolor": ground(),
+            "linewidth": 0.6,
+            "label": part,
+        }
         axes.barh(range(len(counts)), width, left=left, height=0.68, **bar)
         left = left + width
     for row, (arm, end) in enumerate(left.items()):

@@ -12,16 +12,8 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.style import (
-    MUTED,
-    arm_looks,
-    clean_rows,
-    figure_width,
-    in_lines,
-    row_height,
-    scaled,
-    text_color,
-)
+from skipbench.reports.looks import arm_looks, muted
+from skipbench.reports.style import clean_rows, figure_width, in_lines, row_height, scaled, text_color
 from skipbench.reports.tables import ARM, Table, value
 
 ROW, FRAME = 0.3, 1.2  # inches: an arm or a group, and everything around them
@@ -55,6 +47,7 @@ def _caption(study: Frames) -> str:
     alt=lambda study: f"Mean rank of {len(ranked(study)[0])} arms, and which of them are not told apart.",
     below=lambda study: [ranks_table(study)],
     of_run=True,
+    needs=ranked,
 )
 def critical_difference_figure(study: Frames) -> Figure:
     """Return the mean ranks, best first, with a bar for each group of arms that are not told apart."""
@@ -67,7 +60,7 @@ def critical_difference_figure(study: Frames) -> Figure:
     mark_rows(axes, [arms[place] for place in order])
     for row, place in enumerate(order):
         rank, look = found.ranks[place], looks[arms[place]]
-        axes.plot([1, rank], [row, row], color=MUTED, linewidth=0.8, zorder=0)
+        axes.plot([1, rank], [row, row], color=muted(), linewidth=0.8, zorder=0)
         axes.plot([rank], [row], **look.point(8))
         beside: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
         axes.annotate(f"{rank:.2f}", (1, row), (scaled(8), 0), color=text_color(), va="center_baseline", **beside)

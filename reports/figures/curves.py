@@ -1,7 +1,5 @@
 """Curves: the training loss and the headline validation score of each arm over the images it has seen."""
 
-from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import pandas as pd
@@ -16,16 +14,17 @@ from skipbench.analysis.summaries import why_empty
 from skipbench.analysis.text import count, inside
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.charts import Chart, appearance, arm_numbers
+from skipbench.reports.charts import Chart, appearance, arm_numbers, short_names
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
+from skipbench.reports.looks import Look, arm_looks, muted
 from skipbench.reports.style import (
-    MUTED,
-    Look,
-    arm_looks,
+    LINE,
     figure_width,
-    legend_columns,
-    legend_label,
+    in_pages,
+    legend_labels,
+    legend_shape,
+    most_height,
     narrow,
     scaled,
 )
@@ -50,6 +49,18 @@ def _caption(study: Frames) -> str:
     return f"One line per arm, the mean over its seeds; thin, each seed. The loss is a mean over steps.{grey}"
 
 
+def _learned(study: Frames) -> pd.DataFrame:
+    """Return `learned`. Raises NothingToShow where there is no curve, or one that cannot be read."""
+    none = "There are no learning curves to show:"
+    try:
+        table = learned(study)
+    except StoreError as error:
+        raise NothingToShow(f"{none} {error}") from error
+    if table.empty:
+        raise NothingToShow(why_empty(study, "train") or f"{none} no training of this study has kept one.")
+    return table
+
+
 @register_figure(
     "curves",
     title="Learning curves",
@@ -57,31 +68,37 @@ def _caption(study: Frames) -> str:
     alt=_alt,
     below=lambda study: [curves_table(study)],
     chart=lambda study: lines_chart(study),
+    needs=_learned,
 )
-def curves_figure(study: Frames) -> Figure:
-    """Return a panel for the loss and one for the score, in rows of at most ARMS arms each."""
+def curves_figure(study: Frames) -> list[Figure]:
+    """Return a panel for the loss and one for the score, in rows of at most ARMS arms; in a paper on pages."""
     arms = list(_learned(study)["arm"])
     looks, panels = arm_looks(study), _panels(study)
-    each = ceil(len(arms) / ceil(len(arms) / ARMS))
-    rows = [arms[start : start + each] for start in range(0, len(arms), each)]
-    labels = max(ceil(len(row) / _columns(row)) for row in rows)
+    named = dict(zip(arms, zip(legend_labels(arms), [looks[arm] for arm in arms], strict=True), strict=True))
     down, across = (len(panels), 1) if narrow() else (1, len(panels))
-    figure = Figure(
-        figsize=(figure_width(), scaled((3.4 * (0.8 if narrow() else 1) * down + 0.22 * labels) * len(rows))),
-        layout=ConstrainedLayoutEngine(w_pad=scaled(0.1), h_pad=scaled(0.06)),
-    )
-    for part, row in zip(figure.subfigures(len(rows), squeeze=False)[:, 0], rows, strict=True):
-        grid = part.subplots(down, across, squeeze=False).flat
-        for axes, (metric, points) in zip(grid, panels.items(), strict=True):
-            _panel(axes, metric, points, {arm: looks[arm] for arm in row})
-        handles = grid[0].get_legend_handles_labels()[0]
-        part.legend(handles=handles, loc="outside lower center", ncols=_columns(row), fontsize=scaled(9))
-    return figure
+    rows = [{arm: named[arm] for arm in row} for row in in_pages(arms, ARMS)]
+    shapes = [legend_shape([name for name, _ in row.values()], most=2 if narrow() else 4) for row in rows]
+    heights = [scaled(3.2 * (0.8 if narrow() else 1) * down + LINE * lines + 0.2) for _, lines in shapes]
+    pages = in_pages(list(zip(rows, heights, shapes, strict=True)), most_height() / max(heights))
+    figures = []
+    for page in pages:
+        tall = [height for _, height, _ in page]
+        layout = ConstrainedLayoutEngine(w_pad=scaled(0.1), h_pad=scaled(0.06))
+        figures.append(Figure(figsize=(figure_width(), sum(tall)), layout=layout))
+        parts = figures[-1].subfigures(len(page), squeeze=False, height_ratios=tall)[:, 0]
+        for part, (row, _, (columns, _)) in zip(parts, page, strict=True):
+            grid = part.subplots(down, across, squeeze=False).flat
+            for axes, (metric, points) in zip(grid, panels.items(), strict=True):
+                _panel(axes, metric, points, row)
+            handles = grid[0].get_legend_handles_labels()[0]
+            part.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=scaled(9))
+    return figures
 
 
 def lines_chart(study: Frames) -> Chart:
     """Return the courses of loss and score, a mean per arm and, of few trainings, each seed."""
     numbers, looks = arm_numbers(study), arm_looks(study)
+    short = dict(zip(numbers, short_names(list(numbers)), strict=True))
     panels = []
     for metric, points in _panels(study).items():
         points = points.assign(value=points["value"].astype(float) * metric.scale)
@@ -90,6 +107,7 @@ def lines_chart(study: Frames) -> Chart:
         lines = [
             {
                 "label": arm,
+                "short": short[str(arm)],
                 "arms": [numbers[str(arm)]],
                 **appearance(looks[str(arm)]),
                 "x": mean["images"].tolist(),
@@ -107,18 +125,6 @@ def lines_chart(study: Frames) -> Chart:
     return Chart("lines", {"panels": panels})
 
 
-def _learned(study: Frames) -> pd.DataFrame:
-    """Return `learned`. Raises NothingToShow where there is no curve, or one that cannot be read."""
-    none = "There are no learning curves to show:"
-    try:
-        table = learned(study)
-    except StoreError as error:
-        raise NothingToShow(f"{none} {error}") from error
-    if table.empty:
-        raise NothingToShow(why_empty(study, "train") or f"{none} no training of this study has kept one.")
-    return table
-
-
 def _panels(study: Frames) -> dict[Metric, pd.DataFrame]:
     """Return the points of each panel that has some."""
     score = validated(study)
@@ -126,26 +132,20 @@ def _panels(study: Frames) -> dict[Metric, pd.DataFrame]:
     return {metric: table for metric, table in points.items() if len(table)}
 
 
-def _columns(arms: Sequence[str]) -> int:
-    return legend_columns(
-        [line for arm in arms for line in legend_label(arm).split("\n")[:1]], most=2 if narrow() else 4
-    )
-
-
-def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, Look]) -> None:
+def _panel(axes: Axes, metric: Metric, points: pd.DataFrame, looks: dict[str, tuple[str, Look]]) -> None:
     """Draw the arms in `looks` over those of other rows, which show where these are among all."""
     points = points.assign(value=points["value"].astype(float) * metric.scale)
     for arm, mean in mean_course(points).groupby("arm", sort=False):
         if arm not in looks:
-            axes.plot(mean["images"], mean["value"], color=MUTED, linewidth=0.7, alpha=0.25, zorder=1)
+            axes.plot(mean["images"], mean["value"], color=muted(), linewidth=0.7, alpha=0.25, zorder=1)
             continue
-        look, seeds = looks[str(arm)], points[points["arm"] == arm].groupby("seed")
+        (name, look), seeds = looks[str(arm)], points[points["arm"] == arm].groupby("seed")
         for _, run in seeds if seeds.ngroups > 1 else ():
             axes.plot(run["images"], run["value"], color=look.color, linewidth=0.7, alpha=0.45, zorder=2)
         every = max(1, len(mean) // MARKS)
         first = list(looks).index(str(arm)) * every // len(looks)  # so that marks of different arms stay apart
         line: dict[str, Any] = {"linestyle": "-", "linewidth": 1.6, "markevery": (first, every), "zorder": 3}
-        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=legend_label(str(arm))), **line})
+        axes.plot(mean["images"], mean["value"], **{**look.point(6, label=name), **line})
     axes.set_title(metric.title)
     axes.set_xlabel("images seen")
     axes.set_xlim(left=0)

@@ -42,8 +42,9 @@ def caption(study: Frames) -> str:
     caption=caption,
     alt=lambda study: f"{sum(len(panel.rows) for panel in effect_panels(study))} paired differences in score.",
     of_run=True,
+    needs=effect_panels,
     chart=lambda study: forest_chart(study, effect_panels(study), SEEDS),
 )
-def effects_figure(study: Frames) -> Figure:
+def effects_figure(study: Frames) -> list[Figure]:
     """Return all paired differences, a panel for each study."""
     return forests(effect_panels(study), SEEDS)

@@ -19,7 +19,7 @@ from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure, slug
 from skipbench.reports.figures.accuracy import score_of
 from skipbench.reports.forest import SEEDS, Row, forest, seeds_row
-from skipbench.reports.style import arm_looks
+from skipbench.reports.looks import arm_looks
 from skipbench.reports.tables import (
     Column,
     Table,
@@ -66,8 +66,9 @@ def studied(study: Frames) -> list[str]:
     alt=lambda study, factor: f"The difference in score that another choice of {factor} makes, per seed.",
     below=lambda study, factor: [factor_table(study, factor)],
     each=studied,
+    needs=lambda study, factor: effect_rows(study, factor),
 )
-def factor_figure(study: Frames, factor: str) -> Figure:
+def factor_figure(study: Frames, factor: str) -> list[Figure]:
     """Return the paired difference between each choice of `factor` and its reference."""
     rows, score = effect_rows(study, factor), score_of(study)
     return forest(rows, f"Effect of another {factor} at the same seed", effect_axis(score), SEEDS, zero=True)

@@ -12,7 +12,7 @@ from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import Forest, Row, forests
-from skipbench.reports.style import arm_looks
+from skipbench.reports.looks import arm_looks
 from skipbench.reports.tables import ARM, Column, Table, measured, text
 
 NAMES = ("one timed forward pass", "median", "95 % interval")
@@ -25,6 +25,11 @@ def _alt(study: Frames) -> str:
     return f"Latency of {count(len(medians), 'arm')}, medians from {span}."
 
 
+def _timed(study: Frames) -> None:
+    if why := why_empty(study, "latency"):
+        raise NothingToShow(why)
+
+
 @register_figure(
     "latency",
     title="Latency",
@@ -32,11 +37,11 @@ def _alt(study: Frames) -> str:
     alt=_alt,
     below=lambda study: [latency_table(study)],
     chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
+    needs=_timed,
 )
-def latency_figure(study: Frames) -> Figure:
+def latency_figure(study: Frames) -> list[Figure]:
     """Return the raw samples of each arm with median and interval."""
-    if why := why_empty(study, "latency"):
-        raise NothingToShow(why)
+    _timed(study)
     return forests([_panel(study)], NAMES)
 
 

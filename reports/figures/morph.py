@@ -38,6 +38,14 @@ def _alt(study: Frames, name: str) -> str:
     return f"From {name} in {count(len(table) - 1, 'edit')}, {free} of them free, with what each changes."
 
 
+def _walked(study: Frames, name: str) -> pd.DataFrame:
+    """Return `steps`. Raises NothingToShow where none has a result."""
+    table = steps(study, name)
+    if table[list(COSTS)].isna().all(axis=None) and not ("n" in table and table["n"].any()):
+        raise NothingToShow("No step of a morph has a result yet.")
+    return table
+
+
 @register_figure(
     "morph",
     title="From one network to another",
@@ -45,12 +53,11 @@ def _alt(study: Frames, name: str) -> str:
     alt=_alt,
     below=lambda study, name: [morph_table(study, name)],
     each=morphs,
+    needs=_walked,
 )
 def morph_figure(study: Frames, name: str) -> Figure:
     """Return the picture of a planned morph."""
-    table = steps(study, name)
-    if table[list(COSTS)].isna().all(axis=None) and not ("n" in table and table["n"].any()):
-        raise NothingToShow("No step of a morph has a result yet.")
+    table = _walked(study, name)
     ends = (table["arm"].iloc[0], table["arm"].iloc[-1])
     return morph_picture(table, ends, same_fusion(study, planned(study)[name]), headline(study))
 

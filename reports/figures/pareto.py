@@ -1,7 +1,5 @@
 """Pareto: accuracy against what it costs, and which arms are on the front."""
 
-from collections.abc import Iterable
-from math import ceil
 from typing import Any
 
 import pandas as pd
@@ -16,27 +14,28 @@ from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import COSTS, accuracy, axes_of, measured_by_arm, scores, tradeoff
 from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.charts import Chart, appearance, arm_numbers, axis
+from skipbench.reports.charts import Chart, appearance, arm_numbers, axis, short_names
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
 from skipbench.reports.forest import DENSE
-from skipbench.reports.style import (
-    LEGEND_MARK,
-    MUTED,
-    TICKS,
-    Look,
-    arm_looks,
-    figure_width,
-    legend_label,
-    line_letters,
-    narrow,
-    scaled,
-)
+from skipbench.reports.looks import Look, arm_looks, muted
+from skipbench.reports.numbering import number_points
+from skipbench.reports.style import LINE, TICKS, figure_width, legend_labels, legend_shape, narrow, scaled
 from skipbench.reports.tables import ARM, Column, Table, value
 
 FRONT = "Pareto front of the means"
-LINE, HEIGHT = 0.2, 3.9  # inches: a line of the legend, a panel
+HEIGHT = 3.9  # inches: a panel
+NUMBERED = 16  # more arms have their numbers beside their points
+
+
+def _known(study: Frames) -> dict[str, pd.DataFrame]:
+    """Return the points of the panel of each cost. Raises NothingToShow where there is none."""
+    score = score_of(study)
+    panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
+    if not panels:
+        raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
+    return panels
 
 
 @register_figure(
@@ -47,35 +46,41 @@ LINE, HEIGHT = 0.2, 3.9  # inches: a line of the legend, a panel
     alt=lambda study: f"Mean {score_of(study).label} against cost, one point per arm.",
     below=lambda study: [tradeoff_table(study)],
     chart=lambda study: scatter_chart(study),
+    needs=_known,
 )
 def pareto_figure(study: Frames) -> Figure:
     """Return the mean score against MACs and against latency, a panel for each that was measured."""
-    score, looks = score_of(study), arm_looks(study)
-    panels = {key: points for key in COSTS if len(points := tradeoff(study, score, key))}
-    if not panels:
-        raise NothingToShow("There is no trade-off to show: no arm has both a score and a cost or a latency.")
-    rows, columns = _legend_shape(looks)
+    score, looks, panels = score_of(study), arm_looks(study), _known(study)
+    known = set().union(*(points["arm"] for points in panels.values()))
+    looks = {arm: look for arm, look in looks.items() if arm in known}
+    numbers = {arm: str(arm_numbers(study)[arm] + 1) for arm in looks} if len(looks) > NUMBERED else {}
+    labels = legend_labels([*(f"{numbers[arm]}  {arm}" if numbers else arm for arm in looks), FRONT])
+    columns, lines = legend_shape([*labels, "one seed"])
     down, across = (len(panels), 1) if narrow() else (1, len(panels))
-    size = (figure_width(), scaled(HEIGHT * (0.8 if narrow() else 1) * down + LINE * rows))
+    size = (figure_width(), scaled(HEIGHT * (0.8 if narrow() else 1) * down + LINE * lines))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.12), h_pad=scaled(0.06)))
     grid = figure.subplots(down, across, sharey=True, squeeze=False)
     for axes, (key, points) in zip(grid.flat, panels.items(), strict=True):
         _panel(axes, study, score, study.metric(key), points, looks)
     for axes in grid[:, 0]:
         axes.set_ylabel(score.title)
-    front, *arms = grid[0][0].get_legend_handles_labels()[0]
-    seed = Line2D([], [], color=MUTED, marker="_", linestyle="none", label="one seed")
-    figure.legend(handles=[*arms, front, seed], loc="outside lower center", ncols=columns, fontsize=scaled(9))
+    handles: list[Any] = [Line2D([], [], **look.point(9)) for look in looks.values()]
+    handles += [Line2D([], [], color=muted(), linestyle="--", linewidth=1.2)]
+    handles += [Line2D([], [], color=muted(), marker="_", linestyle="none")]
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns, "fontsize": scaled(9)}
+    figure.legend(handles, [*labels, "one seed"], **place)
+    if numbers:
+        figure.draw_without_rendering()  # places the axes
+        for axes, (key, points) in zip(grid.flat, panels.items(), strict=True):
+            _number(axes, points, numbers, study.metric(key).scale, score.scale)
     return figure
 
 
-def _legend_shape(names: Iterable[str]) -> tuple[int, int]:
-    """Return the number of lines and columns of a legend with all names, the front and the seeds."""
-    entries = [*map(legend_label, names), legend_label(FRONT), "one seed"]
-    widest = max(len(line) for entry in entries for line in entry.split("\n"))
-    columns = min(len(entries), line_letters() // (widest + LEGEND_MARK))
-    lines = max(entry.count("\n") + 1 for entry in entries)
-    return lines * ceil(len(entries) / columns), columns
+def _number(axes: Axes, points: pd.DataFrame, numbers: dict[str, str], across: float, up: float) -> None:
+    """Write each arm's number beside its point, where that is free; where it is not, the mark says which it is."""
+    rows = points.to_dict("records")
+    places = {numbers[row["arm"]]: (row["cost"] * across, row["score"] * up) for row in rows}
+    number_points(axes, places, [numbers[row["arm"]] for row in rows if row["at_least"]])
 
 
 def _panel(
@@ -87,10 +92,9 @@ def _panel(
         front.cost * cost.scale,
         front.score * score.scale,
         where="post",
-        color=MUTED,
+        color=muted(),
         linestyle="--",
         linewidth=1.2,
-        label=legend_label(FRONT),
         zorder=1,
     )
     for point in points.to_dict("records"):
@@ -103,7 +107,7 @@ def _panel(
             "rasterized": len(seeds) > DENSE,
         }
         axes.plot([x] * len(seeds), seeds, "_", color=look.color, **mark)
-        axes.plot([x], [y], **look.point(9, label=legend_label(point["arm"])))
+        axes.plot([x], [y], **look.point(9))
         if point["at_least"]:
             axes.annotate(
                 "≥", (x, y), xytext=(scaled(7), 0), textcoords="offset points", va="center", color=look.color
@@ -116,7 +120,7 @@ def _panel(
 
 def scatter_chart(study: Frames) -> Chart:
     """Return every arm's scores and costs, of which a reader chooses two."""
-    numbers, looks = arm_numbers(study), arm_looks(study)
+    numbers, looks, arms = arm_numbers(study), arm_looks(study), list(study.arms["arm"])
     known = {
         metric: (table * metric.scale).T.to_dict("list")
         for metric in axes_of(study)
@@ -125,11 +129,12 @@ def scatter_chart(study: Frames) -> Chart:
     points = [
         {
             "label": arm,
+            "short": short,
             "arms": [numbers[arm]],
             **appearance(looks[arm]),
             "values": {metric.key: ends for metric, table in known.items() if (ends := table.get(arm))},
         }
-        for arm in study.arms["arm"]
+        for arm, short in zip(arms, short_names(arms), strict=True)
     ]
     x = next((key for key in COSTS if any(metric.key == key for metric in known)), "")
     facts = {"points": points, "axes": list(map(axis, known)), "x": x, "y": score_of(study).key}

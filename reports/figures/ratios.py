@@ -11,7 +11,8 @@ from skipbench.reports.charts import forest_chart
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.forest import Forest, Row, forests
-from skipbench.reports.style import arm_looks, fitted
+from skipbench.reports.looks import arm_looks
+from skipbench.reports.style import fitted
 from skipbench.reports.tables import ARM, Column, Table, p_value, text, value
 
 NAMES = ("one block", "geometric mean", "95 % interval")
@@ -22,6 +23,12 @@ def _alt(study: Frames) -> str:
     return f"Latency of {count(len(compared) - 1, 'arm')} relative to that of {compared.reference.iloc[0]}."
 
 
+def _compared(study: Frames) -> None:
+    if len(ratios(study)) < 2:
+        none = "There are no latencies to compare: no two arms were timed in one session."
+        raise NothingToShow(why_empty(study, "latency") or none)
+
+
 @register_figure(
     "ratios",
     title="Latency relative to the reference",
@@ -29,18 +36,16 @@ def _alt(study: Frames) -> str:
     alt=_alt,
     below=lambda study: [ratio_table(study)],
     chart=lambda study: forest_chart(study, [_panel(study)], NAMES),
+    needs=_compared,
 )
-def ratios_figure(study: Frames) -> Figure:
+def ratios_figure(study: Frames) -> list[Figure]:
     """Return each arm's latency over the reference's in every block, with mean, interval and margin."""
-    table = ratios(study)
-    if len(table) < 2:
-        none = "There are no latencies to compare: no two arms were timed in one session."
-        raise NothingToShow(why_empty(study, "latency") or none)
+    _compared(study)
     return forests([_panel(study)], NAMES)
 
 
 def _panel(study: Frames) -> Forest:
-    width, axis = 1 + margin(study), f"ratio to {fitted(_reference(study))}"
+    width, axis = 1 + margin(study), f"ratio to {fitted([_reference(study)])[0]}"
     return Forest("Latency relative to the reference", axis, _rows(study), band=(1 / width, width))
 
 

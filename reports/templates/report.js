@@ -96,11 +96,17 @@
 
   // Charts: drawn when they come into sight, and again when something has changed.
   const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const plain = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");  // Plotly reads HTML
+  const aside = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(\s+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*/g;  // from right to left
+  const plain = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")  // Plotly reads HTML
+    .replace(aside, "\u2068$&\u2069");
   const dark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
   const ink = color => !dark() ? color : "#" + [1, 3, 5].map(at =>
     Math.round(parseInt(color.slice(at, at + 2), 16) * .65 + 255 * .35).toString(16).padStart(2, "0")).join("");
-  const cut = (text, letters) => plain(text.length > letters ? `${text.slice(0, letters - 1)}…` : text);
+  const cut = (text, letters) => {  // in the middle
+    const end = Math.max(1, Math.floor((letters - 1) / 2));
+    return plain(text.length > letters ? `${text.slice(0, letters - 1 - end)}…${text.slice(-end)}` : text);
+  };
+  const named = ({label, short}, letters) => label.length > letters ? cut(short, letters) : plain(label);
 
   function layout({xaxis, yaxis, ...rest}) {
     const grid = {gridcolor: style("--line"), zeroline: false, linecolor: style("--muted"), automargin: true};
@@ -112,10 +118,11 @@
     };
   }
 
-  function legend(place, height, entries) {  // above the plot, whose height stays
-    const lines = entries && entries < 21 ? Math.ceil(entries / Math.max(1, Math.floor(place.clientWidth / 280))) : 0;
+  function legend(place, height, names) {  // above the plot, whose height stays
+    const wide = 60 + 7 * Math.max(0, ...names.map(name => name.length));
+    const lines = Math.ceil(names.length / Math.max(1, Math.floor((place.clientWidth - 24) / wide)));
     return {height: height + 21 * lines, showlegend: lines > 0, margin: {l: 12, r: 12, t: 16 + 21 * lines, b: 44},
-      legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: false, itemdoubleclick: false}};
+      legend: {orientation: "h", x: 0, y: 1.02, yanchor: "bottom", maxheight: 1, itemclick: false, itemdoubleclick: false}};
   }
 
   function plot(place, traces, given) {
@@ -144,7 +151,7 @@
       const beside = {showarrow: false, yshift: 16, xref: "paper", font: {size: wide < 600 ? 11 : 13}};
       const letters = Math.floor(wide / (wide < 600 ? 6 : 7));
       const annotations = rows.flatMap((row, place) => [
-        {...beside, x: 0, xanchor: "left", y: y(place), text: cut(row.label, letters - row.text.length - 3)},
+        {...beside, x: 0, xanchor: "left", y: y(place), text: named(row, letters - row.text.length - 3)},
         {...beside, x: 1, xanchor: "right", y: y(place), text: plain(row.text)}]);
       const points = rows.flatMap((row, place) => row.values.map(value => ({row, place, value})));
       plot(places[at], [
@@ -179,11 +186,11 @@
     plot(place, [
       {x: front.map(point => at(point, x)), y: front.map(point => at(point, y)), mode: "lines", name: "Pareto front of the means",
         line: {shape: "hv", dash: "dash", width: 1.2, color: style("--muted")}, hoverinfo: "skip"},
-      ...points.map(point => ({x: [at(point, x)], y: [at(point, y)], mode: "markers", name: cut(point.label, 40), hoverinfo: "text",
+      ...points.map(point => ({x: [at(point, x)], y: [at(point, y)], mode: "markers", name: plain(point.short), hoverinfo: "text",
         customdata: [point.arms[0]], error_x: error(point, x), error_y: error(point, y),
         text: [`<b>${plain(point.label)}</b><br>${told(point, x)}<br>${told(point, y)}`],
         marker: {size: 11, color: ink(point.color), symbol: point.symbol, line: {width: 1.5}}})),
-    ], {...legend(place, 400, points.length + 1),
+    ], {...legend(place, 400, [...points.map(point => point.short), "Pareto front of the means"]),
       xaxis: {title: {text: plain(axis[x]?.title ?? "")}}, yaxis: {title: {text: plain(axis[y]?.title ?? "")}}});
     if (place.chooses) return;
     place.chooses = true;
@@ -200,10 +207,10 @@
       const courses = panel.lines.filter(line => shown(line.arms));
       const seeds = courses.flatMap(line => line.seeds.map(([x, y]) => (
         {x, y, mode: "lines", line: {color: ink(line.color), width: .7}, opacity: .4, hoverinfo: "skip", showlegend: false})));
-      const means = courses.map(line => ({x: line.x, y: line.y, mode: "lines+markers", name: cut(line.label, 40),
+      const means = courses.map(line => ({x: line.x, y: line.y, mode: "lines+markers", name: plain(line.short),
         customdata: line.x.map(() => line.arms[0]), line: {color: ink(line.color), width: 2},
         marker: {symbol: line.symbol, size: 6, maxdisplayed: 8}}));
-      plot(places[at], [...seeds, ...means], {...legend(places[at], 320, at ? 0 : courses.length),
+      plot(places[at], [...seeds, ...means], {...legend(places[at], 320, at ? [] : courses.map(line => line.short)),
         xaxis: {title: {text: "images seen"}, rangemode: "tozero"},
         yaxis: {title: {text: cut(panel.title, 40)}, type: panel.log ? "log" : "linear"}});
     });

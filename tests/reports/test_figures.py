@@ -20,6 +20,7 @@ from skipbench.reports.figures import FORMATS, curves, figure_kind, figure_names
 from skipbench.reports.figures.predictions import kept_predictions
 from skipbench.reports.paper import Paper
 from skipbench.reports.plot import save
+from skipbench.reports.style import MUTED
 from skipbench.reports.tables import Table
 
 SENTENCE = re.compile(r"(?:[A-Z0-9]|mIoU)[^\n]* [^\n]* [^\n]*\.")
@@ -329,7 +330,7 @@ def test_curves_show_each_arms_mean_and_every_seed(study):
 def test_curves_of_forty_arms_come_in_rows_with_the_others_in_grey(studies):
     figure = draw("curves", studies("forty arms", "curves"))
     assert [len(part.legends[0].get_texts()) for part in figure.subfigs] == [8] * 5
-    grey = [line for line in figure.subfigs[0].axes[0].lines if line.get_color() == curves.MUTED]
+    grey = [line for line in figure.subfigs[0].axes[0].lines if line.get_color() == MUTED]
     assert len(grey) == 32
 
 

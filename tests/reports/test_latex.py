@@ -10,7 +10,7 @@ import pytest
 
 from skipbench.bench.records.metrics import percentage
 from skipbench.reports.latex import SPECIAL, as_latex
-from skipbench.reports.tables import Column, Table, p_value, text, value
+from skipbench.reports.tables import ARM, Column, Table, p_value, text, value
 
 SCORE = percentage("test/miou", "mIoU")
 HOSTILE = 'a_b=1 & 5% → #$x^2$ ~{c} \\input{/etc/passwd} <b> "q" |'
@@ -99,3 +99,11 @@ def test_latex_takes_it(table, tmp_path):
         pytest.skip("this LaTeX has no siunitx")
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "t.pdf").stat().st_size > 1000
+
+
+def test_a_long_name_loses_its_middle_and_still_differs():
+    names = [f"{'a_long_name ' * 10}/ {number}" for number in range(3)]
+    body = as_latex(Table("arms", "Arms.", pd.DataFrame({"arm": names}), (ARM,)))
+    rows = [line for line in body.splitlines() if r"a\_long" in line]
+    assert len(set(rows)) == 3
+    assert all(r"\ldots{}" in row and len(row) < 100 for row in rows)

@@ -9,8 +9,9 @@ from skipbench.analysis.frames import load
 from skipbench.reports import Paper, write_plot, write_plots
 from skipbench.reports.choice import of_arms
 from skipbench.reports.errors import ReportError
+from skipbench.reports.looks import COLORS
 from skipbench.reports.plot import draw
-from skipbench.reports.style import COLORS, RC
+from skipbench.reports.style import RC
 
 
 @pytest.fixture(scope="module")

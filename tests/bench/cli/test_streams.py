@@ -43,7 +43,7 @@ def test_status_shows_texts_as_they_are_a_cell_a_line(skipbench: Any, folder: Pa
     assert "unet / [red]add[/]" in line
     assert "[/] of [out, in] \\x1b]0;title\\x07 Traceback" in line
     assert line.rstrip().endswith("the end")
-    assert " ... " in line
+    assert "…" in line
     assert len(line) <= PIPE_WIDTH
     assert str(folder) in outcome.out
 
