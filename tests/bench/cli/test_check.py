@@ -46,8 +46,8 @@ def test_what_the_users_networks_have_is_a_remark_and_what_they_lack_is_broken(
     narrow = skipbench("check", file, "--set", "width=24", "--encoder", "resnet10t")
     assert narrow.code == 1
     assert (
-        "  BROKEN  shapes, gradients, determinism, state dict, export, cost: raised ValueError: num_channels (24) must "
-        "be divisible by num_groups (32), line 12" in narrow.out
+        "  BROKEN  shapes, gradients, determinism, state dict, export, cost: raised ValueError: num_channels (24) "
+        "must be divisible by num_groups (32), line 12" in narrow.out
     )
 
 
