@@ -36,7 +36,7 @@ def in_words_of(fusion: type[Any], error: Exception) -> str | None:
     if takes_them_swapped(fusion):
         return f"{words}; it works with the two maps exchanged: {CONTRACT}."
     if isinstance(error, TypeError) and ("forward()" in told or "positional argument" in told):
-        return f"{words}{line or _line_of_forward(fusion)}; {CONTRACT}."
+        return f"{words}{'' if line else _line_of_forward(fusion)}; {CONTRACT}."
     if "must match" in told and (resizing := resizing_line(fusion)):
         return f"{words}; {resizing}, resizes, but {CONTRACT}."
     return words if line else None
@@ -46,7 +46,7 @@ def resizing_line(fusion: type[Any]) -> str:
     """Return the first line that resizes a map, "" where none does: "mine.py, line 7"."""
     with Resizings() as resizings, torch.no_grad():
         _fits(fusion, *(torch.randn(2, channels, 4, 6) for channels in PROBE[:2]))
-    return resizings.line
+    return str(resizings.line)
 
 
 def _line_of_forward(fusion: type[Any]) -> str:
