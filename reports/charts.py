@@ -30,7 +30,7 @@ SYMBOLS = {
     for marker, shapes in _SHAPES.items()
     for fill, (shape, way) in zip(FILLS, _WAYS, strict=True)
 }
-SHORT = 40  # letters of a name in a legend or beside a point
+SHORT, ABOVE = 40, 64  # letters of a name in a legend, and above a row
 VALUES = 60  # of a row, drawn one by one: more are spread over the same range
 DIGITS = 5  # that a picture can show
 
@@ -53,11 +53,6 @@ def appearance(look: Look) -> dict[str, str]:
     return {"color": look.color, "symbol": SYMBOLS[look.marker, look.fill]}
 
 
-def short_names(names: Sequence[str]) -> list[str]:
-    """Return names as a chart writes them where there is little room; they differ as the names do."""
-    return shortened(names, SHORT)
-
-
 def forest_chart(study: Frames, panels: Iterable[Forest], names: Sequence[str]) -> Chart:
     """Return the chart of forest plots; `names` label a measurement, the centre and the interval."""
     numbers = arm_numbers(study)
@@ -69,7 +64,7 @@ def forest_chart(study: Frames, panels: Iterable[Forest], names: Sequence[str]) 
             "band": panel.band,
             "rows": [
                 _row(row, numbers, short)
-                for row, short in zip(panel.rows, short_names([row.label for row in panel.rows]), strict=True)
+                for row, short in zip(panel.rows, shortened([row.label for row in panel.rows], ABOVE), strict=True)
             ],
         }
         for panel in panels

@@ -14,7 +14,8 @@ from skipbench.analysis.summaries import why_empty
 from skipbench.analysis.text import count, inside
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.charts import Chart, appearance, arm_numbers, short_names
+from skipbench.display import shortened
+from skipbench.reports.charts import SHORT, Chart, appearance, arm_numbers
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.looks import Look, arm_looks, muted
@@ -98,7 +99,7 @@ def curves_figure(study: Frames) -> list[Figure]:
 def lines_chart(study: Frames) -> Chart:
     """Return the courses of loss and score, a mean per arm and, of few trainings, each seed."""
     numbers, looks = arm_numbers(study), arm_looks(study)
-    short = dict(zip(numbers, short_names(list(numbers)), strict=True))
+    short = dict(zip(numbers, shortened(list(numbers), SHORT), strict=True))
     panels = []
     for metric, points in _panels(study).items():
         points = points.assign(value=points["value"].astype(float) * metric.scale)

@@ -14,7 +14,8 @@ from skipbench.analysis.statistics import MIN_PAIRS
 from skipbench.analysis.summaries import COSTS, accuracy, axes_of, measured_by_arm, scores, tradeoff
 from skipbench.analysis.text import inside
 from skipbench.bench.records.metrics import Metric
-from skipbench.reports.charts import Chart, appearance, arm_numbers, axis, short_names
+from skipbench.display import shortened
+from skipbench.reports.charts import SHORT, Chart, appearance, arm_numbers, axis
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
 from skipbench.reports.figures.accuracy import score_of
@@ -134,7 +135,7 @@ def scatter_chart(study: Frames) -> Chart:
             **appearance(looks[arm]),
             "values": {metric.key: ends for metric, table in known.items() if (ends := table.get(arm))},
         }
-        for arm, short in zip(arms, short_names(arms), strict=True)
+        for arm, short in zip(arms, shortened(arms, SHORT), strict=True)
     ]
     x = next((key for key in COSTS if any(metric.key == key for metric in known)), "")
     facts = {"points": points, "axes": list(map(axis, known)), "x": x, "y": score_of(study).key}

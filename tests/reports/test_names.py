@@ -13,7 +13,7 @@ from skipbench.analysis.frames import load
 from skipbench.bench.predictions.ink import class_colors
 from skipbench.display import cells, isolated, shortened, wrapped
 from skipbench.reports import letters, write_plot, write_report
-from skipbench.reports.charts import appearance, short_names
+from skipbench.reports.charts import appearance
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import figure_kind, figure_names, slug
 from skipbench.reports.looks import COLORS, arm_looks, is_dark
@@ -214,7 +214,7 @@ def test_names_are_wrapped_by_the_room_that_their_letters_take():
     assert isolated("שלום עולם / add 12") == "\u2068שלום עולם\u2069 / add 12"
     assert isolated("plain – text") == "plain – text"
     with Paper("column").applied():
-        assert len(set(fitted(NAMES))) == len(set(legend_labels(NAMES))) == len(set(short_names(NAMES))) == 40
+        assert len(set(fitted(NAMES))) == len(set(legend_labels(NAMES))) == 40
         assert all(label.count("\n") < 2 for label in legend_labels(NAMES))
         columns, lines = legend_shape(legend_labels(NAMES))
         assert columns >= 1
