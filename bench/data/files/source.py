@@ -4,6 +4,7 @@ import itertools
 import re
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -170,6 +171,7 @@ class FileSource(DataSource):
         annotations = tuple(
             replace(annotation, mirror=self.mirror or annotation.mirror) for annotation in checked.annotations
         )
+        cases = [note for annotation in annotations for note in case_notes(annotation.names)]
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
         sizes = [facts.size for facts in checked.facts]
@@ -192,6 +194,7 @@ class FileSource(DataSource):
                         *checked.notes,
                         *self.remarks(checked),
                         *filter(None, [seen]),
+                        *cases,
                         *sides,
                     )
                 )
@@ -290,6 +293,18 @@ def bare_splits(folds: list[Splits], checked: Examined) -> dict[str, tuple[str, 
 def _bare_note(kind: str, empty: tuple[str, ...]) -> str:
     named = " and ".join(f"'{split}'" for split in empty)
     return f"No image of {named} has {kind}: tasks that need {kind} are refused."
+
+
+def case_notes(names: Iterable[str]) -> Iterator[str]:
+    """Yield that names are equal, or differ only in case, where some do."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    for several in filter(lambda several: len(several) > 1, alike.values()):
+        if len({*several}) > 1:
+            yield f"{' and '.join(dict.fromkeys(several))} differ only in case, and are read as different."
+        else:
+            yield f"{len(several)} are called {several[0]}, and are read as different."
 
 
 def tally(splits: Splits, checked: Examined) -> Tallies:
