@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -98,7 +98,12 @@ class Images:
 
 def is_of_masks(path: Path) -> bool:
     """Return whether a folder of a path in the dataset's folder says that it holds masks."""
-    return any(MASK_WORDS & {*tokens_of(folder)} for folder in path.parts[:-1])
+    return _hold_masks(path.parts[:-1])
+
+
+@cache
+def _hold_masks(folders: tuple[str, ...]) -> bool:
+    return any(MASK_WORDS & {*tokens_of(folder)} for folder in folders)
 
 
 def _folded(name: str) -> str:

@@ -11,7 +11,8 @@ from skipbench.bench.data.findings import Problem
 
 _FURTHER = "{} file(s) are further masks of images that have one, and are not read; data.mask_end=END chooses"
 _BESIDE = "{} image(s) are called like another one with more words, have no mask and are not used"
-_GOES_ON = re.compile(r"[-_. ].*[^\W\d_]")  # what is added to a name: words, and not a number alone
+_MARK = "[-_. ]"  # of a name, before what is added to it
+_GOES_ON = re.compile(_MARK + r".*[^\W\d_]")  # what is added: words, and not a number alone
 
 
 class Partners:
@@ -28,23 +29,26 @@ class Partners:
         if not self._pairs.of and not self._share_names():
             words = f"no image has a mask of its name; expected {layout}, or data.images and data.masks"
             self._found.problems.append(Problem("", words))
-        for several in self._pairs.doubled:
-            self._leave_out(several[0], f"has the same name as {', '.join(path.name for path in several[1:])}")
+        for first, *others in self._pairs.doubled:
+            self._leave_out(first, f"has the same name as {', '.join(path.name for path in others)}")
         of_base: dict[str, list[str]] = defaultdict(list)
         for mask in self._pairs.lone_files:
             of_base[base_of(mask.stem)].append(self._path(mask))
+        images, masks = (
+            {base_of(path.stem) for path in paths} for paths in (self._pairs.of, self._pairs.of.values())
+        )
         several = {base for image in self._pairs.lone_images if len(of_base[base := base_of(image.stem)]) > 1}
         bare = self._bare_folders(several)
         lone = [image for image in self._pairs.lone_images if image.parent not in bare]
         for image in sorted(lone, key=lambda image: len(of_base[base_of(image.stem)]) < 2):
-            if self._goes_on(image, self._pairs.of):
+            if _goes_on(image, images):
                 self._found.counted.add(_BESIDE, self._path(image))
             else:
                 self._leave_out(image, self._lacks(image, of_base[base_of(image.stem)]))
         for mask in self._pairs.lone_files:
             if base_of(mask.stem) in several:  # of which the sentence on the image speaks
                 continue
-            if self._goes_on(mask, self._pairs.of.values()):
+            if _goes_on(mask, masks):
                 self._found.counted.add(_FURTHER, self._path(mask))
             else:
                 self._leave_out(mask, "has no image; expected one of its name")
@@ -104,15 +108,15 @@ class Partners:
                 break
         return "/".join((*folders, f"{image.stem}.png"))
 
-    def _goes_on(self, path: Path, others: Iterable[Path]) -> bool:
-        """Return whether a file is called like one of `others`, but with more words: x_superpixels beside x."""
-        return any(
-            path.stem.startswith(base) and _GOES_ON.match(path.stem[len(base) :])
-            for base in (base_of(other.stem) for other in others)
-        )
-
     def _leave_out(self, path: Path, reason: str) -> None:
         self._found.left_out.append(Problem(self._path(path), reason))
 
     def _path(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
+
+
+def _goes_on(path: Path, names: set[str]) -> bool:
+    """Return whether a file is called like one of the `names`, but with more words: x_superpixels beside x."""
+    stem = path.stem
+    ends = (mark.start() for mark in re.finditer(_MARK, stem))
+    return any(stem[:end] in names and _GOES_ON.match(stem[end:]) for end in ends)
