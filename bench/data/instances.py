@@ -16,6 +16,7 @@ Count = Callable[[str], None]  # takes a sentence on what is left out or mended,
 Size = tuple[int, int]  # (width, height)
 
 NO_BOX = "{} box(es) are not four numbers and are left out or taken from the mask"
+TURNED_BOX = "{} box(es) have a negative width or height, and are read from their other corner"
 FLAT_BOX = "{} box(es) without area are taken from the mask"
 SMALL_POLYGON = "{} polygon(s) of fewer than three points are left out"
 FLAT_POLYGON = "{} polygon(s) without area are left out"
@@ -24,6 +25,7 @@ NO_RUNS = "{} run-length mask(s) cannot be read and are left out"
 SCALED_RUNS = "{} run-length mask(s) of another size are scaled to their image's"
 NO_JOINTS = "{} person(s) have another number of keypoints than names and are read without keypoints"
 NO_VISIBILITY = "{} person(s) have keypoints of unknown visibility, which are taken to be visible"
+LOST_JOINTS = "{} person(s) have keypoints that are no numbers, and are not annotated"
 BARE_JOINTS = "{} person(s) have keypoints without visibility; those not at (0, 0) are taken to be visible"
 
 
@@ -55,7 +57,9 @@ class Instance:
 
 
 def read_box(box: Any, count: Count) -> Array | None:
-    """Return the corners (4,) of x, y, width, height; None where they are no four numbers."""
+    """Return the corners (4,) of x, y, width, height, or of a mapping; None where they are no four numbers."""
+    if isinstance(box, Mapping):
+        box = [box.get(key) for key in ("x", "y", "width", "height")]
     if box is None or (isinstance(box, list) and not box):
         return None
     values = numbers(box)
@@ -63,7 +67,10 @@ def read_box(box: Any, count: Count) -> Array | None:
         count(NO_BOX)
         return None
     x, y, width, height = values
-    return np.array([x, y, x + width, y + height])
+    if min(width, height) < 0:
+        count(TURNED_BOX)
+    across, down = sorted((x, x + width)), sorted((y, y + height))
+    return np.array([across[0], down[0], across[1], down[1]])
 
 
 def read_mask(segmentation: Any, size: Size, scale: Array, count: Count) -> RunLengths | None:
@@ -137,6 +144,9 @@ def box_of(mask: RunLengths) -> Array:
 
 def read_joints(keypoints: Any, joints: int, count: Count) -> Array | None:
     """Return the joints (J, 3) of x, y, visibility triples, None where they are of another number."""
+    if isinstance(keypoints, list) and all(isinstance(point, list) for point in keypoints):
+        keypoints = [number for point in keypoints for number in point]  # a list of points
+    keypoints = _found(keypoints, 2 if isinstance(keypoints, list) and len(keypoints) == 2 * joints else 3, count)
     values = numbers(keypoints)
     if values is not None and len(values) == 2 * joints:
         count(BARE_JOINTS)
@@ -150,6 +160,16 @@ def read_joints(keypoints: Any, joints: int, count: Count) -> Array | None:
         count(NO_VISIBILITY)
         triples[:, 2] = np.where(np.isin(triples[:, 2], (0, 1)), triples[:, 2], 2 * (triples[:, 2] > 0))
     return triples
+
+
+def _found(keypoints: Any, width: int, count: Count) -> Any:
+    """Return keypoints with zeros for those, of `width` values each, that are null or NaN, which is counted."""
+    if not isinstance(keypoints, list) or not any(value is None or value != value for value in keypoints):
+        return keypoints
+    count(LOST_JOINTS)
+    points = [keypoints[start : start + width] for start in range(0, len(keypoints), width)]
+    lost = [any(value is None or value != value for value in point) for point in points]
+    return [0 if gone else value for point, gone in zip(points, lost, strict=True) for value in point]
 
 
 def numbers(values: Any) -> list[float] | None:

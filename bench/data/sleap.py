@@ -27,9 +27,11 @@ _FRAME, _IMAGES = (
 )
 _COLUMN = re.compile(r"(?P<joint>.+)[._](?P<axis>x|y)")
 _NUMBER = re.compile(r"(\d+)\D*$")
+_NO_IMAGE = "{} frame(s) of tables, most of them, have no image, and are left out"
 _SHORT = "{} line(s) have another number of columns than the first, or name no frame, and are left out"
 _FROM = (
-    "Frames are matched to images by number, of which the first is {}: frame_idx 0 is {}; data.first_frame sets it."
+    "Frames are matched to images by number, of which the first is {}: frame_idx {} is {}; data.first_frame sets "
+    "it."
 )
 
 
@@ -77,8 +79,12 @@ class Sleap(FileSource):
         images, source = self._images(found, table), table.path.relative_to(self.place).as_posix()
         taken = {entry.image for entry in found.entries}
         order = [names.index(joint) for joint in table.joints]
+        of_video = 2 * len(images) < len(table.animals)  # all its frames, of which some were saved
         for frame, animals in table.animals.items():
             image = images.get(frame)
+            if image is None and images and of_video:
+                found.counted.add(_NO_IMAGE, f"{source}, frame {frame}")
+                continue
             if image is None or image in taken:
                 reason = (
                     "of which there is no image; save frames as images that are named by their number"
@@ -96,7 +102,7 @@ class Sleap(FileSource):
 
     def _images(self, found: Found, table: Table) -> dict[str, Path]:
         """Return the image of each frame."""
-        located = Images(self.place)
+        located = Images(self.place, found.counted)
         named = {frame: located.find(frame, [table.path.parent]) for frame in table.animals if is_image(frame)}
         if named:
             return {frame: image for frame, image in named.items() if image}
@@ -108,7 +114,9 @@ class Sleap(FileSource):
         if first is None:
             first = max((0, 1), key=lambda start: (sum(frame + start in numbered for frame in frames), -start))
         if numbered:
-            found.notes.append(_FROM.format(first, numbered[first].name if first in numbered else "not there"))
+            shown = next((frame for frame in frames if frame + first in numbered), None)
+            if shown is not None:
+                found.notes.append(_FROM.format(first, shown, numbered[shown + first].name))
         return {str(frame): numbered[frame + first] for frame in frames if frame + first in numbered}
 
 

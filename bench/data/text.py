@@ -2,12 +2,18 @@
 
 import csv
 import io
+import unicodedata
 from pathlib import Path
 
 from skipbench.bench.data.findings import FileError
 from skipbench.bench.text import decoded
 
 _SEPARATORS = ",;\t"
+
+
+def composed(name: str) -> str:
+    """Return a name with each accented letter as one character: systems write names of files in different ways."""
+    return unicodedata.normalize("NFC", name)
 
 
 def read_text(path: Path) -> str:

@@ -50,7 +50,7 @@ class Picture(NamedTuple):
         stored = self.opener.load(path, self.upright, self.frame)
         if stored.size != (self.width, self.height):
             sizes = f"{stored.size[0]}x{stored.size[1]} pixels, its image {self.width}x{self.height}"
-            raise FileError(path, f"has {sizes}; expected equal sizes")
+            raise FileError(path, f"has {sizes}; expected equal sizes: resize it by the nearest neighbour")
         return mask_pixels(stored, path)
 
     def numbers(self, path: Path) -> Array:

@@ -1,5 +1,6 @@
 """Which number or colour of a dataset's masks is which class: what is given, and what only all masks tell."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from skipbench.bench.data.pictures.masks import MAX_COLOURS, Colour, code, colou
 CLASSES_FILE = "classes.txt"
 IGNORED_NAMES = {"ignore", "ignored", "unlabeled", "unlabelled", "void"}  # classes of these names are ignored
 _FULL = (255, 65535)  # the largest numbers of 8 and 16 bits, by which a level is known
+_MANY = 8  # numbers, from which on they may be those of single objects
 _FIRST_LEVEL = 30  # a smaller number but 0 is the place of a class in a list, not a level of grey
 
 
@@ -20,7 +22,8 @@ class MaskFacts:
     palette: tuple[
         tuple[int, int], ...
     ] = ()  # the numbers that occur with their colours, where the file says these
-    smoothed: bool = False  # whether most of them lie along borders
+    smoothed: str = ""  # how one sees that the mask was smoothed, in words
+    see_through: bool = False  # whether its alpha says so somewhere
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,20 @@ class Rule:
         if coloured:
             return self._by_own_colours(facts)
         present = {value for each in facts for value in each.values or ()}
-        notes = (*self.notes, *palette_notes(facts), *self._mixed(facts))
+        notes = (*self.notes, *palette_notes(facts), *self._mixed(facts), *self._without_0(present))
         if self.names:
             return self._by_name(present, notes)
-        return self._by_value(present, notes)
+        return self._by_value(present, (*notes, *numbering_notes(facts)))
+
+    def _without_0(self, present: set[int]) -> Iterator[str]:
+        """Yield that no mask holds the first place in the list, as if numbers counted from 1."""
+        places = present - {self.ignored}
+        if self.names and self.values is None and places and 0 not in places and max(places) <= len(self.names):
+            names = ", ".join(f"{number}: {name}" for number, name in enumerate(self.names, 1))
+            yield (
+                f"No mask holds 0, which is '{self.names[0]}'; where numbers count from 1, "
+                f"data.classes={{{names}}} says so."
+            )
 
     def _mixed(self, facts: Sequence[MaskFacts]) -> Iterator[str]:
         """Yield that files of two classes write them in two ways, of which one would be ignored."""
@@ -185,6 +198,19 @@ def are_coloured(facts: Sequence[MaskFacts]) -> bool:
     """Return whether most masks are colours, of those that tell: black alone is a number or a colour."""
     telling = [each.values is None for each in facts if each.values is None or any(each.values)]
     return 2 * sum(telling) > len(telling)
+
+
+def numbering_notes(facts: Sequence[MaskFacts]) -> Iterator[str]:
+    """Yield that numbers seem to be those of objects: most are in one mask only, or in ever fewer ones."""
+    counts = Counter(value for each in facts for value in each.values or () if value)
+    masks = [counts[value] for value in sorted(counts)]
+    once = 2 * masks.count(1) > len(masks)
+    ever_fewer = masks == sorted(masks, reverse=True) and len({*masks}) > 1
+    if len(facts) > 1 and len(masks) >= _MANY and (once or ever_fewer):
+        yield (
+            "The numbers in masks look like those of single objects, not of classes: each number would be a class. "
+            "Where they are, write one number for all objects of a class."
+        )
 
 
 def palette_notes(facts: Sequence[MaskFacts]) -> Iterator[str]:

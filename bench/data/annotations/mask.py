@@ -27,7 +27,7 @@ from skipbench.bench.data.annotations.classes import Classes, MaskFacts, Rule
 from skipbench.bench.data.annotations.objects import Objects, clipping_notes
 from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.geometry import resize_labels
-from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE, MaskPixels, colour_of, is_smoothed
+from skipbench.bench.data.pictures.masks import MAX_MASK_VALUE, MaskPixels, colour_of, smoothing
 
 IGNORE_INDEX = 255  # the mask value of pixels that are ignored
 
@@ -122,13 +122,12 @@ class Mask(PixelMap):
         if isinstance(truth, Objects):
             return truth.clipped(picture)
         if picture.opener.header(truth).lossy:
-            raise FileError(truth, f"is not stored losslessly; expected {truth.stem}.png")
+            raise FileError(truth, "is not stored losslessly; expected a PNG, which keeps numbers as they are")
         pixels = picture.mask(truth)
         values = None if pixels.values is None else tuple(np.unique(pixels.values).tolist())
-        smoothed = is_smoothed(pixels)
         colours = np.unique(pixels.coded).tolist()
         palette = () if values is None or pixels.palette is None else pixels.colours_of(values)
-        return Seen(truth, MaskFacts(values, tuple(colours), palette, smoothed))
+        return Seen(truth, MaskFacts(values, tuple(colours), palette, smoothing(pixels), pixels.see_through))
 
     def fault(self, seen: Seen) -> str:
         """Return that a file holds what is no class."""
@@ -141,8 +140,8 @@ class Mask(PixelMap):
         unknown = sorted({*present} - {*classes.values} - classes.ignored)
         if facts.smoothed and (unknown or classes.smoothed):
             return (
-                f"holds {len(present)} values, most of them only along borders, as smoothed or compressed masks "
-                "do; save it as PNG without smoothing, by the nearest neighbour"
+                f"holds {len(present)} values, {facts.smoothed}, as smoothed or compressed masks do; save it as "
+                "PNG without smoothing, by the nearest neighbour"
             )
         if not unknown:
             return ""
@@ -153,7 +152,15 @@ class Mask(PixelMap):
         allowed = f"{min(classes.values)} to {max(classes.values)}" + (
             f", or {ignored} (ignored)" if ignored else ""
         )
-        return f"contains the value {unknown[0]}, which is not a class; expected {allowed}"
+        return f"contains the value {unknown[0]}, which is not a class; expected {allowed}{self._from_one(unknown)}"
+
+    def _from_one(self, unknown: Sequence[int]) -> str:
+        """Return what to do where the numbers are those of a list that is counted from 1."""
+        rule = self.rule or Rule()
+        if rule.values is not None or unknown != [len(rule.names)]:
+            return ""
+        names = ", ".join(f"{number}: {name}" for number, name in enumerate(rule.names, 1))
+        return f"; where they count from 1, set data.classes={{{names}}}"
 
     @property
     def background(self) -> int:
@@ -181,6 +188,9 @@ class Mask(PixelMap):
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield what was decided about the classes, and how many objects were clipped or dropped."""
         yield from self.classes.notes
+        see_through = sum(image.facts.see_through for image in seen if isinstance(image.truth, Path))
+        if see_through:
+            yield f"{see_through:,} mask(s) are transparent in places, where numbers or colours count all the same."
         yield from clipping_notes(image for image in seen if isinstance(image.truth, Objects))
 
     def tally(self, seen: Sequence[Seen]) -> dict[str, int]:

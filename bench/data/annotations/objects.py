@@ -192,7 +192,8 @@ class Boxes(Annotation):
     def lacking(self, seen: Sequence[Seen]) -> Iterator[Problem]:
         """Yield that there is no box at all."""
         if not any(len(image.truth.labels) for image in seen):
-            yield Problem("", "contains no usable box")
+            why = "".join(f": {note.rstrip('.')}" for note in clipping_notes(seen))
+            yield Problem("", f"contains no usable box{why}")
 
     def notes(self, seen: Sequence[Seen]) -> Iterator[str]:
         """Yield how many boxes were clipped or dropped."""

@@ -1,9 +1,9 @@
 """COCO JSON: boxes, masks as polygons or run lengths, keypoints with visibility."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
@@ -12,13 +12,22 @@ from skipbench.bench.data.assembling import Crowds, Kind, Shown, Wanted, assembl
 from skipbench.bench.data.base import register_dataset
 from skipbench.bench.data.coco.classes import class_names, people_in
 from skipbench.bench.data.coco.content import Content, boxes_in, read_content
-from skipbench.bench.data.coco.files import annotation_files, chosen_files, files_for, image_folders, splits_of
+from skipbench.bench.data.coco.files import (
+    annotating,
+    annotation_files,
+    chosen_files,
+    files_for,
+    image_folders,
+    splits_of,
+)
+from skipbench.bench.data.coco.units import Box
 from skipbench.bench.data.files.entries import Found
 from skipbench.bench.data.files.fitting import reach_of
-from skipbench.bench.data.files.locating import Images
+from skipbench.bench.data.files.locating import Images, images_below, is_of_masks
 from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.instances import Instance
+from skipbench.bench.validation import LATER
 
 Files = Annotated[  # split -> one file or several, in the dataset's folder
     dict[str, tuple[str, ...]],
@@ -30,6 +39,11 @@ Files = Annotated[  # split -> one file or several, in the dataset's folder
         )
     ),
 ]
+
+
+_EMPTY = "{} image(s) have no annotation and are taken to show no objects; data.unannotated=drop leaves them out"
+_DROPPED = "{} image(s) have no annotation and are left out; data.unannotated=empty takes them to show no objects"
+_UNLISTED = "{} image(s) are in no annotation file, and are not used"
 
 
 @register_dataset("coco")
@@ -47,7 +61,8 @@ class Coco(FileSource):
     crowds are ignored; `crowds` says whether crowds are objects like any other. Keypoints are of the one category
     that has some, or of `people`, are called as it says, or `joints`, and name pixels, so that half a pixel is
     added to their whole numbers. `rescale` says whether annotations are scaled that state another size than the
-    file has.
+    file has; `box`, how boxes are written where it is not as COCO has them; `unannotated`, what a listed image
+    without annotations is.
     """
 
     layout: ClassVar[str] = "annotations/*.json or another JSON file with COCO's images and annotations"
@@ -60,6 +75,8 @@ class Coco(FileSource):
     people: str | None = None
     joints: tuple[str, ...] | None = None
     rescale: bool | None = None
+    box: Annotated[Box | None, LATER] = None
+    unannotated: Annotated[Literal["empty", "drop"], LATER] = "empty"
 
     @classmethod
     def missing(cls, root: Path) -> str:
@@ -72,22 +89,36 @@ class Coco(FileSource):
         if self.files:
             splits = chosen_files(self.place, self.files)
         else:
-            splits = splits_of(self.place, files_for(self.read, annotation_files(self.place)), found)
+            files = annotating(self.place, annotation_files(self.place), found)
+            splits = splits_of(self.place, files_for(self.read, files), found)
         contents = self._contents(found, splits)
         every = [content for several in contents.values() for content in several]
         names = class_names(found, every, self.supercategories)
         to_read = self.read is None or "keypoints" in self.read
         people = people_in(found, every, self.people, self.joints, to_read)
         images = Shelf(self, found).images(contents)
+        self._count_the_rest(found, images)
+        images = [image for image in images if image.instances or self.unannotated == "empty"]
         joints = Joints(people.joints, bones=people.bones) if people else None
         of = people.categories if people else None
         assemble(found, images, Wanted(names, self.read, joints, of, self.crowds))
         return found
 
+    def _count_the_rest(self, found: Found, images: Sequence[Shown]) -> None:
+        """Count the images without annotations, and those that no file lists."""
+        for image in images:
+            if not image.instances:
+                found.counted.add(_EMPTY if self.unannotated == "empty" else _DROPPED, image.name)
+        listed = {image.path for image in images}
+        for path in images_below(self.place):
+            place = path.relative_to(self.place)
+            if path not in listed and not is_of_masks(place):
+                found.counted.add(_UNLISTED, place.as_posix())
+
     def _contents(self, found: Found, splits: Mapping[Path, str]) -> dict[str, list[Content]]:
         contents: dict[str, list[Content]] = {}
         for path, split in splits.items():
-            content = found.read(partial(read_content, counted=found.counted), path, self.place)
+            content = found.read(partial(read_content, counted=found.counted, box=self.box), path, self.place)
             contents.setdefault(split, []).extend([content] if content else [])
         return contents
 
@@ -97,7 +128,7 @@ class Shelf:
 
     def __init__(self, source: Coco, found: Found) -> None:
         self._source, self._found = source, found
-        self._located = Images(source.place)
+        self._located = Images(source.place, found.counted)
         self._fitting = source.opening.fitting(found.counted, source.rescale)
         self._with_masks = not source.read or "masks" in source.read
 
@@ -121,9 +152,7 @@ class Shelf:
         path = self._located.find(name, folders)
         source = content.path.relative_to(self._source.place).as_posix()
         if path is None:
-            self._found.left_out.append(
-                Problem(source, f"lists the image {name}, but there is no such file in the folder")
-            )
+            self._found.left_out.append(Problem(source, f"lists the image {name}, {self._located.absence(name)}"))
         elif path in before:
             self._found.left_out.append(Problem(source, f"lists {name}, which is already in {before[path].split}"))
             return None

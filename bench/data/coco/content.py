@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skipbench.bench.data.annotations import Array
+from skipbench.bench.data.coco.units import Annotations, Box, in_shares, joint_numbers, mend_boxes, shape_numbers
 from skipbench.bench.data.files.entries import Counted
 from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.instances import FLAT_BOX, Count, Instance, Size, box_of, read_box, read_joints, read_mask
@@ -19,6 +20,7 @@ _LISTS = ("images", "annotations", "categories")
 _NAMES = ("file_name", "coco_url", "flickr_url", "url", "path", "filename")  # where an image is named, best first
 _OF_IMAGE = "{} image(s) without a name, or with the id of another one, are left out with their annotations"
 _OF_CATEGORY = "{} category(s) without an id or a name are left out"
+_NAMED_ABOVE = "{} category(s) have no name but a supercategory, and are called by that"
 _ANOTHER_IMAGE = "{} annotation(s) of images that the file does not list are left out"
 _ANOTHER_CATEGORY = "{} annotation(s) of categories that the file does not list are left out"
 _NOTHING = "{} annotation(s) without a usable box, mask or keypoint are left out"
@@ -52,6 +54,8 @@ class Content:
     images: dict[str, Image] = field(default_factory=dict)
     categories: dict[str, Category] = field(default_factory=dict)
     annotations: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    in_shares: bool = False  # whether they are in shares of their image, not in pixels
+    joints_in_shares: bool = False  # and their keypoints
 
     def instances(
         self, number: str, size: Size, scale: Array, with_masks: bool, count: Count
@@ -60,17 +64,22 @@ class Content:
 
         Without `with_masks` a mask serves only where there is no box: to rasterise takes most of the time.
         """
+        own, whole = np.array(scale), np.array(size, np.float64)
+        scales = whole if self.in_shares else own, whole if self.joints_in_shares else own
         for annotation in self.annotations.get(number, []):
             category = self.categories[identity(annotation["category_id"])]
-            instance = as_instance(annotation, category, size, scale, with_masks, count)
+            instance = as_instance(annotation, category, size, scales, with_masks, count)
             if instance is None:
                 count(_NOTHING)
             else:
                 yield instance
 
 
-def read_content(path: Path, counted: Counted) -> Content:
-    """Return what the file says; what of it cannot be used is counted. Raises FileError where nothing can."""
+def read_content(path: Path, counted: Counted, box: Box | None = None) -> Content:
+    """Return what the file says; what of it cannot be used is counted. Raises FileError where nothing can.
+
+    `box` is how it writes boxes, None for what fits.
+    """
     lists, content = _load(path), Content(path)
     for category in lists["categories"]:
         _add_category(content, category, counted)
@@ -85,6 +94,12 @@ def read_content(path: Path, counted: Counted) -> Content:
             counted.add(_ANOTHER_CATEGORY, _title("annotation", annotation))
         else:
             content.annotations[image].append(of)
+    every: Annotations = [
+        (each, content.images[image].size) for image, several in content.annotations.items() for each in several
+    ]
+    content.in_shares = in_shares(map(shape_numbers, (each for each, _ in every)), counted, path.name)
+    content.joints_in_shares = in_shares(map(joint_numbers, (each for each, _ in every)), counted, path.name)
+    mend_boxes(every, box or ("xywh" if content.in_shares else None), counted, path.name)
     return content
 
 
@@ -102,12 +117,20 @@ def _title(what: str, content: Any) -> str:
 
 def _add_category(content: Content, given: Any, counted: Counted) -> None:
     number = identity(given.get("id")) if isinstance(given, dict) else ""
-    if not number or given.get("name") in (None, ""):
+    above = str(given.get("supercategory") or "").strip() if number else ""
+    unnamed = not number or given.get("name") in (None, "")
+    name = above if unnamed else str(given["name"]).strip()
+    if not name:
         return counted.add(_OF_CATEGORY, _title("category", given))
+    if unnamed:
+        counted.add(_NAMED_ABOVE, f"'{name}'")
     names = given.get("keypoints") or ()
-    joints = tuple(map(str, names)) if isinstance(names, list) else ()
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
+    listed = names if isinstance(names, list) else []
+    joints = tuple(str(name.get("name", name) if isinstance(name, dict) else name) for name in listed)
     bones = _bones(given, len(joints), counted)
-    category = Category(str(given["name"]).strip(), str(given.get("supercategory") or "").strip(), joints, bones)
+    category = Category(name, "" if unnamed else above, joints, bones)
     if content.categories.setdefault(number, category).name != category.name:
         counted.add("{} category(s) have the id of another one and are left out", f"'{category.name}'")
     return None
@@ -164,9 +187,18 @@ def _load(path: Path) -> dict[str, list[Any]]:
 
 
 def as_instance(
-    annotation: Mapping[str, Any], category: Category, size: Size, scale: Array, with_mask: bool, count: Count
+    annotation: Mapping[str, Any],
+    category: Category,
+    size: Size,
+    scales: tuple[Array, Array],
+    with_mask: bool,
+    count: Count,
 ) -> Instance | None:
-    """Return what an annotation on an image of `size` says, in px of that image; None where it says nothing."""
+    """Return what an annotation on an image of `size` says, in px of that image; None where it says nothing.
+
+    `scales` (2,) each are the pixels of one of its own numbers: in boxes and masks, and in keypoints.
+    """
+    scale = scales[0]
     segmentation, keypoints = annotation.get("segmentation"), annotation.get("keypoints")
     corners = read_box(annotation.get("bbox"), count)
     corners = None if corners is None else corners * np.tile(scale, 2)
@@ -179,7 +211,7 @@ def as_instance(
         corners = box_of(mask)
     joints = read_joints(keypoints, len(category.joints), count) if keypoints and category.joints else None
     if joints is not None:
-        joints = joints * [*scale, 1]
+        joints = joints * [*scales[1], 1]
     if corners is None and mask is None and joints is None:
         return None
     number = identity(annotation.get("id"))

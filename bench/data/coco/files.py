@@ -1,5 +1,6 @@
 """Which JSON files a COCO dataset has, the split that each is of, and where its images may lie."""
 
+import json
 import mmap
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +8,9 @@ from pathlib import Path
 
 from skipbench.bench.data.base import SPLITS
 from skipbench.bench.data.files.entries import Found
+from skipbench.bench.data.findings import FileError
 from skipbench.bench.data.splits import KNOWN, split_of
+from skipbench.bench.data.text import read_text
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 
@@ -26,11 +29,33 @@ def _looks_right(path: Path) -> bool:
         return True
     if not path.is_file() or not path.stat().st_size:
         return False
+    return _holds(path, "images", "annotations")
+
+
+def _holds(path: Path, *keys: str) -> bool:
+    """Return whether a file, which is not empty, holds all the `keys`."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        return any(
-            all(text.find(f'"{key}"'.encode(encoding)) >= 0 for key in ("images", "annotations"))
-            for encoding in _ENCODINGS
-        )
+        return any(all(text.find(f'"{key}"'.encode(encoding)) >= 0 for key in keys) for encoding in _ENCODINGS)
+
+
+def _only_lists(path: Path) -> bool:
+    """Return whether a file lists images, whole and sound, and nothing else."""
+    if not path.stat().st_size or _holds(path, "annotations"):
+        return False
+    try:
+        content = json.loads(read_text(path))
+    except (FileError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("images"), list)
+
+
+def annotating(root: Path, files: list[Path], found: Found) -> list[Path]:
+    """Return the files without those that only list the images of a test split, which is noted."""
+    bare = [path for path in files if _told(root, path) == "test" and _only_lists(path)]
+    if not bare or len(bare) == len(files):
+        return files
+    found.notes.append(f"{_names(root, bare)} list(s) images without annotations, and so is not read.")
+    return [path for path in files if path not in bare]
 
 
 def files_for(read: Collection[str] | None, files: list[Path]) -> list[Path]:

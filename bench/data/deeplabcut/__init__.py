@@ -11,13 +11,15 @@ from skipbench.bench.data.base import register_dataset
 from skipbench.bench.data.deeplabcut.config import Config, read_config
 from skipbench.bench.data.deeplabcut.table import Table, is_table, read_joints
 from skipbench.bench.data.files.entries import Entry, Found
-from skipbench.bench.data.files.locating import Images
+from skipbench.bench.data.files.locating import Images, images_below
 from skipbench.bench.data.files.source import FileSource
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.errors import SuiteError
 from skipbench.errors import unknown_name
 
 _TABLES = "labeled-data/*/CollectedData*.csv"
+_AGAIN = "{} line(s) say of an image what another table says, too"
+_UNLABELLED = "{} image(s) are in no table, and are not used"
 _UNKNOWN = "{} body part(s) are not in config.yaml and are read without; data.joints=[NAME, ...] names all"
 
 
@@ -56,9 +58,13 @@ class DeepLabCut(FileSource):
                 found.counted.add(_UNKNOWN, f"'{part}'")
         bones = tuple((names.index(a), names.index(b)) for a, b in config.bones if {a, b} <= {*names})
         found.annotations = [Joints(names, bones=bones, reference=self._reference(names))] if names else []
-        located = Images(self.place)
+        located = Images(self.place, found.counted)
         for table in tables:
             self._add(found, table, names, located)
+        labelled = {entry.image for entry in found.entries}
+        for path in images_below(self.place):
+            if path not in labelled:
+                found.counted.add(_UNLABELLED, path.relative_to(self.place).as_posix())
         videos = {entry.image.parent.name for entry in found.entries}
         if len(videos) == 1:
             found.notes.append(
@@ -89,18 +95,24 @@ class DeepLabCut(FileSource):
     def _add(self, found: Found, table: Table, names: tuple[str, ...], located: Images) -> None:
         """Add the frames of one table and what is wrong with it."""
         source = table.path.relative_to(self.place).as_posix()
-        tables = {entry.image: entry.source.name for entry in found.entries}
+        before = {entry.image: entry for entry in found.entries}
         for given, points in table.points.items():
             short = given.rsplit("/", 1)[-1]
             beside = table.path.parent / short
             image = beside if beside.is_file() else located.find(given, [self.place])
-            if image is None or image in tables:
-                reason = "which is not beside it" if image is None else f"and so does {tables[image]}"
-                found.left_out.append(Problem(source, f"annotates {short}, {reason}"))
+            if image is None:
+                found.left_out.append(Problem(source, f"annotates {short}, which is not beside it"))
                 continue
-            name, truth = f"{image.parent.name}/{image.stem}", _keypoints(table, points, names)
-            tables[image] = table.path.name
-            found.entries.append(Entry("train", name, image, table.path, {Joints: truth}))
+            truth = _keypoints(table, points, names)
+            if image not in before:
+                name = f"{image.parent.name}/{image.stem}"
+                before[image] = Entry("train", name, image, table.path, {Joints: truth})
+                found.entries.append(before[image])
+            elif np.array_equal(truth.joints, before[image].truth[Joints].joints, equal_nan=True):
+                found.counted.add(_AGAIN, f"{source}, {short}")
+            else:
+                words = f"annotates {short}, and so does {before[image].source.name}; remove one of the two"
+                found.left_out.append(Problem(source, words))
 
 
 def tables_in(root: Path) -> list[Path]:

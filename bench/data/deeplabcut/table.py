@@ -70,6 +70,12 @@ def read_joints(path: Path, counted: Counted) -> Table:
             counted.add(_TWICE, which)
         else:
             points[image] = _values(row[first:], width, counted, which)
+    if points and all(image.isdecimal() for image in points):
+        raise FileError(
+            path,
+            "names frames by their numbers, as predictions on a video do; expected a table of labelled images "
+            "(CollectedData*.csv)",
+        )
     return Table(path, places, points)
 
 
@@ -119,7 +125,7 @@ def _values(cells: list[str], width: int, counted: Counted, which: str) -> Array
 def coordinate(cell: str) -> float:
     """Return the number in a cell, NaN for none."""
     try:
-        number = float(cell or "nan")
+        number = float(cell.replace(",", ".") or "nan")  # some languages write 10,5
     except ValueError:
         return math.nan
     return number if abs(number) < MAX_COORDINATE else math.nan

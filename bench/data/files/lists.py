@@ -9,7 +9,7 @@ from skipbench.bench.data.files.locating import plain_name
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pixels import is_image
 from skipbench.bench.data.splits import is_split, split_of
-from skipbench.bench.data.text import read_lines
+from skipbench.bench.data.text import composed, read_lines
 
 Lists = dict[str, tuple[Path, list[str]]]  # split -> the file that lists its images, and its lines
 _FOLDERS = ("", "ImageSets/Main", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
@@ -43,7 +43,7 @@ class Listed:
         self._images: dict[str, list[Path]] = defaultdict(list)
         for image in images:
             for name in {*_tails(image.relative_to(root))}:
-                self._images[name].append(image)
+                self._images[composed(name)].append(image)
 
     def find(self, line: str) -> list[Path]:
         """Return the images that a line of a list may mean: one, if it is right."""
@@ -51,7 +51,7 @@ class Listed:
             parts = PurePosixPath(plain_name(given)).parts
             for start in range(len(parts)):
                 name = "/".join(parts[start:])
-                if found := self._images.get(_without_end(name)):
+                if found := self._images.get(composed(_without_end(name))):
                     return found
         return []
 

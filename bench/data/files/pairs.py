@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from skipbench.bench.data.splits import is_split, split_of
+from skipbench.bench.data.text import composed
 
 IMAGE_WORDS = {
     *("image", "images", "img", "imgs", "im", "ims", "jpegimages", "jpeg", "jpg", "png", "tif", "tiff"),
@@ -22,17 +23,21 @@ MASK_WORDS = {
 }
 _TEXT_WORDS = {"xml", "xmls", "txt", "npy", "yolo", "voc", "bbox", "bboxes"}
 _ROLES = IMAGE_WORDS | MASK_WORDS | _TEXT_WORDS | {"class", "fine", "coarse"}
-_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")  # the last for other alphabets
 _JOINED = re.compile(r"(.+?)(annots?|anno|masks?|labels?|gt|images?|imgs?)$")  # trainannot
 _MASK_END = re.compile(
     r"([-_. ]gt(Fine|Coarse))?[-_. ]+"
     r"(label(Train)?Ids|trainIds|masks?|labels?|lbl|L|gt|segs?|segmentation|semantic|annotations?|annot|targets?|"
-    r"ground[-_]?truth|manual\d?|matte)$",
+    r"ground[-_]?truth|manual\d?|matte|labell?ed|gt(Fine|Coarse))$",
     re.IGNORECASE,
 )
-_TYPE = re.compile(r"\.(jpe?g|png|tiff?|bmp)$", re.IGNORECASE)  # of the image, in x.jpg.png
-_IMAGE_END = re.compile(r"[-_. ]+(leftImg8bit|images?|img|im|rgb|sat|raw|input|original|0000)$", re.IGNORECASE)
-_BEGINNING = re.compile(r"^(images?|img|im|rgb|masks?|labels?|lbl|gt|segs?|segmentation|annotation)[-_. ]+", re.I)
+_TYPE = re.compile(r"\.(jpe?g|png|tiff?|bmp|ome)$", re.IGNORECASE)  # of the image, in x.jpg.png
+_IMAGE_END = re.compile(
+    r"[-_. ]+(leftImg8bit|images?|img|im|rgb|sat|raw|input|original|volume|stack|0000)$", re.IGNORECASE
+)
+_BEGINNING = re.compile(
+    r"^(images?|img|im|rgb|masks?|labels?|lbl|gt|segs?|segmentation|annotation)([-_. ]+|(?=\d))", re.IGNORECASE
+)
 
 
 class Place(NamedTuple):
@@ -46,7 +51,7 @@ class Place(NamedTuple):
 def tokens_of(folder: str) -> list[str]:
     """Return the words and numbers of a folder's name in lower case, "trainannot" as train and annot."""
     tokens: list[str] = []
-    for token in (each.lower() for each in _TOKEN.findall(folder)):
+    for token in (each.lower() for each in _TOKEN.findall(composed(folder))):
         joined = _JOINED.fullmatch(token)
         tokens += joined.groups() if joined and split_of(joined[1]) else (token,)
     return tokens
@@ -54,7 +59,7 @@ def tokens_of(folder: str) -> list[str]:
 
 def place_of(path: Path, root: Path) -> Place:
     """Return what the path of a file in the folder `root` tells; the folder nearest to the file tells the split."""
-    return Place(*_told(path.relative_to(root).parts[:-1]), path.stem)
+    return Place(*_told(path.relative_to(root).parts[:-1]), composed(path.stem))
 
 
 @cache
@@ -78,9 +83,10 @@ def base_of(stem: str, end: str = "") -> str:
 
 
 def core_of(stem: str, end: str = "") -> str:
-    """Return a file's name without words for a split either: "21" of 21_training."""
+    """Return a file's name without words for a split or a role, or zeros before numbers: "21" of 021_training."""
     parts = [part for part in re.split(r"[-_. ]+", base_of(stem, end)) if not is_split(part)]
-    return "_".join(parts) or stem
+    parts = [part for part in parts if part.lower() not in IMAGE_WORDS | MASK_WORDS]
+    return re.sub(r"\d+", lambda number: number[0].lstrip("0") or "0", "_".join(parts)) or stem
 
 
 def is_called_mask(stem: str) -> bool:
@@ -120,11 +126,12 @@ def _in_folder(root: Path, of_stem: Callable[[str], str], path: Path) -> Hashabl
 
 
 def _in_split(root: Path, of_stem: Callable[[str], str], path: Path) -> Hashable:
-    return place_of(path, root).split, of_stem(path.stem)
+    place = place_of(path, root)
+    return place.split, of_stem(place.stem)
 
 
 def _anywhere(root: Path, of_stem: Callable[[str], str], path: Path) -> Hashable:
-    return of_stem(path.stem)
+    return of_stem(composed(path.stem))
 
 
 def _match(pairs: Pairs, key: Callable[[Path], Hashable]) -> None:

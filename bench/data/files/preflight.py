@@ -83,7 +83,9 @@ def examine(found: Found, root: Path, options: Opening, watch: Watch) -> Examine
     left_out = found.left_out + [facts.problem for facts in every if facts.problem]
     problems = list(found.problems)
     if not (problems or annotations or left_out):
-        problems = [Problem("", "contains no annotations")]
+        lost = [note for note in found.counted.notes() if "left out" in note]
+        why = "".join(f": {note.rstrip('.')}" for note in lost[:1])
+        problems = [Problem("", f"contains no annotations{' that can be used' * bool(why)}{why}")]
     if usable and not problems:
         lacking = [(kind, list(kind.lacking(seen_of(kind, usable)))) for kind in annotations]
         if any(kind.names and not own for kind, own in lacking):

@@ -17,7 +17,7 @@ from skipbench.bench.data.files.locating import no_folder
 from skipbench.bench.data.files.preflight import Examined, Opening, Watch, digest, examine, unwatched
 from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.files.seeing import Seeing
-from skipbench.bench.data.files.tallies import Tallies, bare_note, bare_splits, facts_of, tally
+from skipbench.bench.data.files.tallies import Tallies, bare_note, bare_splits, case_notes, facts_of, tally
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pictures.scaling import Range
 from skipbench.bench.data.windows import Resize
@@ -171,6 +171,7 @@ class FileSource(DataSource):
         annotations = tuple(
             replace(annotation, mirror=self.mirror or annotation.mirror) for annotation in checked.annotations
         )
+        cases = [note for annotation in annotations for note in case_notes(annotation.names)]
         sides = (note for annotation in annotations for note in annotation.sides.notes(annotation.names_are))
         left_out = self._left_out(checked)
         sizes = [facts.size for facts in checked.facts]
@@ -191,6 +192,7 @@ class FileSource(DataSource):
                         *checked.notes,
                         *self.remarks(checked),
                         *self.seeing.notes(sizes),
+                        *cases,
                         *sides,
                     )
                 )

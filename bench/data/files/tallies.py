@@ -1,6 +1,7 @@
 """What is annotated in each split: how many of each name, and where there is nothing."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from skipbench.bench.data.base import SPLITS
 from skipbench.bench.data.files.entries import Splits
@@ -36,6 +37,18 @@ def bare_note(kind: str, empty: tuple[str, ...]) -> str:
     """Return that an annotation, by its plural, is in none of the images of some splits."""
     named = " and ".join(f"'{split}'" for split in empty)
     return f"No image of {named} has {kind}: tasks that need {kind} are refused."
+
+
+def case_notes(names: Iterable[str]) -> Iterator[str]:
+    """Yield that names are equal, or differ only in case, where some do."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    for several in filter(lambda several: len(several) > 1, alike.values()):
+        if len({*several}) > 1:
+            yield f"{' and '.join(dict.fromkeys(several))} differ only in case, and are read as different."
+        else:
+            yield f"{len(several)} are called {several[0]}, and are read as different."
 
 
 def tally(splits: Splits, checked: Examined) -> Tallies:

@@ -1,5 +1,6 @@
 """What is wrong with the pairs of images and masks: who has no partner, or too many, and what would be right."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,9 @@ from skipbench.bench.data.files.pairs import Pairs, base_of, place_of
 from skipbench.bench.data.findings import Problem
 
 _FURTHER = "{} file(s) are further masks of images that have one, and are not read; data.mask_end=END chooses"
-_ENDS = ("_", "-", ".", " ")  # of a name, before what is added to it
+_BESIDE = "{} image(s) are called like another one with more words, have no mask and are not used"
+_MARK = "[-_. ]"  # of a name, before what is added to it
+_GOES_ON = re.compile(_MARK + r".*[^\W\d_]")  # what is added: words, and not a number alone
 
 
 class Partners:
@@ -20,33 +23,67 @@ class Partners:
 
     def complain(self, layout: str) -> None:
         """Add to what is found all that has no partner: single files, whole folders, or everything."""
+        if not self._pairs.of and (words := self._of_objects()):
+            self._found.problems.append(Problem("", words))
+            return
         if not self._pairs.of and not self._share_names():
             shown = ", ".join(map(self._path, (*self._pairs.lone_images[:1], *self._pairs.lone_files[:1])))
             words = f"no image has a mask of its name ({shown}); expected {layout}, or data.images and data.masks"
             self._found.problems.append(Problem("", words))
-        for several in self._pairs.doubled:
-            self._leave_out(several[0], f"has the same name as {', '.join(path.name for path in several[1:])}")
-        bare = self._bare_folders()
+        for first, *others in self._pairs.doubled:
+            self._leave_out(first, f"has the same name as {', '.join(path.name for path in others)}")
         of_base: dict[str, list[str]] = defaultdict(list)
         for mask in self._pairs.lone_files:
             of_base[base_of(mask.stem)].append(self._path(mask))
-        for image in self._pairs.lone_images:
-            if image.parent not in bare:
+        images, masks = (
+            {base_of(path.stem) for path in paths} for paths in (self._pairs.of, self._pairs.of.values())
+        )
+        several = {base for image in self._pairs.lone_images if len(of_base[base := base_of(image.stem)]) > 1}
+        bare = self._bare_folders(several)
+        lone = [image for image in self._pairs.lone_images if image.parent not in bare]
+        for image in sorted(lone, key=lambda image: len(of_base[base_of(image.stem)]) < 2):
+            if _goes_on(image, images):
+                self._found.counted.add(_BESIDE, self._path(image))
+            else:
                 self._leave_out(image, self._lacks(image, of_base[base_of(image.stem)]))
         for mask in self._pairs.lone_files:
-            if self._is_further(mask):
+            if base_of(mask.stem) in several:  # of which the sentence on the image speaks
+                continue
+            if _goes_on(mask, masks):
                 self._found.counted.add(_FURTHER, self._path(mask))
             else:
                 self._leave_out(mask, "has no image; expected one of its name")
+
+    def _of_objects(self) -> str:
+        """Return what to do where each image has a folder of masks for itself, one per object; else ""."""
+        masks: dict[Path, list[Path]] = defaultdict(list)
+        for mask in self._pairs.lone_files:
+            masks[mask.parent.parent].append(mask)
+        of = {
+            image: masks[image.parent.parent]
+            for image in self._pairs.lone_images
+            if image.parent.parent.name == image.stem and masks[image.parent.parent]
+        }
+        if not of:
+            return ""
+        image, own = next(iter(of.items()))
+        return (
+            f"each image has masks of single objects ({self._path(image)} has {len(own)} in "
+            f"{self._path(own[0].parent)}); join those of an image to one file, masks/{image.stem}.png"
+        )
 
     def _share_names(self) -> bool:
         images, masks = self._pairs.lone_images, self._pairs.lone_files
         return bool({base_of(path.stem) for path in images} & {base_of(path.stem) for path in masks})
 
-    def _bare_folders(self) -> set[Path]:
-        """Return the folders of images for which there are no masks at all, but for training; a note names each."""
+    def _bare_folders(self, several: set[str]) -> set[Path]:
+        """Return the folders of images for which there are no masks at all, but for training; a note names each.
+
+        `several` are the names of images that have more than one.
+        """
         bare = {image.parent for image in self._pairs.lone_images} - {image.parent for image in self._pairs.of}
-        places = {folder: place_of(folder / "x", self._root)[:2] for folder in bare if self._pairs.of}
+        bare -= {image.parent for image in self._pairs.lone_images if base_of(image.stem) in several}
+        places = {folder: place_of(folder / "x", self._root)[:2] for folder in bare}
         with_masks = {place_of(mask, self._root)[:2] for mask in self._pairs.lone_files}
         chosen = {folder for folder, place in places.items() if place[0] != "train" and place not in with_masks}
         for folder in sorted(chosen):
@@ -72,13 +109,15 @@ class Partners:
                 break
         return "/".join((*folders, f"{image.stem}.png"))
 
-    def _is_further(self, mask: Path) -> bool:
-        """Return whether an image has another mask, beside this one, whose name this one's goes on."""
-        beside = (base_of(other.stem) for other in self._pairs.of.values() if other.parent == mask.parent)
-        return any(mask.stem.startswith(base) and mask.stem[len(base) :][:1] in _ENDS for base in beside)
-
     def _leave_out(self, path: Path, reason: str) -> None:
         self._found.left_out.append(Problem(self._path(path), reason))
 
     def _path(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
+
+
+def _goes_on(path: Path, names: set[str]) -> bool:
+    """Return whether a file is called like one of the `names`, but with more words: x_superpixels beside x."""
+    stem = path.stem
+    ends = (mark.start() for mark in re.finditer(_MARK, stem))
+    return any(stem[:end] in names and _GOES_ON.match(stem[end:]) for end in ends)

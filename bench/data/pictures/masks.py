@@ -13,6 +13,9 @@ from skipbench.bench.data.pictures.stored import Array, Stored
 MAX_MASK_VALUE = 65535
 _FEWEST = 4  # numbers or colours that a smoothed mask holds
 _BETWEEN = 0.9  # of the pixels along borders
+_NEARLY = 3  # by which numbers differ that are meant to be one
+_NOISY = 0.1  # of all pixels, that stick out a little
+_LEVEL = 30  # a smaller number is the place of a class in a list, where neighbours are other classes
 MAX_COLOURS = 64  # of a dataset whose colours nobody names
 Colour = tuple[int, int, int]
 
@@ -23,6 +26,7 @@ class MaskPixels:
 
     values: Array | None  # (H, W) int64, one number per pixel; None where there are only colours
     palette: Array | None = None  # (n, 3) uint8, the colours of the values
+    see_through: bool = False  # whether its alpha says so somewhere, which is not read
     colours: Array | None = None  # (H, W) int64, as `code` has them, where there are no numbers
 
     @property
@@ -65,24 +69,50 @@ def mask_pixels(stored: Stored, path: Path) -> MaskPixels:
     if stored.palette is not None:
         return MaskPixels(stored.values[..., 0].astype(np.int64), stored.palette)
     values = stored.values[..., :-1] if stored.alpha else stored.values
-    if (
-        stored.alpha
-        and values.min() == values.max()
-        and stored.values[..., -1].min() < stored.values[..., -1].max()
-    ):
-        values = stored.values[..., -1:]  # drawn by what is opaque
+    see_through = stored.alpha and bool(stored.values[..., -1].min() < stored.values[..., -1].max())
+    if see_through and (values == values[0, 0]).all():
+        values, see_through = stored.values[..., -1:], False  # drawn by what is opaque
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
         raise FileError(path, "is a mask with fractions; expected a whole number per pixel, the class")
     if values.shape[2] not in (1, 3):
-        raise FileError(path, f"is a mask of {values.shape[2]} channels; expected one number or colour per pixel")
+        raise FileError(
+            path,
+            f"is a mask of {values.shape[2]} channels; expected one number or colour per pixel: where each channel "
+            "is a class, save its number (np.argmax)",
+        )
     whole = values.astype(np.int64) // stored.step
     if (whole == whole[..., :1]).all():
         if whole.max() > MAX_MASK_VALUE or whole.min() < 0:
-            raise FileError(path, f"contains values outside 0 to {MAX_MASK_VALUE}")
-        return MaskPixels(whole[..., 0])
+            outside = whole.min() if whole.min() < 0 else whole.max()
+            raise FileError(
+                path, f"contains the value {outside}; expected 0 to {MAX_MASK_VALUE}, and 255 for what is ignored"
+            )
+        return MaskPixels(whole[..., 0], see_through=see_through)
     if whole.max() > 255:
         raise FileError(path, "is a mask of colours with more than 8 bits; save it as an 8-bit PNG")
-    return MaskPixels(None, colours=codes(whole))
+    return MaskPixels(None, colours=codes(whole), see_through=see_through)
+
+
+def smoothing(pixels: MaskPixels) -> str:
+    """Return in words how one sees that a mask was smoothed or compressed; "" where it was not."""
+    if is_smoothed(pixels):
+        return "most of them only along borders"
+    return "many of them a little more or less than the pixels around" if _is_noisy(pixels) else ""
+
+
+def _is_noisy(pixels: MaskPixels) -> bool:
+    """Return whether many pixels stick out a little from both their neighbours in the row."""
+    if pixels.values is None:
+        channels = np.stack([pixels.coded >> 16, pixels.coded >> 8 & 255, pixels.coded & 255])
+        levels = np.ones(channels[0, :, 1:-1].shape, bool)
+    else:
+        channels = pixels.values[None]
+        levels = channels[0, :, 1:-1] >= _LEVEL
+    steps = np.diff(channels, axis=2)
+    small = abs(steps) <= _NEARLY
+    turns = (steps[..., 1:] * steps[..., :-1] < 0) & small[..., 1:] & small[..., :-1]
+    noise = turns.any(0)[levels]
+    return bool(noise.size and noise.mean() > _NOISY)
 
 
 def is_smoothed(pixels: MaskPixels) -> bool:

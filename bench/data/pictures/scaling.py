@@ -16,6 +16,8 @@ from skipbench.bench.data.pictures.stored import Array, Stored
 Range = Literal["auto", "type", "image"] | tuple[float, float]
 _BITS = range(8, 33, 2)
 _DARK = 1 / 4  # floats from 0 that stay below this do not fill 0 to 1
+_FAR = 8  # times the range of all other values, by which a value is none of them: a fill value, a dead pixel
+_FEWEST = 16  # other values that there must be
 _WITH_ALPHA = ((4, 3), (2, 1))  # channels of a dataset, and of an image that comes to have them by its alpha
 _LUMINANCE = np.array([299, 587, 114]) / 1000  # of red, green and blue, by ITU-R BT.601
 
@@ -29,6 +31,7 @@ class Extent(NamedTuple):
     high: float
     channels: int  # without alpha
     see_through: bool  # whether its alpha says that it is, somewhere
+    usual: tuple[float, float] | None = None  # lowest and highest without values far from all others
 
     @property
     def is_plain(self) -> bool:
@@ -45,7 +48,19 @@ def extent_of(stored: Stored) -> Extent:
         return Extent(kind, bits, 0, 255, colours.shape[2], see_through)
     finite = colours[np.isfinite(colours)] if kind == "f" else colours
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    return Extent(kind, bits, low, high, colours.shape[2], see_through)
+    return Extent(kind, bits, low, high, colours.shape[2], see_through, _usual(finite, low, high))
+
+
+def _usual(values: Array, low: float, high: float) -> tuple[float, float]:
+    """Return the lowest and the highest value without one at each end that lies far from all others."""
+    rest = values[(values > low) & (values < high)].astype(np.float64)
+    if not rest.size:
+        return low, high
+    least, most = float(rest.min()), float(rest.max())
+    far_below, far_above = (gap > _FAR * (most - least) for gap in (least - low, high - most))
+    if not (far_below or far_above) or len(np.unique(rest)) < _FEWEST:
+        return low, high
+    return least if far_below else low, most if far_above else high
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class Scaling:
         else:
             low, high = _auto([extent_of(stored)])
         shares = (np.nan_to_num(colours.astype(np.float64), nan=low) - low) / ((high - low) or 1)
-        scaled: Array = (shares * 255).round().clip(0, 255).astype(np.uint8)
+        scaled: Array = (shares.clip(0, 1) * 255).round().astype(np.uint8)
         return scaled
 
     def _with_channels(self, colours: Array, stored: Stored, path: Path) -> Array:
@@ -154,13 +169,20 @@ def settled(extents: Sequence[Extent], channels: int | None, wanted: Range) -> t
                 f"{len(own):,} image(s) hold {word} of {low:g} to {high:g}; {ranges[key][0]:g} to "
                 f"{ranges[key][1]:g} is scaled to 0 to 255 (otherwise with data.range=type, image or [LOW, HIGH])."
             )
+            far = sum(extent.usual != (extent.low, extent.high) for extent in own if extent.usual)
+            if far and wanted == "auto":
+                notes.append(
+                    f"{far:,} of these have values far from all others, as fill values and dead pixels are; they "
+                    "become black or white, and are not scaled by."
+                )
     return Scaling(chosen, ranges), notes
 
 
 def _auto(extents: Iterable[Extent]) -> tuple[float, float]:
     """Return what is scaled to 0 and 255: the bits that hold all numbers, or from the lowest to the highest."""
     every = list(extents)
-    low, high = min(extent.low for extent in every), max(extent.high for extent in every)
+    usual = [extent.usual or (extent.low, extent.high) for extent in every]
+    low, high = min(low for low, _ in usual), max(high for _, high in usual)
     if low < 0:
         return low, high
     if every[0].kind == "f":

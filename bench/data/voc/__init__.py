@@ -15,7 +15,7 @@ from skipbench.bench.data.files.class_lists import ClassList, find_class_list
 from skipbench.bench.data.files.entries import Counted, Entry, Found
 from skipbench.bench.data.files.fitting import Fitting, reach_of
 from skipbench.bench.data.files.lists import Lists, assigned_splits, find_lists, read_lists
-from skipbench.bench.data.files.locating import Images, files_below, images_below
+from skipbench.bench.data.files.locating import Images, files_below, images_below, is_of_masks
 from skipbench.bench.data.files.pairs import pair_up, place_of
 from skipbench.bench.data.files.preflight import Examined
 from skipbench.bench.data.files.source import Chosen, FileSource
@@ -31,6 +31,7 @@ PASCAL_CLASSES = (
 _LOOKED_AT = 20  # XML files, until one is an annotation
 _BARE = "{} image(s) have no XML file and are taken to show no objects; data.unannotated=drop leaves them out"
 _DROPPED = "{} image(s) have no XML file and are left out; data.unannotated=empty takes them to show no objects"
+_IN_MASKS = "{} image(s) lie in a folder of masks and are not read; --format folder reads images with masks"
 _NO_IMAGE = "{} XML file(s) are of images that are not there, and are left out"
 
 
@@ -73,7 +74,8 @@ class Voc(FileSource):
     def missing(cls, root: Path) -> str:
         """Return what the folder `root` lacks."""
         if (root / "JPEGImages").is_dir() and (root / "Annotations").is_dir():
-            return ""
+            of_masks = not any(xml_files(root)) and bool(images_below(root / "Annotations"))
+            return "XML file in Annotations/" if of_masks else ""
         files = (path for _, path in zip(range(_LOOKED_AT), xml_files(root), strict=False))
         return "" if any(map(is_annotation, files)) else "XML file of Pascal VOC"
 
@@ -122,7 +124,7 @@ class Voc(FileSource):
     def _members(self, found: Found) -> Iterator[Member]:
         """Yield the images of all splits, in the order of splits and names."""
         base = self.place / "JPEGImages" if (self.place / "JPEGImages").is_dir() else self.place
-        images = [path for path in images_below(base) if not _is_of_masks(path.relative_to(base))]
+        images = self._images(base, found)
         lists = self._lists(found)
         splits = (
             assigned_splits(lists, images, base, found)
@@ -150,6 +152,16 @@ class Voc(FileSource):
                     if self.unannotated == "empty" or not self._reads_boxes:
                         yield Member(split, name, image, image, NOTHING)
 
+    def _images(self, base: Path, found: Found) -> list[Path]:
+        """Return the images, without those in a folder of masks that are called like another one."""
+        every = [path for path in images_below(base) if not _is_of_masks(path.relative_to(base))]
+        images = [path for path in every if not is_of_masks(path.relative_to(base))]
+        names = {path.stem for path in images}
+        masks = {path for path in every if path.stem in names} - {*images}
+        for mask in sorted(masks):
+            found.counted.add(_IN_MASKS, mask.relative_to(base).as_posix())
+        return [path for path in every if path not in masks]
+
     def _lists(self, found: Found) -> Lists:
         segmentation = self.place / "ImageSets/Segmentation"
         try:
@@ -164,7 +176,7 @@ class Voc(FileSource):
         """Return the XML file of each image that has one: by its name, or by the one that it states."""
         files = list(xml_files(self.place))
         pairs = pair_up(images, files, self.place)
-        located, of = Images(self.place), dict(pairs.of)
+        located, of = Images(self.place, found.counted), dict(pairs.of)
         for file in pairs.lone_files:
             try:
                 stated = read_annotation(file, Counted()).file_name

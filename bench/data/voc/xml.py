@@ -18,6 +18,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _SIDE = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _NO_NAME = "{} object(s) without a name are left out"
+_TURNED = "{} box(es) have their corners exchanged, and are read from the smaller to the larger number"
 _NO_BOX = "{} object(s) without a box of four numbers are left out; expected <bndbox>"
 
 
@@ -53,8 +54,11 @@ def read_annotation(path: Path, counted: Counted) -> Annotation:
         elif not all(map(math.isfinite, box)):
             counted.add(_NO_BOX, f"{path.name}, object {number} ({name})")
         else:
+            left, top, right, bottom = box
+            if left > right or top > bottom:
+                counted.add(_TURNED, f"{path.name}, object {number} ({name})")
             names.append(name)
-            corners.append(box)
+            corners.append([min(left, right), min(top, bottom), max(left, right), max(top, bottom)])
             difficult.append(_text(element, "difficult").lower() in ("1", "true"))
     counted_from_1 = np.array(corners, np.float64).reshape(-1, 4)
     corners_from_0 = counted_from_1 - [1, 1, 0, 0]  # and the last pixel belongs to the box
@@ -68,7 +72,7 @@ def is_annotation(path: Path) -> bool:
     """Return whether a file begins like an annotation."""
     try:
         with path.open("rb") as file:
-            return b"<annotation" in file.read(2000).replace(b"\0", b"")
+            return re.search(rb"<annotation[\s>]", file.read(2000).replace(b"\0", b"")) is not None
     except OSError:
         return False
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from skipbench.bench.data.annotations import Joints
 from skipbench.bench.data.assembling import Kind, Shown, Wanted, assemble
@@ -17,8 +17,10 @@ from skipbench.bench.data.files.source import Chosen, FileSource
 from skipbench.bench.data.findings import FileError, Problem
 from skipbench.bench.data.instances import Instance
 from skipbench.bench.data.text import read_lines
-from skipbench.bench.data.yolo.labels import UNSHAPED, is_label, read_label
+from skipbench.bench.data.yolo.boxes import Box, with_corners
+from skipbench.bench.data.yolo.labels import NO_CLASS, UNSHAPED, is_label, read_label
 from skipbench.bench.data.yolo.project import Project, names_beside, read_project, splits_of, yaml_file
+from skipbench.bench.validation import LATER
 
 _LOOKED_AT = 50  # text files, until one is of labels
 _BARE = "{} image(s) have no label file and are taken to show no objects; data.unannotated=drop leaves them out"
@@ -46,6 +48,7 @@ class Yolo(FileSource):
     read: Chosen[Kind] | None = None
     joints: tuple[str, ...] | None = None
     unannotated: Literal["empty", "drop"] = "empty"  # what an image without a label file is
+    box: Annotated[Box | None, LATER] = None  # what the four numbers of a box are; None: what fits
 
     @classmethod
     def missing(cls, root: Path) -> str:
@@ -58,8 +61,9 @@ class Yolo(FileSource):
         project = self._project(found)
         images = images_below(self.place)
         splits = splits_of(project, images, self.place, found)
-        shown = list(self._shown(found, project, images, splits))
+        shown = with_corners(found, list(self._shown(found, project, images, splits)), self.box)
         joints = self._joints(found, project, shown)
+        self._require_from_0(found, project, shown)
         if not found.problems:
             names = tuple(dict.fromkeys(project.names))  # a name that is listed twice is one class
             assemble(found, shown, Wanted(names, self.read, joints))
@@ -107,6 +111,17 @@ class Yolo(FileSource):
             found.counted.add(kind, file.relative_to(self.place).as_posix())
 
         return tuple(read_label(file, project, size, count))
+
+    def _require_from_0(self, found: Found, project: Project, shown: list[Shown]) -> None:
+        """Add a problem where rows are of one class more than there are names, and of none of the first."""
+        occurring = {each.category for image in shown for each in image.instances}
+        if found.counted.has(NO_CLASS) and occurring and project.names[0] not in occurring:
+            last = len(project.names)
+            words = (
+                f"rows are of class {last} or above, but none of class 0, as if classes counted from 1, where the "
+                f"{last} names count from 0: put a name for class 0 in front of them"
+            )
+            found.problems.append(Problem("", words))
 
     def _joints(self, found: Found, project: Project, shown: list[Shown]) -> Joints | None:
         """Return the keypoints by their names; that they have none, or no known number, is a problem."""

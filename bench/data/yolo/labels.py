@@ -16,7 +16,7 @@ _ROW = re.compile(r"\d+(\.0*)?(\s+[-+]?[\d.]+(e[-+]?\d+)?){4,}", re.IGNORECASE)
 _FAR = 2.0  # shares beyond which a row is in pixels, or of something else
 _NO_NUMBERS = "{} row(s) are no numbers and are left out; expected class, x, y, width, height or a polygon"
 _NOT_SHARES = "{} row(s) are not in shares of the image, from 0 to 1, and are left out"
-_NO_CLASS = "{} row(s) are of classes without a name and are left out; name them in data.yaml"
+NO_CLASS = "{} row(s) are of classes without a name and are left out; name them in data.yaml"
 _SCORED = "{} row(s) have a score, which is not read"
 _ODD = "{} row(s) have a number of values that is neither a box, a polygon nor keypoints, and are left out"
 UNSHAPED = "{} row(s) seem to have keypoints"
@@ -40,7 +40,7 @@ def read_label(path: Path, project: Project, size: Size, count: Count) -> Iterat
             count(_NO_NUMBERS)
             continue
         if not (category.is_integer() and 0 <= category < len(project.names)):
-            count(_NO_CLASS)
+            count(NO_CLASS)
         elif not np.isfinite(shares).all() or max(map(abs, shares), default=0) > _FAR:
             count(_NOT_SHARES)
         elif instance := _instance(project.names[int(category)], np.array(shares), project, size, count):

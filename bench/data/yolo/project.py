@@ -17,7 +17,17 @@ from skipbench.bench.data.text import read_lines, read_text
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.yaml_values import read_yaml
 
-NAME_FILES = ("obj.names", "*.names", "classes.txt", "labels.txt", "names.txt", "*/obj.names", "*/classes.txt")
+NAME_FILES = (
+    "obj.names",
+    "*.names",
+    "classes.txt",
+    "labels.txt",
+    "names.txt",
+    "*/obj.names",
+    "*/classes.txt",
+    "*/_darknet.labels",
+    "*/*/classes.txt",
+)
 _SEVERAL = "{} image(s) are in several splits, and used in the first of train, val and test"
 
 
@@ -65,7 +75,7 @@ def read_project(path: Path) -> Project:
         joint_names = joint_names[0]  # of the first class; all classes have the same number
     return Project(
         path=path,
-        names=tuple(map(str, _in_order(content.get("names")))),
+        names=_class_names(content.get("names")),
         joints=shape[0],
         has_visibility=shape[1] == 3,
         joint_names=tuple(map(str, joint_names)),
@@ -76,6 +86,14 @@ def read_project(path: Path) -> Project:
             if (given := content.get(key)) and (split := split_of(key))
         },
     )
+
+
+def _class_names(names: Any) -> tuple[str, ...]:
+    """Return the names of the classes by their numbers, "class 1" for one that a mapping leaves out."""
+    if isinstance(names, dict) and names and all(key.isdecimal() for key in names):
+        named = {int(key): str(name) for key, name in names.items()}
+        return tuple(named.get(number, f"class {number}") for number in range(max(named) + 1))
+    return tuple(map(str, _in_order(names)))
 
 
 def _in_order(names: Any) -> list[Any]:

@@ -155,7 +155,8 @@ def test_it_is_checked_and_counted(root: Path, skipbench: Any) -> None:
     outcome = skipbench("data", "check", root)
     assert outcome.code == 1
     assert outcome.out.splitlines()[-2:] == [
-        "  depth/train/1.png: has 10x10 pixels, its image 56x40; expected equal sizes",
+        "  depth/train/1.png: has 10x10 pixels, its image 56x40; expected equal sizes: resize it by the nearest "
+        "neighbour",
         "  depth/val/0.png: cannot be read as an image (No such file or directory)",
     ]
 

@@ -1,6 +1,7 @@
 """COCO JSON as tools write it: Roboflow, FiftyOne, Label Studio, CVAT, and what is usual in none of them."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ def test_a_name_that_several_images_have_is_left_out_and_named(tmp_path: Path) -
     (tmp_path / "b/1.png").write_bytes((tmp_path / "a/1.png").read_bytes())
     survey = Coco(root=tmp_path).survey()
     assert [str(each) for each in survey.problems] == [
-        "labels.json: lists the image 1.png, but there is no such file in the folder"
+        "labels.json: lists the image 1.png, but 2 files in the folder are called so (a/1.png, b/1.png)"
     ]
     assert survey.refusal == ""
     assert survey.data is not None
@@ -362,3 +363,190 @@ def test_crowds_everywhere_are_a_way_to_write_masks(tmp_path: Path) -> None:
         "data.crowds=ignored reads them otherwise."
     ) in data.info.notes
     assert opened(tmp_path, crowds="ignored").train[0]["ignored"].all()
+
+
+# Names
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    name = "Größe é {}.png"
+    write(tmp_path / "labels.json", content(name=unicodedata.normalize("NFC", name)), tmp_path / "images")
+    for path in [*(tmp_path / "images").iterdir()]:
+        path.rename(path.with_name(unicodedata.normalize("NFD", name.format(path.stem))))
+    assert_read(opened(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["{}.jpg", "{}", "set/{}.bmp"])
+def test_images_that_were_converted_afterwards_are_found_and_counted(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "labels.json", content(name=name), tmp_path / "images")
+    Image.new("L", (60, 40)).save(tmp_path / "images/8.png")
+    (tmp_path / "masks").mkdir()
+    for number in range(1, 7):
+        Image.new("L", (60, 40)).save(tmp_path / f"masks/{number}.png")
+    data = open_data("coco", tmp_path, size=(40, 60))
+    assert_read(data)
+    assert (
+        "6 image(s) have another ending than the name by which they are annotated (1.png, 2.png, ...)."
+        in data.info.notes
+    )
+    assert "1 image(s) are in no annotation file, and are not used (images/8.png)." in data.info.notes
+
+
+def test_images_without_annotations_are_counted_or_left_out(tmp_path: Path) -> None:
+    given = content(8)
+    given["annotations"] = [each for each in given["annotations"] if each["image_id"] <= 6]
+    write(tmp_path / "labels.json", given, tmp_path)
+    data = opened(tmp_path)
+    assert sum(data.info.counts.values()) == 8
+    assert (
+        "2 image(s) have no annotation and are taken to show no objects; data.unannotated=drop leaves them out "
+        "(7.png, 8.png)." in data.info.notes
+    )
+    assert sum(opened(tmp_path, unannotated="drop").info.counts.values()) == 6
+
+
+def test_a_list_of_images_without_annotations_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "annotations/train.json", content(), tmp_path / "images")
+    bare = content(3, 11)
+    del bare["annotations"]
+    write(tmp_path / "annotations/test.json", bare, tmp_path / "images")
+    data = opened(tmp_path)
+    assert_read(data)
+    assert "annotations/test.json list(s) images without annotations, and so is not read." in data.info.notes
+
+
+# Numbers
+
+
+def boxes(change: Callable[[list[float]], Any], count: int = 6, polygons: bool = False) -> Content:
+    """Return COCO's JSON with boxes as `change` makes them of x, y, width, height."""
+    given = content(count)
+    for each in given["annotations"]:
+        each["bbox"] = change(each["bbox"])
+        if not polygons:
+            del each["segmentation"]
+    return given
+
+
+def assert_boxes(data: Data, note: str) -> None:
+    assert data.info[Boxes].names == ("cat", "dog")
+    np.testing.assert_allclose(data.train[0]["boxes"], [BOX, [24, 9, 40, 29]], atol=1e-4)
+    assert [each for each in data.info.notes if note in each]
+
+
+WRITTEN = {
+    "corners": (lambda b: [b[0], b[1], b[0] + b[2], b[1] + b[3]], "fit only as x1, y1, x2, y2"),
+    "shares": (lambda b: [b[0] / 60, b[1] / 40, b[2] / 60, b[3] / 40], "1 file(s) hold shares of the image"),
+    "from another corner": (
+        lambda b: [b[0] + b[2], b[1] + b[3], -b[2], -b[3]],
+        "12 box(es) have a negative width or height",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_boxes_that_are_written_otherwise(tmp_path: Path, name: str) -> None:
+    change, note = WRITTEN[name]
+    write(tmp_path / "labels.json", boxes(change), tmp_path)
+    assert_boxes(opened(tmp_path), note)
+
+
+def test_boxes_as_mappings(tmp_path: Path) -> None:
+    keys = ("x", "y", "width", "height")
+    write(tmp_path / "labels.json", boxes(lambda box: dict(zip(keys, box, strict=True))), tmp_path)
+    assert_boxes(opened(tmp_path), "There is no split 'val'")
+
+
+def test_corners_are_known_by_their_polygons_too_and_may_be_said(tmp_path: Path) -> None:
+    given = boxes(lambda b: [b[0], b[1], b[0] + b[2], b[1] + b[3]], polygons=True)
+    for image in given["images"]:
+        image.update(width=600, height=400)
+    write(tmp_path / "labels.json", given, tmp_path)
+    for image in given["images"]:
+        Image.new("RGB", (600, 400)).save(tmp_path / image["file_name"])
+    data = open_data("coco", tmp_path, size=(400, 600))
+    assert_boxes(data, "data.box=xywh reads them as COCO's (labels.json)")
+    said = open_data("coco", tmp_path, size=(400, 600), box="xywh")
+    assert said.train[0]["boxes"][0].tolist() == [4, 6, 24, 32]
+
+
+def test_boxes_that_only_reach_beyond_their_image_are_clipped(tmp_path: Path) -> None:
+    write(tmp_path / "labels.json", boxes(lambda b: [50, 30, 40, 30]), tmp_path)
+    assert opened(tmp_path).train[0]["boxes"].tolist() == [[50, 30, 60, 40]] * 2
+
+
+def test_shares_of_polygons_and_keypoints(tmp_path: Path) -> None:
+    given = boxes(lambda b: [b[0] / 60, b[1] / 40, b[2] / 60, b[3] / 40], polygons=True)
+    for each in given["annotations"]:
+        points = np.array(each["segmentation"][0]).reshape(-1, 2) / (60, 40)
+        each["segmentation"] = [points.ravel().tolist()]
+        each["keypoints"] = [0.5, 0.25, 2, 0, 0, 0]
+    given["categories"][0]["keypoints"] = given["categories"][1]["keypoints"] = ["nose", "tail"]
+    write(tmp_path / "labels.json", given, tmp_path)
+    data = opened(tmp_path)
+    assert_read(data)
+    assert data.train[0]["joints"][0, 0].tolist() == [30.5, 10.5]
+
+
+KEYPOINTS: dict[str, tuple[Any, Any]] = {
+    "a list of points": (["nose", "tail"], [[5, 9, 2], [0, 0, 0]]),
+    "null": (["nose", "tail"], [5, 9, 2, None, None, 0]),
+    "NaN": (["nose", "tail"], [5, 9, 2, float("nan"), 3, 2]),
+    "names as mappings": ([{"name": "nose", "color": "red"}, {"name": "tail"}], [5, 9, 2, 0, 0, 0]),
+    "names as text": ("nose, tail", [5, 9, 2, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", KEYPOINTS)
+def test_keypoints_that_tools_write_otherwise(tmp_path: Path, name: str) -> None:
+    names, points = KEYPOINTS[name]
+    given = content()
+    given["categories"][0]["keypoints"] = names
+    for each in given["annotations"][::2]:
+        each["keypoints"] = points
+    write(tmp_path / "labels.json", given, tmp_path)
+    data = opened(tmp_path)
+    assert data.info[Joints].names == ("nose", "tail")
+    assert data.train[0]["joints"][0, 0].tolist() == [5.5, 9.5]
+    assert data.train[0]["visibility"].tolist() == [[2, 0]]
+    lost = [note for note in data.info.notes if note.startswith("6 person(s) have keypoints that are no numbers")]
+    assert len(lost) == (name in ("null", "NaN"))
+
+
+# Categories
+
+
+def test_a_category_without_a_name_is_called_by_what_stands_above_it(tmp_path: Path) -> None:
+    given = content()
+    for each in given["categories"]:
+        each["supercategory"] = each.pop("name")
+    write(tmp_path / "labels.json", given, tmp_path)
+    data = opened(tmp_path)
+    assert_read(data)
+    assert any(note.startswith("2 category(s) have no name but a supercategory") for note in data.info.notes)
+
+
+def test_names_that_differ_in_case_are_said(tmp_path: Path) -> None:
+    given = content()
+    given["categories"][1]["name"] = "Cat"
+    write(tmp_path / "labels.json", given, tmp_path)
+    assert "cat and Cat differ only in case, and are read as different." in opened(tmp_path).info.notes
+
+
+def test_why_nothing_can_be_used_is_said(tmp_path: Path) -> None:
+    given = content()
+    given["categories"].clear()
+    write(tmp_path / "labels.json", given, tmp_path)
+    with pytest.raises(
+        DataError, match=r"no annotations that can be used: 12 annotation\(s\) of categories that the file does not"
+    ):
+        opened(tmp_path)
+
+
+def test_keypoints_of_one_name_are_said(tmp_path: Path) -> None:
+    given = content()
+    given["categories"][0]["keypoints"] = ["ear", "ear"]
+    for each in given["annotations"][::2]:
+        each["keypoints"] = [5, 9, 2, 9, 9, 2]
+    write(tmp_path / "labels.json", given, tmp_path)
+    assert "2 are called ear, and are read as different." in opened(tmp_path).info.notes

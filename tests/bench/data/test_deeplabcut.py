@@ -286,10 +286,12 @@ def test_a_table_that_cannot_be_used_at_all(root: Path, spoil: Callable[[Path], 
 
 def test_a_frame_in_two_tables_is_a_finding(root: Path) -> None:
     lines = (root / TABLE).read_text().splitlines()
+    lines[3] = lines[3].replace("10,20", "11,20")
     (root / "labeled-data/run/CollectedData_you.csv").write_text("\n".join(lines[:4]))
     problems = DeepLabCut(root=root).survey().problems
     assert [str(each) for each in problems] == [
-        "labeled-data/run/CollectedData_you.csv: annotates img0.png, and so does CollectedData_me.csv"
+        "labeled-data/run/CollectedData_you.csv: annotates img0.png, and so does CollectedData_me.csv; remove one "
+        "of the two"
     ]
 
 
@@ -326,3 +328,27 @@ def test_openfield() -> None:
     assert data.info[Joints].sides.partners == (0, 2, 1, 3)
     assert data.info[Joints].reference == (0, 3)
     assert (data.train[0]["visibility"] == 2).all()
+
+
+def test_the_same_in_two_tables_is_counted(root: Path) -> None:
+    (root / "labeled-data/run/CollectedData_me - Copy.csv").write_text((root / TABLE).read_text())
+    data = opened(root)
+    assert sum(data.info.counts.values()) == 10
+    assert any(note.startswith("10 line(s) say of an image what another table says") for note in data.info.notes)
+
+
+def test_images_that_are_in_no_table_are_counted(root: Path) -> None:
+    Image.new("RGB", (56, 40)).save(root / "labeled-data/run/img99.png")
+    assert "1 image(s) are in no table, and are not used (labeled-data/run/img99.png)." in opened(root).info.notes
+
+
+def test_commas_in_numbers(root: Path) -> None:
+    rewrite(root, lambda lines: [*(line.replace(",", ";").replace(".5", ",5") for line in lines)])
+    joints, _ = joints_of(opened(root), root, 5)
+    assert joints.tolist() == [[[11.0, 20.5], [30.5, 20.5]]]
+
+
+def test_predictions_on_a_video_are_no_labels(root: Path) -> None:
+    rewrite(root, lambda lines: [*lines[:3], *(f"{number},1,2,3,4" for number in range(10))])
+    (problem,) = DeepLabCut(root=root).survey().problems
+    assert problem.reason.startswith("names frames by their numbers, as predictions on a video do")

@@ -275,7 +275,7 @@ PROBLEMS = {
             Image.open(root / "masks/train/0.png").save(root / "masks/train/0.jpg"),
             (root / "masks/train/0.png").unlink(),
         ],
-        ["masks/train/0.jpg: is not stored losslessly; expected 0.png"],
+        ["masks/train/0.jpg: is not stored losslessly; expected a PNG"],
     ),
     "a pair in no split": (
         lambda root: [

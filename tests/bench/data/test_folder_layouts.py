@@ -1,6 +1,7 @@
 """Folders of images and masks as people have them: where the two lie, and what they are called."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ FLAT = {
     "another ending": ("all/{}.png", "all/{}-label.png"),
     "capital L": ("raw/{}.png", "labelled/{}_L.png"),
     "prefixes": ("images/img_{}.png", "masks/mask_{}.png"),
+    "prefixes without a mark": ("images/image{}.png", "masks/mask{}.png"),
+    "words within names": ("imgs/case_{}_image_x.png", "masks/case_{}_mask_x.png"),
+    "zeros before numbers": ("images/00{}.png", "masks/{}.png"),
+    "QuPath": ("tiles/slide [x={},y=0].png", "tiles/slide [x={},y=0]-labelled.png"),
+    "DAVIS": ("JPEGImages/480p/bear/{}.png", "Annotations/480p/bear/{}.png"),
     "prefixes in one folder": ("set/image_{}.png", "set/mask_{}.png"),
     "both end in words": ("tiles/{}_sat.png", "tiles/{}_mask.png"),
     "names with their type": ("images/{}.png", "masks/{}.png.png"),
@@ -320,3 +326,93 @@ def test_folders_that_are_links_are_followed(tmp_path: Path, write_noise: Noise)
     data = opened(root)
     assert sum(data.info.counts.values()) == 10
     assert_paired(data, root)
+
+
+# Names that differ, and files beside the pairs
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        image, mask = (unicodedata.normalize(form, f"Größe é/{number} ü.png") for form in ("NFC", "NFD"))
+        write(write_noise, tmp_path / "images" / image, tmp_path / "masks" / mask, number)
+    assert_paired(opened(tmp_path), tmp_path)
+
+
+def test_folders_in_other_alphabets_are_told_apart(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        name = f"{'日本' if number < 5 else '中国'}/{number % 5}.png"
+        write(write_noise, tmp_path / "images" / name, tmp_path / "masks" / name, number)
+    assert_paired(opened(tmp_path), tmp_path)
+
+
+def test_an_ending_of_masks_may_be_one_of_several(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        base = f"aachen_{number:06d}"
+        for end, folder in (("labelIds", "gtFine"), ("labelTrainIds", "gtFine"), ("color", "gtFine")):
+            write(
+                write_noise,
+                tmp_path / f"leftImg8bit/train/{base}_leftImg8bit.png",
+                tmp_path / f"{folder}/train/{base}_gtFine_{end}.png",
+                number,
+            )
+    for end in ("_labelIds", "_labelTrainIds", "_color"):
+        assert_paired(opened(tmp_path, mask_end=end), tmp_path)
+
+
+def test_files_that_go_on_the_name_of_one_of_a_pair_are_counted(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        write(write_noise, tmp_path / f"images/{number}.png", tmp_path / f"masks/{number}.png", number)
+        write_noise(tmp_path / f"images/{number}_superpixels.png", 50 + number)
+        write_noise(tmp_path / f"masks_without_borders/{number}_noBoundary.png", 60 + number)
+    data = opened(tmp_path)
+    assert sum(data.info.counts.values()) == 10
+    assert_paired(data, tmp_path)
+    assert any(
+        note.startswith("10 image(s) are called like another one with more words") for note in data.info.notes
+    )
+    assert any(note.startswith("10 file(s) are further masks of images") for note in data.info.notes)
+
+
+def test_volumes_beside_each_other(tmp_path: Path) -> None:
+    images = [Image.new("L", (56, 40), 10 * number) for number in range(20)]
+    masks = [Image.fromarray(mask_of(number)) for number in range(20)]
+    for name, pages in (("train-volume", images), ("train-labels", masks), ("test-volume", images)):
+        pages[0].save(tmp_path / f"{name}.tif", save_all=True, append_images=pages[1:])
+    data = opened(tmp_path)
+    assert data.info.counts == {"train": 12, "val": 4, "test": 4}
+    sample = data.train[0]
+    assert np.array_equal(sample["mask"], mask_of(int(sample["image"][0, 0, 0]) // 10))
+
+
+def test_masks_of_single_objects_are_refused_with_what_to_do(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(6):
+        for each in range(3):
+            image, mask = f"{number:03x}/images/{number:03x}.png", f"{number:03x}/masks/{number}{each}f.png"
+            write(write_noise, tmp_path / image, tmp_path / mask, number)
+    problems = Folder(root=tmp_path).survey().problems
+    assert [str(each) for each in problems] == [
+        "each image has masks of single objects (000/images/000.png has 3 in 000/masks); join those of an image to "
+        "one file, masks/000.png"
+    ]
+
+
+def test_of_several_folders_of_masks_one_is_to_be_chosen(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        for version in ("v1.2", "v2.0"):
+            mask = tmp_path / f"training/{version}/labels/{number}.png"
+            write(write_noise, tmp_path / f"training/images/{number}.png", mask, number)
+        write_noise(tmp_path / f"testing/images/t{number}.png", 30 + number)
+    with pytest.raises(DataError, match=r"training/images/0\.png: has several masks .* data\.masks=FOLDER chooses"):
+        opened(tmp_path)
+    assert_paired(opened(tmp_path, masks="v2.0/labels"), tmp_path)
+
+
+def test_masks_in_two_folders_are_told_in_one_sentence_an_image(tmp_path: Path, write_noise: Noise) -> None:
+    for number in range(10):
+        for kind in ("machine", "human"):
+            mask = tmp_path / f"ds0/masks_{kind}/{number}.png.png"
+            write(write_noise, tmp_path / f"ds0/img/{number}.png", mask, number)
+    problems = [str(each) for each in Folder(root=tmp_path).survey().problems]
+    assert len(problems) == 10
+    assert problems[0].startswith("ds0/img/0.png: has several masks (ds0/masks_human/0.png.png, ds0/masks_machine/")
+    assert_paired(opened(tmp_path, masks="masks_machine"), tmp_path)

@@ -372,7 +372,7 @@ def test_one_smoothed_mask_is_left_out(tmp_path: Path) -> None:
 )
 def test_lossy_masks_are_refused_by_name(tmp_path: Path, end: str, options: dict[str, Any]) -> None:
     root = write(tmp_path, lambda mask, path: Image.fromarray(mask).convert("RGB").save(path, **options), end)
-    with pytest.raises(DataError, match=rf"masks/0\.{end}: is not stored losslessly; expected 0\.png"):
+    with pytest.raises(DataError, match=rf"masks/0\.{end}: is not stored losslessly; expected a PNG"):
         opened(root)
 
 
@@ -393,3 +393,83 @@ def test_many_classes_in_small_areas_are_not_taken_for_smoothing(tmp_path: Path)
         Image.fromarray(many).save(path)
 
     assert len(opened(write(tmp_path, save)).info[Mask].names) == 30
+
+
+def test_masks_with_noise_are_refused(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        noise = np.random.default_rng(0).integers(0, 2, (40, 56, 3), np.uint8)
+        colours = 254 * mask[..., None] + noise
+        Image.fromarray(colours if path.parent.parent.name == "rgb" else colours[..., 0]).save(path)
+
+    for name in ("rgb", "grey"):
+        with pytest.raises(DataError, match=r"holds \d+ values, many of them a little more or less than"):
+            opened(write(tmp_path / name, save, count=2))
+
+
+def test_a_mask_of_one_colour_is_drawn_by_what_is_opaque(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        Image.fromarray(np.dstack([np.full((40, 56, 3), (255, 0, 0), np.uint8), mask * 255])).save(path)
+
+    root = write(tmp_path, save, count=2)
+    data = opened(root)
+    assert_classes(data, root, count=2)
+    assert not any("transparent" in note for note in data.info.notes)
+
+
+def test_transparency_of_masks_is_counted(tmp_path: Path) -> None:
+    def save(mask: np.ndarray, path: Path) -> None:
+        opaque = np.full((40, 56), 255, np.uint8)
+        opaque[:3] = 0
+        Image.fromarray(np.dstack([mask, mask, mask, opaque])).save(path)
+
+    root = write(tmp_path, save)
+    data = opened(root)
+    assert_classes(data, root)
+    assert any(note.startswith("10 mask(s) are transparent in places") for note in data.info.notes)
+
+
+@pytest.mark.parametrize("kind", ["of all images", "of each image"])
+def test_numbers_of_single_objects_are_said(tmp_path: Path, kind: str) -> None:
+    root = write(tmp_path, lambda mask, path: Image.fromarray(mask).save(path))
+    for number in range(10):
+        objects = np.zeros((40, 56), np.uint16)
+        for place in range(5 + number):
+            row, column = divmod(place, 8)
+            objects[8 * row + 1 : 8 * row + 6, 6 * column + 1 : 6 * column + 5] = place + 1
+        objects[objects > 0] += 100 * number if kind == "of all images" else 0
+        Image.fromarray(objects).save(root / f"masks/{number}.png")
+    assert any(
+        note.startswith("The numbers in masks look like those of single") for note in opened(root).info.notes
+    )
+
+
+STEPS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "negative": (lambda mask: mask.astype(int) - 1, {}, r"contains the value -1; expected 0 to 65535, and 255 for"),
+    "one channel per class": (
+        lambda mask: np.stack([mask == value for value in range(4)]),
+        {},
+        r"is a mask of 4 channels; .* save its number \(np\.argmax\)",
+    ),
+    "from 1": (
+        lambda mask: mask + 1,
+        {"classes": ["sky", "road", "car"]},
+        r"contains the value 3, .* data\.classes=\{1: sky, 2: road, 3: car\}",
+    ),
+    "another size": (lambda mask: mask[::2, ::2], {}, r"expected equal sizes: resize it by the nearest neighbour"),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_what_is_refused_names_the_step_that_helps(tmp_path: Path, case: str) -> None:
+    change, options, words = STEPS[case]
+    with pytest.raises(DataError, match=words):
+        opened(write(tmp_path, lambda mask, path: np.save(path, change(mask)), "npy"), **options)
+
+
+def test_that_the_first_name_never_occurs_is_said(tmp_path: Path) -> None:
+    root = write(tmp_path, lambda mask, path: Image.fromarray(mask + 1).save(path), count=2)
+    notes = opened(root, classes=["background", "house", "road"]).info.notes
+    assert any(
+        note.startswith("No mask holds 0, which is 'background'; where numbers count from 1, data.classes={1: back")
+        for note in notes
+    )

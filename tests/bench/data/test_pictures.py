@@ -319,3 +319,48 @@ def test_masks_are_turned_with_their_images(tmp_path: Path) -> None:
     data = opened(root)
     assert data.train[0]["mask"].shape == (40, 60)
     assert torch.equal(opened(root, upright=False).train[0]["mask"], data.train[0]["mask"])
+
+
+# Values that are none
+
+
+def dead_pixel(values: np.ndarray) -> np.ndarray:
+    values[0, 0] = 65535
+    return values
+
+
+def fill_value(values: np.ndarray) -> np.ndarray:
+    values[:3] = -9999
+    return values
+
+
+FAR: dict[str, tuple[Write, str]] = {
+    "a dead pixel": (of_array(dead_pixel((RAMP * 4095).astype(np.uint16))), "0 to 65535; 0 to 4095"),
+    "a fill value": (of_array(fill_value(RAMP.astype(np.float32))), "-9999 to 1; 0 to 1"),
+    "a large fill value": (of_array(dead_pixel((RAMP * 0.9).astype(np.float32))), "0 to 65535; 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_values_far_from_all_others_make_no_image_black(tmp_path: Path, name: str) -> None:
+    save, words = FAR[name]
+    data = opened(write(tmp_path, save))
+    assert len(set(data.train[0]["image"][0, 20].tolist())) == 60
+    assert any(words in note for note in data.info.notes)
+    assert any(note.startswith("10 of these have values far from all others") for note in data.info.notes)
+
+
+def test_sparse_bright_spots_are_no_dead_pixels(tmp_path: Path) -> None:
+    values = (RAMP * 100).astype(np.uint16)
+    values[5:8, 5:8] = np.linspace(2000, 60000, 9).reshape(3, 3)
+    notes = opened(write(tmp_path, of_array(values))).info.notes
+    assert any("0 to 65535 is scaled" in note for note in notes)
+    assert not any("far from all others" in note for note in notes)
+
+
+def test_infinity_is_white(tmp_path: Path) -> None:
+    values = RAMP.astype(np.float32)
+    values[0, 0] = np.inf
+    image = opened(write(tmp_path, of_array(values))).train[0]["image"]
+    assert int(image[0, 0, 0]) == 255
+    assert len(set(image[0, 20].tolist())) == 60

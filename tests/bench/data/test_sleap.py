@@ -77,3 +77,11 @@ def test_rows_that_cannot_be_used_are_counted(root: Path) -> None:
     assert any(
         note.startswith("2 line(s) have another number of columns than the first") for note in data.info.notes
     )
+
+
+def test_a_table_of_a_whole_video_may_have_few_images(root: Path) -> None:
+    rows = [f"a,{number},0.9,1,2,1,3,4,1" for number in range(10, 100)]
+    (root / "labels.csv").write_text("\n".join([(root / "labels.csv").read_text().strip(), *rows]))
+    data = opened(root)
+    assert sum(data.info.counts.values()) == 10
+    assert any(note.startswith("90 frame(s) of tables, most of them, have no image") for note in data.info.notes)

@@ -147,9 +147,9 @@ def test_boxes_are_clipped_or_dropped_and_counted(root: Path) -> None:
         BOX.format("cat", 5, 5, 6, 6),
     )
     data = opened(root)
-    assert data.train[0]["boxes"].tolist() == [[0, 30, 56, 40], [0, 0, 56, 40], [4, 4, 6, 6]]
+    assert data.train[0]["boxes"].tolist() == [[0, 30, 56, 40], [0, 0, 56, 40], [4, 8, 9, 20], [4, 4, 6, 6]]
     assert "1 of 28 boxes extended beyond their image and were clipped." in data.info.notes
-    dropped = "3 of 28 boxes were dropped: inside the image they are at most 1 px wide or high."
+    dropped = "2 of 28 boxes were dropped: inside the image they are at most 1 px wide or high."
     assert dropped in data.info.notes
 
 
@@ -434,3 +434,27 @@ def test_bccd() -> None:
     assert data.info[Boxes].names == ("Platelets", "RBC", "WBC")
     assert [note[:20] for note in data.info.notes] == ["2 of 4,888 boxes wer"]
     assert torch.equal(data.train[0]["boxes"], data.train[0]["boxes"].clamp(0, 64))
+
+
+def test_corners_may_be_exchanged(root: Path) -> None:
+    before = opened(root)
+    for path in (root / "Annotations").iterdir():
+        text = path.read_text()
+        for one, other in (("xmin", "xmax"), ("ymin", "ymax")):
+            text = text.replace(one, "?").replace(other, one).replace("?", other)
+        path.write_text(text)
+    after = opened(root)
+    assert torch.equal(after.train[0]["boxes"], before.train[0]["boxes"])
+    assert any(note.startswith("24 box(es) have their corners exchanged") for note in after.info.notes)
+
+
+def test_masks_beside_xml_files_are_no_images(tmp_path: Path, write_noise: Callable[..., None]) -> None:
+    for number in range(10):
+        write_noise(tmp_path / f"images/{number}.jpg", number)
+        (tmp_path / "annotations/xmls").mkdir(parents=True, exist_ok=True)
+        text = f"<annotation>{BOX.format('cat', 1, 1, 9, 9)}</annotation>"
+        (tmp_path / f"annotations/xmls/{number}.xml").write_text(text)
+        write_noise(tmp_path / f"annotations/trimaps/{number}.png", number)
+    data = open_data("voc", tmp_path, size=(40, 56))
+    assert sum(data.info.counts.values()) == 10
+    assert any("10 image(s) lie in a folder of masks and are not read" in note for note in data.info.notes)

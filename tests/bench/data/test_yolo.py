@@ -208,3 +208,49 @@ def test_an_image_that_is_missing_is_counted(root: Path) -> None:
 def test_a_project_that_cannot_be_read_is_a_finding(root: Path) -> None:
     (root / "data.yaml").write_text("train: [\nnames: [dog]")
     assert [str(each).split(":")[0] for each in Yolo(root=root).survey().problems] == ["data.yaml"]
+
+
+def test_classes_that_count_from_1_are_a_finding(root: Path) -> None:
+    for path in (root / "labels").rglob("*.txt"):
+        path.write_text("1 0.25 0.25 0.5 0.5\n2 0.5 0.5 1 1\n")
+    with pytest.raises(
+        DataError, match=r"rows are of class 2 or above, but none of class 0, as if classes counted"
+    ):
+        opened(root)
+
+
+def test_pixels_are_refused_in_one_sentence(root: Path) -> None:
+    for path in (root / "labels").rglob("*.txt"):
+        path.write_text("1 20 20 10 10\n")
+    with pytest.raises(DataError, match=r"that can be used: 9 row\(s\) are not in shares of the image"):
+        opened(root)
+
+
+def test_names_of_darknet(tmp_path: Path, write_noise: Noise) -> None:
+    images_and_labels(tmp_path, write_noise, "{}", "{}", {"train": 6})
+    (tmp_path / "train/_darknet.labels").write_text("dog\ncat\n")
+    assert opened(tmp_path).info[Boxes].names == ("dog", "cat")
+
+
+def test_boxes_that_are_written_as_corners(root: Path) -> None:
+    for path in (root / "labels").rglob("*.txt"):
+        path.write_text("1 0.25 0.25 0.5 0.5\n0 0.1 0.2 0.9 0.9\n")
+    data = opened(root)
+    torch.testing.assert_close(data.train[0]["boxes"][0], torch.tensor([14.0, 10.0, 28.0, 20.0]))
+    assert any(note.startswith("Boxes fit only as x1, y1, x2, y2") for note in data.info.notes)
+    said = opened(root, box="middle")
+    assert said.train[0]["boxes"][0].tolist() == [0, 0, 28, 20]
+    assert not any(note.startswith("Boxes fit only") for note in said.info.notes)
+
+
+def test_a_box_beyond_its_image_is_still_one_of_yolo(root: Path) -> None:
+    rows(root, "1 0.1 0.5 0.4 0.5", "0 0.9 0.9 0.4 0.4")
+    assert opened(root).train[0]["boxes"][0].tolist() == pytest.approx([0, 10, 16.8, 30])
+
+
+def test_names_of_classes_may_have_gaps(root: Path) -> None:
+    text = (root / "data.yaml").read_text().replace("[dog, cat]", "{1: cat, 3: dog}")
+    (root / "data.yaml").write_text(text)
+    data = opened(root)
+    assert data.info[Boxes].names == ("class 0", "cat", "class 2", "dog")
+    assert data.train[0]["labels"].tolist() == [1, 0]
