@@ -110,8 +110,8 @@ def _is_noisy(pixels: MaskPixels) -> bool:
         levels = channels[0, :, 1:-1] >= _LEVEL
     steps = np.diff(channels, axis=2)
     small = abs(steps) <= _NEARLY
-    turns = (steps[..., 1:] * steps[..., :-1] < 0) & small[..., 1:] & small[..., :-1]
-    noise = turns.any(0)[levels]
+    turns: Array = (steps[..., 1:] * steps[..., :-1] < 0) & small[..., 1:] & small[..., :-1]
+    noise: Array = np.any(turns, 0)[levels]
     return bool(noise.size and noise.mean() > _NOISY)
 
 
