@@ -92,7 +92,7 @@ def _is_writable(letter: str) -> bool:
 @cache
 def _letters(family: str) -> frozenset[int]:
     try:
-        file = findfont(FontProperties([family]), fallback_to_default=False)
+        file = findfont(FontProperties(family=[family]), fallback_to_default=False)
     except ValueError:
         return frozenset()
     return frozenset(get_font(file).get_charmap())
