@@ -46,8 +46,12 @@ def unwritten(figures: Iterable[Figure]) -> list[str]:
     words = {number: word for figure in figures for word, number in _NUMBERS.get(figure, {}).items()}
     if not words:
         return []
-    told = ", ".join(f"{number} stands for {word}" for number, word in words.items())
+    told = ", ".join(f"{number} stands for {word}" for number, word in sorted(words.items(), key=_number))
     return [f"In pictures {told}: no font on this machine has these letters, as Noto Sans CJK may."]
+
+
+def _number(word: tuple[str, str]) -> int:
+    return int(word[0][1:])
 
 
 def number_words(figure: Figure, names: Iterable[str]) -> None:
@@ -88,7 +92,7 @@ def _is_writable(letter: str) -> bool:
 @cache
 def _letters(family: str) -> frozenset[int]:
     try:
-        file = findfont(FontProperties([family]), fallback_to_default=False)
+        file = findfont(FontProperties(family=[family]), fallback_to_default=False)
     except ValueError:
         return frozenset()
     return frozenset(get_font(file).get_charmap())

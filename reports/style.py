@@ -110,9 +110,9 @@ def fitted(labels: Sequence[str], room: int = 0, most: int = 0) -> list[str]:
     return ["\n".join(lines[label]) for label in labels]
 
 
-def legend_labels(labels: Sequence[str]) -> list[str]:
-    """Return the labels of a legend's entries, of which two fit side by side, on at most two lines."""
-    return fitted(labels, max(8, min(LETTERS, line_letters() // 2 - LEGEND_MARK)), 2)
+def legend_labels(labels: Sequence[str], most: int = 2) -> list[str]:
+    """Return the labels of a legend's entries, of which two fit side by side, on at most so many lines."""
+    return fitted(labels, max(8, min(LETTERS, line_letters() // 2 - LEGEND_MARK)), most)
 
 
 def legend_shape(labels: Sequence[str], most: int = 6) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from skipbench.reports.style import (
 )
 
 LETTER, CAPTION, FRAME = 0.08, 0.2, 0.4  # inches: a letter of an arm's name, a line of captions, around rows
+FEW = 12  # entries of a legend that may have two lines each
 GAP = 0.06  # between images, as a share of their width
 
 
@@ -104,7 +105,7 @@ def predictions_figure(study: Frames) -> list[Figure]:
     height, width = first.images.shape[1:3]
     row = (figure_width() - label) / (len(shown) * (1 + GAP)) * height / width + scaled(CAPTION)
     handles = _legend(list(arms.values()), shown)
-    free = most_height() - scaled(FRAME + LINE * legend_shape(legend_labels(list(handles)))[1])
+    free = most_height() - scaled(FRAME + LINE * legend_shape(_labels(handles))[1])
     pages = in_pages(strips, free / row - len(truth))
     return [_page([*truth, *page], shown, names, row, handles) for page in pages]
 
@@ -117,6 +118,10 @@ def _legend(arms: Sequence[Prediction], shown: Sequence[int]) -> dict[str, Artis
     return {name: handle for name, handle in handles.items() if name in known}
 
 
+def _labels(handles: Mapping[str, Artist]) -> list[str]:
+    return legend_labels(list(handles), most=2 if len(handles) <= FEW else 1)
+
+
 def _page(
     strips: Sequence[Strip],
     shown: Sequence[int],
@@ -125,7 +130,7 @@ def _page(
     handles: Mapping[str, Artist],
 ) -> Figure:
     """Return a figure of some rows, each `row` inches high."""
-    labels = legend_labels(list(handles))
+    labels = _labels(handles)
     columns, lines = legend_shape(labels)
     figure = Figure(
         figsize=(figure_width(), scaled(FRAME + LINE * lines) + len(strips) * row),

@@ -98,7 +98,7 @@
   const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const aside = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(\s+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*/g;  // from right to left
   const plain = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;")  // Plotly reads HTML
-    .replace(aside, "\u2068$&\u2069");
+    .replace(/\$/g, "&#36;").replace(aside, "\u2068$&\u2069");  // and TeX
   const dark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
   const ink = color => !dark() ? color : "#" + [1, 3, 5].map(at =>
     Math.round(parseInt(color.slice(at, at + 2), 16) * .65 + 255 * .35).toString(16).padStart(2, "0")).join("");

@@ -53,7 +53,7 @@ def test_a_style_changes_text_and_paper_but_neither_the_width_nor_the_colours_of
     assert figure.get_figwidth() == 3.3
     assert figure.axes[0].xaxis.label.get_fontsize() == 6
     shown = texts(facts, paper)
-    assert all(text.get_fontfamily() == ["serif"] and not text.get_usetex() for text in shown)
+    assert all(text.get_fontfamily()[0] == "serif" and not text.get_usetex() for text in shown)
     assert "#102030" in {text.get_color() for text in shown}
     assert COLORS[0] in {line.get_color() for line in figure.axes[0].lines}
     larger = draw("accuracy", facts, Paper("column", "ggplot", 8.5))["accuracy"]
