@@ -151,7 +151,7 @@ def _as_tensor(value: Any) -> Any:
 
 
 def _state_dicts(
-    content: Any, kind: type = Tensor, key: str = "", depth: int = DEPTH
+    content: Any, kind: Any = Tensor, key: str = "", depth: int = DEPTH
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every mapping of named tensors, or of arrays, in a checkpoint, by its place ("ema.module")."""
     if isinstance(content, list | tuple):  # as of torch.save((weights, epoch), FILE)

@@ -58,7 +58,7 @@ def check_part(kind: str, part: Any, home: Home | None = None) -> list[Finding]:
     if kind == "model":
         return [run_check("network", partial(check_preset, part))]
     explain = partial(in_words_of, part) if kind == "fusion" else None
-    findings = []
+    findings: list[Finding] = []
     for name, check in CHECKS.items():
         made = partial(CASES[kind], part)
         finding = run_check(name, partial(_on_cases, check, made), explain)
