@@ -143,7 +143,7 @@ def inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's text without its full stop, or its type where it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
 

@@ -37,7 +37,8 @@ class Layout:
 
     An implementation has variants. `variant` makes of the layout that of the one whose tensors are given, where
     `told` are the factors that the tensors tell, and `open` names factors or encoder_args that variants differ in
-    and no tensor tells: those are the model's choice, `told` has the likeliest.
+    and no tensor tells: those are the model's choice, `told` has the likeliest. `untold` are factors that have no
+    likely value either, each with a sentence that asks for it.
     """
 
     presets: tuple[str, ...]
@@ -48,6 +49,7 @@ class Layout:
     lacking: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
     open: tuple[str, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=dict)
     variant: "Callable[[Layout, State], Layout] | None" = None
 
     def of(self, state: State) -> "Layout":
@@ -65,6 +67,11 @@ class Layout:
             raise CheckpointError(
                 f"it has no tensor {error}, which all networks of this layout have: take a complete checkpoint, or "
                 "choose the layout of the project that the file is from."
+            ) from error
+        except StopIteration as error:
+            raise CheckpointError(
+                "it has nothing that tells its levels: take a complete checkpoint, or choose the layout of the "
+                "project that the file is from."
             ) from error
         except (AttributeError, IndexError, TypeError, ValueError):  # of an entry that is no such tensor
             return self

@@ -1,5 +1,6 @@
 """Loading a public implementation's weights: everything is checked before anything changes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from skipbench.archs.spec import FACTORS, ArchSpec
 from skipbench.display import quoted
 
 MOST = 0.9  # of the names, which are then as another layout's
+AVERAGED = re.compile(r"(^|[._])(ema|swa|averaged?)([._]|$)")  # of a network beside its own average
 SAMPLE = 50  # names, evenly spread, whose beginnings are tried
 COUNTER = ".num_batches_tracked"  # of BatchNorm: it does not affect the outputs, and old or frozen networks lack it
 
@@ -126,19 +128,53 @@ def _prefix(weights: Weights, layout: Layout, under: str | None) -> str:
         raise CheckpointError(f"it has nothing under '{under}': the first of its tensors is '{first}'.")
     known = _known(names, layout)
     best = max(known.values())
-    if best == 0:
-        like = [
-            other for other in LAYOUTS.names() if max(_known(names, LAYOUTS[other]).values()) > MOST * len(names)
-        ]
+    like = _like({name.removeprefix(base): x for name, x in weights.tensors.items()}, best)
+    if like or not best:
+        named = f"{best} of its {len(names)} tensors are" if best else f"none of its {len(names)} tensors is"
+        odd = next((name for name in names if not layout.knows(name)), names[0])
         mend = f"; they are as in {' or '.join(map(repr, like))}" if like else ""
-        raise CheckpointError(f"none of its {len(names)} tensors is named so, the first '{names[0]}'{mend}.")
-    likely = sorted((prefix for prefix, count in known.items() if count == best), key=len)
-    if "" not in likely and len(likely) > 1 and not likely[-1].startswith(likely[0]):
+        raise CheckpointError(f"{named} named so, the first{' other' if best else ''} '{odd}'{mend}.")
+    likely = _apart(known)
+    chosen = [prefix for prefix in likely if not AVERAGED.search(prefix)] or likely
+    if len(chosen) > 1:
         raise CheckpointError(
-            f"it has several networks, under {' and '.join(repr(prefix[:-1]) for prefix in likely)}: say which, "
+            f"it has several networks, under {' and '.join(repr(prefix[:-1]) for prefix in chosen)}: say which, "
             "with under='NAME' (--under NAME)."
         )
-    return base + likely[0]
+    return base + chosen[0]
+
+
+def _like(state: State, best: int) -> list[str]:
+    """Return the layouts that know more of the names than `best`, and almost all, of networks that can be read."""
+    if best > MOST * len(state):
+        return []
+    like = []
+    for other in LAYOUTS.names():
+        known = _known(list(state), LAYOUTS[other])
+        prefix = max(known, key=lambda prefix: known[prefix])
+        inside = {name.removeprefix(prefix): x for name, x in state.items()}
+        if known[prefix] > max(best, MOST * len(state)) and _is_read(LAYOUTS[other], inside):
+            like.append(other)
+    return like
+
+
+def _is_read(layout: Layout, state: State) -> bool:
+    try:
+        return bool(layout.of(state))
+    except CheckpointError:
+        return False
+
+
+def _apart(known: Mapping[str, int]) -> list[str]:
+    """Return the beginnings of the networks in a checkpoint: what makes the most names known, and what at least
+    half as many, where neither begins with the other."""
+    most = max(known.values())
+    likely: list[str] = []
+    for prefix in sorted(known, key=lambda prefix: (-known[prefix], len(prefix), prefix)):
+        nested = any(prefix.startswith(other) or other.startswith(prefix) for other in likely)
+        if 2 * known[prefix] > most and not nested:
+            likely.append(prefix)
+    return likely
 
 
 def _known(names: list[str], layout: Layout) -> dict[str, int]:
@@ -246,6 +282,12 @@ def _fitting(name: str, tensor: Any, target: str, expected: Mapping[str, Tensor]
         raise CheckpointError(
             f"its tensor '{name}' is {have} but the model's '{target}' is {want}: build the model with "
             "the checkpoint's preset, classes, in_channels, encoder and widths."
+        )
+    if tensor.layout != torch.strided:
+        raise CheckpointError(f"its tensor '{name}' is sparse: save it dense, as x.to_dense() is.")
+    if tensor.is_quantized or (tensor.is_floating_point() and tensor.element_size() < 2):
+        raise CheckpointError(
+            f"its tensor '{name}' is quantised ({tensor.dtype}): take the checkpoint from before that was done."
         )
     if tensor.is_complex() or tensor.is_floating_point() != expected[target].is_floating_point():
         kind = "floating-point" if expected[target].is_floating_point() else "whole"

@@ -4,8 +4,8 @@ Beside the weights a file may hold what a training keeps: it is left out. Of a p
 kind nothing but its place is read; any other that is no plain value is refused.
 """
 
-import json
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from skipbench.archs.errors import CheckpointError
+from skipbench.archs.reference.folders import files_of
+from skipbench.archs.reference.kinds import kind_of
 from skipbench.display import first_line
 
 # Under which training scripts store the weights; what is averaged is taken only where nothing else is there.
@@ -33,15 +35,17 @@ WRAPPERS = (
 )
 AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "module")
 PREFIXES = ("module.", "model.", "net.", "_orig_mod.")  # of DataParallel, of trainers, of torch.compile
-FILES = ("model.safetensors", "pytorch_model.bin")  # of a folder that save_pretrained has written
+DEPTH = 5  # of mappings in mappings, as "callbacks.EMA.ema_state_dict"
+# What torch puts into the names of the modules that it compiles, shards or recomputes.
+WRAPPED = re.compile(r"(^|(?<=\.))(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 # What trainings keep beside their weights as pickled objects, which are read as nothing.
 HARMLESS = (
     "argparse.Namespace",
     *(f"{module}.{kind}Path" for module in ("pathlib", "pathlib._local") for kind in ("Posix", "Windows")),
     *(f"datetime.{kind}" for kind in ("date", "datetime", "timedelta")),
     *(f"numpy.{core}.multiarray.{made}" for core in ("core", "_core") for made in ("scalar", "_reconstruct")),
-    "numpy.ndarray",
-    "numpy.dtype",
+    *(f"numpy.{kind}" for kind in ("ndarray", "dtype", "float16", "float32", "float64", "int32", "int64", "bool_")),
+    *("types.SimpleNamespace", "torch.torch_version.TorchVersion"),
     "mmengine.logging.history_buffer.HistoryBuffer",
     *(f"omegaconf.{name}" for name in ("base.ContainerMetadata", "base.Metadata", "nodes.AnyNode")),
     *(f"omegaconf.{kind}config.{kind.title()}Config" for kind in ("dict", "list")),
@@ -53,7 +57,8 @@ HARMLESS = (
     ),
 )
 MAPPINGS = (  # the same, of what is filled as a mapping is
-    "collections.defaultdict",
+    *(f"collections.{kind}" for kind in ("defaultdict", "Counter")),
+    *("easydict.EasyDict", "addict.addict.Dict", "munch.Munch", "yacs.config.CfgNode"),
     "mmengine.config.config.ConfigDict",
     "mmcv.utils.config.ConfigDict",
     "pytorch_lightning.utilities.parsing.AttributeDict",
@@ -93,24 +98,31 @@ def read_state(source: Mapping[str, Any] | str | Path) -> dict[str, Any]:
 def read_weights(source: Mapping[str, Any] | str | Path, under: str | None = None) -> Weights:
     """Return the weights in a state dict, a checkpoint file or a folder of `save_pretrained`.
 
-    A file that ends in .safetensors is read as such, one in .pkl as a pickle of plain arrays, any other by
-    `torch.load(weights_only=True)`, which runs no code of the file. Where the weights are stored under a key, such
-    as "state_dict", they are found there; `under` names the key where there are several.
+    What a file is, its first bytes tell: safetensors, a pickle of plain arrays, or one of torch.save, which is read
+    by `torch.load(weights_only=True)`; none of its code is run. Weights in several files, which an index lists, are
+    one. Where they are stored under a key, such as "state_dict", they are found there; `under` names the key where
+    there are several. What torch puts into the names of compiled or sharded modules is left out of them.
     Raises CheckpointError where nothing can be read, where there is more than plain values, or no tensors.
     """
     config: Mapping[str, Any] = {}
-    if not isinstance(source, Mapping) and Path(source).is_dir():
-        source, config = _in_folder(Path(source))
-    content = source if isinstance(source, Mapping) else _read(Path(source))
-    found = dict(_state_dicts(content))
+    found = {}
+    if isinstance(source, Mapping):
+        found = dict(_state_dicts(source)) or dict(_state_dicts(source, np.ndarray))
+    else:
+        files, config = files_of(Path(source))
+        found = dict(_state_dicts(_joined(files, KNOWN))) or dict(_state_dicts(_joined(files, NUMPY), np.ndarray))
+    subject = "it" if isinstance(source, Mapping) else Path(source).name
     if not found:
         raise CheckpointError(
-            "it contains no named tensors: expected a state dict, or one stored under "
+            f"{subject} contains no named tensors: expected a state dict, or one stored under "
             f"{', '.join(map(repr, WRAPPERS[:3]))} or the like; save one with torch.save(model.state_dict(), FILE)."
         )
     key = _choose(found, under)
+    if key is None:  # parts of a network, or several ones, which their names tell
+        found = {"": {f"{place}.{name}": x for place, part in found.items() for name, x in part.items()}}
+        key = ""
     return Weights(
-        {name: torch.from_numpy(x) if isinstance(x, np.ndarray) else x for name, x in found[key].items()},
+        {name: _as_tensor(x) for name, x in _plainly_named(found[key]).items()},
         key,
         tuple(other for other in found if other != key),
         config,
@@ -125,24 +137,42 @@ def without_prefixes(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def _state_dicts(content: Any, key: str = "", depth: int = 3) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every mapping of named tensors in a checkpoint, by its place ("ema.module")."""
+def _plainly_named(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the tensors by their names without what torch puts in; as they are, where two would be one."""
+    plain = {WRAPPED.sub("", name): x for name, x in tensors.items()}
+    return plain if len(plain) == len(tensors) else tensors
+
+
+def _as_tensor(value: Any) -> Any:
+    """Return an array of numbers as a tensor, in this machine's order of bytes; anything else as it is."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        return value
+    return torch.from_numpy(np.array(value, value.dtype.newbyteorder("=")))
+
+
+def _state_dicts(
+    content: Any, kind: Any = Tensor, key: str = "", depth: int = DEPTH
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every mapping of named tensors, or of arrays, in a checkpoint, by its place ("ema.module")."""
+    if isinstance(content, list | tuple):  # as of torch.save((weights, epoch), FILE)
+        for place, value in enumerate(content if depth else ()):
+            yield from _state_dicts(value, kind, f"{key}.{place}".strip("."), depth - 1)
     if not (depth and isinstance(content, Mapping) and all(isinstance(name, str) for name in content)):
         return
     inner = [
         pair
         for name, value in content.items()
-        for pair in _state_dicts(value, f"{key}.{name}".strip("."), depth - 1)
+        for pair in _state_dicts(value, kind, f"{key}.{name}".strip("."), depth - 1)
     ]
     wrapped = any(place.rpartition(".")[2] in WRAPPERS for place, _ in inner)
     # a lone number is a loss or a score, not a weight
-    if not wrapped and any(isinstance(value, Tensor | np.ndarray) and value.ndim for value in content.values()):
+    if not wrapped and any(isinstance(value, kind) and value.ndim for value in content.values()):
         yield key, content
     yield from inner
 
 
-def _choose(found: Iterable[str], under: str | None) -> str:
-    """Return the key of the weights that are meant. Raises CheckpointError where it cannot be told."""
+def _choose(found: Iterable[str], under: str | None) -> str | None:
+    """Return the key of the weights that are meant, None where it cannot be told."""
     keys = list(found)
     if under in keys:
         return str(under)
@@ -150,24 +180,7 @@ def _choose(found: Iterable[str], under: str | None) -> str:
         named = [key for key in keys if key == word or (word and key.rpartition(".")[2] == word)]
         if named:
             return min(named, key=len)
-    if len(keys) == 1:
-        return keys[0]
-    raise CheckpointError(
-        f"it has several sets of weights, under {', '.join(map(repr, keys[:6]))}: say which, with under='NAME' "
-        "(--under NAME)."
-    )
-
-
-def _in_folder(folder: Path) -> tuple[Path, Mapping[str, Any]]:
-    """Return the weights' file in a folder of `save_pretrained`, and what its config.json says."""
-    file = next((folder / name for name in FILES if (folder / name).is_file()), None)
-    if file is None:
-        raise CheckpointError(f"the folder {folder} has none of {', '.join(FILES)}: name the checkpoint's file.")
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return file, {}
-    return file, config if isinstance(config, dict) else {}
+    return keys[0] if len(keys) == 1 else None
 
 
 class _Ignored:
@@ -190,7 +203,26 @@ class _Mapping:
         return OrderedDict()
 
 
+# Of arrays: the types of their dtypes too, as torch asks for the type of what it fills.
+DTYPES = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")]
+
+
+class _List:
+    """Stands for a list of another kind."""
+
+    def __new__(cls, *args: Any) -> Any:
+        return []
+
+
 KNOWN: Any = [*((_Ignored, name) for name in HARMLESS), *((_Mapping, name) for name in MAPPINGS)]
+KNOWN += [(_List, "collections.deque")]
+
+
+NUMPY: Any = [
+    *(pair for pair in KNOWN if tuple(pair[1].rsplit(".", 1)) not in ARRAYS),
+    *((made, f"{module}.{name}") for (module, name), made in ARRAYS.items() if module != "collections"),
+    *((kind, f"numpy.dtypes.{kind.__name__}") for kind in DTYPES),
+]
 
 
 class _Arrays(pickle.Unpickler):
@@ -202,24 +234,38 @@ class _Arrays(pickle.Unpickler):
         return ARRAYS[module, name]
 
 
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"there is no such file: {path}.")
+def _joined(files: list[Path], known: Any) -> Any:
+    """Return what is in the files, which are of one network."""
+    first, *others = (_read(file, known) for file in files)
+    for other in others:
+        first = {**first, **other}
+    return first
+
+
+def _read(path: Path, known: Any) -> Any:
+    kind = kind_of(path)
     try:
-        if path.suffix == ".safetensors":
+        if kind == "safetensors":
             return load_file(path)
-        if path.suffix == ".pkl":
+        if kind == "pickle":
             with path.open("rb") as file:
                 return _Arrays(file, encoding="latin1").load()
-        with torch.serialization.safe_globals(KNOWN):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(known), path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path.name} is not a checkpoint, or contains more than tensors and plain values; unpickling it could "
-            "run any code, so it is refused: if you trust the file, save its state dict alone."
+            f"{path.name} holds more than tensors and plain values{_asked(error)}; reading that could run any "
+            "code, so it is refused: if you trust the file, load it where it was made, and save the network's "
+            "state dict alone with torch.save(model.state_dict(), FILE)."
         ) from error
     except Exception as error:  # torch raises whatever a torn file leads it to
         raise CheckpointError(
-            f"{path.name} cannot be read as a checkpoint ({type(error).__name__}: {first_line(error)}): "
-            "expected a complete file written by torch.save, or a .safetensors file."
+            f"{path.name} is torn, or no checkpoint ({type(error).__name__}: {first_line(error)}): download or "
+            "copy it again."
         ) from error
+
+
+def _asked(error: Exception) -> str:
+    """Return " (module.Class)", of what a pickle asks for."""
+    named = re.search(r"(?:GLOBAL|Unsupported class|asks for) ([\w.]+)", str(error))
+    return f" ({named[1].removesuffix('.')})" if named else ""

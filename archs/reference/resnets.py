@@ -1,9 +1,10 @@
 """Which of timm's ResNets a checkpoint's trunk is, told from its tensors."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skipbench.archs.reference.layout import State, numbers
+from skipbench.archs.reference.layout import State, match, numbers
 
 # By the units per stage and whether these are bottlenecks; then by the width of the first unit's second
 # convolution, and how many inputs each of its outputs has, fewer where they are grouped.
@@ -16,11 +17,16 @@ NAMES = {
         (64, 64): "resnet101",
         (128, 4): "resnext101_32x4d",
         (256, 8): "resnext101_32x8d",
+        (512, 16): "resnext101_32x16d",
+        (1024, 32): "resnext101_32x32d",
         (256, 4): "resnext101_64x4d",
         (128, 128): "wide_resnet101_2",
     },
     ((3, 8, 36, 3), True): {(64, 64): "resnet152"},
 }
+
+
+UNIT = re.compile(r"(conv\d|bn\d|downsample|shortcut)\b|conv2_offset")  # what a unit is made of; others have more
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ def resnet_of(state: State, stage_name: Callable[[int], str]) -> ResNet | None:
 
     The last stages may be missing.
     """
+    inside = (match(f"{stage_name(stage)}.#.*", name) for stage in range(1, 5) for name in state)
+    if not all(UNIT.match(str(parts[1])) for parts in inside if parts):
+        return None
     units = [numbers(state, f"{stage_name(stage)}.#.conv1.weight") for stage in range(1, 5)]
     counts = tuple(len(found) for found in units if found)
     if not counts:

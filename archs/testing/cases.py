@@ -30,7 +30,8 @@ Shape = tuple[int, ...]
 class Case:
     """One way in which a network uses a part: its inputs by name, in order, and the shapes that it must return.
 
-    `uses` are the inputs that the result has to depend on, `ignores` those that it must not depend on.
+    `uses` are the inputs that the result has to depend on, `ignores` those that it must not depend on; `several`
+    says whether the part returns a list of maps.
     """
 
     build: Callable[[], nn.Module]
@@ -38,6 +39,7 @@ class Case:
     promised: Callable[[Any], list[Shape]]  # of the module that was built
     uses: Sequence[str]
     ignores: Sequence[str] = ()
+    several: bool = False
 
 
 def cases_of_fusion(
@@ -106,7 +108,7 @@ def cases_of_bottom_up(bottom_up: type[BottomUp]) -> Iterator[Case]:
     """Yield three levels at even and odd sizes."""
     for size in ((24, 16), (27, 18)):
         build = _building(bottom_up, WIDTHS, STRIDES, STYLE)
-        yield Case(build, {"x": _map(WIDTHS[0], size)}, partial(_three_levels, size=size), ["x"])
+        yield Case(build, {"x": _map(WIDTHS[0], size)}, partial(_three_levels, size=size), ["x"], several=True)
 
 
 def cases_of_restart(restart: type[Restart]) -> Iterator[Case]:
@@ -120,9 +122,9 @@ def cases_of_restart(restart: type[Restart]) -> Iterator[Case]:
         def build() -> nn.Module:
             return restart(6, 3, WIDTHS[0], STYLE, PooledResiduals(WIDTHS, STRIDES, STYLE)).eval()
 
-        yield Case(build, {**maps}, promised, uses, ignores)
+        yield Case(build, {**maps}, promised, uses, ignores, several=True)
     if ignores:
-        yield Case(build, {**maps, "prediction": None}, promised, uses)
+        yield Case(build, {**maps, "prediction": None}, promised, uses, several=True)
 
 
 def cases_of_encoder(name: str) -> Iterator[Case]:
@@ -137,7 +139,13 @@ def cases_of_encoder(name: str) -> Iterator[Case]:
 
     for size in [only] if only else [(96, 128), (128, 96)]:
         image = _map(spec.in_channels, size)
-        yield Case(lambda: build_encoder(spec).eval(), {"image": image}, partial(promised, size=size), ["image"])
+        yield Case(
+            lambda: build_encoder(spec).eval(),
+            {"image": image},
+            partial(promised, size=size),
+            ["image"],
+            several=True,
+        )
 
 
 def _building(part: Callable[..., nn.Module], *given: object) -> Callable[[], nn.Module]:

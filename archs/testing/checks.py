@@ -30,6 +30,8 @@ from skipbench.display import first_line
 from skipbench.registry import Registry
 
 Check = Callable[[list[Case]], str]  # the first two cases are the same build at two sizes, if there are two
+IN_PLACE = "it changes its inputs in place: the encoder's maps are used elsewhere, so copy first."
+DIFFERS = "two calls with the same maps give different results in eval mode."
 HOMELY = ("fusion", "block", "upsampler")  # the kinds whose channels and sizes the network gives them
 
 
@@ -56,12 +58,15 @@ def check_part(kind: str, part: Any, home: Home | None = None) -> list[Finding]:
     if kind == "model":
         return [run_check("network", partial(check_preset, part))]
     explain = partial(in_words_of, part) if kind == "fusion" else None
-    findings = []
+    findings: list[Finding] = []
     for name, check in CHECKS.items():
         made = partial(CASES[kind], part)
         finding = run_check(name, partial(_on_cases, check, made), explain)
         if kind in HOMELY and (home or not finding.ok):
             finding = _at_home(finding, check, made, home or Home.of(), explain)
+        drifts = any(words in other.message for other in findings for words in (DIFFERS, IN_PLACE))
+        if drifts and not finding.ok and "raised" not in finding.message and name != "determinism":
+            finding = Finding(name, False, "cannot be judged as long as the result is not the same each time.")
         findings.append(finding)
     if kind == "fusion":
         findings[0] = _of_order_and_size(findings[0], part)
@@ -80,7 +85,7 @@ def _of_order_and_size(shapes: Finding, fusion: type[Fusion]) -> Finding:
         return shapes
     with Resizings() as resizings, torch.no_grad():
         case = next(cases_of_fusion(fusion, [PROBE]))
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             case.build()(*case.inputs.values())
     if not resizings.needless:
         return shapes
@@ -114,13 +119,17 @@ def run_check(name: str, check: Callable[[], str], explain: Explain | None = Non
             return Finding(name, True, check())
     except BrokenContractError as broken:
         return Finding(name, False, str(broken))
-    except Exception as error:  # somebody else's code may raise anything, and that is a finding
+    except (Exception, SystemExit) as error:  # somebody else's code may raise anything, and that is a finding
         words = explain(error) if explain else None
         return Finding(name, False, words or f"raised {type(error).__name__}: {first_line(error)}")
 
 
-def _maps(result: Tensor | list[Tensor]) -> list[Tensor]:
-    return [result] if isinstance(result, Tensor) else list(result)
+def _maps(result: Any) -> list[Tensor]:
+    """Return the maps of a result. Raises BrokenContractError where it is nothing of the kind."""
+    maps = [result] if isinstance(result, Tensor) else result
+    if not isinstance(maps, list | tuple) or not all(isinstance(x, Tensor) for x in maps):
+        raise BrokenContractError(f"it returns a {type(result).__name__}: return the map, a torch.Tensor.")
+    return list(maps)
 
 
 def check_shapes(cases: list[Case]) -> str:
@@ -129,13 +138,23 @@ def check_shapes(cases: list[Case]) -> str:
         module = case.build()
         want = case.promised(module)
         with Resizings() as resizings:
-            got = [tuple(x.shape) for x in _maps(module(*case.inputs.values()))]
+            result = module(*case.inputs.values())
+            maps = _maps(result)
+        got = [tuple(x.shape) for x in maps]
         given = ", ".join(f"{name} {tuple(x.shape)}" for name, x in case.inputs.items() if x is not None)
         require(
             got == want,
             f"{given} gave {' and '.join(map(str, got))}, expected {' and '.join(map(str, want))}; keep the size "
             f"that this kind of part promises, and declare the channels that it returns{resizings}.",
         )
+        require(
+            case.several or isinstance(result, Tensor),
+            f"it returns a {type(result).__name__} of maps: return the one map, a torch.Tensor.",
+        )
+        kinds = {str(x.dtype) for x in maps if x.dtype != torch.get_default_dtype()}
+        require(not kinds, f"it returns {', '.join(kinds)} for maps of torch.float32: return the maps' own dtype.")
+        finite = all(bool(x.isfinite().all()) for x in maps)
+        require(finite, f"{given} gave values that are not finite (nan or inf): it must be safe for any map.")
     return f"{len(cases)} inputs"
 
 
@@ -152,18 +171,26 @@ def check_gradients(cases: list[Case]) -> str:
     for name in case.ignores:
         require(name not in reached, f"the result depends on '{name}', which `uses` does not name.")
     for name, parameter in module.named_parameters():
-        require(parameter.grad is not None, f"parameter '{name}' gets no gradient: use it or remove it.")
+        frozen = not parameter.requires_grad
+        require(frozen or parameter.grad is not None, f"parameter '{name}' gets no gradient: use it or remove it.")
     return f"to {' and '.join(case.uses)} and every parameter"
 
 
 def check_determinism(cases: list[Case]) -> str:
-    """The same maps give the same result, and are left as they were."""
+    """The same maps give the same result, whatever else is in the batch, and are left as they were."""
     module, inputs = cases[0].build(), cases[0].inputs
-    before = {name: x.clone() for name, x in inputs.items() if x is not None}
+    before, state = {name: x.clone() for name, x in inputs.items() if x is not None}, torch.get_rng_state()
     first, second = ([x.clone() for x in _maps(module(*inputs.values()))] for _ in range(2))
-    untouched = all(torch.equal(x, inputs[name]) for name, x in before.items())  # type: ignore[arg-type]
-    require(untouched, "it changes its inputs in place: the encoder's maps are used elsewhere, so copy first.")
-    require(_equal(first, second), "two calls with the same maps give different results in eval mode.")
+    drawn = not torch.equal(state, torch.get_rng_state())
+    require(_left(before, inputs), IN_PLACE)
+    require(_equal(first, second), DIFFERS)
+    require(not drawn, "it draws or sets torch's random numbers in eval mode: leave them to the training.")
+    alone = _maps(module(*(x if x is None else x[:1] for x in inputs.values())))
+    same = all(torch.allclose(x, y[:1], atol=1e-4) for x, y in zip(alone, first, strict=True))
+    require(same, "an image's result depends on the others in its batch in eval mode.")
+    with torch.no_grad():
+        module.train()(*inputs.values())
+    require(_left(before, inputs), f"in training mode {IN_PLACE}")
     return "same maps, same result, inputs untouched"
 
 
@@ -186,7 +213,7 @@ def check_export(cases: list[Case]) -> str:
         program = torch.export.export(module, inputs, dynamic_shapes=free)
     second = cases[several].inputs.values()  # of another size, if there are several
     pairs = zip(_maps(program.module()(*second)), _maps(module(*second)), strict=True)
-    agree = all(torch.allclose(x, y, atol=1e-5) for x, y in pairs)
+    agree = all(torch.allclose(x, y, atol=1e-5, equal_nan=True) for x, y in pairs)
     require(agree, "the exported program gives another result than the module at another size.")
     return "torch.export, any size" if several else "torch.export, its only size"
 
@@ -223,8 +250,13 @@ def check_preset(name: str) -> str:
     return f"{len(logits)} predictions for an image of {side}x{side} px, the last of {tuple(logits[-1].shape[2:])}"
 
 
+def _left(before: dict[str, Tensor], inputs: dict[str, Tensor | None]) -> bool:
+    return all(torch.equal(x, inputs[name]) for name, x in before.items())  # type: ignore[arg-type]
+
+
 def _equal(first: list[Tensor], second: list[Tensor]) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
+    """Return whether two results are the same, nan for nan."""
+    return all(torch.equal(x.nan_to_num(), y.nan_to_num()) for x, y in zip(first, second, strict=True))
 
 
 CHECKS: dict[str, Check] = {

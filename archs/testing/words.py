@@ -15,14 +15,15 @@ from torch.overrides import TorchFunctionMode
 
 from skipbench.display import first_line, quieter, where
 
-Explain = Callable[[Exception], str | None]
+Explain = Callable[[BaseException], str | None]
 CONTRACT = "forward(coarse, skip) takes the map from above, then the skip, in one size"
 PROBE = (64, 128, 64)  # channels that tell the two maps apart, and that most code takes
 RESIZING = ("interpolate", "upsample", "pool", "grid_sample")
+DEVICES = ("NVIDIA driver", "not compiled with CUDA", "not on the expected device", "on the same device")
 LIBRARY = Path(torch.__file__).parent
 
 
-def in_words_of(fusion: type[Any], error: Exception) -> str | None:
+def in_words_of(fusion: type[Any], error: BaseException) -> str | None:
     """Return what is wrong, None where the error says it best."""
     line = where(error, _file_of(fusion))
     words = f"raised {type(error).__name__}: {first_line(error)}{line}"
@@ -33,6 +34,13 @@ def in_words_of(fusion: type[Any], error: Exception) -> str | None:
         return f"torch.export cannot trace it{line}: it branches on a map's values, so choose with torch.where."
     if "abstract method forward" in told or "abstract methods forward" in told:
         return f"the class has no forward; {CONTRACT}."
+    if "Constraints violated" in told:
+        return (
+            "torch.export finds that it takes one size alone: it loops over rows or columns, or has a size as a "
+            "number, so write it with operations that take any size."
+        )
+    if any(word in told for word in DEVICES):
+        return f"{words}; it names a device: use that of the map, as coarse.device, or a buffer."
     if takes_them_swapped(fusion):
         return f"{words}; it works with the two maps exchanged: {CONTRACT}."
     if isinstance(error, TypeError) and ("forward()" in told or "positional argument" in told):
@@ -79,7 +87,7 @@ def _fits(fusion: type[Any], *maps: Tensor) -> bool:
     try:
         fused = fusion.fused_channels(*PROBE)
         return tuple(fusion(*PROBE[:2], fused)(*maps).shape) == (2, fused, 4, 6)
-    except Exception:  # somebody else's code may raise anything
+    except (Exception, SystemExit):  # somebody else's code may raise anything
         return False
 
 

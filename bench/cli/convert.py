@@ -81,6 +81,7 @@ def _convert(
     return [
         f"Wrote {out}: {converted.preset} on {model.spec.encoder}, {count:,} parameters.",
         *([assumed] if converted.assumed else []),
+        *converted.notes,
         *_counted(converted.unused, "of the checkpoint are not used"),
         *_counted(converted.untrained, "are not in the checkpoint, so they still need training"),
     ]

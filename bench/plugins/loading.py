@@ -4,13 +4,15 @@ import hashlib
 import inspect
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skipbench.bench.errors import PluginError
-from skipbench.bench.plugins.neighbours import OWN, import_file, source_of
+from skipbench.bench.plugins.neighbours import OWN, PREFIX, import_file, source_of
 from skipbench.display import in_words, where
 from skipbench.errors import SkipbenchError
 from skipbench.registry import Registry
@@ -19,6 +21,8 @@ if TYPE_CHECKING:  # archs brings torch, which a plug-in that draws a figure doe
     from skipbench.archs import ArchSpec
 
 FORMER_IMPORT = re.compile(r"^\s*(?:from|import) (archs|bench|analysis|reports)\b", re.MULTILINE)
+NO_PART = re.compile(r"setup\.py|conftest\.py|test_.*\.py|.*_test\.py")  # of a folder: they run something else
+INNER = re.compile(rf"{PREFIX}\w+?\b\.?")  # of the name that a plug-in's folder has inside
 ENTRY_POINTS, FORMERLY = "skipbench.plugins", "skipbench.fusions"
 Parts = dict[str, dict[str, Any]]  # by the plural of their kind, by name: {"fusions": {"mine": Mine}}
 
@@ -96,22 +100,27 @@ def _files(path: Path) -> list[Path]:
     """Return the files of the plug-in at `path`. Raises PluginError where there are none."""
     if os.path.isdir(path):
         package = path / "__init__.py"
-        files = [package] if package.is_file() else sorted(path.glob("[!_]*.py"))
+        found = sorted(path.glob("[!_]*.py"))
+        files = [package] if package.is_file() else [file for file in found if not NO_PART.fullmatch(file.name)]
         if not files:
             raise PluginError(
-                f"plug-in folder {path} contains no Python file to load (names that begin with _ are skipped)."
+                f"plug-in folder {path} contains no Python file to load (names that begin with _ are skipped, and "
+                "setup.py, conftest.py and tests)."
             )
         return files
     if not os.path.isfile(path):
         raise PluginError(f"no such plug-in file: {path}.")
     if path.suffix != ".py":
         raise PluginError(f"plug-in {path} is not a Python file; its name must end in .py.")
+    if "." in path.stem:
+        raise PluginError(f"plug-in {path} cannot be imported: its name has a dot more than .py; rename it.")
     return [path]
 
 
 def _import(file: Path) -> None:
     try:
-        import_file(file)
+        with _as_it_was():
+            import_file(file)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # somebody else's code may raise anything
@@ -122,7 +131,21 @@ def _import(file: Path) -> None:
         words = (
             f"{old[1]} is now skipbench.{old[1]}; or use `from skipbench import ...`" if old else in_words(error)
         )
-        raise PluginError(f"plug-in {file} cannot be imported{line}: {words}.") from error
+        raise PluginError(f"plug-in {file} cannot be imported{line}: {INNER.sub('', words)}.") from error
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Undo what a file changes for all others: the working folder, torch's default dtype, its random numbers."""
+    place, torch = os.getcwd(), sys.modules.get("torch")
+    state = (torch.get_default_dtype(), torch.get_rng_state()) if torch else ()
+    try:
+        yield
+    finally:
+        os.chdir(place)
+        if torch and state:
+            torch.set_default_dtype(state[0])
+            torch.set_rng_state(state[1])
 
 
 def _load_installed(entry_point: EntryPoint) -> None:

@@ -160,20 +160,26 @@ class _Loader(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
     def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> Any:  # type: ignore[override]
-        tree = _FromPackage(_FOLDERS[self.name.partition(".")[0]]).visit(ast.parse(data, path))
+        tree = _FromPackage(_FOLDERS[self.name.partition(".")[0]], self.name).visit(ast.parse(data, path))
         return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True, optimize=_optimize)
 
 
 class _FromPackage(ast.NodeTransformer):
     """Makes `import helper` an import from the folder's package, under the same name."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, own: str) -> None:
         self.folder = folder
+        self.own = own  # the file's name in the package: a torch.py that imports torch means the other one
+
+    def inside(self, name: str) -> str | None:
+        """Return the package's name for what the file imports as `name`, None where it is another module's."""
+        found = self.folder.inside(name)
+        return None if found == self.own and self.folder.title != name else found
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         lines: list[ast.stmt] = []
         for alias in node.names:
-            name, top = self.folder.inside(alias.name), alias.name.partition(".")[0]
+            name, top = self.inside(alias.name), alias.name.partition(".")[0]
             if name is None or alias.asname:
                 lines.append(ast.Import([ast.alias(name or alias.name, alias.asname)]))
             else:  # `import helper.deep` imports both and names the first
@@ -182,5 +188,5 @@ class _FromPackage(ast.NodeTransformer):
         return [ast.copy_location(line, node) for line in lines]
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
-        name = None if node.level else self.folder.inside(node.module or "")
+        name = None if node.level else self.inside(node.module or "")
         return ast.copy_location(ast.ImportFrom(name, node.names, 0), node) if name else node

@@ -1,5 +1,7 @@
 """Every registered fusion keeps the contract, and the identity behind the whole study holds."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -137,3 +139,27 @@ def test_registering_something_else_is_an_error():
 def test_registering_a_taken_name_is_an_error():
     with pytest.raises(archs.DuplicateNameError, match="'add' is already registered"):
         archs.register_fusion("add")(Add)
+
+
+@pytest.mark.parametrize(
+    ("result", "check", "words"),
+    [
+        (lambda self, x: [x], "shapes", "it returns a list of maps: return the one map"),
+        (lambda self, x: {"x": x}, "shapes", "it returns a dict: return the map"),
+        (lambda self, x: x.half(), "shapes", "it returns torch.float16 for maps of torch.float32"),
+        (lambda self, x: x / 0, "shapes", "values that are not finite"),
+        (lambda self, x: x - x.mean(0, keepdim=True), "determinism", "depends on the others in its batch"),
+        (lambda self, x: x + torch.rand(1) - 1, "state dict", "cannot be judged as long as"),
+        (lambda self, x: sys.exit(3), "shapes", "raised SystemExit: 3"),
+    ],
+)
+def test_what_a_result_is_not_is_told(result, check, words):
+    class Odd(archs.Fusion):
+        def forward(self, coarse, skip):
+            return result(
+                self,
+                coarse.mean(1, keepdim=True) + skip.mean(1, keepdim=True) + skip.new_zeros(self.out_channels, 1, 1),
+            )
+
+    (message,) = [finding.message for finding in check_fusion(Odd) if finding.check == check]
+    assert words in message

@@ -57,7 +57,7 @@ def test_a_prefix_of_some_names_only_stays():
     assert same(read_state(state), state)
 
 
-def test_safetensors_are_read_by_their_ending(tmp_path):
+def test_safetensors_are_read(tmp_path):
     save_file(STATE, tmp_path / "weights.safetensors")
     assert same(read_state(str(tmp_path / "weights.safetensors")), STATE)
 
@@ -76,7 +76,7 @@ class Malicious:
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
 def test_a_files_code_is_never_run(tmp_path, save, name):
     save({**STATE, "extra": Malicious(tmp_path / "ran")}, tmp_path / name)
-    words = f"{name} (is not a checkpoint, or contains more than tensors|cannot be read)"
+    words = f"{name} holds more than tensors and plain values"
     with pytest.raises(archs.CheckpointError, match=words):
         read_state(tmp_path / name)
     assert not (tmp_path / "ran").exists()
@@ -96,7 +96,7 @@ def test_a_file_that_is_not_there_or_holds_no_tensors_is_refused(tmp_path):
         read_state(tmp_path / "weights.pth")
     for empty in ([torch.ones(1)], {"epoch": 3}, {"state_dict": {}}, {0: torch.ones(1)}, torch.ones(1)):
         torch.save(empty, tmp_path / "weights.pth")
-        with pytest.raises(archs.CheckpointError, match="it contains no named tensors"):
+        with pytest.raises(archs.CheckpointError, match="contains no named tensors"):
             read_state(tmp_path / "weights.pth")
 
 

@@ -144,6 +144,18 @@ def test_outputs_equal_the_transcription_at_even_and_odd_sizes(bilinear, size):
 
 
 @pytest.mark.parametrize("bilinear", PRESETS)
+def test_its_first_releases_whose_convolutions_have_biases_are_read(bilinear):
+    _, plain = small(bilinear)
+    for double in (layer for layer in plain.modules() if isinstance(layer, Twice)):
+        for conv in (double.double_conv[0], double.double_conv[3]):
+            conv.bias = nn.Parameter(torch.rand(conv.out_channels))
+    model = archs.from_reference(plain.state_dict(), layout="milesial-unet").model.eval()
+    image = torch.randn(2, 3, 64, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(model(image), plain(image), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("bilinear", PRESETS)
 def test_the_layout_is_strict(bilinear, assert_strict):
     model, plain = small(bilinear)
     assert_strict(model, plain.state_dict(), "milesial-unet")

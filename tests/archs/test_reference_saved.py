@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+import torchvision
+from safetensors.torch import save_file
 from torch import Tensor
 
 from skipbench import archs
@@ -104,7 +107,7 @@ def test_of_two_networks_in_one_the_user_says_which(state):
     assert loaded(deeper, teacher, under="teacher").unused == list(under("student.net.", state))
     with pytest.raises(archs.CheckpointError, match="it has nothing under 'taecher': the first of"):
         archs.from_reference(both, layout="smp-unet", under="taecher")
-    with pytest.raises(archs.CheckpointError, match="several sets of weights, under 'a', 'b': say"):
+    with pytest.raises(archs.CheckpointError, match="several networks, under 'a' and 'b': say"):
         archs.from_reference({"a": state, "b": teacher}, layout="smp-unet")
 
 
@@ -144,7 +147,7 @@ def test_depths_and_widths_are_told_by_the_tensors(make, depth):
             : None if depth < 5 else 0
         ]
     )
-    assert converted.assumed == ["upsample=nearest"]
+    assert converted.assumed == ["upsample=nearest", *(["head_stride=1"] if make is smp.FPN else [])]
     counted = sum(p.numel() for name, p in theirs.named_parameters() if name not in converted.unused)
     assert sum(p.numel() for p in converted.model.parameters()) == counted
     image = torch.randn(1, 2, 64, 96)
@@ -163,12 +166,85 @@ def test_depths_and_widths_are_told_by_the_tensors(make, depth):
             "is of attention in the decoder, for which the",
         ),
         ({"decoder_use_norm": "layernorm"}, "a norm in the decoder that is not BatchNorm"),
+        ({"encoder_name": "vgg11"}, "a block between encoder and decoder"),
+        ({"encoder_name": "mobilenet_v2"}, "its encoder is one of the project's own that the design"),
+        ({"encoder_name": "se_resnet50"}, "its encoder is one of the project's own that the design"),
+        (
+            {"encoder_name": "tu-resnet26d"},
+            "no tensor tells which of timm's encoders it has: give its",
+        ),
     ],
 )
 def test_what_no_factor_says_is_named(option, words):
-    state = smp.Unet("resnet18", encoder_weights=None, **option).state_dict()
+    state = smp.Unet(**{"encoder_name": "resnet18", "encoder_weights": None, **option}).state_dict()
     with pytest.raises(archs.CheckpointError, match=words):
         archs.from_reference(state, layout="smp-unet")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (smp.Linknet, r"decoder\.blocks\.0\.block\.0\.0\.weight' is of LinkNet's blocks, which narrow"),
+        (smp.UnetPlusPlus, r"UNet\+\+'s nested skips"),
+        (smp.MAnet, "a block between encoder and decoder"),
+        (smp.PAN, "attention over a pyramid of pooled maps"),
+        (smp.DeepLabV3, "atrous convolutions side by side"),
+        (smp.DeepLabV3Plus, "atrous convolutions side by side"),
+        (smp.PSPNet, "pooling over a pyramid of bins"),
+        (smp.UPerNet, "pooling over a pyramid of bins"),
+        (smp.Segformer, "a decoder that resizes all levels at once"),
+    ],
+)
+def test_of_the_projects_other_decoders_the_missing_factor_is_named(make, words):
+    with torch.device("meta"):
+        state = make("resnet18", encoder_weights=None).state_dict()
+    for layout in ("smp-unet", "smp-fpn"):
+        with pytest.raises(archs.CheckpointError, match=f"{words}.*, for which the design space has no factor"):
+            archs.from_reference(state, layout=layout)
+
+
+@pytest.mark.parametrize("encoder", ["convnext_atto", "resnet26d"])
+@pytest.mark.parametrize("depth", [3, 4, 5])
+def test_timms_encoders_are_read_at_every_depth_with_and_without_a_level_of_stride_2(encoder, depth, shaken):
+    torch.manual_seed(0)
+    widths = (32, 24, 16, 8, 8)[:depth]
+    options = {"encoder_weights": None, "encoder_depth": depth, "decoder_channels": widths}
+    theirs = shaken(smp.Unet(f"tu-{encoder}", **options))
+    ours = archs.from_reference(theirs.state_dict(), layout="smp-unet", encoder=encoder).model.eval()
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        expected = theirs(image)
+        torch.testing.assert_close(ours(image), expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"decoder_interpolation": "bicubic"}, "decoder_interpolation='bicubic', which no factor says"),
+        ({"encoder_name": "no_such_encoder"}, ""),
+        ({"encoder_name": "tu-no_such_encoder"}, ""),
+        ({"activation": "sigmoid"}, ""),
+    ],
+)
+def test_what_a_config_says_is_followed_told_or_refused(config, words, state, tmp_path):
+    save_file({name: x.contiguous() for name, x in state.items()}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    if words:
+        with pytest.raises(archs.CheckpointError, match=words):
+            archs.from_reference(tmp_path, layout="smp-unet")
+        return
+    left = ["Its last activation, 'sigmoid', is left out: the network returns logits."]
+    assert loaded(tmp_path, state).notes == (left if "activation" in config else [])
+
+
+def test_a_pyramids_config_tells_the_stride_of_its_logits(shaken, tmp_path):
+    theirs = shaken(smp.FPN("resnet18", encoder_weights=None, upsampling=2))
+    theirs.save_pretrained(tmp_path)
+    converted = archs.from_reference(tmp_path, layout="smp-fpn")
+    assert (converted.model.spec.head_stride, converted.assumed) == (2, [])
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(converted.model.eval()(image), theirs(image), rtol=0, atol=1e-5)
 
 
 def test_of_another_projects_names_the_layout_is_named(state):
@@ -178,6 +254,41 @@ def test_of_another_projects_names_the_layout_is_named(state):
         archs.from_reference(under("net.", state), layout="mmseg-fpn")
     with pytest.raises(archs.CheckpointError, match=r"none of its 1 tensors is named so, the first 'w'\.$"):
         archs.from_reference({"w": ONE}, layout="mmseg-fpn")
+
+
+def test_of_the_same_projects_other_decoder_the_layout_is_named():
+    state = smp.FPN("resnet18", encoder_weights=None).state_dict()
+    with pytest.raises(archs.CheckpointError, match=r"other 'decoder.p5.weight'; they are as in 'smp-fpn'\.$"):
+        archs.from_reference(state, layout="smp-unet")
+    state = torchvision.models.segmentation.fcn_resnet50(weights=None, weights_backbone=None).state_dict()
+    with pytest.raises(archs.CheckpointError, match=r"none of its \d+ tensors is named so, the first '[\w.]+'\.$"):
+        archs.from_reference(state, layout="torchvision-fpn")
+    with pytest.raises(archs.CheckpointError, match="it has nothing that tells its levels: take a complete"):
+        archs.from_reference(state, layout="mmseg-fpn")
+
+
+@pytest.mark.parametrize("average", ["ema_model.module", "model_ema", "swa"])
+def test_an_average_among_the_names_is_unused_where_the_network_stands_too(average, state):
+    ema = {name: x + 1 for name, x in state.items()}
+    both = {**under("model.", state), **under(f"{average}.", ema)}
+    assert loaded(both, state).unused == list(under(f"{average}.", ema))
+    assert loaded(both, ema, under=average).unused == list(under("model.", state))
+    assert loaded(under(f"{average}.", ema), ema).unused == []
+
+
+def test_of_networks_of_different_depth_the_larger_is_not_taken_silently(state):
+    teacher = smp.Unet("resnet34", encoder_weights=None).state_dict()
+    with pytest.raises(archs.CheckpointError, match="several networks, under 'teacher' and 'student': say which"):
+        archs.from_reference({**under("student.", state), **under("teacher.", teacher)}, layout="smp-unet")
+
+
+def test_parts_in_one_file_are_one_network(state):
+    homes = ("encoder", "decoder", "segmentation_head")
+    parts = {
+        home: {name.removeprefix(f"{home}."): state[name] for name in state if name.startswith(home)}
+        for home in homes
+    }
+    assert loaded(parts, state).unused == []
 
 
 def test_a_model_of_other_widths_is_told_the_tensors_own(state):

@@ -376,3 +376,29 @@ def test_a_process_that_is_started_loads_what_this_one_has_loaded(tmp_path: Path
     load([tmp_path / "parts"])
     with fresh_processes(1) as (process,):
         assert name in process.submit(list_fusions).result()
+
+
+def test_a_plug_in_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    changes = "import os, torch\nos.chdir('/')\ntorch.set_default_dtype(torch.float64)\ntorch.manual_seed(5)\n"
+    (tmp_path / "loud.py").write_text(changes + fusion_source(next(names)))
+    before = Path.cwd(), torch.get_default_dtype(), torch.get_rng_state()
+    load([tmp_path / "loud.py"])
+    assert (Path.cwd(), torch.get_default_dtype()) == before[:2]
+    assert torch.equal(torch.get_rng_state(), before[2])
+
+
+def test_of_a_folder_setup_and_tests_are_not_run_and_a_torch_py_imports_the_other(tmp_path: Path) -> None:
+    name = next(names)
+    for other in ("setup.py", "conftest.py", "test_mine.py"):
+        (tmp_path / other).write_text("raise ValueError('no part')")
+    (tmp_path / "torch.py").write_text("import torch\nfrom torch import nn\nnn.Module\n" + fusion_source(name))
+    assert list(load([tmp_path])["fusions"]) == [name]
+
+
+def test_names_are_told_as_people_write_them(tmp_path: Path) -> None:
+    (tmp_path / "my.part.py").write_text(fusion_source(next(names)))
+    with pytest.raises(PluginError, match=r"its name has a dot more than \.py; rename it"):
+        load([tmp_path / "my.part.py"])
+    (tmp_path / "lone.py").write_text("from .nope import X\n")
+    with pytest.raises(PluginError, match=r"line 1: ModuleNotFoundError: No module named 'nope'\.$"):
+        load([tmp_path / "lone.py"])
