@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
 from skipbench.analysis.frames import Frames, load
 from skipbench.bench.files import MARK, write_whole
 from skipbench.reports.bands import bands
 from skipbench.reports.blocks import Block, Panel, Picture, Records, Section, Sentences
 from skipbench.reports.choice import first_study, prefixes
 from skipbench.reports.errors import BrokenFigureError, NothingToShow, ReportError
-from skipbench.reports.figures import FigureKind, figure_kind, figure_names
+from skipbench.reports.figures import figure_kind, figure_names
 from skipbench.reports.figures.answer import shows_all_effects
 from skipbench.reports.letters import unwritten
 from skipbench.reports.plot import draw_pages, figure_file, save
@@ -58,6 +56,7 @@ FOLDED = {  # figures that few readers need, and what is written on them
     "latency": "Every timed forward pass",
     "critical_difference": "Ranks over all tasks and datasets",
 }
+EMBEDDED = ("png", "svg")  # what a figure of the page is written as
 CLAIM = ".skipbench-report"  # marks a folder that a report may overwrite
 
 
@@ -160,11 +159,13 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
             alt, caption = (text if isinstance(text, str) else text(*what) for text in texts)
             chart = figure.chart(*what) if figure.chart else None
         pictures = list[Block]()
-        for number, drawing in enumerate(drawn[name], 1):
-            files = _save(figure, drawing, f"{name}-{number}" if number > 1 else name, directory, prefix)
-            said = " ".join([caption, *unwritten([drawing])])
-            of_arms = [] if chart else bands(drawing)
-            pictures.append(Picture(files[figure.embed], alt, said, chart, FOLDED.get(kind, ""), of_arms))
+        with figure.guarded(passing=ReportError):
+            for number, drawing in enumerate(drawn[name], 1):
+                stem = f"{name}-{number}" if number > 1 else name
+                files = {form: save(drawing, figure_file(directory, prefix, stem, form), form) for form in EMBEDDED}
+                said = " ".join([caption, *unwritten([drawing])])
+                of_arms = [] if chart else bands(drawing)
+                pictures.append(Picture(files[figure.embed], alt, said, chart, FOLDED.get(kind, ""), of_arms))
         if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
             blocks += pictures
         with figure.guarded():
@@ -173,9 +174,3 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
                     block.first(1)  # raises here where a column is wrong
                 blocks.append(Sentences([block]) if isinstance(block, str) else block)
     return blocks
-
-
-def _save(figure: FigureKind, drawing: Figure, name: str, directory: Path, prefix: str) -> dict[str, Path]:
-    """Write a page of a figure as PNG and SVG, and return the files."""
-    with figure.guarded(passing=ReportError):
-        return {form: save(drawing, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}
