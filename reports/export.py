@@ -115,11 +115,11 @@ def _blocks(part: Part, frames: Frames) -> list[Block | str]:
         study = next(iter(frames.studies()), frames) if figure.of_run else frames
         with figure.guarded():
             views = figure.views(study)
-        if figure.needs is None:
+        if (needs := figure.needs) is None:
             draw(part, study)
         with figure.guarded():
-            for what in views.values() if figure.needs else ():
-                figure.needs(*what)
+            for what in views.values() if needs else ():
+                needs(*what)
             return [block for what in views.values() for block in figure.below(*what)]
     except NothingToShow:
         return []

@@ -27,7 +27,10 @@ def is_dark() -> bool:
 
 def on_ground(color: str) -> str:
     """Return a colour as it is seen on the ground that pictures have now."""
-    return to_hex([PALE + (1 - PALE) * part for part in to_rgb(color)]) if is_dark() else color
+    if not is_dark():
+        return color
+    red, green, blue = (PALE + (1 - PALE) * part for part in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def muted() -> str:

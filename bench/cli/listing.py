@@ -164,7 +164,7 @@ OF_KIND: dict[str, Callable[[], Iterator[Listed]]] = {
 def _defaults(entry: Any) -> dict[str, Any]:
     """Return a preset's factors, the options of what has some, or the defaults of a part's own arguments."""
     if isinstance(entry, Mapping):
-        return _plain(dict(entry))
+        return {str(name): _plain(each) for name, each in entry.items()}
     options = getattr(entry, "Options", entry)
     if isinstance(options, type) and issubclass(options, BaseModel):
         given = {name: each for name, each in options.model_fields.items() if not each.is_required()}

@@ -1,5 +1,6 @@
 """DeepLabCut and Lightning Pose projects: joints of animals on frames of videos, from their CSV tables."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -99,7 +100,7 @@ class DeepLabCut(FileSource):
         for given, points in table.points.items():
             short = given.rsplit("/", 1)[-1]
             beside = table.path.parent / short
-            image = beside if beside.is_file() else located.find(given, [self.place])
+            image = beside if os.path.isfile(beside) else located.find(given, [self.place])
             if image is None:
                 found.left_out.append(Problem(source, f"annotates {short}, which is not beside it"))
                 continue

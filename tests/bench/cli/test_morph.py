@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from skipbench.archs import FACTORS
+
 LIGHT = ("--encoder", "test_resnet", "width=8")
 SMALL = (*LIGHT, "--img-size", "32x48")
 
@@ -61,7 +63,7 @@ def test_factors_are_of_both_or_of_one(skipbench: Any) -> None:
     both = rows(skipbench, "diff", "unet", "unet", *LIGHT, "b.fusion=add", "a.norm=group")
     assert both == [
         {"factor": "fusion", "a": "concat_wide", "b": "add", "what it is": both[0]["what it is"]},
-        {"factor": "norm", "a": "group", "b": "batch", "what it is": "The normalisation in blocks."},
+        {"factor": "norm", "a": "group", "b": "batch", "what it is": FACTORS["norm"].what},
     ]
     assert rows(skipbench, "diff", "unet", "unet", *LIGHT) == []
 

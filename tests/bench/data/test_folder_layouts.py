@@ -239,7 +239,10 @@ def test_what_is_not_read_is_refused_with_the_layout_that_would_be(tmp_path: Pat
     for number in range(3):
         write(write_noise, tmp_path / f"images/a{number}.png", tmp_path / f"masks/b{number}.png", number)
     with pytest.raises(
-        DataError, match=re.escape("no image has a mask of its name; expected images/<split>/<name>.jpg")
+        DataError,
+        match=re.escape(
+            "no image has a mask of its name (images/a0.png, masks/b0.png); expected images/<split>/<name>.jpg"
+        ),
     ):
         opened(tmp_path)
 
