@@ -161,10 +161,10 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
             chart = figure.chart(*what) if figure.chart else None
         pictures = list[Block]()
         for number, drawing in enumerate(drawn[name], 1):
-            files = _save(figure, drawing, f"{name}-{number}" if number > 1 else name, directory, prefix)
+            file = _save(figure, drawing, f"{name}-{number}" if number > 1 else name, directory, prefix)
             said = " ".join([caption, *unwritten([drawing])])
             of_arms = [] if chart else bands(drawing)
-            pictures.append(Picture(files[figure.embed], alt, said, chart, FOLDED.get(kind, ""), of_arms))
+            pictures.append(Picture(file, alt, said, chart, FOLDED.get(kind, ""), of_arms))
         if kind != "effects" or not shows_all_effects(study):  # else the answer's picture has all of them
             blocks += pictures
         with figure.guarded():
@@ -175,7 +175,8 @@ def _figure(kind: str, frames: Frames, directory: Path, prefix: str) -> list[Blo
     return blocks
 
 
-def _save(figure: FigureKind, drawing: Figure, name: str, directory: Path, prefix: str) -> dict[str, Path]:
-    """Write a page of a figure as PNG and SVG, and return the files."""
+def _save(figure: FigureKind, drawing: Figure, name: str, directory: Path, prefix: str) -> Path:
+    """Write a page of a figure as PNG and SVG, and return the file that is embedded."""
     with figure.guarded(passing=ReportError):
-        return {form: save(drawing, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}
+        files = {form: save(drawing, figure_file(directory, prefix, name, form), form) for form in ("png", "svg")}
+        return files[figure.embed]
