@@ -118,8 +118,9 @@ def _blocks(part: Part, frames: Frames) -> list[Block | str]:
         if figure.needs is None:
             draw(part, study)
         with figure.guarded():
-            for what in views.values() if figure.needs else ():
-                figure.needs(*what)
+            if figure.needs is not None:
+                for what in views.values():
+                    figure.needs(*what)
             return [block for what in views.values() for block in figure.below(*what)]
     except NothingToShow:
         return []

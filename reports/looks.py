@@ -27,7 +27,8 @@ def is_dark() -> bool:
 
 def on_ground(color: str) -> str:
     """Return a colour as it is seen on the ground that pictures have now."""
-    return to_hex([PALE + (1 - PALE) * part for part in to_rgb(color)]) if is_dark() else color
+    red, green, blue = (PALE + (1 - PALE) * part for part in to_rgb(color))
+    return to_hex((red, green, blue)) if is_dark() else color
 
 
 def muted() -> str:
