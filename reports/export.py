@@ -115,11 +115,12 @@ def _blocks(part: Part, frames: Frames) -> list[Block | str]:
         study = next(iter(frames.studies()), frames) if figure.of_run else frames
         with figure.guarded():
             views = figure.views(study)
-        if (needs := figure.needs) is None:
+        if figure.needs is None:
             draw(part, study)
         with figure.guarded():
-            for what in views.values() if needs else ():
-                needs(*what)
+            if figure.needs is not None:
+                for what in views.values():
+                    figure.needs(*what)
             return [block for what in views.values() for block in figure.below(*what)]
     except NothingToShow:
         return []

@@ -15,6 +15,7 @@ from skipbench.errors import unknown_name
 from skipbench.reports.errors import ReportError
 from skipbench.reports.figures import WIDTHS
 from skipbench.reports.letters import families
+from skipbench.reports.looks import is_dark
 from skipbench.reports.style import FONT, RC, scaled
 
 POINTS = ("axes.titlesize", "axes.titlepad")  # settings of RC that go with its font size
@@ -88,6 +89,8 @@ class Paper:
                 "figure.figsize": (self.inches, 6.0),
             }
             rcParams.update(chosen)
+            if is_dark() and rcParams["grid.alpha"] == 1:
+                rcParams["grid.alpha"] = 0.25  # white lines would be all that is seen
             with _quiet():
                 yield
 

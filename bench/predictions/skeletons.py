@@ -71,11 +71,16 @@ class Skeletons(Prediction):
         """Return the images with the predicted joints that have a truth, over the true bones."""
         return Strip(arm, self.images / 255, self.captions(), self._draw)
 
+    @property
+    def _size(self) -> float:
+        """The size of a joint's mark in points: that of many joints is smaller."""
+        return 3.5 * float(np.clip(np.sqrt(25 / max(1, len(self.joints))), 0.5, 1))
+
     def _draw_truth(self, axes: "Axes", index: int, x: float) -> None:
         known, hidden = self.annotated[index], self.visibility[index] == HIDDEN
         self._bones(axes, self.truth[index], known, x, outlined({**TRUE_BONE, "linewidth": 1.3}))
-        _points(axes, self.truth[index][known & ~hidden], x, RIGHT_MARK)
-        _points(axes, self.truth[index][known & hidden], x, HIDDEN_MARK)
+        _points(axes, self.truth[index][known & ~hidden], x, RIGHT_MARK, self._size)
+        _points(axes, self.truth[index][known & hidden], x, HIDDEN_MARK, self._size)
 
     def _draw(self, axes: "Axes", index: int, x: float) -> None:
         known, near = self.annotated[index], self.near[index]
@@ -84,9 +89,9 @@ class Skeletons(Prediction):
         points = self.prediction[index].clip(0, (width, height))
         self._bones(axes, self.truth[index], known, x, outlined(TRUE_BONE))
         self._bones(axes, points, known, x, BONE)
-        _points(axes, points[near & ~hidden], x, RIGHT_MARK)
-        _points(axes, points[near & hidden], x, HIDDEN_MARK)
-        _points(axes, points[known & ~near], x, WRONG_MARK, size=5)
+        _points(axes, points[near & ~hidden], x, RIGHT_MARK, self._size)
+        _points(axes, points[near & hidden], x, HIDDEN_MARK, self._size)
+        _points(axes, points[known & ~near], x, WRONG_MARK, 1.4 * self._size)
 
     def _bones(self, axes: "Axes", points: Array, known: Array, x: float, line: dict[str, Any]) -> None:
         """Draw the bones of each person whose two ends are annotated; `points`: (P, J, 2), `known`: (P, J)."""
@@ -146,7 +151,7 @@ class Skeletons(Prediction):
         ]
 
 
-def _points(axes: "Axes", points: Array, x: float, mark: dict[str, Any], size: float = 3.5) -> None:
+def _points(axes: "Axes", points: Array, x: float, mark: dict[str, Any], size: float) -> None:
     axes.plot(points[:, 0] + x, points[:, 1], linestyle="none", markersize=size, **mark)
 
 

@@ -149,7 +149,7 @@ def test_a_font_of_the_machine_is_used_where_it_has_the_letters(drawn, monkeypat
 
 
 def test_sixty_classes_need_a_legend_of_those_in_sight_alone(drawn):
-    classes = tuple(f"class number {number} of sixty" for number in range(60))
+    classes = tuple(f"class {number} of sixty" for number in range(60))
     for width in WIDTHS:
         for figure in drawn("predictions", ("unet / add", "fpn / add"), width, classes=classes).values():
             inside = [text for text, (left, bottom, right, top) in shown(figure) if left > -0.01 and right < 1.01]
