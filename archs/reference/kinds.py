@@ -72,7 +72,7 @@ def _other_in_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):  # damage may ask for a later zip
         return "is cut short: download or copy it again"
     for pattern, words in INSIDE:
         if any(re.fullmatch(pattern, name) for name in names):

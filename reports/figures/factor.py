@@ -87,7 +87,9 @@ def effect_rows(study: Frames, factor: str | None = None) -> list[Row]:
     score, looks = score_of(study), arm_looks(study)
     runs = differences(study, score.key).groupby(["factor", "label"])["difference"]
     table = with_costs(study, effects(study, score.key))
-    several = factor is None and table["factor"].nunique() > 1
+    several = factor is None and (
+        table["factor"].nunique() > 1 or table["factor"].str.contains(".", regex=False).any()
+    )
     rows = []
     for pair in table[table["n"] > 0].to_dict("records"):
         if factor in (None, pair["factor"]):
