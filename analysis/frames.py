@@ -174,7 +174,12 @@ class Frames:
 
     def finished(self, kind: str) -> list[RunRecord]:
         """Return the records of one kind that did not fail."""
-        return [record for record in self._finished if record.kind == kind]
+        return list(self._by_kind.get(kind, ()))
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[RunRecord]]:
+        kinds = dict.fromkeys(record.kind for record in self._finished)
+        return {kind: [record for record in self._finished if record.kind == kind] for kind in kinds}
 
     def wide(self, kind: str) -> pd.DataFrame:
         """Return one row per finished cell of `kind`, with a column per measured key."""
@@ -230,8 +235,9 @@ def once(fact: Callable[Concatenate[Frames, Options], Fact]) -> Callable[Concate
 def _wide(study: Frames, kind: str) -> pd.DataFrame:
     records = study.finished(kind)
     columns = {name: [getattr(record, name) for record in records] for name in _IDENTITY}
-    for key in dict.fromkeys(chain.from_iterable(record.values for record in records)):
-        columns[key] = [record.values.get(key, math.nan) for record in records]
+    values = [record.values for record in records]
+    for key in dict.fromkeys(chain.from_iterable(values)):
+        columns[key] = [each.get(key, math.nan) for each in values]
     return pd.DataFrame(columns)
 
 

@@ -41,19 +41,32 @@ def permutation_p(differences: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
     The smallest possible value is 2^(1 - n).
     """
     given = np.asarray(differences, dtype=float)
-    if given.shape[-1] < 2:
+    n = given.shape[-1]
+    if n < 2:
         return np.ones(given.shape[:-1])
+    if n > EXACT:
+        return _flipped_p(given.reshape(-1, n), seed).reshape(given.shape[:-1])
+    batch = max(1, AT_ONCE // max(1, given.size))
     found = stats.permutation_test(
-        (given,),
-        _mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=FLIPS,
-        batch=max(1, AT_ONCE // max(1, given.size)),
-        axis=-1,
-        rng=np.random.default_rng(seed),
+        (given,), _mean, permutation_type="samples", vectorized=True, n_resamples=FLIPS, batch=batch, axis=-1
     )
     return np.asarray(found.pvalue, dtype=float)
+
+
+def _flipped_p(given: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Return scipy's p-value by FLIPS drawn signs, the same for each row of (m, n): scipy draws them row by row."""
+    rng, total = np.random.default_rng(seed), given.sum(-1)
+    tie = 1e-14 * abs(given).sum(-1)  # sums of the same numbers differ by their order
+    less, greater = (np.ones(len(given)) for _ in range(2))  # the differences as they are count as one of the flips
+    left = FLIPS
+    while left:
+        rows = min(left, max(1, AT_ONCE // given.shape[-1]))
+        signs = 2.0 * rng.integers(0, 2, (rows, given.shape[-1]), dtype=np.int8) - 1
+        flipped = signs @ given.T
+        less += (flipped <= total + tie).sum(0)
+        greater += (flipped >= total - tie).sum(0)
+        left -= rows
+    return np.minimum(1, 2 * np.minimum(less, greater) / (FLIPS + 1))
 
 
 def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -69,6 +69,12 @@ def test_permutation_of_many_pairs_is_drawn_from_the_seed_and_near_the_t_test():
     assert float(permutation_p(values[0], seed=1)) == found[0]
 
 
+def test_permutation_of_many_pairs_is_near_the_one_over_all_signs_also_with_ties():
+    for values in np.random.default_rng(0).normal(0.25, 1, (3, 14)).round(1):
+        exact = np.mean(flipped(list(values)) >= abs(values.sum()) - 1e-9)
+        assert permutation_p(values) == pytest.approx(exact, abs=0.02)
+
+
 def test_wilcoxon_knows_ties_and_zeros():
     assert wilcoxon_p([1, 2, 3, 4, 5, 6]) == 2 / 2**6
     assert wilcoxon_p([1, 1, 1, 1, 1, 1]) == 2 / 2**6
