@@ -1,14 +1,14 @@
 """What pydantic finds wrong, as one sentence: the place, what was given, what was expected."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from skipbench.bench.errors import SuiteError
-from skipbench.display import one_line, quoted
+from skipbench.display import one_line, quoted, shown
 from skipbench.errors import unknown_name
 
 BRANCH = re.compile(r"constrained-\w+|(int|float|str|bool|none|list|dict|tuple|literal|function)\b.*")  # of a union
@@ -102,6 +102,8 @@ def _sentence(model: type[BaseModel], finding: Mapping[str, Any], place: str) ->
     expected = finding["msg"].removeprefix("Input should be ")
     if finding["type"] in EXPECTED:
         expected = EXPECTED[finding["type"]].format(**finding.get("ctx", {}))
+    if finding["type"] == "tuple_type":
+        expected += _example(model, finding["loc"])
     return f"{whole} is {quoted(finding['input'])}, expected {expected}."
 
 
@@ -115,6 +117,18 @@ def _path(place: str, location: tuple[int | str, ...] | list[int | str]) -> str:
 
 def _keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
     """Return the keys that are right where `location` points to inside `model`."""
+    return [field.alias or name for name, field in _part(model, location).model_fields.items()]
+
+
+def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Return ", such as [96, 96]", the default of the list that `location` points to, if it has one."""
+    *outer, key = location or ("",)
+    field = _part(model, outer).model_fields.get(str(key))
+    return f", such as {shown(field.default)}" if field and isinstance(field.default, tuple) and field.default else ""
+
+
+def _part(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
+    """Return the model inside `model` that `location` points to, or the last on the way there."""
     for step in location:
         if isinstance(step, str) and step in model.model_fields:
             annotation = model.model_fields[step].annotation
@@ -124,4 +138,4 @@ def _keys(model: type[BaseModel], location: list[int | str]) -> list[str]:
                 if isinstance(kind, type) and issubclass(kind, BaseModel)
             ]
             model = nested[0] if nested else model
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return model

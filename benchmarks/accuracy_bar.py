@@ -1,27 +1,32 @@
-"""Our U-Net and FPN against segmentation_models_pytorch's, at equal parameters, all by skipbench's trainer.
+"""Our U-Nets and FPNs against segmentation_models_pytorch's, at equal parameters, all by skipbench's trainer.
 
     python benchmarks/accuracy_bar.py DIR [--images 2048] [--seeds 6] [--size 96x128] [--encoder resnet18]
-        [--encoder-weights FILE | --pretrained] [--recipe KEY=VALUE ...] [--out FILE.md]
+        [--encoder-weights FILE | --pretrained] [--recipe KEY=VALUE ...] [--jobs 2] [--out FILE.md]
 
-Same encoder, recipe, images seen, order and augmentation; a pair differs in the decoder alone, whose width is
-chosen so that both have the same number of parameters, up to a step of its width. `unet` is like smp's Unet in
-decoding to stride 1; with upsample="nearest" it also upsamples as that does. Trained from scratch, and with
---pretrained or --encoder-weights once more from pretrained encoders, on both sides the same weights. Writes each
-seed's test mIoU, the paired difference with its 95 % t-interval, and a verdict: ours is below where the interval
-lies under 0; elsewhere it is not below, or at most by what the interval allows.
+Same kind of encoder, recipe, images seen, order and augmentation. `unet.smp` and `fpn.smp` are the peers' own
+designs built by us; the controlled `unet` and `fpn` have other decoders, alone or with the peer's upsampling or
+head, at the width at which parameters are equal, up to a step of the width. From scratch each network begins as
+its own library initialises it; with --pretrained or --encoder-weights all are trained once more, their encoders
+beginning with the same weights. Writes each seed's test mIoU, the paired difference with its 95 % t-interval, and
+a verdict: ours is below where the interval lies under 0; elsewhere it is not below, or at most by what the
+interval allows. Every score is kept beside FILE.md in FILE.jsonl at once: a second call goes on.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
+import torch
 import yaml
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from torch import Tensor, nn
 
 from skipbench import archs
@@ -34,7 +39,15 @@ from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.validation import parse
 
 WIDTH = 64  # of smp's decoders; ours are brought to their parameters
-PEERS = {"unet": "smp.Unet", "unet, nearest": "smp.Unet", "fpn": "smp.FPN"}
+OURS: dict[str, tuple[str, str, dict[str, Any]]] = {  # name -> the peer, the model, and its other factors
+    "unet.smp": ("smp.Unet", "unet.smp", {}),
+    "unet, nearest": ("smp.Unet", "unet", {"decoder_stride": 1, "upsample": "nearest"}),
+    "unet": ("smp.Unet", "unet", {"decoder_stride": 1}),
+    "fpn.smp": ("smp.FPN", "fpn.smp", {"head_width": WIDTH}),
+    "fpn, merged": ("smp.FPN", "fpn", {"head_levels": "merged", "supervision": "last"}),
+    "fpn": ("smp.FPN", "fpn", {}),
+}
+NETWORKS = [*OURS, *dict.fromkeys(peer for peer, _, _ in OURS.values())]
 
 
 class Peer(nn.Module):
@@ -64,44 +77,57 @@ def _torchvision_names(encoder: nn.Module, theirs: nn.Module) -> dict[str, Tenso
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """What is compared: networks by name, each built afresh."""
+class Study:
+    """What every training shares."""
 
+    data: Path
+    size: tuple[int, int]
+    ignore_index: int
     encoder: str
-    classes: int
-    weights: dict[str, Any]  # the factors by which the encoder begins with learnt weights
+    recipe: Recipe
+    weights: dict[str, Any]  # the factors by which an encoder begins with learnt weights
+    threads: int
 
-    def builders(self) -> dict[str, Callable[[], nn.Module]]:
-        """Return what builds each network, ours and its peer side by side."""
-        theirs = {name: self._peer(name) for name in dict.fromkeys(PEERS.values())}
-        sizes = {name: parameters(build()) for name, build in theirs.items()}
-        ours = {
-            name: self._equal(name.partition(",")[0], factors, sizes[PEERS[name]])
-            for name, factors in (
-                ("unet", {"decoder_stride": 1}),
-                ("unet, nearest", {"decoder_stride": 1, "upsample": "nearest"}),
-                ("fpn", {}),
-            )
-        }
-        return {**ours, **theirs}
+    def opened(self) -> Data:
+        """Return the images and masks."""
+        return open_data("folder", root=self.data, size=list(self.size), ignore_index=self.ignore_index)
 
-    def _peer(self, name: str) -> Callable[[], nn.Module]:
-        common = {"encoder_name": self.encoder, "encoder_weights": None, "classes": self.classes}
+    def builder(self, name: str, classes: int) -> Callable[[], nn.Module]:
+        """Return what builds a network afresh."""
+        if name not in OURS:
+            return self._peer(name, classes)
+        peer, model, factors = OURS[name]
+        factors = {"encoder": self.encoder, "classes": classes, **factors}
+        wanted = parameters(self._peer(peer, classes)())
+        widths = [(WIDTH,) * 5 + (512,)] if model == "unet.smp" else range(8, 4 * WIDTH, 4)
+
+        def excess(width: Any) -> int:
+            return abs(parameters(archs.blank_model(archs.resolve_spec(model, width=width, **factors))) - wanted)
+
+        width = min(widths, key=excess)
+        return partial(archs.build_model, archs.resolve_spec(model, width=width, **factors, **self.weights))
+
+    def _peer(self, name: str, classes: int) -> Callable[[], nn.Module]:
+        common = {"encoder_name": self.encoder, "encoder_weights": None, "classes": classes}
         spec = archs.resolve_spec("unet", encoder=self.encoder, **self.weights)
         if name == "smp.Unet":
             return lambda: Peer(smp.Unet(decoder_channels=(WIDTH,) * 5, **common), spec)
         channels = {"decoder_pyramid_channels": WIDTH, "decoder_segmentation_channels": WIDTH}
         return lambda: Peer(smp.FPN(**channels, **common), spec)
 
-    def _equal(self, model: str, factors: dict[str, Any], wanted: int) -> Callable[[], nn.Module]:
-        """Return what builds our network at the width at which its parameters are nearest to `wanted`."""
-        factors = {"encoder": self.encoder, "classes": self.classes, **factors}
+    def score(self, name: str, seed: int) -> dict[str, Any]:
+        """Train a network and return what is kept of it."""
+        torch.set_num_threads(self.threads)
+        data = self.opened()
+        build = self.builder(name, len(data.info[Mask].names))
+        found = train(build, data, create_task("segmentation", data.info), self.recipe, seed)
+        return {"network": name, "seed": seed, "parameters": parameters(build()), "miou": found.values["test/miou"]}
 
-        def size(width: int) -> int:
-            return parameters(archs.blank_model(archs.resolve_spec(model, width=width, **factors)))
-
-        width = min(range(8, 4 * WIDTH, 4), key=lambda width: abs(size(width) - wanted))
-        return partial(archs.build_model, archs.resolve_spec(model, width=width, **factors, **self.weights))
+    @property
+    def identity(self) -> str:
+        """What a kept score must agree in."""
+        weights = sorted(self.weights.items())
+        return repr((self.size, self.ignore_index, self.encoder, self.recipe.identity, weights))
 
 
 def parameters(network: nn.Module) -> int:
@@ -109,28 +135,40 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def compared(pairs: Pairs, data: Data, recipe: Recipe, seeds: int, title: str) -> Iterator[str]:
-    """Train every network at every seed; yield the lines of a section."""
-    networks, task = pairs.builders(), create_task("segmentation", data.info)
-    scores: dict[str, list[float]] = {name: [] for name in networks}
-    cells = [(seed, name) for seed in range(seeds) for name in networks]
-    for seed, name in track(cells, title, console=Console(stderr=True)):
-        scores[name].append(train(networks[name], data, task, recipe, seed).values["test/miou"])
-        print(f"{title}: {name}, seed {seed}: {100 * scores[name][-1]:.1f}", flush=True)
+def scores(study: Study, seeds: int, jobs: int, title: str, kept: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """Train what is not kept yet; return every network's and seed's score."""
+    lines = map(json.loads, kept.read_text(encoding="utf-8").splitlines()) if kept.exists() else ()
+    found = {(line["network"], line["seed"]): line for line in lines if line["of"] == study.identity}
+    cells = [(name, seed) for seed in range(seeds) for name in NETWORKS if (name, seed) not in found]
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    with pool, Progress(console=Console(stderr=True)) as progress, kept.open("a", encoding="utf-8") as file:
+        row = progress.add_task(title, total=len(cells))
+        for future in as_completed([pool.submit(study.score, *cell) for cell in cells]):
+            line = {"of": study.identity, **future.result()}
+            found[line["network"], line["seed"]] = line
+            print(json.dumps(line), file=file, flush=True)
+            print(f"{title}: {line['network']}, seed {line['seed']}: {100 * line['miou']:.1f}", flush=True)
+            progress.advance(row)
+    return found
+
+
+def section(title: str, found: dict[tuple[str, int], dict[str, Any]], seeds: int) -> Iterator[str]:
+    """Yield the lines of a section."""
+    miou = {name: [100 * found[name, seed]["miou"] for seed in range(seeds)] for name in NETWORKS}
     yield from ("", f"## {title}", "")
     yield from ("| network | parameters | test mIoU (%), each seed | mean |", "|---|---|---|---|")
-    for name, found in scores.items():
-        each = ", ".join(f"{100 * score:.1f}" for score in found)
-        yield f"| {name} | {parameters(networks[name]()):,} | {each} | {100 * sum(found) / len(found):.1f} |"
+    for name, each in miou.items():
+        shown = ", ".join(f"{score:.1f}" for score in each)
+        yield f"| {name} | {found[name, 0]['parameters']:,} | {shown} | {sum(each) / seeds:.1f} |"
     yield from ("", "| pair | mean difference (points) | 95 % t-interval | ours is |", "|---|---|---|---|")
-    for ours, peer in PEERS.items():
-        found = summarize([100 * (a - b) for a, b in zip(scores[ours], scores[peer], strict=True)])
+    for ours, (peer, _, _) in OURS.items():
+        gain = summarize([a - b for a, b in zip(miou[ours], miou[peer], strict=True)])
         if seeds == 1:
-            yield f"| {ours} - {peer} | {found.mean:+.1f} | | one seed does not tell |"
+            yield f"| {ours} - {peer} | {gain.mean:+.1f} | | one seed does not tell |"
             continue
-        allowed = f"not below, or by at most {-found.low:.1f} points" if found.low < 0 else "above"
-        verdict = "below" if found.high < 0 else allowed
-        yield f"| {ours} - {peer} | {found.mean:+.1f} | {found.low:+.1f} to {found.high:+.1f} | {verdict} |"
+        allowed = f"not below, or by at most {-gain.low:.1f} points" if gain.low < 0 else "above"
+        verdict = "below" if gain.high < 0 else allowed
+        yield f"| {ours} - {peer} | {gain.mean:+.1f} | {gain.low:+.1f} to {gain.high:+.1f} | {verdict} |"
 
 
 def main() -> None:
@@ -145,26 +183,27 @@ def main() -> None:
     parser.add_argument("--encoder-weights", type=Path, help="once more, with the weights in this file")
     parser.add_argument("--recipe", nargs="*", default=[], metavar="KEY=VALUE", help="other values of the recipe")
     parser.add_argument("--ignore-index", type=int, default=255, help="the mask value that is ignored")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once, which share the CPU's threads")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     chosen = parser.parse_args()
-    size = [int(side) for side in chosen.size.split("x")]
-    data = open_data("folder", root=chosen.data, size=size, ignore_index=chosen.ignore_index)
+    height, width = (int(side) for side in chosen.size.split("x"))
     given = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in chosen.recipe)}
     recipe = parse(Recipe, {"images": chosen.images, **given}, place="recipe")
     weights: dict[str, Any] = {"pretrained": True} if chosen.pretrained else {}
     weights |= {"encoder_weights": str(chosen.encoder_weights)} if chosen.encoder_weights else {}
-    classes = len(data.info[Mask].names)
     other = "".join(f", {pair}" for pair in chosen.recipe)
     lines = [
-        "# U-Net and FPN against segmentation_models_pytorch's, at equal parameters",
+        "# U-Nets and FPNs against segmentation_models_pytorch's, at equal parameters",
         "",
-        f"{data.info.name} at {chosen.size}, {recipe.images} images seen in batches of {recipe.batch_size}, lr "
+        f"{chosen.data.name} at {chosen.size}, {recipe.images} images seen in batches of {recipe.batch_size}, lr "
         f"{recipe.lr:g}{other}, {chosen.encoder}, {chosen.seeds} seed(s); written by `benchmarks/accuracy_bar.py`.",
     ]
+    threads = max(1, torch.get_num_threads() // chosen.jobs)
     for title, own in {"From scratch": {}, "From pretrained encoders": weights}.items():
         if title == "From scratch" or own:
-            pairs = Pairs(chosen.encoder, classes, own)
-            lines += compared(pairs, data, recipe, chosen.seeds, title)
+            study = Study(chosen.data, (height, width), chosen.ignore_index, chosen.encoder, recipe, own, threads)
+            kept = scores(study, chosen.seeds, chosen.jobs, title, chosen.out.with_suffix(".jsonl"))
+            lines += section(title, kept, chosen.seeds)
             chosen.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"written: {chosen.out.name}")
 

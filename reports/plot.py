@@ -1,7 +1,7 @@
 """Figures of a run, as files."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from skipbench.reports.letters import number_words, unwritten
 from skipbench.reports.paper import PAGE, Paper
 
 DPI = 200
+PAPER_HEIGHT = 9.5  # inches of text on a page of a paper
 _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
     "svg": {"Date": None, "Creator": MARK},
     "pdf": {"CreationDate": None, "Creator": MARK},
@@ -124,7 +125,7 @@ def write_plot(
             require_own(file)
     with figure.guarded(passing=ReportError):
         written = [save(drawn[name], file, format, paper) for name, file in files.items()]
-    _tell(drawn.values())
+    _tell(drawn, paper)
     return written
 
 
@@ -144,7 +145,7 @@ def write_plots(
     _require_format(format)
     run = of_arms(load(run_dir), arms)
     chosen = chosen_studies(run, task, dataset)
-    files, lacking, figures = list[Path](), list[str](), list[Figure]()
+    files, lacking, figures = list[Path](), list[str](), dict[str, Figure]()
     for kind in figure_names():
         figure = figure_kind(kind)
         for prefix, study in {"": first_study(run)}.items() if figure.of_run else chosen.items():
@@ -153,7 +154,7 @@ def write_plots(
             except NothingToShow as reason:
                 lacking.append(f"{kind}{'' if figure.of_run else f', {study.title}'}: {reason}")
                 continue
-            figures += drawn.values()
+            figures |= {f"{prefix}{name}": picture for name, picture in drawn.items()}
             for name, picture in drawn.items():
                 file = _file(run_dir, f"{prefix}{name}", format, bool(arms), paper)
                 if out is not None:
@@ -163,13 +164,19 @@ def write_plots(
                     files.append(save(picture, file, format, paper))
     if not files:
         raise NothingToShow(lacking[0])
-    _tell(figures)
+    _tell(figures, paper)
     return files, lacking
 
 
-def _tell(figures: Iterable[Figure]) -> None:
-    """Say which numbers stand for words that could not be written."""
-    for sentence in unwritten(figures):
+def _tell(figures: Mapping[str, Figure], paper: Paper) -> None:
+    """Say which numbers stand for words that could not be written, and which figures are higher than a page."""
+    high = {} if paper.width == "page" else {name: figure.get_figheight() for name, figure in figures.items()}
+    too_high = [
+        f"{name} is {inches:.0f} in high, more than a page; --arms draws some arms of it."
+        for name, inches in high.items()
+        if inches > PAPER_HEIGHT
+    ]
+    for sentence in [*unwritten(figures.values()), *too_high]:
         logging.getLogger("skipbench").warning("note: %s", sentence)
 
 

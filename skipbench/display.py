@@ -114,7 +114,9 @@ def quoted(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value of a suite as people write it there: add, 0.002, true, [4, 8]."""
+    """Return a value of a suite as people write it there: add, 0.002, 10, true, [4, 8]."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from skipbench.bench.data.base import DATASETS
 from skipbench.bench.data.files.locating import ARCHIVES, files_below, images_below, no_folder
-from skipbench.bench.data.files.source import FileSource
+from skipbench.bench.data.files.source import fitting, formats
 from skipbench.bench.data.folder.roles import role_of, sort_out
 from skipbench.bench.data.pictures.masks import MAX_COLOURS
 from skipbench.bench.data.splits import split_of
@@ -32,19 +32,16 @@ _BEGINNING = 100_000  # characters of a file in which its tool is looked for
 
 def recognise(root: Path) -> str:
     """Return the name of the format that the folder `root` is in. Raises DataError."""
-    sources = {name: DATASETS[name] for name in DATASETS.names()}
-    formats = {name: source for name, source in sources.items() if issubclass(source, FileSource) and source.layout}
     if not root.is_dir():
         raise DataError(f"data folder {root}: {no_folder(root)}.")
-    fitting = [name for name, source in formats.items() if not source.missing(root)]
-    fitting = [name for name in fitting if not {*formats[name].yields_to} & {*fitting}]
-    plugged_in = [name for name in fitting if not formats[name].__module__.startswith("skipbench.")]
-    fitting = plugged_in or fitting  # who writes a format for such folders means it
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise DataError(f"data folder {root} can be read as {' or '.join(fitting)}; choose one with --format.")
-    layouts = "; ".join(f"{source.layout} ({name})" for name, source in formats.items())
+    names = fitting(root)
+    plugged_in = [name for name in names if not DATASETS[name].__module__.startswith("skipbench.")]
+    names = plugged_in or names  # who writes a format for such folders means it
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise DataError(f"data folder {root} can be read as {' or '.join(names)}; choose one with --format.")
+    layouts = "; ".join(f"{source.layout} ({name})" for name, source in formats().items())
     looked_for = "" if images_below(root) else f" Looked for: {layouts}."
     raise DataError(f"data folder {root} is not in a known format: {one_step(root)}.{looked_for}")
 

@@ -1,7 +1,7 @@
 """Breakdown: scores by size and by occlusion, in panels with a column per group and a row per arm."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -30,6 +30,8 @@ from skipbench.reports.style import (
     clean_rows,
     figure_width,
     in_lines,
+    in_pages,
+    most_height,
     narrow,
     on_top,
     row_height,
@@ -50,7 +52,20 @@ from skipbench.reports.tables import (
 ROW, FRAME, LEGEND = 0.36, 1.1, 0.55  # inches: an arm, everything around the arms of a panel, the legend
 NARROW_COLUMNS, NARROW_FRAME = 3, 1.5  # of a narrow figure: side by side, and as FRAME
 TICKS = 4
-Group = tuple[str, str, list[Row]]  # title, label of the axis, one row per arm
+
+
+@dataclass(frozen=True)
+class Group:
+    """A column of a breakdown."""
+
+    title: str
+    axis: str
+    rows: list[Row]  # an arm each
+    span: tuple[float, float]  # of the values of all arms
+
+    def of(self, arms: Sequence[str]) -> "Group":
+        """Return the column of some arms alone."""
+        return replace(self, rows=[row for row in self.rows if row.label in arms])
 
 
 def _alt(study: Frames) -> str:
@@ -82,11 +97,23 @@ def _measured(study: Frames) -> list[tuple[Metric, Breakdown]]:
 @register_figure(
     "breakdown", title="Scores by size and occlusion", caption=_caption, alt=_alt, below=_below, needs=_measured
 )
-def breakdown_figure(study: Frames) -> Figure:
+def breakdown_figure(study: Frames) -> list[Figure]:
     """Return the scores of each group per arm, and the paired difference of two contrasted groups."""
-    panels = {(score, by): _columns(study, score, by) for score, by in _measured(study)}
-    rows = [row for columns in panels.values() for _, _, column in columns for row in column]
-    across = min(NARROW_COLUMNS if narrow() else len(rows), max(map(len, panels.values())))
+    panels = {what: _columns(study, *what) for what in _measured(study)}
+    longest = max(map(len, panels.values()))
+    across = min(NARROW_COLUMNS, longest) if narrow() else longest
+    rows = {row.label: row for columns in panels.values() for row in columns[0].rows}
+    lines = sum(ceil(len(columns) / across) for columns in panels.values())
+    most = ((most_height() - scaled(LEGEND)) / lines - _frame()) / _pitch(list(rows.values()))
+    pages = in_pages(list(rows), most)
+    return [
+        _page({what: [column.of(page) for column in panels[what]] for what in panels}, across) for page in pages
+    ]
+
+
+def _page(panels: Mapping[tuple[Metric, Breakdown], Sequence[Group]], across: int) -> Figure:
+    panels = {what: columns for what, columns in panels.items() if columns[0].rows}
+    rows = [row for columns in panels.values() for column in columns for row in column.rows]
     heights = [_height(columns, across) for columns in panels.values()]
     figure = Figure(figsize=(figure_width(), sum(heights) + scaled(LEGEND)), layout="constrained")
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -102,16 +129,16 @@ def _columns(study: Frames, score: Metric, by: Breakdown) -> list[Group]:
     looks, table, runs = arm_looks(study), breakdown(study, by), group_runs(study, by)
     arms = {arm: looks[arm] for arm in study.arms["arm"] if arm in set(table.arm)}
     label = f"{score.title}, lower is better" if score.better == "lower" else score.title
-    columns = [
-        (group, label, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
+    columns = {
+        group: (label, _rows(arms, score, table[table.group == group], runs[runs.group == group]))
         for group in groups(study, by)
-    ]
+    }
     effects = gap_effects(study, by) if by.contrast else pd.DataFrame()
     if len(effects):
         differences = gaps(study, by).rename(columns={"difference": "value"})
         rows = _rows(arms, score, effects, differences, signed=True)
-        columns.append((" \N{MINUS SIGN} ".join(by.groups), f"difference ({difference_unit(score)})", rows))
-    return columns
+        columns[" \N{MINUS SIGN} ".join(by.groups)] = f"difference ({difference_unit(score)})", rows
+    return [Group(title, axis, rows, span(rows, zero=False)) for title, (axis, rows) in columns.items()]
 
 
 def _rows(
@@ -130,32 +157,38 @@ def _rows(
 
 def _height(columns: Sequence[Group], across: int) -> float:
     """Return the height of a breakdown whose columns stand in lines of `across`, in inches."""
-    rows = columns[0][2]
-    row = scaled(pitch(rows)) if narrow() else row_height(ROW, [row.label for row in rows])
-    line = scaled(NARROW_FRAME if narrow() else FRAME) + row * len(rows)
-    return ceil(len(columns) / across) * line
+    rows = columns[0].rows
+    return ceil(len(columns) / across) * (_frame() + _pitch(rows) * len(rows))
 
 
-def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: list[Group], across: int) -> list[str]:
+def _frame() -> float:
+    return scaled(NARROW_FRAME if narrow() else FRAME)
+
+
+def _pitch(rows: Sequence[Row]) -> float:
+    return scaled(pitch(rows)) if narrow() else row_height(ROW, [row.label for row in rows])
+
+
+def _panel(part: SubFigure, what: tuple[Metric, Breakdown], columns: Sequence[Group], across: int) -> list[str]:
     """Draw one breakdown; its axes start at different values, but all have the same length."""
     score, by = what
     part.suptitle(f"{score.label} by {by.name}", x=0.01, ha="left", fontsize=scaled(11), fontweight="bold")
-    spans = [span(rows, zero=False) for _, _, rows in columns]
-    reach = max(high - low for low, high in spans) / 2
+    reach = max(column.span[1] - column.span[0] for column in columns) / 2
     grid = part.subplots(ceil(len(columns) / across), across, squeeze=False)
     remarks = []
-    for axes, (title, label, rows), (low, high) in zip(grid.flat, columns, spans, strict=False):
-        middle = (low + high) / 2
-        _column(axes, title, in_lines(label, 0.8 / across), rows, (middle - reach, middle + reach))
-        remarks += notes(rows, middle - reach, middle + reach)
+    for axes, column in zip(grid.flat, columns, strict=False):
+        middle = sum(column.span) / 2
+        limits = middle - reach, middle + reach
+        _column(axes, column.title, in_lines(column.axis, 0.8 / across), column.rows, limits)
+        remarks += notes(column.rows, *limits)
     for axes in grid.flat if narrow() else grid[:, 1:].flat:
         axes.set_yticklabels([])
     if narrow():
-        _label_lines(grid, columns[0][2])
+        _label_lines(grid, columns[0].rows)
     for axes in grid.flat[len(columns) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
-        mark_rows(axes, [row.label for row in columns[0][2]])
+        mark_rows(axes, [row.label for row in columns[0].rows])
     return remarks
 
 

@@ -1,5 +1,6 @@
 """Cost: parameters and MACs as stacked bars, by part of the network."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,9 @@ from skipbench.reports.style import (
     clean_rows,
     figure_width,
     in_lines,
+    in_pages,
     legend_shape,
+    most_height,
     narrow,
     row_height,
     scaled,
@@ -48,20 +51,25 @@ def _counted(study: Frames) -> dict[str, pd.DataFrame]:
     below=lambda study: [parts_table(study, name) for name in (*DRAWN, "bytes") if len(parts(study, name))],
     needs=_counted,
 )
-def cost_figure(study: Frames) -> Figure:
+def cost_figure(study: Frames) -> list[Figure]:
     """Return parameters and MACs per arm by part: on the left all parts, on the right all but the encoder."""
     tables = _counted(study)
     arms = list(dict.fromkeys(arm for table in tables.values() for arm in table.arm))
+    free = (most_height() - scaled(0.7)) / len(tables) - scaled(0.9)
+    return [_page(study, tables, rows) for rows in in_pages(arms, free / row_height(ROW, arms))]
+
+
+def _page(study: Frames, tables: dict[str, pd.DataFrame], arms: Sequence[str]) -> Figure:
     size = (figure_width(), scaled(0.7) + (scaled(0.9) + row_height(ROW, arms) * len(arms)) * len(tables))
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=scaled(0.08)))
     grid = figure.subplots(len(tables), 2, squeeze=False)
     for (whole, rest), (quantity, table) in zip(grid, tables.items(), strict=True):
-        counts = table.pivot(index="arm", columns="part", values="value").reindex(arms)
+        counts = table.pivot(index="arm", columns="part", values="value")
         total = study.metric(f"{quantity}/total")
         unsure = at_least(study) if total.counted else set()
-        _stack(whole, total, total.title, counts, unsure)
+        _stack(whole, total, total.title, counts, arms, unsure)
         others = counts.drop(columns="encoder", errors="ignore")
-        _stack(rest, total, f"{total.title} without the encoder", others, unsure)
+        _stack(rest, total, f"{total.title} without the encoder", others, arms, unsure)
         clean_rows(whole, arms)
         clean_rows(rest, [""] * len(arms))
         mark_rows(whole, arms)
@@ -70,11 +78,15 @@ def cost_figure(study: Frames) -> Figure:
     return figure
 
 
-def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: set[str]) -> None:
-    """Draw one bar per row of `counts` (arm x part), its sum at the end; parts that were not counted have none.
+def _stack(
+    axes: Axes, total: Metric, title: str, counts: pd.DataFrame, arms: Sequence[str], unsure: set[str]
+) -> None:
+    """Draw a bar for each of `arms` from the counts (arm x part), its sum at the end; all pages have one scale.
 
-    The sum of an arm in `unsure` is a lower bound.
+    Parts that were not counted have none. The sum of an arm in `unsure` is a lower bound.
     """
+    longest = counts.sum(axis=1).max() * total.scale
+    counts = counts.reindex(arms)
     left = pd.Series(0.0, index=counts.index)
     for part in (part for part in PARTS if part in counts):
         width = counts[part].fillna(0) * total.scale
@@ -91,8 +103,7 @@ def _stack(axes: Axes, total: Metric, title: str, counts: pd.DataFrame, unsure: 
         axes.text(end, row, f" {sign}{end:,.{total.digits}f}", va="center", fontsize=scaled(9))
     axes.set_xlabel(in_lines(title, 0.33))
     axes.locator_params(axis="x", nbins=TICKS // 2 if narrow() else TICKS)
-    axes.margins(x=0.45 if narrow() else 0.16)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, longest * (1.45 if narrow() else 1.16) or 1)
 
 
 def parts_table(study: Frames, quantity: str) -> Table:

@@ -1,5 +1,6 @@
 """Critical difference: mean ranks of arms over all tasks and datasets of a run, and which are not told apart."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,17 @@ from skipbench.bench.records.metrics import Metric
 from skipbench.reports.bands import mark_rows
 from skipbench.reports.errors import NothingToShow
 from skipbench.reports.figures import register_figure
-from skipbench.reports.looks import arm_looks, muted
-from skipbench.reports.style import clean_rows, figure_width, in_lines, row_height, scaled, text_color
+from skipbench.reports.looks import Look, arm_looks, muted
+from skipbench.reports.style import (
+    clean_rows,
+    figure_width,
+    in_lines,
+    in_pages,
+    most_height,
+    row_height,
+    scaled,
+    text_color,
+)
 from skipbench.reports.tables import ARM, Table, value
 
 ROW, FRAME = 0.3, 1.2  # inches: an arm or a group, and everything around them
@@ -49,24 +59,33 @@ def _caption(study: Frames) -> str:
     of_run=True,
     needs=ranked,
 )
-def critical_difference_figure(study: Frames) -> Figure:
+def critical_difference_figure(study: Frames) -> list[Figure]:
     """Return the mean ranks, best first, with a bar for each group of arms that are not told apart."""
     arms, found = ranked(study)
-    order, looks = found.ranks.argsort(kind="stable"), arm_looks(study.run)
-    rows = row_height(ROW, arms) * (len(arms) + len(found.groups))
-    figure = Figure(figsize=(figure_width(), scaled(FRAME) + rows), layout="constrained")
+    rows = [*found.ranks.argsort(kind="stable").tolist(), *found.groups]
+    most = (most_height() - scaled(FRAME)) / row_height(ROW, arms)
+    return [_page(arms, found, arm_looks(study.run), page) for page in in_pages(rows, most)]
+
+
+def _page(arms: Sequence[str], found: CriticalDifference, looks: Mapping[str, Look], rows: Sequence[Any]) -> Figure:
+    """Draw rows, each of them an arm's place, or the ranks that a group reaches from and to."""
+    order = [row for row in rows if isinstance(row, int)]
+    height = scaled(FRAME) + row_height(ROW, arms) * len(rows)
+    figure = Figure(figsize=(figure_width(), height), layout="constrained")
     axes = figure.add_subplot()
-    clean_rows(axes, [arms[place] for place in order] + [""] * len(found.groups))
+    clean_rows(axes, [arms[place] for place in order] + [""] * (len(rows) - len(order)))
     mark_rows(axes, [arms[place] for place in order])
-    for row, place in enumerate(order):
+    by_rank = sorted(found.ranks)
+    for row, place in enumerate(rows):
+        if not isinstance(place, int):
+            ends = [by_rank[end] for end in place]
+            axes.plot(ends, [row, row], color=text_color(), linewidth=4, solid_capstyle="butt")
+            continue
         rank, look = found.ranks[place], looks[arms[place]]
         axes.plot([1, rank], [row, row], color=muted(), linewidth=0.8, zorder=0)
         axes.plot([rank], [row], **look.point(8))
         beside: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
         axes.annotate(f"{rank:.2f}", (1, row), (scaled(8), 0), color=text_color(), va="center_baseline", **beside)
-    for row, (first, last) in enumerate(found.groups, len(arms)):
-        ends = found.ranks[order[first]], found.ranks[order[last]]
-        axes.plot(ends, [row, row], color=text_color(), linewidth=4, solid_capstyle="butt")
     axes.set_xlim(0.8, len(arms) + 0.2)
     axes.set_title("Ranks over all tasks and datasets")
     axes.set_xlabel(in_lines(f"mean rank (1 is the best); critical difference {found.distance:.2f}", 0.7))

@@ -79,7 +79,7 @@ def test_forty_long_names_stay_in_the_figure_leave_room_for_the_axes_and_differ(
         assert min(across.values()) > 0.25, "axes side by side take a quarter of the width at least"
         assert all(each.get_tightbbox().height > 15 for each in figure.axes if each.axison)
         labels |= {text for text, _ in texts if "…" in text or "recipe.lr" in text}
-        if width != "page" and kind not in ("breakdown", "cost", "critical_difference", "morph", "pareto"):
+        if width != "page" and kind not in ("morph", "pareto"):
             assert figure.get_figheight() <= TALLEST + 0.01
     compared = {"answer": 8, "effects": 39, "factor": 39, "ratios": 39}
     assert len(labels) >= compared.get(kind, 40), "some names look alike"
@@ -169,6 +169,31 @@ def test_predictions_of_a_paper_come_in_pages_that_each_have_the_truth(drawn):
     assert [arm for page in rows for arm in page[2:]] == list(arms)
     assert max(figure.get_figheight() for figure in pages.values()) <= TALLEST
     assert len(drawn("predictions", arms, "page")) == 1
+
+
+def test_pages_of_bars_share_their_scale_and_hold_each_arm_once(drawn):
+    pages = list(drawn("cost", NAMES, "column").values())
+    assert len(pages) > 1
+    assert len({axes.get_xlim() for page in pages for axes in page.axes[::2]}) == 2  # of parameters and MACs
+    rows = [label.get_text() for page in pages for label in page.axes[0].get_yticklabels()]
+    assert len(rows) == len(set(rows)) == len(NAMES)
+
+
+def test_a_picture_higher_than_a_page_is_told(made_up, tmp_path, caplog):
+    write_plot(made_up(arms=NAMES), "morph", out=tmp_path / "a.png", paper=Paper("column"))
+    assert " in high, more than a page; --arms draws some arms of it." in caplog.text
+
+
+def test_one_class_alone_is_drawn(drawn):
+    for kind in ("accuracy", "breakdown", "predictions"):
+        for figure in drawn(kind, ("unet / add", "fpn / add"), "column", classes=("cell",)).values():
+            assert all(
+                max(left, bottom) < 1 and min(right, top) > 0 for _, (left, bottom, right, top) in shown(figure)
+            )
+    legend = drawn("predictions", ("unet / add", "fpn / add"), "column", classes=("cell",))["predictions"].legends[
+        0
+    ]
+    assert [text.get_text() for text in legend.get_texts()] == ["cell", "not annotated"]
 
 
 def test_on_a_dark_ground_arms_have_lighter_colours_that_differ(drawn):

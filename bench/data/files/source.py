@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, field_validator
 
-from skipbench.bench.data.base import SPLITS, Data, DataInfo, DataSource
+from skipbench.bench.data.base import DATASETS, SPLITS, Data, DataInfo, DataSource
 from skipbench.bench.data.files.entries import Entry, Found, Splits, divide
 from skipbench.bench.data.files.folds import cross_validation, divided_groups, folded, grouping, groups_of, singly
 from skipbench.bench.data.files.locating import no_folder
@@ -120,7 +120,10 @@ class FileSource(DataSource):
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
         lacking = f"it contains no {self.lacks()}" if self.place.is_dir() else no_folder(self.place)
         if not self.place.is_dir() or self.lacks():
-            return self._refused([Problem("", f"{lacking}; expected {self.layout}" if self.layout else lacking)])
+            others = fitting(self.place) if self.place.is_dir() and self.missing(self.place) else []
+            read = f"; as {' or '.join(others)} it can be read" if others and self.layout else ""
+            expected = f"; expected {self.layout}" if self.layout else ""
+            return self._refused([Problem("", f"{lacking}{expected}{read}")])
         found = self.find()
         checked = examine(found, self.place, self.opening, watch)
         problems = [*checked.problems, *checked.left_out]
@@ -239,6 +242,18 @@ class FileSource(DataSource):
         for annotation in checked.annotations:
             content |= annotation.reading
         return content_hash({**content, "reading": READING})
+
+
+def formats() -> dict[str, type[FileSource]]:
+    """Return the formats of files, by name."""
+    sources = {name: DATASETS[name] for name in DATASETS.names()}
+    return {name: source for name, source in sources.items() if issubclass(source, FileSource) and source.layout}
+
+
+def fitting(root: Path) -> list[str]:
+    """Return the formats that a folder is in; of one that yields to another, the other alone."""
+    names = [name for name, source in formats().items() if not source.missing(root)]
+    return [name for name in names if not {*formats()[name].yields_to} & {*names}]
 
 
 def missing_folder(root: Path, *names: str) -> str:

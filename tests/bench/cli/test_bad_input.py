@@ -121,7 +121,7 @@ def test_images_that_differ_in_size_are_normal(
         ("margin={test/miou: -1}", "margin.test/miou is -1, expected more than 0.0."),
         ("latency.round=3", "in latency: unknown key 'round'. Did you mean 'rounds'?"),
         ("data.sise=[32, 32]", "in data: unknown key 'sise'. Did you mean 'size'?"),
-        ("data.size=32", "data.size is 32, expected a list."),
+        ("data.size=32", "data.size is 32, expected a list, such as [96, 96]."),
         ("data.name=scene", "unknown dataset 'scene'. Did you mean 'scenes'?"),
         ("task=segmentatoin", "unknown task 'segmentatoin'. Did you mean 'segmentation'?"),
         ("seeds=0", "seeds is 0, expected a list."),

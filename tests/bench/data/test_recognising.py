@@ -145,6 +145,15 @@ def test_the_step_for_folders_of_other_names_works(tmp_path: Path) -> None:
     assert str(lacking.problems[0]).startswith("it contains no masks in mks/; expected images/<split>/")
 
 
+def test_a_folder_that_is_not_in_the_format_given_is_told_which_it_is_in(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        photographs(tmp_path / folder / "0.png")
+    (problem,) = Coco(root=tmp_path).survey().problems
+    assert str(problem).startswith("it contains no COCO JSON file; expected ")
+    assert str(problem).endswith("; as folder it can be read")
+
+
 def test_what_is_no_folder_is_told_what_to_give_instead(tmp_path: Path) -> None:
     (tmp_path / "my_images").mkdir()
     photographs(tmp_path / "0.png")
