@@ -3,13 +3,14 @@
     python benchmarks/accuracy_bar.py DIR [--images 2048] [--seeds 6] [--size 96x128] [--encoder resnet18]
         [--encoder-weights FILE | --pretrained] [--recipe KEY=VALUE ...] [--jobs 2] [--out FILE.md]
 
-Same kind of encoder, recipe, images seen, order and augmentation. `unet.smp` and `fpn.smp` are the peers' own
-designs built by us; the controlled `unet` and `fpn` have other decoders, alone or with the peer's upsampling or
-head, at the width at which parameters are equal, up to a step of the width. From scratch each network begins as
-its own library initialises it; with --pretrained or --encoder-weights all are trained once more, their encoders
-beginning with the same weights. Writes each seed's test mIoU, the paired difference with its 95 % t-interval, and
-a verdict: ours is below where the interval lies under 0; elsewhere it is not below, or at most by what the
-interval allows. Every score is kept beside FILE.md in FILE.jsonl at once: a second call goes on.
+Same encoder, recipe, images seen, order and augmentation. `unet.smp` and `fpn.smp` are the peers' own designs
+built by us; the controlled `unet` and `fpn` have other decoders, alone or with the peer's upsampling or head, at
+the width at which parameters are equal, up to a step of the width. From scratch our ResNets begin as smp's do, but
+for "timm's start", skipbench's default, in which the last norm of each residual block is 0. With --pretrained or
+--encoder-weights all are trained once more, their encoders beginning with the same weights. Writes each seed's
+test mIoU, the paired difference with its 95 % t-interval, and a verdict: ours is below where the interval lies
+under 0; elsewhere it is not below, or at most by what the interval allows. Every score is kept beside FILE.md in
+FILE.jsonl at once: a second call goes on.
 """
 
 import argparse
@@ -39,13 +40,16 @@ from skipbench.bench.training.recipe import Recipe
 from skipbench.bench.validation import parse
 
 WIDTH = 64  # of smp's decoders; ours are brought to their parameters
+AS_SMP = {"encoder_args": {"zero_init_last": False}}
 OURS: dict[str, tuple[str, str, dict[str, Any]]] = {  # name -> the peer, the model, and its other factors
-    "unet.smp": ("smp.Unet", "unet.smp", {}),
-    "unet, nearest": ("smp.Unet", "unet", {"decoder_stride": 1, "upsample": "nearest"}),
-    "unet": ("smp.Unet", "unet", {"decoder_stride": 1}),
-    "fpn.smp": ("smp.FPN", "fpn.smp", {"head_width": WIDTH}),
-    "fpn, merged": ("smp.FPN", "fpn", {"head_levels": "merged", "supervision": "last"}),
-    "fpn": ("smp.FPN", "fpn", {}),
+    "unet.smp": ("smp.Unet", "unet.smp", AS_SMP),
+    "unet.smp, timm's start": ("smp.Unet", "unet.smp", {}),
+    "unet, nearest": ("smp.Unet", "unet", {"decoder_stride": 1, "upsample": "nearest", **AS_SMP}),
+    "unet": ("smp.Unet", "unet", {"decoder_stride": 1, **AS_SMP}),
+    "fpn.smp": ("smp.FPN", "fpn.smp", {"head_width": WIDTH, **AS_SMP}),
+    "fpn.smp, timm's start": ("smp.FPN", "fpn.smp", {"head_width": WIDTH}),
+    "fpn, merged": ("smp.FPN", "fpn", {"head_levels": "merged", "supervision": "last", **AS_SMP}),
+    "fpn": ("smp.FPN", "fpn", AS_SMP),
 }
 NETWORKS = [*OURS, *dict.fromkeys(peer for peer, _, _ in OURS.values())]
 
@@ -178,7 +182,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048, help="images seen")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--size", default="96x128", help="HxW in pixels, multiples of 32")
-    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--encoder", default="resnet18", help="a ResNet that timm and smp have")
     parser.add_argument("--pretrained", action="store_true", help="once more, with timm's published weights")
     parser.add_argument("--encoder-weights", type=Path, help="once more, with the weights in this file")
     parser.add_argument("--recipe", nargs="*", default=[], metavar="KEY=VALUE", help="other values of the recipe")
