@@ -124,7 +124,9 @@ def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
     """Return ", such as [96, 96]", the default of the list that `location` points to, if it has one."""
     *outer, key = location or ("",)
     field = _part(model, outer).model_fields.get(str(key))
-    return f", such as {shown(field.default)}" if field and isinstance(field.default, tuple) and field.default else ""
+    return (
+        f", such as {shown(field.default)}" if field and isinstance(field.default, tuple) and field.default else ""
+    )
 
 
 def _part(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:

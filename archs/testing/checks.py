@@ -24,9 +24,18 @@ from skipbench.archs.testing.cases import (
     cases_of_upsampler,
 )
 from skipbench.archs.testing.homes import Home
-from skipbench.archs.testing.words import PROBE, Explain, Resizings, in_words_of, order_of, silent_export
+from skipbench.archs.testing.words import (
+    DEVICES,
+    PROBE,
+    Explain,
+    Resizings,
+    file_of,
+    in_words_of,
+    order_of,
+    silent_export,
+)
 from skipbench.contracts import BrokenContractError, Finding, require
-from skipbench.display import first_line
+from skipbench.display import first_line, where
 from skipbench.registry import Registry
 
 Check = Callable[[list[Case]], str]  # the first two cases are the same build at two sizes, if there are two
@@ -65,7 +74,7 @@ def check_part(kind: str, part: Any, home: Home | None = None) -> list[Finding]:
         if kind in HOMELY and (home or not finding.ok):
             finding = _at_home(finding, check, made, home or Home.of(), explain)
         drifts = any(words in other.message for other in findings for words in (DIFFERS, IN_PLACE))
-        if drifts and not finding.ok and "raised" not in finding.message and name != "determinism":
+        if drifts and not finding.ok and "raised" not in finding.message and name not in ("determinism", "device"):
             finding = Finding(name, False, "cannot be judged as long as the result is not the same each time.")
         findings.append(finding)
     if kind == "fusion":
@@ -205,6 +214,20 @@ def check_state_dict(cases: list[Case]) -> str:
     return f"{len(module.state_dict())} tensors"
 
 
+def check_device(cases: list[Case]) -> str:
+    """What it makes itself is on the device of its maps: tried on torch's "meta", which every machine has."""
+    module = cases[0].build()
+    inputs = [None if x is None else x.to("meta") for x in cases[0].inputs.values()]
+    try:
+        module.to("meta")(*inputs)
+    except (RuntimeError, NotImplementedError) as error:
+        line = where(error, file_of(type(module)))
+        own = "make it where the map is, as with device=x.device, or register it as a buffer."
+        require(not any(words in str(error) for words in DEVICES), f"it makes a tensor on the CPU{line}: {own}")
+        return "not told: it takes the values of maps"
+    return "what it makes is where its maps are"
+
+
 def check_export(cases: list[Case]) -> str:
     """torch.export traces it for any size, and the traced program agrees."""
     module, inputs, several = cases[0].build(), tuple(cases[0].inputs.values()), len(cases) > 1
@@ -264,6 +287,7 @@ CHECKS: dict[str, Check] = {
     "gradients": check_gradients,
     "determinism": check_determinism,
     "state dict": check_state_dict,
+    "device": check_device,
     "export": check_export,
     "cost": check_cost,
 }

@@ -25,7 +25,7 @@ LIBRARY = Path(torch.__file__).parent
 
 def in_words_of(fusion: type[Any], error: BaseException) -> str | None:
     """Return what is wrong, None where the error says it best."""
-    line = where(error, _file_of(fusion))
+    line = where(error, file_of(fusion))
     words = f"raised {type(error).__name__}: {first_line(error)}{line}"
     told = str(error)
     if "__init__() missing" in told or "before Module.__init__() call" in told:
@@ -62,7 +62,8 @@ def _line_of_forward(fusion: type[Any]) -> str:
     return f", line {code.co_firstlineno}" if code else ""
 
 
-def _file_of(part: type[Any]) -> str:
+def file_of(part: type[Any]) -> str:
+    """Return the file that a class is written in, "" where there is none."""
     try:
         return inspect.getsourcefile(part) or ""
     except TypeError:  # of what was typed in, as in a notebook

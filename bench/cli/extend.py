@@ -42,12 +42,13 @@ def check(
 ) -> int:
     """Check that each part in a file keeps its contract, in words. Ends with exit code 1 if one does not.
 
-    Parts of networks: shapes, gradients, determinism, saving and loading, export, cost. What a part needs (widths
-    that 32 divides, maps of more than a pixel) is a remark where your networks have it: name the encoder, the width
-    (--set width=128) and the images' size, or it is judged in the controlled networks. A task: its declared scores
-    are there, a perfect prediction has the best ones and the least loss, training lowers the loss. A metric: its
-    range, and the best for a perfect prediction. A dataset format: samples as described, the same each time. A
-    measurement: declared, finite values. A figure: drawn of one arm, of forty, and of runs that lack something.
+    Parts of networks: shapes, gradients, determinism, saving and loading, device, export, cost. What a part needs
+    (widths that 32 divides, maps of more than a pixel) is a remark where your networks have it: name the encoder,
+    the width (--set width=128) and the images' size, or it is judged in the controlled networks. A task: its
+    declared scores are there, a perfect prediction has the best ones and the least loss, training lowers the loss.
+    A metric: its range, and the best for a perfect prediction. A dataset format: samples as described, the same
+    each time. A measurement: declared, finite values. A figure: drawn of one arm, of forty, and of runs that lack
+    something.
     The same contracts are functions for pytest, in archs.testing, bench.testing and reports.testing.
 
     \b

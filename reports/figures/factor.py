@@ -12,7 +12,6 @@ from skipbench.analysis.budgets import budget, cost_keys, with_costs
 from skipbench.analysis.frames import Frames
 from skipbench.analysis.paired import differences, effects
 from skipbench.analysis.statistics import MIN_PAIRS
-from skipbench.analysis.text import count
 from skipbench.bench.records.budgets import BUDGETS
 from skipbench.bench.records.metrics import Metric
 from skipbench.reports.errors import NothingToShow
@@ -39,7 +38,9 @@ def tested(study: Frames) -> str:
     if not family:
         return f"Descriptive only: with fewer than {MIN_PAIRS} seeds no hypothesis is tested."
     margin = table["margin"].max()
-    corrected = f"Holm's correction is for the study's {count(family, 'comparison')}."
+    corrected = f"Holm's correction is for the study's {family} comparisons."
+    if family == 1:
+        corrected = "It is the study's only comparison, which needs no correction."
     if isnan(margin):
         return corrected
     equal = score.show_unit(margin, signed=True).lstrip("+")

@@ -151,6 +151,10 @@ def test_registering_a_taken_name_is_an_error():
         (lambda self, x: x - x.mean(0, keepdim=True), "determinism", "depends on the others in its batch"),
         (lambda self, x: x + torch.rand(1) - 1, "state dict", "cannot be judged as long as"),
         (lambda self, x: sys.exit(3), "shapes", "raised SystemExit: 3"),
+        (lambda self, x: x + torch.ones(1, device="cpu"), "device", "makes a tensor on the CPU, line "),
+        (lambda self, x: x + torch.ones(1), "device", "make it where the map is, as with device=x.device"),
+        (lambda self, x: x + torch.ones(1).to(x), "device", "what it makes is where its maps are"),
+        (lambda self, x: x * x.mean().item(), "device", "not told: it takes the values of maps"),
     ],
 )
 def test_what_a_result_is_not_is_told(result, check, words):

@@ -46,8 +46,8 @@ def test_what_the_users_networks_have_is_a_remark_and_what_they_lack_is_broken(
     narrow = skipbench("check", file, "--set", "width=24", "--encoder", "resnet10t")
     assert narrow.code == 1
     assert (
-        "  BROKEN  shapes, gradients, determinism, state dict, export, cost: raised ValueError: num_channels (24) "
-        "must be divisible by num_groups (32), line 12" in narrow.out
+        "  BROKEN  shapes, gradients, determinism, state dict, device, export, cost: raised ValueError: "
+        "num_channels (24) must be divisible by num_groups (32), line 12" in narrow.out
     )
 
 
@@ -99,7 +99,7 @@ def test_a_kind_alone(skipbench: Any, tmp_path: Path) -> None:
 def test_what_is_broken_is_found_in_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = part(tmp_path, "bare_init", args="")
     first, *_ = extend.broken_parts([bare])
-    checks = "shapes, gradients, determinism, state dict, export, cost"
+    checks = "shapes, gradients, determinism, state dict, device, export, cost"
     assert first.startswith(f"fusion 'bare_init' breaks its contract: {checks}: __init__ raised TypeError: ")
     assert first.endswith("call super().__init__(coarse_channels, skip_channels, out_channels) first.")
     assert ", line 10; call super" in first
