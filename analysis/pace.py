@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from skipbench.bench.records import Cell
-from skipbench.bench.records.reader import State
+from skipbench.bench.records.outcomes import State
 from skipbench.bench.records.underway import Underway
 
 Key = TypeVar("Key")

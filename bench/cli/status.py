@@ -9,7 +9,8 @@ import typer
 from skipbench.bench.cli.options import RunFolder
 from skipbench.bench.cli.output import print_table
 from skipbench.bench.records import Cell
-from skipbench.bench.records.reader import State, open_run
+from skipbench.bench.records.outcomes import State
+from skipbench.bench.records.reader import open_run
 
 MAX_LISTED = 500  # cells; of a larger run only those that are not ok are listed
 

@@ -1,64 +1,26 @@
 """A run folder for readers: its newest plan and records, each checked, while another process may write to it."""
 
-import hashlib
 import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from skipbench.bench.errors import StoreError
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.metrics import Metric, from_json
+from skipbench.bench.records.outcomes import Outcomes, State, digest, state_of, text_of
 from skipbench.bench.records.pool import Pool
-from skipbench.display import one_line, quoted
+from skipbench.display import quoted
 
 DATABASE = "run.sqlite"
 OLDEST = 3  # version that can be read
-MAX_VALUE = 1e100  # of a measured number; what is larger was not measured, and its square may have no number
 CHUNK = 500  # rows that are read at once
 TIMEOUT_S = 30  # to wait for another program that has locked the database
 PLANNED = "WHERE position IS NOT NULL ORDER BY position"
 RESTORE = "restore it from a copy, or start again in another folder."
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What has been measured of some cells, in their order, and why some records cannot be used."""
-
-    cells: list[Cell]
-    records: list[RunRecord]
-    unreadable: dict[str, str]  # cell id -> the reason; such a cell counts as not measured
-    pool: Pool = field(default_factory=Pool, repr=False, compare=False)  # of what many records say alike
-
-    @property
-    def missing(self) -> list[Cell]:
-        """The cells that have no record, a failed or an unreadable one."""
-        done = {record.cell_id for record in self.records if record.status == "ok"}
-        return [cell for cell in self.cells if cell.cell_id not in done]
-
-    def add(self, cell: Cell, content: Any, stated: Any) -> None:
-        """File what the database holds of a cell, with the digest that it states, under what it turns out to be."""
-        try:
-            record = _checked(cell, content, stated)
-            self.pool.share(record, "settings", "environment")
-            self.records.append(record)
-        except ValueError as error:
-            self.unreadable[cell.cell_id] = str(error)
-
-
-class State(BaseModel):
-    """How far a cell is."""
-
-    status: Literal["ok", "failed", "missing"] = "missing"
-    reason: str | None = None  # why it failed, or why its record cannot be used
-    seconds: float | None = None
-    created_at: str | None = None  # when it ended
 
 
 class Run:
@@ -119,7 +81,7 @@ class Run:
         which = (
             ("WHERE position IS NULL ORDER BY c.rowid", "of earlier plans") if aside else (PLANNED, "of the plan")
         )
-        return [(cell, _state(cell, content, stated)) for cell, content, stated in self._contents(*which)]
+        return [(cell, state_of(cell, content, stated)) for cell, content, stated in self._contents(*which)]
 
     def count_aside(self) -> int:
         """Return how many cells only earlier plans name."""
@@ -134,7 +96,7 @@ class Run:
             "WHERE cell_id IN (SELECT value FROM json_each(?))",
             ids,
         )
-        contents = {_text(cell_id): content for cell_id, *content in rows}
+        contents = {text_of(cell_id): content for cell_id, *content in rows}
         found = Outcomes(list(cells), [], {})
         for cell in cells:
             if cell.cell_id in contents:
@@ -162,7 +124,7 @@ class Run:
         """Raise StoreError where the folder holds no plan yet, or one that this version cannot read."""
         if self.is_empty:
             raise StoreError(f"{self.directory} contains no run yet: its start was interrupted; start it again.")
-        version = _text(self._meta("schema_version"))
+        version = text_of(self._meta("schema_version"))
         if not (version.isascii() and version.isdecimal() and int(version[:9])):
             raise StoreError(
                 f"the version of {self.directory} is {quoted(version)}, which is not a number; {RESTORE}"
@@ -185,9 +147,9 @@ class Run:
         """Return a cell, whose id is hashed again only where no digest tells that it is as it was written."""
         try:
             cell = Cell.model_validate_json(content if isinstance(content, bytes) else b"")
-            if stated is not None and _text(stated) == digest(content):
-                cell.__dict__["cell_id"] = _text(cell_id)
-            if cell.cell_id == _text(cell_id):
+            if stated is not None and text_of(stated) == digest(content):
+                cell.__dict__["cell_id"] = text_of(cell_id)
+            if cell.cell_id == text_of(cell_id):
                 return cell
         except ValueError:
             pass
@@ -247,58 +209,6 @@ def _chunks(uri: str, sql: str, values: Sequence[str]) -> Iterator[list[tuple[An
         while chunk := cursor.fetchmany(CHUNK):
             yield chunk
         yield []
-
-
-def _checked(cell: Cell, content: Any, stated: Any) -> RunRecord:
-    """Return the record of `cell`. Raises ValueError with the reason why it cannot be used.
-
-    Without a `stated` digest, which is filed under the cell's id, it is asked whose it is and what it holds.
-    """
-    if not isinstance(content, bytes):
-        raise ValueError("it is not text")
-    if stated and _text(stated) != digest(content):
-        raise ValueError("it has been changed since it was saved")
-    try:
-        record = RunRecord.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(one_line(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": "))) from None
-    if not stated:
-        if (record.kind, record.determines) != (cell.kind, cell.determines):  # of which the id is the hash
-            raise ValueError("it belongs to another cell")
-        if number := no_measurement(record):
-            raise ValueError(number)
-    record.__dict__.update(cell.__dict__)  # the labels of the plan, and the id
-    return record
-
-
-def no_measurement(record: RunRecord) -> str | None:
-    """Return the first number of a record that cannot have been measured: "test/miou is nan"; None if all can."""
-    numbers = {**record.values, **{f"sample {i}": value for i, value in enumerate(record.samples)}}
-    named = {**numbers, "seconds": record.seconds or 0.0}.items()
-    return next((f"{name} is {value}" for name, value in named if not abs(value) < MAX_VALUE), None)  # NaN is not
-
-
-def _state(cell: Cell, content: Any, stated: Any) -> State:
-    if content is None:
-        return State()
-    if isinstance(content, bytes) and _text(stated) == digest(content):
-        return State.model_validate_json(content)
-    try:
-        record = _checked(cell, content, stated)
-        ended = {name: getattr(record, name) for name in State.model_fields}
-        return State(**ended)
-    except ValueError as error:
-        return State(reason=f"its record cannot be read: {error}")
-
-
-def digest(content: bytes) -> str:
-    """Return what tells a record from a changed one."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 @contextmanager

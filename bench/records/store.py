@@ -20,7 +20,8 @@ from skipbench.bench.files import whole_file, write_whole
 from skipbench.bench.records import SCHEMA_VERSION, Cell, RunRecord
 from skipbench.bench.records.holding import ARTIFACTS, SUITE, empty_log, held, patiently
 from skipbench.bench.records.metrics import Declared, to_json
-from skipbench.bench.records.reader import Outcomes, Run, digest, no_measurement, open_run, sentences
+from skipbench.bench.records.outcomes import Outcomes, digest, no_measurement
+from skipbench.bench.records.reader import Run, open_run, sentences
 from skipbench.bench.records.tables import to_parquet
 
 __all__ = ["Outcomes", "Run", "RunWriter", "open_run", "write_run"]

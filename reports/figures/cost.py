@@ -86,7 +86,7 @@ def _stack(
     Parts that were not counted have none. The sum of an arm in `unsure` is a lower bound.
     """
     longest = counts.sum(axis=1).max() * total.scale
-    counts = counts.reindex(arms)
+    counts = counts.reindex(list(arms))
     left = pd.Series(0.0, index=counts.index)
     for part in (part for part in PARTS if part in counts):
         width = counts[part].fillna(0) * total.scale

@@ -5,7 +5,7 @@ import pytest
 
 from skipbench.analysis.pace import side_by_side, time_left
 from skipbench.bench.records import Cell
-from skipbench.bench.records.reader import State
+from skipbench.bench.records.outcomes import State
 from skipbench.bench.records.underway import Underway
 
 
