@@ -20,6 +20,7 @@ from torch import Tensor
 from skipbench.archs.errors import CheckpointError
 from skipbench.archs.reference.folders import files_of
 from skipbench.archs.reference.kinds import kind_of
+from skipbench.archs.reference.rewritten import plain_weights
 from skipbench.display import first_line
 
 # Under which training scripts store the weights; what is averaged is taken only where nothing else is there.
@@ -101,7 +102,8 @@ def read_weights(source: Mapping[str, Any] | str | Path, under: str | None = Non
     What a file is, its first bytes tell: safetensors, a pickle of plain arrays, or one of torch.save, which is read
     by `torch.load(weights_only=True)`; none of its code is run. Weights in several files, which an index lists, are
     one. Where they are stored under a key, such as "state_dict", they are found there; `under` names the key where
-    there are several. What torch puts into the names of compiled or sharded modules is left out of them.
+    there are several. What torch puts into the names of compiled or sharded modules is left out of them; weights
+    that are stored as what they are computed from are as `plain_weights` returns them.
     Raises CheckpointError where nothing can be read, where there is more than plain values, or no tensors.
     """
     config: Mapping[str, Any] = {}
@@ -122,7 +124,7 @@ def read_weights(source: Mapping[str, Any] | str | Path, under: str | None = Non
         found = {"": {f"{place}.{name}": x for place, part in found.items() for name, x in part.items()}}
         key = ""
     return Weights(
-        {name: _as_tensor(x) for name, x in _plainly_named(found[key]).items()},
+        dict(plain_weights({name: _as_tensor(x) for name, x in _plainly_named(found[key]).items()})),
         key,
         tuple(other for other in found if other != key),
         config,
