@@ -53,7 +53,7 @@ class ArchSpec(BaseModel):
         None, "A file of weights that a timm encoder begins with; null: fresh or published ones.", later=True
     )
     frozen_norm: bool = factor(
-        False, "Whether the encoder's BatchNorm are constants, as where detectors are fine-tuned."
+        False, "Whether the encoder's BatchNorms are constants, as where detectors are fine-tuned."
     )
     in_channels: int = factor(3, "The image's channels.", ge=1)
     classes: int = factor(1, "The logits' channels.", ge=1)
@@ -111,7 +111,7 @@ class ArchSpec(BaseModel):
     head: BlockName = factor("conv1x1", "The block that makes logits.")
     head_upsample: Annotated[str, UPSAMPLERS] = factor(
         "none",
-        "How maps become twice as large and, by what has weights, logits before the head's block.",
+        "What doubles maps before the head's block, and makes logits of them if it has weights; none: nothing.",
         also="none",
         silent=True,
         later=True,
@@ -120,10 +120,11 @@ class ArchSpec(BaseModel):
         "none", "The block between the finest map and the head, as Hourglass's last residual."
     )
     head_levels: Literal["finest", "all", "summed", "merged"] = factor(
-        "finest", "Which maps the head reads: the finest, or all, whose logits may be summed, or which are merged."
+        "finest",
+        "Which maps the head reads: the finest; all; all, and their logits are summed; all, merged into one.",
     )
     head_strides: tuple[float, ...] | None = factor(
-        None, "The strides of the maps that are read where not the finest; null: all."
+        None, "The strides of the maps that the head reads, unless it is the finest alone; null: all."
     )
     head_width: int | None = factor(None, 'The width of "merged" maps; null: the finest map\'s.', ge=1)
     head_norm: Norm = factor("group", 'The normalisation of "merged" maps\' branches.', silent=True, later=True)
@@ -131,7 +132,7 @@ class ArchSpec(BaseModel):
     head_align_corners: bool = factor(
         False, "Whether bilinear resizing in the head and of its logits aligns corners.", silent=True
     )
-    share_head: bool = factor(True, "Whether all levels have one head, or each its own.")
+    share_head: bool = factor(True, "Whether all levels share one head; else each has its own.")
     head_stride: int | None = factor(1, "The stride of the logits; null: as the decoder leaves them.", ge=1)
     supervision: Literal["last", "stacks", "levels"] = factor(
         "last", "Which logits learn: the last, those of every stack, or those of every level."
@@ -144,7 +145,9 @@ class ArchSpec(BaseModel):
         1, "How many decoders with heads follow each other, as in Stacked Hourglass.", ge=1, le=MAX_REPEATS
     )
     restart: Annotated[str, RESTARTS] = factor("remap", "What a stack after the first starts from.")
-    bottom_up: Annotated[str, BOTTOM_UPS] = factor("pooled_residual", "How such a stack goes down again.")
+    bottom_up: Annotated[str, BOTTOM_UPS] = factor(
+        "pooled_residual", "How a stack after the first goes down again."
+    )
     share_stacks: bool = factor(False, "Whether all stacks after the first share one set of weights.", silent=True)
     passes: int = factor(
         0, "The layer-wise passes of a rectified Gaussian; 0: one plain way down and up.", ge=0, le=MAX_REPEATS

@@ -52,7 +52,11 @@ COUNTED: dict[str, tuple[str, dict[str, Any], list[Any]]] = {
 }
 # what a page of the API lists: its title, what it is of, and the modules whose public names it has
 API = {
-    "skipbench": ("skipbench", "What people import first.", ["skipbench"]),
+    "skipbench": (
+        "skipbench",
+        "What people import first; how parts are registered: [plug in anything else](../extend/index.md).",
+        ["skipbench"],
+    ),
     "archs": (
         "skipbench.archs",
         "The design space: specs, networks, parts, costs, other people's weights.",
@@ -88,8 +92,8 @@ MORE = {  # functions that the pages name, of modules that list no public names
 def sentence(entry: object) -> str:
     """Return the first sentence of a docstring, in one line."""
     text = " ".join((inspect.getdoc(entry) or "").split("\n\n")[0].split())
-    found = re.match(r"(.*?(?<!e\.g)(?<!i\.e)\.)(?:\s|$)", text)
-    return (found[1] if found else text).rstrip(":")
+    found = re.match(r"(.*?(?<!e\.g)(?<!i\.e)(?<!\.)\.)(?:\s|$)", text)
+    return found[1] if found else text.rstrip(":.") + "." * bool(text)
 
 
 def in_words(value: Any) -> str:
@@ -179,7 +183,7 @@ def factor_page(name: str, costs: list[dict[str, Any]] | None) -> str:
     if costs:
         model, others, _ = COUNTED[name]
         given = [f"{key}={in_words(value)}" for key, value in others.items()]
-        encoder = [] if name == "encoder" else ["--encoder", ENCODER]
+        encoder, on = ([], "") if name == "encoder" else (["--encoder", ENCODER], f" with the encoder `{ENCODER}`")
         settings = [word for setting in [*given, f"{name}={costs[0]['choice']}"] for word in ("--set", setting)]
         command = shlex.join(
             ["skipbench", "cost", model, *encoder, "--classes", "4", "--img-size", "64x64", *settings]
@@ -187,8 +191,8 @@ def factor_page(name: str, costs: list[dict[str, Any]] | None) -> str:
         but = f", but for {', '.join(f'`{each}`' for each in given)}" if given else ""
         parts += [
             f"\n## What it costs\n\n![{alternative(name, costs)}]({name}.svg)\n\n",
-            f"Counted on `{model}` with the encoder `{ENCODER}`, 4 classes, one image of 64x64 px, all else as in "
-            f"the preset{but}. The first:\n\n<!-- not run: tests/test_docs.py counts it -->\n\n",
+            f"Counted on `{model}`{on}, 4 classes, one image of 64x64 px, all else as in the preset{but}. "
+            "The first:\n\n<!-- not run: tests/test_docs.py counts it -->\n\n",
             f"```bash\n{command}\n```\n",
         ]
     return "".join(parts)
