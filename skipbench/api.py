@@ -21,6 +21,7 @@ from skipbench.bench.run.runner import run_plan
 from skipbench.bench.run.workers import Workers
 from skipbench.bench.suites import load_suite
 from skipbench.bench.suites.matching import with_widths_of
+from skipbench.bench.suites.minutes import with_images_of
 from skipbench.bench.suites.plan import make_plan
 from skipbench.bench.validation import parse
 from skipbench.reports import write_plot as plot
@@ -60,9 +61,10 @@ def run(suite: str, *overrides: str, out: Path | str, plugins: Iterable[Path | s
     Raises BenchError or ArchError where the suite is wrong.
     """
     load_plugins(map(Path, plugins))
-    plan = make_plan(with_widths_of(load_suite(suite, overrides), Path(out)))
-    run_plan(plan, Path(out), Console(stderr=True), Workers(jobs) if jobs else Here())
-    return load(Path(out))
+    directory = Path(out)
+    settled = with_images_of(with_widths_of(load_suite(suite, overrides), directory), directory)
+    run_plan(make_plan(settled, jobs=jobs or 1), directory, Console(stderr=True), Workers(jobs) if jobs else Here())
+    return load(directory)
 
 
 def open_run(directory: Path | str) -> Frames:

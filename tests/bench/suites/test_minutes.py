@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from skipbench import api
 from skipbench.bench.errors import SuiteError
 from skipbench.bench.measure import Arm
 from skipbench.bench.measure.training import Training
@@ -88,11 +89,13 @@ def test_a_run_folder_remembers_what_minutes_were_worth(
     SPEEDS["concat"], before = 1000.0, SPEEDS["concat"]
     try:
         again = skipbench("run", tiny_suite, minutes, "recipe.recalibrate=false", "--out", run)
+        in_python = api.run(tiny_suite, minutes, "recipe.recalibrate=false", out=run)
         wider = "arms=[{model: fpn, sweep: {fusion: [add, concat, max]}}]"
         later = plan(tiny_suite, minutes, wider, folder=run)
     finally:
         SPEEDS["concat"] = before
     assert "8 of 8 cells are in" in again.out
+    assert in_python.cells["status"].tolist() == ["ok"] * 8
     assert timed == ["add", "concat"], "arms that come later see as many images, and are not timed"
     assert images(later) == dict.fromkeys(("add", "concat", "max"), 16)
     record = next(record for record in open_run(run).records() if record.kind == "train")
