@@ -77,7 +77,7 @@ class Segmentation(Task):
     def begin(self, train: Dataset[Sample]) -> None:
         """Weigh the classes by their pixels, where they are to be balanced."""
         if self.options.class_weights == "balanced":
-            self._class_weights = balanced(train, len(self.info[Mask].names))
+            self._class_weights = balanced(train, len(self.info[Mask].names), self.info.resize == "crop")
 
     @property
     def targets(self) -> tuple[type[Annotation], ...]:
@@ -101,7 +101,8 @@ class Segmentation(Task):
         """
         mask, weights, options = batch["mask"].long(), self._weights(batch), self.options
         losses = [(focal(self._cross_entropy(x, mask), options.focal) * weights).sum() for x in predictions]
-        loss = torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+        least = torch.finfo(weights.dtype).tiny  # where no pixel counts the loss is 0, not NaN
+        loss = torch.stack(losses).mean() / weights.sum().clamp(min=least)
         if not options.dice:
             return loss * options.cross_entropy
         labelled = mask != self.info[Mask].ignore_index
