@@ -228,6 +228,13 @@ def test_it_ends_where_validations_are_no_better(data: Data) -> None:
     ]
 
 
+def test_patience_that_is_spent_with_the_budget_is_no_early_end(data: Data) -> None:
+    recipe = of(validations=2, patience=1, lr=1e-12, encoder_lr=0)
+    outcome = run(data, recipe, lambda: network(norm="none"))
+    assert outcome.values["val/best_at_images"] < outcome.values["train/images"] == recipe.images
+    assert outcome.notes == []
+
+
 @pytest.mark.parametrize(
     "options",
     [{"ema": 0.9}, {"optimizer": "sgd", "schedule": "poly", "warmup": 0.3}, {"accumulate": 2}, {"patience": 1}],
