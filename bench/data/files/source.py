@@ -202,6 +202,7 @@ class FileSource(DataSource):
             ),
             bare=bare,
             scaling=checked.scaling,
+            opening=self.opening.facts,
             **self.seeing.described(sizes, found.size_limits),
         )
         seen_at = self.resize, self.size
