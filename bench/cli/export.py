@@ -102,7 +102,7 @@ def export(
         print(f"  its weights are {weights}: skipbench export RUN --arm {model} writes what a run has trained")
     if trained:
         at = "x".join(map(str, trained.size))
-        print(f"  {trained.record.name}, trained at {at} px; {_given(trained, normalise)}")
+        print(f"  {trained.record.name}, trained at {at} px{_prepared(trained)}; {_given(trained, normalise)}")
     sizes = " and ".join("x".join(map(str, shape)) for shape in written.checked)
     print(f"  largest difference from the network, at {sizes}: {written.difference:.1e} of its output")
 
@@ -110,6 +110,17 @@ def export(
 def _untrained(pretrained: bool) -> str:
     """Return in words what the weights of a new network are."""
     return "random but for the encoder's, which are published ones" if pretrained else "random, nothing was trained"
+
+
+def _prepared(trained: "Trained") -> str:
+    """Return in words how images came to that size and to 8 bits, where it was not by stretching 8 bits."""
+    scaling, resize = trained.scaling, trained.record.settings["data"].get("resize", "stretch")
+    ends = {"floats" if kind == "f" else kind: each for kind, each in scaling.ranges.items()}
+    ranges = [f"{kind} {low:g} to {high:g}" for kind, (low, high) in ends.items()]
+    scaled = ["each image's own range"] if scaling.each else ranges
+    told = [f"data.resize={resize}"] if resize != "stretch" else []
+    told += [f"{' and '.join(scaled)} as 0 to 255"] if scaled else []
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _given(trained: "Trained", normalise: bool) -> str:

@@ -38,7 +38,9 @@ def predict(
     tiles: Annotated[
         bool, typer.Option("--tiles", help="Look at tiles of the training size, in full detail.")
     ] = False,
-    overlap: Annotated[float, typer.Option(min=0, max=0.9, help="The part of a side that tiles share.")] = 0.25,
+    overlap: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="The part of a side that tiles share; 0.25 if not given.")
+    ] = None,
     boxes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Pose: a COCO JSON with a box around each person.")
     ] = None,
@@ -52,9 +54,10 @@ def predict(
 ) -> int:
     """Write what a trained network predicts for new images, of any size, in pixels of their files.
 
-    An image is resized to the size of the training, and what is predicted is brought back to its own. With
-    --tiles, it is cut instead, for images whose objects are as large in pixels as in training: logits are averaged
-    where tiles overlap, boxes that several tiles find become one, and what is larger than the overlap may be cut.
+    An image is seen as those of the training (data.resize: stretched to one size, fitted, or in windows), and what
+    is predicted is brought back to its own size. With --tiles, it is cut, for images whose objects are as large in
+    pixels as in training: logits are averaged where tiles overlap, boxes that several tiles find become one, and
+    what is larger than the overlap may be cut.
 
     \b
     segmentation  masks/NAME.png, a class per pixel (palette), and classes.txt, which names them from 0 on
@@ -74,12 +77,15 @@ def predict(
       skipbench predict runs/quick photos --task pose --arm hourglass --boxes people.json --out found
     """
     where = _device(device)
+    if overlap is not None and not tiles:
+        raise SuiteError("--overlap is of tiles: add --tiles, or leave it out.")
+    shared = (0.25 if overlap is None else overlap) if tiles else None
     from skipbench.bench.training.new_images import Options, predict_images
     from skipbench.bench.training.trained import load_trained
 
     load(plugin)
     trained = load_trained(directory, arm=arm, seed=seed, task=task, dataset=dataset)
-    options = Options(overlap if tiles else None, boxes, not as_stored, not no_overlays, batch_size, where)
+    options = Options(shared, boxes, False if as_stored else None, not no_overlays, batch_size, where)
     with progress("predict") as watch:
         predicted = predict_images(trained, images, out, options, watch)
     print(f"{predicted.count} image(s) predicted by {trained.record.name}: {out}")

@@ -37,6 +37,7 @@ class DataInfo:
         default_factory=dict
     )  # annotation's plural -> splits that show none
     scaling: Scaling = field(default_factory=Scaling)  # how images came to have 8 bits, and as many channels
+    opening: Mapping[str, Any] = field(default_factory=dict)  # by which files are opened, where not as usual
     resize: Resize = "stretch"  # how images of other sizes come to `size`
     overlap: float = 0.0  # the part of a side that windows of an image share, where it is seen in some
     windows: float = 1.0  # in which an image is scored, on average
@@ -71,6 +72,8 @@ class DataInfo:
         }
         if self.scaling != Scaling():
             facts["scaling"] = self.scaling.facts
+        if self.opening:
+            facts["opening"] = dict(self.opening)
         if self.resize != "stretch":
             facts |= {"resize": self.resize, "overlap": self.overlap}
         if self.own_pixels:

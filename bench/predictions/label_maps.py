@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -21,9 +21,9 @@ UNKNOWN = "not annotated"
 @register_prediction("label_maps")
 @dataclass(frozen=True)
 class LabelMaps(Prediction):
-    """A class per pixel, an index into `classes`; a pixel that nobody annotated has the label IGNORE_INDEX."""
+    """A class per pixel, an index into `classes`; a pixel that nobody annotated has the label `unknown`."""
 
-    IGNORE_INDEX: ClassVar[int] = 255
+    IGNORE_INDEX: ClassVar[int] = 255  # that label where classes are counted in bytes
     columns = 6
     alt = "Test images, their true label maps and the label maps that each arm predicts"
     caption = "Below each label map: the share of annotated pixels that are right."
@@ -32,9 +32,19 @@ class LabelMaps(Prediction):
     prediction: Annotated[Array, Layout("u", "n H W")]
     classes: Annotated[Array, Layout("U", "C")]
 
+    @staticmethod
+    def type_for(classes: int) -> type[np.unsignedinteger[Any]]:
+        """Return the smallest type that holds so many classes, and a label for what is not annotated."""
+        return np.uint8 if classes <= LabelMaps.IGNORE_INDEX else np.uint16
+
+    @property
+    def unknown(self) -> int:
+        """The label of pixels that nobody annotated: the largest of the smallest type for the classes."""
+        return int(np.iinfo(self.type_for(len(self.classes))).max)
+
     def right(self, index: int) -> tuple[int, int]:
         """Return how many annotated pixels have the right class, and how many there are."""
-        annotated = self.truth[index] != self.IGNORE_INDEX
+        annotated = self.truth[index] != self.unknown
         same = self.prediction[index][annotated] == self.truth[index][annotated]
         return int(same.sum()), same.size
 
@@ -53,22 +63,22 @@ class LabelMaps(Prediction):
 
     def colored(self, labels: Array) -> Array:
         """Return label maps (n, H, W) as RGB (n, H, W, 3), 0 to 1; pixels without annotation are black."""
-        palette = np.zeros((256, 3))
-        palette[: len(self.classes)] = class_colors(len(self.classes))
-        rgb: Array = palette[labels]
+        palette = np.concatenate([class_colors(len(self.classes)), np.zeros((1, 3))])
+        rgb: Array = palette[labels.clip(max=len(self.classes))]
         return rgb
 
     @classmethod
     def save(cls, found: Iterable[tuple[str, "LabelMaps"]], write: Callable[[str, bytes], None]) -> None:
         """Write masks/<name>.png, whose numbers are classes (the palette their colours), and classes.txt.
 
-        Line k of classes.txt, from 0, names class k.
+        Line k of classes.txt, from 0, names class k. More classes than a palette has places for have no colours.
         """
         for number, (name, maps) in enumerate(found):
             if not number:
                 write("classes.txt", "".join(f"{each}\n" for each in maps.classes).encode())
             mask = Image.fromarray(maps.prediction[0])
-            mask.putpalette((255 * class_colors(len(maps.classes))).round().astype(np.uint8).tobytes())
+            if mask.mode == "L":
+                mask.putpalette((255 * class_colors(len(maps.classes))).round().astype(np.uint8).tobytes())
             write(f"masks/{PurePath(name).stem}.png", as_png(mask))
 
     def overlay(self) -> Array:
@@ -82,7 +92,7 @@ class LabelMaps(Prediction):
         """Return the classes that the images at `shown` have, in truth or as predicted."""
         labels = np.unique([self.truth[shown], self.prediction[shown]])
         names = {str(self.classes[label]) for label in labels if label < len(self.classes)}
-        return names | ({UNKNOWN} if self.IGNORE_INDEX in labels else set())
+        return names | ({UNKNOWN} if self.unknown in labels else set())
 
     def legend(self) -> "list[Artist]":
         """Return a patch per class, and one for what is not annotated where there is such."""
@@ -90,6 +100,6 @@ class LabelMaps(Prediction):
 
         colors = zip(self.classes, class_colors(len(self.classes)), strict=True)
         handles: list[Artist] = [Patch(color=color, label=name) for name, color in colors]
-        if (self.truth == self.IGNORE_INDEX).any():
+        if (self.truth == self.unknown).any():
             handles.append(Patch(facecolor="black", edgecolor=f"#{BACKGROUND}", label=UNKNOWN))
         return handles

@@ -128,6 +128,12 @@ class Task(ABC):
         if empty := info.bare.get(self.annotation.plural):
             missing, named = self.annotation.plural, " and ".join(f"'{split}'" for split in empty)
             wanted = "to learn" if "train" in empty else "to score"
+            if info.fold:
+                raise TaskError(
+                    f"of the {info.fold[1]} folds of the data '{info.name}' one at least has no image with "
+                    f"{missing}{self.annotation.beside} in {named}, so there is nothing {wanted}: give fewer "
+                    "data.folds, more images that have some, or a data.group that parts them."
+                )
             raise TaskError(
                 f"no image of {named} of the data '{info.name}' has {missing}{self.annotation.beside}, so there is "
                 f"nothing {wanted}: put images that have {missing} into each split, or leave the split out, so "

@@ -32,7 +32,7 @@ class Options:
 
     overlap: float | None = None  # tiles of the training size that share so much of a side; None: images as a whole
     boxes: Path | None = None  # a COCO file of people
-    upright: bool = True  # photographs are turned as their EXIF orientation says
+    upright: bool | None = None  # photographs are turned as their EXIF orientation says; None: as in training
     overlays: bool = True
     batch_size: int = 8  # windows
     device: Device = "auto"
@@ -136,8 +136,9 @@ class _Reader:
         return maps
 
     def _view(self, path: Path) -> View:
-        scaling = self._trained.scaling
-        pixels = scaling.pixels(scaling.opener.load(path, self._options.upright), path)
+        trained, upright = self._trained, self._options.upright
+        stored = trained.opener.load(path, trained.upright if upright is None else upright)
+        pixels = trained.scaling.pixels(stored, path)
         size, overlap = (pixels.shape[1], pixels.shape[2]), self._options.overlap
         windows = self._trained.windows(size) if overlap is None else tiles(size, self._trained.size, overlap)
         people = None if self._people is None else self._people_on(path, size)

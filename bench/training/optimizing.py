@@ -64,10 +64,12 @@ def schedule_of(optimizer: Optimizer, recipe: Recipe) -> LRScheduler:
     if recipe.schedule == "one_cycle":
         highest = [group["lr"] for group in optimizer.param_groups]
         by_momentum = recipe.optimizer == "adamw"  # the momentum of others is what the recipe says
+        alone = recipe.warmup * recipe.steps == 1  # the only step of the rise, which torch divides by the length of
+        warmup = recipe.warmup * (1 - 1e-6) if alone else recipe.warmup
         return OneCycleLR(
-            optimizer, highest, total_steps=recipe.steps, pct_start=recipe.warmup, cycle_momentum=by_momentum
+            optimizer, highest, total_steps=recipe.steps, pct_start=warmup, cycle_momentum=by_momentum
         )
-    rising = round(recipe.warmup * recipe.steps)
+    rising = min(round(recipe.warmup * recipe.steps), recipe.steps - 1)  # the last step is left to fall in
     if not rising:
         return _falling(optimizer, recipe, recipe.steps)
     rise = LinearLR(optimizer, RISE_FROM, total_iters=rising)

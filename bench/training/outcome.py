@@ -67,7 +67,7 @@ def train(
         trainer = Trainer(build_model(), task, recipe, seed, advance, ranks)
         notes = trainer.go_on()
         values = trainer.fit(data.train, data.val)
-        if trainer.found.ended:
+        if trainer.found.ended and trainer.found.step < recipe.steps:
             notes.append(
                 f"Ended at {values['train/images']:,} of {recipe.images:,} images: {recipe.patience} validations "
                 "in a row were no better than the best (recipe.patience)."

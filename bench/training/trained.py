@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from skipbench.archs import EncoderDecoder
 from skipbench.bench.data import DataInfo
+from skipbench.bench.data.pictures.opener import Opener
 from skipbench.bench.data.pictures.scaling import Scaling
 from skipbench.bench.data.windows import Window, windows_of
 from skipbench.bench.errors import BenchError, StoreError
@@ -56,6 +58,22 @@ class Trained:
     def scaling(self) -> Scaling:
         """How images come to have 8 bits, and the channels that the network takes."""
         return Scaling.recalled(self.record.settings["data"].get("scaling"))
+
+    @property
+    def opener(self) -> Opener:
+        """What opens new images as those that it was trained on."""
+        channels = self._opening.get("channels", self.scaling.opener.channels)
+        return Opener(channels, self._opening.get("huge", False))
+
+    @property
+    def upright(self) -> bool:
+        """Whether it was trained on photographs that are turned as their EXIF orientation says."""
+        return bool(self._opening.get("upright", True))
+
+    @property
+    def _opening(self) -> dict[str, Any]:
+        opening: dict[str, Any] = self.record.settings["data"].get("opening", {})
+        return opening
 
     def windows(self, size: tuple[int, int]) -> list[Window]:
         """Return the windows in which it sees an image of `size` (H, W), as it did while it was trained."""

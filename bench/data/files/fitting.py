@@ -1,5 +1,6 @@
 """How the pixels of annotations are pixels of image files: photographs that are turned, sizes that differ."""
 
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,10 @@ class Fitting:
         turned, stored = found.shown(True), found.shown(False)
         upright = self.upright
         if upright is None:
-            upright = stated != stored or stated == turned
-            if found.orientation > 1 and (turned == stored or stated not in (turned, stored)):
+            same = operator.eq if stated in (turned, stored) else _of_one_aspect
+            as_turned, as_stored = (stated is not None and same(stated, size) for size in (turned, stored))
+            upright = as_turned or not as_stored
+            if found.orientation > 1 and as_turned == as_stored:
                 self.counted.add(_UNKNOWN, path.name)
         size = found.shown(upright)
         if stated is None or stated == size:
@@ -66,6 +69,11 @@ class Fitting:
             )
         self.counted.add(_SCALED if rescale else _OTHER_SIZE, path.name)
         return Fit(size, upright, np.divide(size, stated) if rescale else np.ones(2))
+
+
+def _of_one_aspect(size: Size, other: Size) -> bool:
+    """Return whether an image of one size may have been scaled to the other, up to a rounded pixel."""
+    return abs(size[0] * other[1] - size[1] * other[0]) <= (sum(size) + sum(other)) / 2
 
 
 def reach_of(corners: Array) -> Array | None:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from skipbench.bench.data.annotations import Annotation, Picture, Sample, Seen
 from skipbench.bench.data.files.entries import Counted, Entry, Found
@@ -30,6 +31,13 @@ class Opening:
     def opener(self) -> Opener:
         """What opens images and masks."""
         return Opener(self.channels, self.huge)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What of it a new image needs to be opened so, where that isn't as usual."""
+        given = {"upright": self.upright, "channels": self.channels, "huge": self.huge}
+        usual = {"upright": (None, True), "channels": (None,), "huge": (False,)}
+        return {name: value for name, value in given.items() if value not in usual[name]}
 
     def fitting(self, counted: Counted, rescale: bool | None = None) -> Fitting:
         """Return what fits annotations to images."""

@@ -17,7 +17,15 @@ from skipbench.bench.data.files.locating import no_folder
 from skipbench.bench.data.files.preflight import Examined, Opening, Watch, digest, examine, unwatched
 from skipbench.bench.data.files.sampling import samples_of
 from skipbench.bench.data.files.seeing import Seeing
-from skipbench.bench.data.files.tallies import Tallies, bare_note, bare_splits, case_notes, facts_of, tally
+from skipbench.bench.data.files.tallies import (
+    Tallies,
+    bare_note,
+    bare_splits,
+    case_notes,
+    facts_of,
+    tally,
+    unlearnt_notes,
+)
 from skipbench.bench.data.findings import Problem
 from skipbench.bench.data.pictures.scaling import Range
 from skipbench.bench.data.windows import Resize
@@ -195,6 +203,7 @@ class FileSource(DataSource):
                         *checked.notes,
                         *self.remarks(checked),
                         *self.seeing.notes(sizes),
+                        *unlearnt_notes(folds, checked),
                         *cases,
                         *sides,
                     )
@@ -202,6 +211,7 @@ class FileSource(DataSource):
             ),
             bare=bare,
             scaling=checked.scaling,
+            opening=self.opening.facts,
             **self.seeing.described(sizes, found.size_limits),
         )
         seen_at = self.resize, self.size

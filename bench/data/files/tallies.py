@@ -39,6 +39,27 @@ def bare_note(kind: str, empty: tuple[str, ...]) -> str:
     return f"No image of {named} has {kind}: tasks that need {kind} are refused."
 
 
+def unlearnt_notes(folds: list[Splits], checked: Examined) -> Iterator[str]:
+    """Yield which names of an annotation test images show, and no training image, where there are some."""
+    tallies = [tally(splits, checked) for splits in folds]
+    for annotation in checked.annotations:
+        times = Counter(
+            name
+            for of_fold in tallies
+            for name, counts in of_fold.get(annotation.tallied, {}).items()
+            if name in annotation.names and counts["test"] and not counts["train"]
+        )
+        if times:
+            by_fold = len(folds) > 1
+            told = (
+                f"{name} (in {count} of {len(folds)} folds)" if by_fold else name for name, count in times.items()
+            )
+            yield (
+                f"Among {annotation.names_are} that test images show and no training image does: "
+                f"{', '.join(told)}; they are scored, but not learnt."
+            )
+
+
 def case_notes(names: Iterable[str]) -> Iterator[str]:
     """Yield that names are equal, or differ only in case, where some do."""
     alike: dict[str, list[str]] = {}

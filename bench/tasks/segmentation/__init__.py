@@ -77,7 +77,7 @@ class Segmentation(Task):
     def begin(self, train: Dataset[Sample]) -> None:
         """Weigh the classes by their pixels, where they are to be balanced."""
         if self.options.class_weights == "balanced":
-            self._class_weights = balanced(train, len(self.info[Mask].names))
+            self._class_weights = balanced(train, len(self.info[Mask].names), self.info.resize == "crop")
 
     @property
     def targets(self) -> tuple[type[Annotation], ...]:
@@ -101,7 +101,8 @@ class Segmentation(Task):
         """
         mask, weights, options = batch["mask"].long(), self._weights(batch), self.options
         losses = [(focal(self._cross_entropy(x, mask), options.focal) * weights).sum() for x in predictions]
-        loss = torch.stack(losses).mean() / weights.sum().clamp(min=1)  # no pixel labelled: loss 0, not NaN
+        least = torch.finfo(weights.dtype).tiny  # where no pixel counts the loss is 0, not NaN
+        loss = torch.stack(losses).mean() / weights.sum().clamp(min=least)
         if not options.dice:
             return loss * options.cross_entropy
         labelled = mask != self.info[Mask].ignore_index
@@ -148,16 +149,17 @@ class Segmentation(Task):
         return [SURE * functional.one_hot(known, logits.shape[1]).movedim(-1, 1).to(logits) for logits in outputs]
 
     def predict(self, logits: Tensor) -> Tensor:
-        """Return the label map (N, H, W), uint8, of logits (N, C, H, W)."""
-        return logits.argmax(1).to(torch.uint8)
+        """Return the label map (N, H, W) of logits (N, C, H, W)."""
+        return logits.argmax(1)
 
     def artifact(self, outputs: list[Tensor], batch: Batch) -> LabelMaps:
         """Return true and predicted label maps."""
-        truth = batch["mask"].masked_fill(batch["mask"] == self.info[Mask].ignore_index, LabelMaps.IGNORE_INDEX)
+        held = LabelMaps.type_for(len(self.info[Mask].names))
+        ignored = batch["mask"] == self.info[Mask].ignore_index
         return LabelMaps(
             images=visible(batch["image"]).permute(0, 2, 3, 1).cpu().numpy(),
-            truth=truth.to(torch.uint8).cpu().numpy(),
-            prediction=self.predict(outputs[-1]).cpu().numpy(),
+            truth=batch["mask"].masked_fill(ignored, np.iinfo(held).max).cpu().numpy().astype(held),
+            prediction=self.predict(outputs[-1]).cpu().numpy().astype(held),
             classes=np.array(self.info[Mask].names),
         )
 
@@ -169,10 +171,11 @@ class Segmentation(Task):
         """Return the class of each pixel of the image; logits of tiles are averaged where they overlap."""
         logits = (maps[-1] for maps in outputs)
         labels = largest(next(logits), view) if len(view.windows) == 1 else stitched(logits, view)
+        held = LabelMaps.type_for(len(self.info[Mask].names))
         return LabelMaps(
             images=view.images,
-            truth=np.full((1, *view.size), LabelMaps.IGNORE_INDEX, np.uint8),
-            prediction=labels[None].numpy(),
+            truth=np.full((1, *view.size), np.iinfo(held).max, held),
+            prediction=labels[None].numpy().astype(held),
             classes=np.array(self.info[Mask].names),
         )
 

@@ -1,11 +1,10 @@
 """How wrong logits are, pixel by pixel and class by class, and what classes weigh."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import Dataset
-
-from skipbench.bench.data import Sample
 
 
 def focal(cross_entropy: Tensor, gamma: float) -> Tensor:
@@ -32,14 +31,16 @@ def dice_loss(logits: Tensor, mask: Tensor, labelled: Tensor) -> Tensor:
     return 1 - (2 * both[there] / each[there]).mean() if there.any() else logits.sum() * 0
 
 
-def balanced(samples: Dataset[Sample], classes: int) -> Tensor:
+def balanced(samples: Any, classes: int, whole: bool = False) -> Tensor:
     """Return what each class weighs, (classes,), so that all weigh alike over the samples' pixels.
 
-    Labelled pixels / (classes x pixels of the class); 1 for a class without any.
+    Labelled pixels / (classes x pixels of the class); 1 for a class without any. Of images that are learnt in
+    windows, `whole` samples count.
     """
     counts = torch.zeros(classes, dtype=torch.int64)
-    for index in range(len(samples)):  # type: ignore[arg-type]
-        values = torch.bincount(samples[index]["mask"].flatten().long(), minlength=classes)
+    for index in range(len(samples)):
+        sample = samples.whole(index) if whole else samples[index]
+        values = torch.bincount(sample["mask"].flatten().long(), minlength=classes)
         counts += values[:classes]  # what is ignored lies past them
     weights = counts.sum() / (classes * counts.clamp(min=1))
     return weights.masked_fill(counts == 0, 1.0)

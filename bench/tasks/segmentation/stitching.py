@@ -25,14 +25,14 @@ def mean_logits(logits: Iterable[Tensor], view: View) -> Tensor:
 
 
 def largest(logits: Tensor, view: View) -> Tensor:
-    """Return the class with the largest of the logits (C, h, w) at each pixel of one window's view, (H, W) uint8.
+    """Return the class with the largest of the logits (C, h, w) at each pixel of one window's view, (H, W).
 
-    Logits are resized bilinearly, a class at a time.
+    Its type is that of `stitched`. Logits are resized bilinearly, a class at a time.
     """
     (window,) = view.windows
     logits, size = _unpadded(logits, window, view), view.size
     best = _resized(logits[:1], size)[0]
-    labels = torch.zeros(size, dtype=torch.uint8)
+    labels = torch.zeros(size, dtype=_type_for(len(logits)))
     for number in range(1, len(logits)):
         other = _resized(logits[number : number + 1], size)[0]
         labels[other > best] = number
@@ -41,14 +41,16 @@ def largest(logits: Tensor, view: View) -> Tensor:
 
 
 def stitched(logits: Iterable[Tensor], view: View) -> Tensor:
-    """Return the class with the largest mean logit at each pixel of `view`, (H, W) uint8.
+    """Return the class with the largest mean logit at each pixel of `view`, (H, W).
 
-    `logits` are those of each window, (C, h, w). Only the rows of one row of windows are in memory.
+    It is uint8, or int32 where there are too many classes for that. `logits` are those of each window, (C, h, w).
+    Only the rows of one row of windows are in memory.
     """
-    labels = torch.empty(view.size, dtype=torch.uint8)
+    labels = torch.empty(0)
     rows, top = torch.empty(0), 0  # sums, which are largest where means are, from row `top` of the image on
     for window, given in zip(view.windows, logits, strict=True):
         if not rows.numel():
+            labels = torch.empty(view.size, dtype=_type_for(len(given)))
             rows = given.new_zeros(len(given), window.height, view.size[1])
         if done := window.top - top:
             labels[top : window.top] = rows[:, :done].argmax(0)
@@ -57,6 +59,10 @@ def stitched(logits: Iterable[Tensor], view: View) -> Tensor:
         rows[:, :, window.left : window.left + window.width] += _resized(given, (window.height, window.width))
     labels[top:] = rows.argmax(0)
     return labels
+
+
+def _type_for(classes: int) -> torch.dtype:
+    return torch.uint8 if classes <= 256 else torch.int32
 
 
 def _unpadded(logits: Tensor, window: Window, view: View) -> Tensor:

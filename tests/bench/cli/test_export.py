@@ -8,6 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+import yaml
+from PIL import Image
 
 from skipbench.archs import EncoderDecoder, create_model
 from skipbench.bench.cli import main
@@ -123,6 +125,30 @@ def test_what_a_run_has_trained_takes_images_as_they_are(
     got = onnxruntime.InferenceSession(tmp_path / "own.onnx").run(None, {"image": images.numpy()})
     for a, b in zip(got, wanted if isinstance(wanted, list) else [wanted], strict=True):
         np.testing.assert_allclose(a, b.numpy(), atol=1e-4 * max(1, float(b.abs().max())))
+
+
+def test_it_says_how_images_came_to_their_size_and_to_8_bits(skipbench: Any, tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / kind / split).mkdir(parents=True)
+        for number in range(2):
+            mask = np.indices((64, 80)).sum(0) // 9 % 2
+            Image.fromarray((mask * 4000).astype(np.uint16)).save(tmp_path / f"data/images/{split}/{number}.png")
+            Image.fromarray(mask.astype(np.uint8)).save(tmp_path / f"data/masks/{split}/{number}.png")
+    suite = yaml.safe_load(SUITE) | {"studies": [{"task": "segmentation"}]}
+    suite["data"] = {
+        "name": "folder",
+        "root": f"{tmp_path}/data",
+        "size": [32, 32],
+        "resize": "crop",
+        "channels": 1,
+    }
+    (tmp_path / "deep.yaml").write_text(yaml.safe_dump(suite))
+    assert skipbench("run", tmp_path / "deep.yaml", "--out", tmp_path / "run").code == 0
+    outcome = skipbench("export", tmp_path / "run", "--normalise", "--fixed-size", "--out", tmp_path / "own.pt2")
+    assert outcome.code == 0, outcome.err
+    told = "trained at 32x32 px (data.resize=crop, integers 0 to 4095 as 0 to 255); it takes images of 1 channel(s)"
+    assert told in outcome.out
 
 
 def test_without_normalisation_it_says_which_images_it_takes(skipbench: Any, run: Path, tmp_path: Path) -> None:

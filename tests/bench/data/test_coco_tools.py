@@ -550,3 +550,22 @@ def test_keypoints_of_one_name_are_said(tmp_path: Path) -> None:
         each["keypoints"] = [5, 9, 2, 9, 9, 2]
     write(tmp_path / "labels.json", given, tmp_path)
     assert "2 are called ear, and are read as different." in opened(tmp_path).info.notes
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_photograph_that_was_made_smaller_is_turned_as_the_aspect_of_its_annotations_says(
+    tmp_path: Path, upright: bool
+) -> None:
+    given = content()
+    for each in given["images"]:
+        each["width"], each["height"] = (40, 60) if upright else (60, 40)
+    write(tmp_path / "labels.json", given, tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # show the stored pixels a quarter turn clockwise
+    for each in given["images"]:
+        Image.new("RGB", (30, 20)).save(tmp_path / each["file_name"], exif=exif)
+    data = open_data("coco", tmp_path, size=[30, 30], resize="fit", rescale=True)
+    whole = data.train.whole(0)  # type: ignore[attr-defined]
+    assert whole["image"].shape[1:] == ((30, 20) if upright else (20, 30))
+    assert whole["boxes"][0].tolist() == [2, 3, 10, 13]
+    assert not [note for note in data.info.notes if "stored turned or mirrored" in note]

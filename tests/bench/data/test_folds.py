@@ -137,3 +137,22 @@ def test_folds_are_paired_over_arms_and_records_say_which(
     folds = {(record.arm, record.seed): record.settings["data"]["fold"] for record in records}
     assert {seed: fold for (_, seed), fold in folds.items()} == {0: [0, 3], 1: [1, 3]}
     assert len(folds) == 4
+
+
+def test_what_is_scored_but_not_learnt_is_told(films: Path) -> None:
+    rare = films / "masks" / "train" / "film1_002.png"
+    mask = np.array(Image.open(rare))
+    mask[6:] = 2
+    Image.fromarray(mask).save(rare)
+    told = "Among classes that test images show and no training image does: class 2"
+    assert [
+        note for note in opened(films, folds=3).info.notes if note.startswith(f"{told} (in 1 of 3 folds); they")
+    ]
+    for kind in ("images", "masks"):
+        for split, films_of_it in (("val", "film2_00*"), ("test", "film1_00*")):
+            (films / kind / split).mkdir()
+            for file in (films / kind / "train").glob(films_of_it):
+                file.rename(films / kind / split / file.name)
+    assert [
+        note for note in opened(films).info.notes if note.startswith(f"{told}; they are scored, but not learnt")
+    ]

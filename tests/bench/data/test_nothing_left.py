@@ -106,3 +106,20 @@ def test_the_mean_over_background_alone_is_no_score() -> None:
     assert not {"miou", "dice"} & {*scores}
     scorer.update([torch.zeros(1, 2, 4, 4)], {"mask": torch.ones(1, 4, 4)})
     assert scorer.compute()["miou"] == pytest.approx(0.25)
+
+
+def test_a_fold_that_has_nothing_to_score_is_told_as_one(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    for number in range(6):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[:4] = number == 0
+        Image.new("RGB", (8, 8)).save(tmp_path / "images" / f"{number}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{number}.png")
+    info = open_data("folder", tmp_path, size=[8, 8], folds=3).info
+    with pytest.raises(TaskError) as caught:
+        create_task("segmentation", info)
+    told = str(caught.value)
+    assert told.startswith("of the 3 folds of the data")
+    assert "has no image with masks beside background in 'train' and 'val' and 'test'" in told
+    assert told.endswith("give fewer data.folds, more images that have some, or a data.group that parts them.")

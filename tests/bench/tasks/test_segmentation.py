@@ -1,10 +1,13 @@
 """Segmentation: every score against hand and numpy or scipy, the loss at its known values, border weights."""
 
+import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from skipbench.bench.data import Boxes, DataInfo, Instances, Mask, open_data
@@ -13,6 +16,7 @@ from skipbench.bench.errors import SuiteError
 from skipbench.bench.tasks import Task, TaskError, create_task
 from skipbench.bench.tasks.segmentation import border_weights, connected_objects
 from skipbench.bench.tasks.segmentation.metrics import SizeScore, object_scores
+from skipbench.bench.tasks.view import View, Window
 from skipbench.bench.training.augmentation import Augmentation, Augmenter
 
 CLASSES = ("sky", "road", "car", "train")
@@ -320,3 +324,24 @@ def test_with_border_weights_the_objects_are_augmented_along(scenes: tuple[DataI
     for sample, labels in enumerate(batch["labels"]):
         of_object = torch.tensor([0, *(1 + label for label in labels.tolist())])  # of each instance: its class
         assert torch.equal(of_object[varied["instances"][sample].long()], varied["mask"][sample])
+
+
+def test_more_classes_than_a_byte_counts_keep_their_numbers() -> None:
+    names = tuple(f"c{number}" for number in range(300))
+    info = DataInfo("many", (2, 3), {}, "many", (Mask(names, ignore_index=65535),))
+    task: Any = create_task("segmentation", info)
+    mask = torch.tensor([[[0, 255, 256], [299, 65535, 44]]])
+    logits = task.perfect([torch.zeros(1, 300, 2, 3)], {"mask": mask})
+    found = task.artifact(logits, {"mask": mask, "image": torch.zeros(1, 3, 2, 3, dtype=torch.uint8)})
+    assert found.truth.tolist() == mask.tolist()
+    assert found.prediction[0, 0].tolist() == [0, 255, 256]
+    assert found.right(0) == (5, 5)
+    assert (found.colored(found.truth)[0, 1, 1] == 0).all()
+    assert (found.colored(found.truth)[0, 0, 1] > 0).any()
+    for windows in ([Window(0, 0, 2, 3)], [Window(0, 0, 2, 2), Window(0, 1, 2, 2)]):
+        view = View(torch.zeros(3, 2, 3, dtype=torch.uint8), windows)
+        parts = [[logits[0][0, :, :, each.left : each.left + each.width]] for each in windows]
+        assert task.assemble(view, parts).prediction[0, 0].tolist() == [0, 255, 256]
+    written: dict[str, bytes] = {}
+    type(found).save([("x.png", found)], written.__setitem__)
+    assert np.array(Image.open(io.BytesIO(written["masks/x.png"])))[0].tolist() == [0, 255, 256]

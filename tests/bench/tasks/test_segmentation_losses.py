@@ -1,16 +1,19 @@
 """Losses of segmentation beside plain cross-entropy: by the same loss written otherwise, and by hand."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
-from skipbench.bench.data import DataInfo, Mask
+from skipbench.bench.data import DataInfo, Mask, open_data
 from skipbench.bench.tasks import Task, TaskError, create_task
 from skipbench.bench.tasks.segmentation.losses import balanced
 
@@ -37,6 +40,32 @@ def test_class_weights_are_those_of_torch(batch: dict[str, Tensor]) -> None:
         batch["logits"], batch["mask"], torch.tensor([0.5, 1.0, 5.0]), ignore_index=IGNORED
     )
     torch.testing.assert_close(weighted, expected)
+
+
+def test_small_class_weights_change_no_more_than_their_proportions_do(batch: dict[str, Tensor]) -> None:
+    large, small = (
+        task(class_weights={"sky": scale, "road": scale, "car": 5 * scale}).loss([batch["logits"]], batch)
+        for scale in (1.0, 1e-4)
+    )
+    torch.testing.assert_close(small, large)
+
+
+def test_classes_of_images_that_are_learnt_in_windows_are_balanced_over_the_whole_images(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / kind / split).mkdir(parents=True)
+        mask = np.zeros((16, 40), np.uint8)
+        mask[4:12, 16:24] = 1  # all that a window in the middle shows
+        for number in range(2):
+            Image.fromarray(mask * 200).convert("RGB").save(tmp_path / "images" / split / f"{number}.png")
+            Image.fromarray(mask).save(tmp_path / "masks" / split / f"{number}.png")
+    data = open_data("folder", tmp_path, size=[8, 8], resize="crop")
+    chosen: Any = create_task("segmentation", data.info, {"class_weights": "balanced"})
+    chosen.begin(data.train)
+    logits, mask_seen = torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 1]]])
+    logits[0, 0, 0] = torch.tensor([2.0, -1.0])
+    expected = functional.cross_entropy(logits, mask_seen, torch.tensor([640 / (2 * 576), 640 / (2 * 64)]))
+    torch.testing.assert_close(chosen.loss([logits], {"mask": mask_seen}), expected)
 
 
 def test_balanced_classes_weigh_alike_over_the_training_images() -> None:

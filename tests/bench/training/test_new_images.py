@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import yaml
 from faster_coco_eval import COCO
 from PIL import Image
 
 import skipbench
 from skipbench.bench.cli import main
 from skipbench.bench.predictions import Boxes
+from skipbench.bench.records.store import open_run
 from skipbench.bench.tasks import Task, TaskError
 from skipbench.bench.tasks.segmentation.stitching import stitched
 from skipbench.bench.tasks.view import View, tiles, whole
@@ -289,6 +292,7 @@ def test_only_its_own_files_are_written_over(skipbench: Any, run: Path, images: 
             ("{images}", "--device", "tpu"),
             "--device: 'tpu' is no device to compute on: expected 'cpu', 'cuda' or 'auto' (torch finds ",
         ),
+        ("segmentation", ("{images}", "--overlap", "0.5"), "--overlap is of tiles: add --tiles, or leave it out."),
         ("segmentation", ("{images}", "--arm", "unet"), "no network of the arm 'unet'; there is 'fpn'."),
     ],
 )
@@ -315,3 +319,36 @@ def test_a_task_without_its_method_is_named(run: Path):
         TaskError, match=r"'segmentation' does not say how .*: give Segmentation a method 'assemble'"
     ):
         Task.assemble(task, view, [])
+
+
+@pytest.mark.parametrize("options", [{"upright": False, "resize": "fit"}, {"channels": 3, "resize": "crop"}])
+def test_files_are_opened_as_those_of_the_training(skipbench: Any, tmp_path: Path, options: dict[str, Any]) -> None:
+    random, turned = np.random.default_rng(0), "upright" in options
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for split in ("train", "val", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / "data" / kind / split).mkdir(parents=True)
+        for number in range(3):
+            mask = random.integers(0, 2, (6, 8), np.uint8).repeat(4, 0).repeat(4, 1)
+            bands = [Image.fromarray(mask * 50 * (band + 1)) for band in range(3)]
+            place = tmp_path / "data" / "images" / split / f"{split}{number}.{'png' if turned else 'tif'}"
+            if turned:
+                Image.merge("RGB", bands).save(place, exif=exif)
+            else:
+                bands[0].save(place, save_all=True, append_images=bands[1:])
+            Image.fromarray(mask).save(tmp_path / "data" / "masks" / split / f"{split}{number}.png")
+    suite = yaml.safe_load(SUITE) | {"studies": [{"task": "segmentation"}]}
+    suite["data"] = {"name": "folder", "root": str(tmp_path / "data"), "size": [16, 24], **options}
+    suite["recipe"] |= {"images": 8, "batch_size": 4}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(suite))
+    assert skipbench("run", tmp_path / "own.yaml", "--out", tmp_path / "run").code == 0
+    images = tmp_path / "data" / "images" / "test"
+    shown = skipbench("predict", tmp_path / "run", images, "--out", tmp_path / "found")
+    assert shown.code == 0, shown.out
+    right = sum(
+        (np.asarray(Image.open(file)) == np.asarray(Image.open(tmp_path / "data/masks/test" / file.name))).sum()
+        for file in sorted((tmp_path / "found" / "masks").iterdir())
+    )
+    (record,) = (each for each in open_run(tmp_path / "run").records() if each.kind == "train")
+    assert right == pd.read_parquet(tmp_path / "run" / record.artifacts["images.classes"])["right"].sum()

@@ -100,6 +100,20 @@ def test_only_one_cycle_warms_up_unless_it_is_said() -> None:
     assert [recipe.warmup for recipe in recipes] == [0.3, 0, 0.1]
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "poly"])
+@pytest.mark.parametrize(
+    ("warmup", "steps"), [(0.5, 2), (0.25, 4), (0.75, 2), (0.9, 4), (0.99, 1), (0, 1), (0.99, 3)]
+)
+def test_a_rise_of_one_step_or_of_all_of_them_goes_with_any_schedule(
+    schedule: str, warmup: float, steps: int
+) -> None:
+    found = rates(of(schedule=schedule, warmup=warmup, images=8 * steps))
+    assert len(found) == steps
+    assert all(0 < rate <= 0.01 for rate in found)
+    if schedule != "one_cycle" or warmup * steps == 1:
+        assert max(found) == pytest.approx(0.01), "the highest rate is come to"
+
+
 def test_optimizers_are_torch_s_with_the_recipe_s_momentum() -> None:
     recipe = of(optimizer="sgd", momentum=0.8)
     found = optimizer_of(network(), recipe)
@@ -212,6 +226,13 @@ def test_it_ends_where_validations_are_no_better(data: Data) -> None:
         f"Ended at {int(max(validations))} of 480 images: 2 validations in a row were no better than the best "
         "(recipe.patience)."
     ]
+
+
+def test_patience_that_is_spent_with_the_budget_is_no_early_end(data: Data) -> None:
+    recipe = of(validations=2, patience=1, lr=1e-12, encoder_lr=0)
+    outcome = run(data, recipe, lambda: network(norm="none"))
+    assert outcome.values["val/best_at_images"] < outcome.values["train/images"] == recipe.images
+    assert outcome.notes == []
 
 
 @pytest.mark.parametrize(
