@@ -58,8 +58,8 @@ def folded(entries: Sequence[Entry], folds: int, of: Grouping, grouped: bool) ->
     """
     groups = groups_of(entries, of)
     if len(groups) < folds:
-        what = "groups (data.group)" if grouped else "images"
-        raise DataError(f"data.folds is {folds}, but there are {len(groups)} {what} to make them of.")
+        what = "of groups (data.group)" if grouped else "of images"
+        raise DataError(f"data.folds is {folds}, but the number {what} to make them of is {len(groups)}.")
     parts: list[list[Entry]] = [[] for _ in range(folds)]
     for group in sorted(groups, key=len, reverse=True):  # of one size, in the drawn order
         min(parts, key=len).extend(group)

@@ -81,7 +81,7 @@ def test_images_of_one_name_in_several_splits_are_several_images(films: Path) ->
                 source.rename(films / kind / split / f"film0_{frame:03}.png")
     data = opened(films, folds=6)
     assert [len(fold.test) for fold in data.folds] == [3] * 6
-    with pytest.raises(DataError, match=r"data.folds is 19, but there are 18 images to make them of\.$"):
+    with pytest.raises(DataError, match=r"data.folds is 19, but the number of images to make them of is 18\.$"):
         opened(films, folds=19)
 
 
@@ -110,7 +110,7 @@ def test_a_folder_s_own_splits_that_tear_groups_are_told(films: Path) -> None:
     ("options", "error", "says"),
     [
         ({"folds": 2}, SuiteError, "data.folds is 2, expected 3 or more"),
-        ({"folds": 5, "group": r"film\d"}, DataError, "data.folds is 5, but there are 4 groups (data.group)"),
+        ({"folds": 5, "group": r"film\d"}, DataError, "the number of groups (data.group) to make them of is 4."),
         ({"group": "clip"}, DataError, "the pattern 'clip', finds nothing in images/train/film0_000.png"),
         ({"group": "folder"}, DataError, "the 1 group(s) of training images are too few to hold any out"),
         ({"group": "film("}, SuiteError, "'film(' is neither 'folder' nor a regular expression"),
