@@ -13,6 +13,7 @@ import torch
 
 from skipbench.archs import UnknownNameError, create_model, list_fusions, resolve_spec
 from skipbench.archs.fusion import FUSIONS
+from skipbench.archs.testing import CHECKS
 from skipbench.bench.cli.options import load
 from skipbench.bench.errors import PluginError
 from skipbench.bench.measure.timing import fresh_processes
@@ -123,7 +124,7 @@ def test_any_part_comes_from_one_file_and_is_listed_checked_built_and_part_of_th
     assert [row["name"] for row in listed] == [f"{name}-4", f"{name}-8"]
     checked = skipbench("check", file)
     assert checked.code == 0, checked.out
-    assert checked.out.count("ok  ") == 5 * 6 + 1
+    assert checked.out.count("ok  ") == 5 * len(CHECKS) + 1
     model = create_model(name, encoder_name=f"{name}-8", classes=3)
     assert model(torch.zeros(1, 3, 40, 56)).shape == (1, 3, 40, 56)
     assert plugin_source(parts_of_spec(model.spec)) == plugin_source(

@@ -71,6 +71,7 @@ def scores(records: list[RunRecord]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.timeout(600)  # two machines of a cluster start, and one is waited for
 def test_a_cluster_that_loses_a_machine_gives_the_records_of_a_serial_run(
     cluster: Any, tiny_suite: str, tmp_path: Path
 ) -> None:
