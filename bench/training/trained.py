@@ -118,7 +118,10 @@ def load_trained(
     for name, wanted in {"task": task, "dataset": dataset, "arm": arm, "seed": seed}.items():
         there = list(dict.fromkeys(getattr(record, name) for record in kept))
         if wanted is None and name != "seed" and len(there) > 1:
-            raise BenchError(f"{run} keeps networks of more than one {name}; choose one, {name}=: {_words(there)}.")
+            raise BenchError(
+                f"{run} keeps networks of more than one {name}; choose one with --{name}, in Python {name}=: "
+                f"{_words(there)}."
+            )
         if wanted is not None:
             if wanted not in there:
                 raise BenchError(f"{run} keeps no network of the {name} {wanted!r}; there is {_words(there)}.")

@@ -64,8 +64,8 @@ def test_of_several_seeds_it_is_the_best_on_validation(run: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({}, r"more than one task; choose one, task=: 'segmentation', 'pose'\."),
-        ({"task": "segmentation"}, r"more than one arm; choose one, arm=: 'fpn', 'fpn / fusion=concat'\."),
+        ({}, r"more than one task; choose one with --task, in Python task=: 'segmentation', 'pose'\."),
+        ({"task": "segmentation"}, r"more than one arm; .* in Python arm=: 'fpn', 'fpn / fusion=concat'\."),
         ({"task": "depth"}, r"no network of the task 'depth'; there is 'segmentation', 'pose'\."),
         ({"task": "pose", "arm": "unet"}, r"no network of the arm 'unet'; there is 'fpn'\."),
         ({"task": "pose", "seed": 7}, r"no network of the seed 7; there is 0, 1\."),
