@@ -201,6 +201,10 @@ def main() -> None:
         "",
         f"{chosen.data.name} at {chosen.size}, {recipe.images} images seen in batches of {recipe.batch_size}, lr "
         f"{recipe.lr:g}{other}, {chosen.encoder}, {chosen.seeds} seed(s); written by `benchmarks/accuracy_bar.py`.",
+        "`unet.smp` and `fpn.smp` are the peers' designs, built by skipbench; `unet` and `fpn` are the controlled "
+        "models, also with nearest upsampling or with a head on the merged maps of all levels. With timm's start, "
+        "skipbench's default, the last norm of each residual block is 0 at first; the other networks begin as the "
+        "peers do.",
     ]
     threads = max(1, torch.get_num_threads() // chosen.jobs)
     for title, own in {"From scratch": {}, "From pretrained encoders": weights}.items():
