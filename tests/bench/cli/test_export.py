@@ -166,7 +166,7 @@ def test_without_normalisation_it_says_which_images_it_takes(skipbench: Any, run
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("{run}",), "more than one task; choose one, task=: 'segmentation', 'detection'."),
+        (("{run}",), "more than one task; choose one with --task, in Python task=: 'segmentation', 'detection'."),
         (("{run}", "--task", "segmentation", "--arm", "unet"), "no network of the arm 'unet'; there is 'fpn'."),
         (
             ("{run}", "--classes", "3", "--set", "width=8"),
