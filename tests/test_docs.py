@@ -13,9 +13,10 @@ from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import sync_playwright
 
-import skipbench
+from skipbench import archs
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -51,7 +52,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "-q", "--strict", "--site-dir", str(out)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    (ROOT / "build").mkdir(exist_ok=True)
+    with FileLock(ROOT / "build" / "site.lock"):  # the rooms are copied to build/, for whoever builds
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return out
 
@@ -155,9 +158,7 @@ def test_what_choices_cost_is_what_is_counted(generate: ModuleType) -> None:
         factors = {"encoder": generate.ENCODER, **others, name: choices[-1]}
         parameters = sum(
             tensor.numel()
-            for tensor in skipbench.archs.blank_model(
-                skipbench.resolve_spec(model, classes=4, **factors)
-            ).parameters()
+            for tensor in archs.blank_model(archs.resolve_spec(model, classes=4, **factors)).parameters()
         )
         assert costs[name][-1]["params"] == parameters, name
 
