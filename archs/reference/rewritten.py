@@ -10,7 +10,6 @@ from skipbench.archs.errors import CheckpointError
 
 LORA = (".lora_", "lora_A", "lora_B")
 SPECTRAL = ("_u", ".0._u")  # ends of the names of a spectral norm's vectors
-OLD_NORM, NEW_NORM = ("_v", "_g"), (".original1", ".original0")  # of direction and length
 STORED = ".parametrizations."
 
 
@@ -59,8 +58,9 @@ def _at_length(direction: Tensor, length: Tensor) -> Tensor:
     return direction * (length / now)
 
 
+# The ends of the two names that stand for a weight, and what it is computed by.
 REWRITTEN: dict[tuple[str, str], Callable[[Tensor, Tensor], Tensor]] = {
     ("_orig", "_mask"): torch.mul,
-    OLD_NORM: _at_length,
-    NEW_NORM: _at_length,
+    ("_v", "_g"): _at_length,  # before torch 2
+    (".original1", ".original0"): _at_length,
 }

@@ -221,9 +221,11 @@ def check_device(cases: list[Case]) -> str:
     try:
         module.to("meta")(*inputs)
     except (RuntimeError, NotImplementedError) as error:
-        line = where(error, file_of(type(module)))
-        own = "make it where the map is, as with device=x.device, or register it as a buffer."
-        require(not any(words in str(error) for words in DEVICES), f"it makes a tensor on the CPU{line}: {own}")
+        require(
+            not any(words in str(error) for words in DEVICES),
+            f"it makes a tensor on the CPU{where(error, file_of(type(module)))}: make it where the map is, as with "
+            "device=x.device, or register it as a buffer.",
+        )
         return "not told: it takes the values of maps"
     return "what it makes is where its maps are"
 

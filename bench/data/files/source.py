@@ -124,14 +124,21 @@ class FileSource(DataSource):
         """Return what its folder lacks, by its options too, "" for nothing."""
         return self.missing(self.place)
 
+    def _other(self) -> str:
+        """Return why the folder cannot be read, and as what it can, "" where it has the layout."""
+        expected = f"; expected {self.layout}" if self.layout else ""
+        if not self.place.is_dir():
+            return f"{no_folder(self.place)}{expected}"
+        if not (lacking := self.lacks()):
+            return ""
+        others = fitting(self.place) if self.layout and self.missing(self.place) else []
+        read = f"; as {' or '.join(others)} it can be read" if others else ""
+        return f"it contains no {lacking}{expected}{read}"
+
     def survey(self, watch: Watch = unwatched) -> Survey:
         """Decode every file once and return what there is and all that is wrong; `watch` shows the progress."""
-        lacking = f"it contains no {self.lacks()}" if self.place.is_dir() else no_folder(self.place)
-        if not self.place.is_dir() or self.lacks():
-            others = fitting(self.place) if self.place.is_dir() and self.missing(self.place) else []
-            read = f"; as {' or '.join(others)} it can be read" if others and self.layout else ""
-            expected = f"; expected {self.layout}" if self.layout else ""
-            return self._refused([Problem("", f"{lacking}{expected}{read}")])
+        if other := self._other():
+            return self._refused([Problem("", other)])
         found = self.find()
         checked = examine(found, self.place, self.opening, watch)
         problems = [*checked.problems, *checked.left_out]
@@ -262,8 +269,8 @@ def formats() -> dict[str, type[FileSource]]:
 
 def fitting(root: Path) -> list[str]:
     """Return the formats that a folder is in; of one that yields to another, the other alone."""
-    names = [name for name, source in formats().items() if not source.missing(root)]
-    return [name for name in names if not {*formats()[name].yields_to} & {*names}]
+    found = {name: source for name, source in formats().items() if not source.missing(root)}
+    return [name for name, source in found.items() if not {*source.yields_to} & {*found}]
 
 
 def missing_folder(root: Path, *names: str) -> str:
