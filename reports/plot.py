@@ -16,9 +16,9 @@ from skipbench.reports.errors import NothingToShow, ReportError
 from skipbench.reports.figures import FORMATS, figure_kind, figure_names
 from skipbench.reports.letters import number_words, unwritten
 from skipbench.reports.paper import PAGE, Paper
+from skipbench.reports.style import TALLEST
 
 DPI = 200
-PAPER_HEIGHT = 9.5  # inches of text on a page of a paper
 _METADATA: dict[str, Any] = {  # no date: the same figure gives the same file
     "svg": {"Date": None, "Creator": MARK},
     "pdf": {"CreationDate": None, "Creator": MARK},
@@ -174,7 +174,7 @@ def _tell(figures: Mapping[str, Figure], paper: Paper) -> None:
     too_high = [
         f"{name} is {inches:.0f} in high, more than a page; --arms draws some arms of it."
         for name, inches in high.items()
-        if inches > PAPER_HEIGHT
+        if inches > TALLEST + 0.01  # what pages are cut for, up to rounding
     ]
     for sentence in [*unwritten(figures.values()), *too_high]:
         logging.getLogger("skipbench").warning("note: %s", sentence)
